@@ -1,0 +1,90 @@
+"""What differs between two completions: the edited span, and edit distances computed in bulk."""
+
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from rapidfuzz import process
+from rapidfuzz.distance import Hamming, Indel, Levenshtein
+
+
+class Edit(NamedTuple):
+    """The differing span in code points: ``chosen[start:chosen_stop]`` became ``rejected[start:rejected_stop]``."""
+
+    start: int
+    chosen_stop: int
+    rejected_stop: int
+
+
+def shared_prefix(a: str, b: str) -> int:
+    """Length of the longest common prefix in code points, by bisection on slices (which compare at memory speed)."""
+    low, high = 0, min(len(a), len(b))
+    if a[:high] == b[:high]:
+        return high
+    while high - low > 1:
+        middle = (low + high) // 2
+        if a[low:middle] == b[low:middle]:
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+def span(chosen: str, rejected: str) -> Edit:
+    """The smallest span that turns one text into the other: longest common prefix first, then longest common suffix.
+
+    ``span("a 12 b", "a 132 b") == Edit(start=3, chosen_stop=3, rejected_stop=4)``: a 3 was put in.
+    """
+    start = shared_prefix(chosen, rejected)
+    tail = shared_prefix(chosen[start:][::-1], rejected[start:][::-1])
+    return Edit(start, len(chosen) - tail, len(rejected) - tail)
+
+
+class Metric(NamedTuple):
+    """An edit distance and what its normalised form divides by."""
+
+    distance: Callable[..., Any]
+    options: dict[str, Any]
+    definition: str
+
+
+METRICS: dict[str, Metric] = {
+    "levenshtein": Metric(
+        Levenshtein.normalized_distance, {}, "Levenshtein distance (insert, delete, substitute) / longer length"
+    ),
+    "indel": Metric(Indel.normalized_distance, {}, "Indel distance (insert, delete) / sum of both lengths"),
+    "hamming": Metric(
+        Hamming.normalized_distance,
+        {"pad": True},
+        "Hamming distance (position by position, the shorter padded) / longer length",
+    ),
+}
+
+
+def distances(
+    chosen: Sequence[Sequence[Hashable]],
+    rejected: Sequence[Sequence[Hashable]],
+    metric: str = "levenshtein",
+    workers: int = 1,
+) -> NDArray[np.float32]:
+    """Normalised edit distance of each pair, 0 (equal) to 1, as float32; one bulk call of rapidfuzz.
+
+    Args:
+        chosen, rejected: sequences of the same length, of strings (distance over code points) or of
+            sequences of hashable units (words, token ids).
+        metric: a name in ``METRICS``.
+        workers: threads; -1 takes every core.
+    """
+    if not len(chosen):
+        return np.empty(0, dtype=np.float32)
+    measure = METRICS[metric]
+    result: NDArray[np.float32] = process.cpdist(
+        chosen,
+        rejected,
+        scorer=measure.distance,
+        scorer_kwargs=measure.options,
+        dtype=np.float32,
+        workers=workers,
+    )
+    return result

@@ -1,0 +1,312 @@
+"""Pair datasets on disk: written whole or not at all, opened only when whole.
+
+A dataset is a folder in the layout of ``DatasetDict.save_to_disk`` with two files more::
+
+    out/
+      README.md            the card; its YAML tells `load_dataset` which files are which split
+      dataset_dict.json    tells `load_from_disk` which splits there are
+      pairgen.json         the manifest: written when every byte of data is in place
+      train/               data-00000-of-00003.arrow ..., state.json, dataset_info.json
+      eval/
+
+It is built in a hidden sibling folder and renamed. The two files through which other tools open a folder take their
+names after the manifest, so not even the hidden folder opens before it is whole.
+"""
+
+import contextlib
+import ctypes
+import errno
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import xxhash
+
+from pairgen.errors import NotPairs, OutputError, OutputExists
+from pairgen.records import SCHEMA
+
+MANIFEST = "pairgen.json"
+FORMAT = 1
+_NOT_YET = "---\nconfigs:\n- config_name: default\n  data_files: still-being-written/*.arrow\n---\n"
+
+
+# ---------------------------------------------------------------- reading
+
+
+@dataclass(frozen=True)
+class Split:
+    """The shards of one split, in order."""
+
+    name: str
+    shards: tuple[Path, ...]
+    pairs: int
+
+    def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+        """Yield the rows in order, memory-mapped. Raises NotPairs for a damaged shard."""
+        for shard in self.shards:
+            try:
+                with pa.memory_map(str(shard)) as source, pa.ipc.open_stream(source) as reader:
+                    for batch in reader:
+                        yield batch if columns is None else batch.select(list(columns))
+            except (pa.ArrowInvalid, OSError, KeyError) as error:
+                raise NotPairs(f"{shard}: cannot be read as pairs ({error}); build the dataset again") from error
+
+    def table(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """All rows as one memory-mapped table."""
+        schema = SCHEMA if columns is None else pa.schema([SCHEMA.field(name) for name in columns])
+        return pa.Table.from_batches(self.batches(columns), schema=schema)
+
+
+@dataclass(frozen=True)
+class PairDataset:
+    """A whole dataset: its manifest and its splits by name."""
+
+    path: Path
+    manifest: dict[str, Any]
+    splits: dict[str, Split]
+
+
+def open_pairs(path: str | os.PathLike[str]) -> PairDataset:
+    """Open a folder that pairgen wrote.
+
+    Raises:
+        NotPairs: no such folder, no manifest, a manifest of a newer format, or a shard it names is missing.
+    """
+    folder = Path(path)
+    if not folder.is_dir():
+        raise NotPairs(f"{folder}: no such folder; make one with `pairgen build NAME --out {folder}`")
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
+        layout = {
+            name: (tuple(folder / name / shard["file"] for shard in split["shards"]), int(split["pairs"]))
+            for name, split in manifest["splits"].items()
+        }
+    except FileNotFoundError:
+        raise NotPairs(f"{folder}: no {MANIFEST} in it, so it is not a whole pairgen dataset; build it again") from None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise NotPairs(f"{folder / MANIFEST}: not a pairgen manifest ({error!r}); build it again") from None
+    if manifest.get("format") != FORMAT:
+        raise NotPairs(
+            f"{folder}: written in format {manifest.get('format')!r}, this release reads {FORMAT}; build it again"
+        )
+    for shard in (shard for shards, _ in layout.values() for shard in shards):
+        if not shard.is_file():
+            raise NotPairs(f"{shard}: named in the manifest but not there; build the dataset again")
+    return PairDataset(folder, manifest, {name: Split(name, *rest) for name, rest in layout.items()})
+
+
+# ---------------------------------------------------------------- writing
+
+
+def write_part(folder: Path, split: str, number: int, batches: Iterable[pa.RecordBatch]) -> dict[str, Any] | None:
+    """Write one shard under a name that nothing opens yet; ``NewFolder.commit`` gives it its own.
+
+    Returns what the manifest says of it (``pairs``, ``bytes``, ``xxh3``), or None if there was no row.
+    """
+    path = folder / split / f"{number:08}.part"
+    path.parent.mkdir(exist_ok=True)
+    pairs = 0
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_stream(sink, SCHEMA) as writer:
+        for batch in batches:
+            writer.write_batch(batch)
+            pairs += batch.num_rows
+    if not pairs:
+        path.unlink()
+        return None
+    return {"pairs": pairs, "bytes": path.stat().st_size, "xxh3": file_hash(path)}
+
+
+def file_hash(path: Path) -> str:
+    """xxh3-128 of a file: against damage, not against malice."""
+    with pa.memory_map(str(path)) as source:
+        return xxhash.xxh3_128_hexdigest(source.read_buffer())
+
+
+class NewFolder:
+    """The hidden folder a dataset is built in. Use as a context: left without ``commit``, nothing remains of it.
+
+    Raises:
+        OutputExists: ``out`` is there and is not empty, and ``overwrite`` is False, or it is no pairgen dataset.
+        OutputError: the disk is full, or the place cannot be written.
+    """
+
+    def __init__(self, out: str | os.PathLike[str], overwrite: bool = False) -> None:
+        self.out, self.overwrite = Path(os.path.abspath(out)), overwrite
+        refuse_existing(self.out, overwrite)
+
+    def __enter__(self) -> "NewFolder":
+        with _plain_errors(self.out):
+            self.out.parent.mkdir(parents=True, exist_ok=True)
+            sweep(self.out)
+            self.path = Path(tempfile.mkdtemp(prefix=f".{self.out.name}.", suffix=".building", dir=self.out.parent))
+            self._lock = _hold(self.path)
+            self.path.chmod(0o777 & ~_umask())
+            (self.path / "README.md").write_text(_NOT_YET)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
+        _remove(self.path)
+        os.close(self._lock)
+        if isinstance(error, OSError):
+            with _plain_errors(self.out):
+                raise error
+
+    def commit(self, splits: Mapping[str, Mapping[str, Any]], manifest: Mapping[str, Any], readme: str) -> None:
+        """Name the parts, write the manifest, then let other tools in, then take the place of ``out``.
+
+        Args:
+            splits: per split, what the manifest says of it; its ``parts`` maps part numbers to ``write_part``'s
+                answers and becomes ``shards``.
+            manifest: everything else the manifest says.
+        """
+        described = {name: self._name_parts(name, split) for name, split in splits.items()}
+        _write_json(self.path / MANIFEST, {"format": FORMAT, **manifest, "splits": described})
+        _write_json(self.path / "dataset_dict.json", {"splits": list(described)})
+        (self.path / "README.tmp").write_text(readme, "utf-8")
+        (self.path / "README.tmp").replace(self.path / "README.md")
+        refuse_existing(self.out, self.overwrite)
+        _take_place(self.path, self.out)
+
+    def _name_parts(self, name: str, split: Mapping[str, Any]) -> dict[str, Any]:
+        (self.path / name).mkdir(exist_ok=True)
+        parts = sorted(split["parts"].items())
+        shards = []
+        for index, (number, about) in enumerate(parts):
+            file = f"data-{index:05}-of-{len(parts):05}.arrow"
+            (self.path / name / f"{number:08}.part").rename(self.path / name / file)
+            shards.append({"file": file, **about})
+        _write_json(self.path / name / "state.json", _state(name, shards))
+        _write_json(self.path / name / "dataset_info.json", _INFO)
+        rest = {key: value for key, value in split.items() if key != "parts"}
+        return {**rest, "pairs": sum(shard["pairs"] for shard in shards), "shards": shards}
+
+
+def refuse_existing(out: Path, overwrite: bool) -> None:
+    """Raise OutputExists unless ``out`` may be written: absent, empty, or a pairgen dataset with ``overwrite``."""
+    if not os.path.lexists(out):
+        return
+    if not out.is_dir() or out.is_symlink():
+        raise OutputExists(f"{out}: is a file or a link; choose another --out")
+    if not any(out.iterdir()):
+        return
+    if not (out / MANIFEST).is_file():
+        raise OutputExists(f"{out}: holds files that pairgen did not write; choose another --out")
+    if not overwrite:
+        raise OutputExists(f"{out}: is there already; replace it with --overwrite, or choose another --out")
+
+
+def sweep(out: Path) -> None:
+    """Clear away what killed builds of ``out`` left; a folder that a living build holds stays."""
+    for left in out.parent.glob(f".{_glob_safe(out.name)}.*.building"):
+        with contextlib.suppress(OSError):
+            lock = _hold(left)
+            try:
+                _remove(left)
+            finally:
+                os.close(lock)
+
+
+def _glob_safe(name: str) -> str:
+    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in name)
+
+
+def _hold(folder: Path) -> int:
+    """Lock a folder for as long as this process lives. Raises OSError if another process holds it."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        import fcntl
+
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _remove(folder: Path) -> None:
+    """Delete a folder, first of all the files through which other tools would open what is left of it."""
+    for gate in ("README.md", "dataset_dict.json", MANIFEST):
+        with contextlib.suppress(OSError):
+            (folder / gate).unlink()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _take_place(new: Path, out: Path) -> None:
+    """Put ``new`` where ``out`` is. What was there ends under the name of ``new``; at no moment is there nothing."""
+    if not os.path.lexists(out):
+        new.rename(out)
+    elif not any(out.iterdir()):
+        new.rename(out)  # POSIX lets a folder replace an empty one
+    elif not _exchange(new, out):
+        raise OutputError(f"{out}: this file system cannot swap two folders at once; remove the old one first")
+
+
+_RENAME_SWAP = {"linux": ("renameat2", 2), "darwin": ("renameatx_np", 2)}
+
+
+def _exchange(a: Path, b: Path) -> bool:
+    """Swap two names in one step of the kernel. False where there is no such step."""
+    name, flag = _RENAME_SWAP.get(sys.platform, ("", 0))
+    call = getattr(ctypes.CDLL(None, use_errno=True), name, None) if name else None
+    if call is None:
+        return False
+    here = -2 if sys.platform == "darwin" else -100  # AT_FDCWD
+    if call(here, os.fsencode(a), here, os.fsencode(b), flag) == 0:
+        return True
+    code = ctypes.get_errno()
+    if code in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):
+        return False
+    raise OSError(code, os.strerror(code), str(b))
+
+
+@contextlib.contextmanager
+def _plain_errors(out: Path) -> Iterator[None]:
+    """Say in one sentence what the operating system refused."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise OutputError(
+                f"{out}: the disk is full; nothing was left behind, free some space or choose another --out"
+            ) from error
+        raise OutputError(f"{out}: cannot be written ({error.strerror or error}); nothing was left behind") from error
+
+
+def _write_json(path: Path, value: Any) -> None:
+    path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", "utf-8")
+
+
+_DTYPES = {pa.string(): "string", pa.int32(): "int32", pa.float32(): "float32"}
+_INFO = {
+    "citation": "",
+    "description": "",
+    "features": {field.name: {"dtype": _DTYPES[field.type], "_type": "Value"} for field in SCHEMA},
+    "homepage": "",
+    "license": "",
+}
+
+
+def _state(split: str, shards: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What ``datasets`` keeps beside the shards; the fingerprint follows from the data alone."""
+    return {
+        "_data_files": [{"filename": shard["file"]} for shard in shards],
+        "_fingerprint": xxhash.xxh3_64_hexdigest("".join(shard["xxh3"] for shard in shards).encode()),
+        "_format_columns": None,
+        "_format_kwargs": {},
+        "_format_type": None,
+        "_output_all_columns": False,
+        "_split": split,
+    }
