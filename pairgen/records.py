@@ -99,8 +99,7 @@ SCHEMA = pa.schema([pa.field(name, column.type, nullable=True) for name, column 
 
 def to_batch(pairs: Sequence[Pair]) -> pa.RecordBatch:
     """Lay pairs out as one Arrow batch of ``SCHEMA``, edit distances computed in bulk."""
-    columns: dict[str, Iterable[Any]] = dict(zip(Pair._fields, zip(*pairs, strict=True), strict=True))
-    if not pairs:
-        columns = {name: () for name in Pair._fields}
+    values: Iterable[Iterable[Any]] = zip(*pairs, strict=True) if pairs else ((),) * len(Pair._fields)
+    columns = dict(zip(Pair._fields, values, strict=True))
     columns["edit_distance"] = edits.distances(list(columns["chosen"]), list(columns["rejected"]))
     return pa.record_batch([pa.array(columns[name], type=COLUMNS[name].type) for name in COLUMNS], schema=SCHEMA)

@@ -138,7 +138,7 @@ class NewFolder:
     """
 
     def __init__(self, out: str | os.PathLike[str], overwrite: bool = False) -> None:
-        self.out, self.overwrite = Path(os.path.abspath(out)), overwrite
+        self.out, self.overwrite = Path(out).absolute(), overwrite
         refuse_existing(self.out, overwrite)
 
     def __enter__(self) -> "NewFolder":
