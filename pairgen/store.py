@@ -84,10 +84,7 @@ def open_pairs(path: str | os.PathLike[str]) -> PairDataset:
         raise NotPairs(f"{folder}: no such folder; make one with `pairgen build NAME --out {folder}`")
     try:
         manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
-        layout = {
-            name: (tuple(folder / name / shard["file"] for shard in split["shards"]), int(split["pairs"]))
-            for name, split in manifest["splits"].items()
-        }
+        splits = as_splits(folder, manifest["splits"])
     except FileNotFoundError:
         raise NotPairs(f"{folder}: no {MANIFEST} in it, so it is not a whole pairgen dataset; build it again") from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -96,31 +93,74 @@ def open_pairs(path: str | os.PathLike[str]) -> PairDataset:
         raise NotPairs(
             f"{folder}: written in format {manifest.get('format')!r}, this release reads {FORMAT}; build it again"
         )
-    for shard in (shard for shards, _ in layout.values() for shard in shards):
+    for shard in (shard for split in splits.values() for shard in split.shards):
         if not shard.is_file():
             raise NotPairs(f"{shard}: named in the manifest but not there; build the dataset again")
-    return PairDataset(folder, manifest, {name: Split(name, *rest) for name, rest in layout.items()})
+    return PairDataset(folder, manifest, splits)
+
+
+def as_splits(folder: Path, described: Mapping[str, Any]) -> dict[str, Split]:
+    """The splits as the manifest describes them."""
+    return {
+        name: Split(name, tuple(folder / name / shard["file"] for shard in split["shards"]), int(split["pairs"]))
+        for name, split in described.items()
+    }
 
 
 # ---------------------------------------------------------------- writing
 
 
-def write_part(folder: Path, split: str, number: int, batches: Iterable[pa.RecordBatch]) -> dict[str, Any] | None:
-    """Write one shard under a name that nothing opens yet; ``NewFolder.commit`` gives it its own.
+def _part_path(folder: Path, split: str, number: int) -> Path:
+    return folder / split / f"{number:08}.part"
 
-    Returns what the manifest says of it (``pairs``, ``bytes``, ``xxh3``), or None if there was no row.
-    """
-    path = folder / split / f"{number:08}.part"
-    path.parent.mkdir(exist_ok=True)
-    pairs = 0
-    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_stream(sink, SCHEMA) as writer:
+
+class PartWriter:
+    """One shard, written batch by batch under a name that nothing opens; ``NewFolder.commit`` gives it its own."""
+
+    def __init__(self, folder: Path, split: str, number: int, suffix: str = "") -> None:
+        self.part = _part_path(folder, split, number)
+        self.path = self.part.with_name(self.part.name + suffix)
+        self.pairs = 0
+
+    def __enter__(self) -> "PartWriter":
+        self.path.parent.mkdir(exist_ok=True)
+        self._sink = pa.OSFile(str(self.path), "wb")
+        self._stream = pa.ipc.new_stream(self._sink, SCHEMA)
+        return self
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Append rows of ``SCHEMA``. Raises OSError if the disk is full."""
+        self._stream.write_batch(batch)
+        self.pairs += batch.num_rows
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            self._stream.close()
+        finally:
+            self._sink.close()
+
+    def replace_part(self) -> None:
+        """Put a part written under a suffix in the place of the part without it."""
+        self.path.replace(self.part)
+        self.path = self.part
+
+    def about(self) -> dict[str, Any]:
+        """What the manifest says of the shard, once it is closed."""
+        return {"pairs": self.pairs, "bytes": self.path.stat().st_size, "xxh3": file_hash(self.path)}
+
+
+def write_part(folder: Path, split: str, number: int, batches: Iterable[pa.RecordBatch]) -> dict[str, Any]:
+    """Write one shard in one call; returns what the manifest says of it."""
+    with PartWriter(folder, split, number) as writer:
         for batch in batches:
-            writer.write_batch(batch)
-            pairs += batch.num_rows
-    if not pairs:
-        path.unlink()
-        return None
-    return {"pairs": pairs, "bytes": path.stat().st_size, "xxh3": file_hash(path)}
+            writer.write(batch)
+    return writer.about()
+
+
+def read_part(folder: Path, split: str, number: int) -> Iterator[pa.RecordBatch]:
+    """The batches of a part that has no name yet."""
+    with pa.OSFile(str(_part_path(folder, split, number))) as source, pa.ipc.open_stream(source) as reader:
+        yield from reader
 
 
 def file_hash(path: Path) -> str:
@@ -158,17 +198,23 @@ class NewFolder:
             with _plain_errors(self.out):
                 raise error
 
-    def commit(self, splits: Mapping[str, Mapping[str, Any]], manifest: Mapping[str, Any], readme: str) -> None:
-        """Name the parts, write the manifest, then let other tools in, then take the place of ``out``.
+    def name_parts(self, splits: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+        """Give the parts their names, and write what ``datasets`` keeps beside them.
 
         Args:
-            splits: per split, what the manifest says of it; its ``parts`` maps part numbers to ``write_part``'s
-                answers and becomes ``shards``.
-            manifest: everything else the manifest says.
+            splits: per split, what the manifest says of it; its ``parts`` maps part numbers to what ``write_part``
+                answered, and becomes ``pairs`` and ``shards``.
         """
-        described = {name: self._name_parts(name, split) for name, split in splits.items()}
-        _write_json(self.path / MANIFEST, {"format": FORMAT, **manifest, "splits": described})
-        _write_json(self.path / "dataset_dict.json", {"splits": list(described)})
+        return {name: self._name_parts(name, split) for name, split in splits.items()}
+
+    def commit(self, manifest: Mapping[str, Any], readme: str) -> None:
+        """Write the manifest, then let other tools in, then take the place of ``out``.
+
+        Args:
+            manifest: what it says; its ``splits`` are those ``name_parts`` answered.
+        """
+        _write_json(self.path / MANIFEST, {"format": FORMAT, **manifest})
+        _write_json(self.path / "dataset_dict.json", {"splits": list(manifest["splits"])})
         (self.path / "README.tmp").write_text(readme, "utf-8")
         (self.path / "README.tmp").replace(self.path / "README.md")
         refuse_existing(self.out, self.overwrite)
@@ -180,7 +226,7 @@ class NewFolder:
         shards = []
         for index, (number, about) in enumerate(parts):
             file = f"data-{index:05}-of-{len(parts):05}.arrow"
-            (self.path / name / f"{number:08}.part").rename(self.path / name / file)
+            _part_path(self.path, name, number).rename(self.path / name / file)
             shards.append({"file": file, **about})
         _write_json(self.path / name / "state.json", _state(name, shards))
         _write_json(self.path / name / "dataset_info.json", _INFO)

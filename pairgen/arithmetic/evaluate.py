@@ -1,0 +1,118 @@
+"""Exact evaluation of plain arithmetic, and the judgement of a stated result by it.
+
+The parser is our own: no ``eval``, rationals only, and nothing in it can grow without bound.
+"""
+
+import re
+from typing import NamedTuple
+
+from pairgen.arithmetic.numbers import Literal, Ratio
+
+MAX_LENGTH = 300
+"""Code points of an expression; it bounds every integer on the way to a few hundred digits."""
+
+_TOKEN = re.compile(r"\d+(?:\.\d+)?|\.\d+|\S", re.ASCII)
+
+
+class _Level(NamedTuple):
+    """What waits outside a parenthesis: the sum, the product it will join, and the operator in front of it."""
+
+    total: Ratio
+    product: Ratio
+    operator: str
+
+
+_TWO_INTEGERS = re.compile(r"(\d+) *([-+*/]) *(\d+)", re.ASCII)
+
+
+def evaluate(expression: str) -> Ratio | None:
+    """Value of an expression, as ``evaluate_any`` gives it; two integers, the usual case, take a short way."""
+    if len(expression) > MAX_LENGTH:
+        return None
+    two = _TWO_INTEGERS.fullmatch(expression)
+    if two is None:
+        return evaluate_any(expression)
+    a, operator, b = two.groups()
+    left, right = int(a), int(b)
+    if operator == "*":
+        return left * right, 1
+    if operator == "+":
+        return left + right, 1
+    if operator == "-":
+        return left - right, 1
+    return (left, right) if right else None
+
+
+def evaluate_any(expression: str) -> Ratio | None:
+    """Value of an expression over ``+ - * / ( )`` and decimal literals.
+
+    One pass, left to right: a sum so far, and the product now being built, kept apart until a ``+`` or ``-`` closes it.
+    A minus is carried by the product's sign. Returns None for anything that is not such an expression, for a division
+    by zero, and for an expression over ``MAX_LENGTH``.
+    """
+    if len(expression) > MAX_LENGTH:
+        return None
+    outside: list[_Level] = []
+    total: Ratio = (0, 1)
+    product: Ratio = (1, 1)
+    operator = "+"  # what stands before the operand that comes next; "" once an operand was read
+    signed = False  # whether that operand has a minus of its own
+    for token in _TOKEN.findall(expression):
+        if token in "+-*/":
+            if operator:
+                if token != "-" or signed:
+                    return None
+                product, signed = (-product[0], product[1]), True
+            elif token in "+-":
+                total = _add(total, product)
+                product, operator = ((1, 1) if token == "+" else (-1, 1)), token
+            else:
+                operator = token
+            continue
+        if token == "(":
+            if not operator:
+                return None
+            outside.append(_Level(total, product, operator))
+            total, product, operator, signed = (0, 1), (1, 1), "+", False
+            continue
+        if token == ")":
+            if operator or not outside:
+                return None
+            value = _add(total, product)
+            total, product, operator = outside.pop()
+        elif operator and token[-1].isdigit():
+            whole, _, decimals = token.partition(".")
+            value = int(whole + decimals), 10 ** len(decimals)
+        else:
+            return None
+        joined = _join(product, operator, value)
+        if joined is None:
+            return None
+        product, operator, signed = joined, "", False
+    return None if operator or outside else _add(total, product)
+
+
+def _add(a: Ratio, b: Ratio) -> Ratio:
+    return (a[0] + b[0], a[1]) if a[1] == b[1] else (a[0] * b[1] + b[0] * a[1], a[1] * b[1])
+
+
+def _join(product: Ratio, operator: str, value: Ratio) -> Ratio | None:
+    """Take one more operand into a product; None for a division by zero."""
+    top, bottom = value
+    if operator == "/":
+        if top == 0:
+            return None
+        top, bottom = (bottom, top) if top > 0 else (-bottom, -top)
+    return product[0] * top, product[1] * bottom
+
+
+def states(result: Literal, value: Ratio) -> bool:
+    """Whether a literal is a right statement of a value: equal, or, with decimals, rounded to them (ties either way).
+
+    ``3.33`` states 10/3; ``3`` does not, since nothing says that it was rounded.
+    """
+    top, bottom = result.value
+    gap = abs(value[0] * bottom - top * value[1])
+    if gap == 0 or not result.decimals:
+        return gap == 0
+    return 2 * gap <= value[1] * result.over

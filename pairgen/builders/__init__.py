@@ -1,0 +1,13 @@
+"""What each dataset's rows mean. A new dataset is one file here and one line in ``BUILDERS``."""
+
+from pairgen.builders import arc, gsm8k, hellaswag, metamath
+from pairgen.builders.builder import Builder
+
+BUILDERS: dict[str, Builder] = {
+    "metamath": metamath.BUILDER,
+    "gsm8k": gsm8k.BUILDER,
+    "arc": arc.BUILDER,
+    "hellaswag": hellaswag.BUILDER,
+}
+
+__all__ = ["BUILDERS", "Builder"]

@@ -1,0 +1,71 @@
+"""GSM8K: its own solutions, whose ``<<48/2=24>>`` marks say exactly which numbers are results, and of what."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from pairgen.arithmetic.corrupt import corrupt
+from pairgen.arithmetic.draws import Draws
+from pairgen.arithmetic.numbers import NUMBER
+from pairgen.arithmetic.steps import Step
+from pairgen.builders.builder import Builder, Example, clean_text
+from pairgen.builders.metamath import final_answer, reasoning_stop
+from pairgen.records import Drop, Rejection
+from pairgen.sources import Hub
+
+_MARK = re.compile(r"<<([^<>\n]*)>>")
+_RESULT = re.compile(rf"-?{NUMBER}(?:/\d+)?", re.ASCII)
+_PERCENT = re.compile(r" ?%")
+
+
+def strip_marks(answer: str) -> tuple[str, list[Step]]:
+    """A solution without its marks, and the results the marks point at.
+
+    ``"48/2 = <<48/2=24>>24 clips"`` gives ``"48/2 = 24 clips"`` and ``Step(7, 9, "48/2")``.
+    """
+    pieces: list[str] = []
+    starts: list[tuple[int, str]] = []
+    length = position = 0
+    for mark in _MARK.finditer(answer):
+        pieces.append(answer[position : mark.start()])
+        length += mark.start() - position
+        position = mark.end()
+        starts.append((length, mark.group(1).rpartition("=")[0]))
+    text = "".join([*pieces, answer[position:]])
+    steps = []
+    for start, calculation in starts:
+        result = _RESULT.match(text, start)
+        if result is not None:
+            steps.append(Step(start, result.end(), calculation, _PERCENT.match(text, result.end()) is not None))
+    return text, steps
+
+
+def read(row: Mapping[str, Any]) -> Example | Drop:
+    """The answer without its marks; the marks' steps are kept for ``reject``."""
+    question = clean_text(row["question"], "question")
+    if isinstance(question, Drop):
+        return question
+    marked = clean_text(row["answer"], "answer")
+    if isinstance(marked, Drop):
+        return marked
+    answer, steps = strip_marks(marked)
+    return Example(question, answer, "gsm8k", f"{question}\0{marked}", question, row, steps)
+
+
+def reject(example: Example, draws: Draws) -> list[Rejection] | Drop:
+    """One corrupted solution, at a marked result."""
+    stop = reasoning_stop(example.answer)
+    steps = [step for step in example.detail if step.stop <= stop]
+    rejection = corrupt(example.answer, steps, stop, example.question, final_answer(example.answer), draws)
+    return rejection if isinstance(rejection, Drop) else [rejection]
+
+
+BUILDER = Builder(
+    name="gsm8k",
+    summary="grade-school solutions; one marked result of each is corrupted",
+    hub=Hub("openai/gsm8k", "main", {"train": "train", "eval": "test"}),
+    license="mit",
+    columns=frozenset({"question", "answer"}),
+    read=read,
+    reject=reject,
+)

@@ -1,0 +1,76 @@
+"""MetaMath: a solution with one intermediate result made wrong, and its final answer left as it is.
+
+Rows are those of ``meta-math/MetaMathQA``. A response ends ``#### 32\\nThe answer is: 32``, or without the first line.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from pairgen.arithmetic.corrupt import corrupt
+from pairgen.arithmetic.draws import Draws
+from pairgen.arithmetic.numbers import Ratio, parse
+from pairgen.arithmetic.steps import find_steps
+from pairgen.builders.builder import Builder, Example, clean_text
+from pairgen.records import Drop, Rejection
+from pairgen.sources import Hub
+
+_FINAL_LINES = ("\n####", "\nThe answer is:", "The answer is:")
+_ANSWER = re.compile(r"\s*\$? ?(-?[\d.,/]*\d)")
+
+
+def reasoning_stop(solution: str) -> int:
+    """Where the final-answer lines of a solution begin; its whole length if it has none."""
+    for line in _FINAL_LINES:
+        stop = solution.rfind(line)
+        if stop >= 0:
+            return stop
+    return len(solution)
+
+
+def final_answer(solution: str) -> Ratio | None:
+    """The value of the final answer; None if it is no plain number."""
+    for mark in ("The answer is:", "####"):
+        at = solution.rfind(mark)
+        if at >= 0:
+            match = _ANSWER.match(solution, at + len(mark))
+            literal = parse(match.group(1)) if match else None
+            return literal.value if literal else None
+    return None
+
+
+def read(row: Mapping[str, Any]) -> Example | Drop:
+    """``query`` is the question; rows of one ``original_question`` share a topic."""
+    question = clean_text(row["query"], "query")
+    if isinstance(question, Drop):
+        return question
+    answer = clean_text(row["response"], "response")
+    if isinstance(answer, Drop):
+        return answer
+    kind, original = row.get("type"), row.get("original_question")
+    source = f"metamath/{kind}" if type(kind) is str and kind else "metamath"
+    topic = original if type(original) is str and original else question
+    return Example(question, answer, source, f"{source}\0{question}\0{answer}", topic, row)
+
+
+def reject(example: Example, draws: Draws) -> list[Rejection] | Drop:
+    """One corrupted solution; nothing from the final-answer lines on is touched."""
+    solution = example.answer
+    stop = reasoning_stop(solution)
+    steps = find_steps(solution, stop)
+    rejection = corrupt(solution, steps, stop, example.question, final_answer(solution), draws)
+    return rejection if isinstance(rejection, Drop) else [rejection]
+
+
+BUILDER = Builder(
+    name="metamath",
+    summary="worked solutions; one intermediate result of each is corrupted",
+    hub=Hub("meta-math/MetaMathQA", None, {"train": "train"}),
+    license="mit",
+    columns=frozenset({"query", "response"}),
+    optional=frozenset({"type", "original_question"}),
+    read=read,
+    reject=reject,
+    style="raw",
+    eval_size=1000,
+)

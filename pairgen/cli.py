@@ -1,0 +1,260 @@
+"""The command line: parses, calls one function of the library, prints. Results on stdout, everything else on stderr.
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 a promise is broken (`validate`), 130 interrupted.
+"""
+
+import json
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from typer.core import TyperGroup
+
+import pairgen
+from pairgen.builders import BUILDERS
+from pairgen.edits import METRICS
+from pairgen.errors import ContractBroken, PairgenError
+
+
+class _Group(TyperGroup):
+    """Turns expected failures into one sentence on stderr and their exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except PairgenError as error:
+            _say(f"pairgen: {error}")
+            raise typer.Exit(error.exit_code) from error
+        except KeyboardInterrupt:
+            _say("pairgen: interrupted; nothing half-written is left")
+            raise typer.Exit(130) from None
+
+
+app = typer.Typer(
+    cls=_Group,
+    help="Preference pairs whose one difference is known exactly.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def main() -> None:
+    """Run the command line."""
+    app(prog_name="pairgen")
+
+
+def _say(text: str) -> None:
+    Console(stderr=True).print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def _print_json(value: Any) -> None:
+    typer.echo(json.dumps(value, ensure_ascii=False))
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"pairgen {pairgen.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout instead of text.")]
+Dataset = Annotated[Path, typer.Argument(metavar="DIR", help="A folder that `pairgen build` wrote.")]
+
+
+@app.command(
+    help="Build a pair dataset from rows of the hub, of files, or of the built-in sample.\n\n"
+    + "\n".join(f"- **{name}**: {builder.summary}" for name, builder in BUILDERS.items()),
+    epilog="Examples:\n\n"
+    "- `pairgen build metamath --source sample --out pairs`\n"
+    "- `pairgen build metamath --source MetaMathQA.jsonl --eval-size 1000 --out pairs`\n"
+    "- `pairgen build arc --source train=Train.jsonl --source eval=Dev.jsonl --shots 25 --out arc`\n"
+    "- `pairgen build hellaswag --out hellaswag` (from the hub)",
+)
+def build(
+    name: Annotated[str, typer.Argument(metavar="NAME", help=f"One of {', '.join(BUILDERS)}.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write. It appears when it is whole.")],
+    source: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--source",
+            metavar="[SPLIT=]WHERE",
+            help="Where rows come from: a .json, .jsonl, .csv, .tsv (each also .gz), .parquet or .arrow file, a folder "
+            "of save_to_disk, a hub id, sample[:ROWS[:SEED]]. Once per split. Default: the hub.",
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Every random choice follows from it and from the row.")] = 0,
+    eval_size: Annotated[
+        int | None,
+        typer.Option(
+            help="Rows taken off the training source for evaluation; no question is on both sides. "
+            "Default: 1000 for metamath from the hub, else 0."
+        ),
+    ] = None,
+    prompt_style: Annotated[
+        str | None,
+        typer.Option(
+            metavar="STYLE", help="raw, lm-eval, alpaca, or a Jinja template file that sees `question` and `row`."
+        ),
+    ] = None,
+    shots: Annotated[int, typer.Option(help="Worked examples in front of every question, one set for all.")] = 0,
+    shots_per_row: Annotated[bool, typer.Option("--shots-per-row", help="Draw the shots anew for each row.")] = False,
+    on_error: Annotated[str, typer.Option(metavar="stop|skip", help="What a row that cannot be read does.")] = "stop",
+    workers: Annotated[int, typer.Option(help="Processes; 0 takes every core. The data is the same.")] = 0,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a dataset that is there.")] = False,
+    as_json: Json = False,
+) -> None:
+    from pairgen.build import Options
+    from pairgen.build import build as run
+
+    if on_error not in ("stop", "skip"):
+        raise typer.BadParameter("is stop or skip", param_hint="--on-error")
+    options = Options(seed, prompt_style, shots, shots_per_row, eval_size, on_error == "skip")
+    given = source or []
+    with _progress() as progress:
+        dataset = run(
+            name,
+            out,
+            given,
+            options,
+            workers=workers,
+            overwrite=overwrite,
+            command=_rebuild(name, out, given, options),
+            progress=progress,
+            warn=_say,
+        )
+    splits = dataset.manifest["splits"]
+    if as_json:
+        counts = {split: {key: about[key] for key in ("rows", "pairs", "drops")} for split, about in splits.items()}
+        _print_json({"out": str(out), **counts})
+        return
+    for split, about in splits.items():
+        dropped = "".join(f"; dropped {count:,}: {reason}" for reason, count in about["drops"].items())
+        typer.echo(f"{split}: {about['pairs']:,} pairs from {about['rows']:,} rows{dropped}")
+    typer.echo(f"{out}: whole. Look at it with: pairgen show {shlex.quote(str(out))}")
+
+
+def _rebuild(name: str, out: Path, given: list[str], options: Any) -> str:
+    """The command line that builds the same data again."""
+    words = ["pairgen", "build", name, *(word for text in given for word in ("--source", text)), "--out", out.name]
+    words += ["--seed", str(options.seed)]
+    if options.eval_size is not None:
+        words += ["--eval-size", str(options.eval_size)]
+    if options.prompt_style:
+        words += ["--prompt-style", options.prompt_style]
+    if options.shots:
+        words += ["--shots", str(options.shots), *(["--shots-per-row"] if options.shots_per_row else [])]
+    if options.skip_broken:
+        words += ["--on-error", "skip"]
+    return shlex.join(words)
+
+
+@contextmanager
+def _progress() -> Iterator[Any]:
+    """A progress bar on stderr, shown where there is a terminal."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        known: dict[str, TaskID] = {}
+
+        def tell(phase: str, done: int, total: int) -> None:
+            if phase not in known:
+                known[phase] = bar.add_task(phase, total=total)
+            bar.update(known[phase], completed=done)
+
+        yield tell
+
+
+@app.command(
+    help="Statistics of a dataset: edit distance with its definition, lengths, groups, drops.",
+    epilog="Examples:\n\n- `pairgen stats pairs --edit-distance`\n"
+    "- `pairgen stats pairs --edit-distance --metric hamming --unit word --by source`\n"
+    "- `pairgen stats pairs --edit-distance --unit token --tokenizer Qwen/Qwen3-0.6B --json`",
+)
+def stats(
+    path: Dataset,
+    edit_distance: Annotated[bool, typer.Option("--edit-distance", help="Only the edit distance.")] = False,
+    metric: Annotated[str, typer.Option(metavar="|".join(METRICS), help="Edit distance to measure.")] = "levenshtein",
+    unit: Annotated[str, typer.Option(metavar="char|word|token", help="What is counted.")] = "char",
+    tokenizer: Annotated[str | None, typer.Option(metavar="ID", help="Tokenizer for --unit token.")] = None,
+    by: Annotated[str | None, typer.Option(metavar="source|strategy|check", help="One line per value.")] = None,
+    as_json: Json = False,
+) -> None:
+    from pairgen.stats import describe
+    from pairgen.store import open_pairs
+
+    names = ["edit_distance"] if edit_distance else None
+    found = describe(open_pairs(path), metric=metric, unit=unit, tokenizer=tokenizer, by=by, names=names)
+    if as_json:
+        _print_json(found)
+        return
+    from pairgen.report.terminal import statistics_table
+
+    Console().print(statistics_table(found))
+
+
+@app.command(
+    help="Show pairs with the edit marked: [-taken out-] of chosen, {+put in+} rejected.",
+    epilog="Examples:\n\n- `pairgen show pairs`\n- `pairgen show pairs --n 2 --split eval --where check=verified`\n"
+    "- `pairgen show pairs --where 'edit_distance<0.002' --where 'source~FOBAR'`",
+)
+def show(
+    path: Dataset,
+    n: Annotated[int, typer.Option("--n", "-n", min=1, help="How many pairs.")] = 5,
+    where: Annotated[
+        list[str] | None,
+        typer.Option("--where", metavar="TEST", help="column=value, !=, <, >, or ~ for a part of the text."),
+    ] = None,
+    split: Annotated[str | None, typer.Option(help="Only this split.")] = None,
+    full: Annotated[bool, typer.Option("--full", help="Do not shorten long prompts.")] = False,
+    as_json: Json = False,
+) -> None:
+    from pairgen.report.terminal import pair_view, select
+    from pairgen.store import open_pairs
+
+    rows = select(open_pairs(path), n, where or (), split)
+    if as_json:
+        _print_json(rows)
+        return
+    console = Console()
+    for row in rows:
+        console.print(pair_view(row, console.width, full=full))
+    if not rows:
+        _say("no pair matches")
+
+
+@app.command(
+    help="Check every promise of the row contract on every row; exit 3 if any is broken.",
+    epilog="Example:\n\n- `pairgen validate pairs`",
+)
+def validate(path: Dataset, as_json: Json = False) -> None:
+    from pairgen.store import open_pairs
+    from pairgen.validate import PROMISES, violations
+
+    dataset = open_pairs(path)
+    found = violations(dataset)
+    pairs = sum(split.pairs for split in dataset.splits.values())
+    if as_json:
+        _print_json({"pairs": pairs, "violations": [violation._asdict() for violation in found]})
+    else:
+        for violation in found:
+            typer.echo(f"{violation.kind}: {violation.count:,} broken, first at {violation.first}")
+    if found:
+        raise ContractBroken(f"{path}: {len(found)} kinds of violation in {pairs:,} pairs; build the dataset again")
+    if not as_json:
+        typer.echo(f"{path}: {pairs:,} pairs keep all {len(PROMISES)} promises")

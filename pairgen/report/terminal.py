@@ -1,0 +1,155 @@
+"""Terminal views as pure functions of data: the table of statistics, and one pair with its edit marked.
+
+What they return is printed by a rich ``Console``; nothing depends on colour.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.constrain import Constrain
+from rich.padding import Padding
+from rich.rule import Rule
+from rich.table import Table
+from rich.text import Text
+
+# ---------------------------------------------------------------- statistics
+
+BLOCKS = " ▏▎▍▌▋▊▉█"
+"""Eighths of a cell."""
+
+BAR = 40
+"""Cells of the longest bar of a histogram."""
+
+_COLUMNS = ("mean", "sd", "min", "5", "25", "50", "75", "95", "max")
+
+PAPER = (
+    "The Smaug paper gives 6.5% for MetaMath and 90% for ARC and does not say what it counted. Its figures look like "
+    "a position-by-position comparison of tokens, where one inserted token makes everything behind it count as changed. "
+    "Compare with --metric hamming --unit token --tokenizer ID."
+)
+
+
+def statistics_table(described: Mapping[str, Mapping[str, Any]]) -> RenderableType:
+    """Tables of what ``stats.describe`` found, a histogram of the edit distance per split, and its definition."""
+    parts: list[RenderableType] = []
+    for name, split in described.items():
+        parts += [*_split(name, split), Text()]
+    for split in list(described.values())[:1]:
+        if "edit_distance" in split:
+            parts.append(Text.assemble(("edit distance: ", "bold"), plain(split["edit_distance"]["definition"])))
+            parts.append(Text(PAPER, style="dim"))
+    return Group(*parts)
+
+
+def _split(name: str, split: Mapping[str, Any]) -> list[RenderableType]:
+    table = _table("", *(f"{head}%" if head.isdigit() else head for head in _COLUMNS))
+    parts: list[RenderableType] = [_heading(name, split), table]
+    for title, found in split.items():
+        if isinstance(found, Mapping) and "quantiles" in found:
+            table.add_row(plain(title.replace("_", " ")), *_figures(found, found["scale"]))
+    distance = split.get("edit_distance")
+    if distance:
+        parts += [Text("edit distance", style="bold"), _histogram(distance["histogram"])]
+        for column, groups in distance.get("by", {}).items():
+            parts += [Text(), _by_table(column, groups)]
+    if split["drops"]:
+        rows = ", ".join(f"{reason} {count:,}" for reason, count in split["drops"].items())
+        parts += [Text(), Text.assemble(("dropped rows: ", "bold"), plain(rows))]
+    return parts
+
+
+def _heading(name: str, split: Mapping[str, Any]) -> Text:
+    read = f" from {split['rows']:,} rows" if split["rows"] is not None else ""
+    return Text.assemble((plain(name).plain, "bold"), f": {split['pairs']:,} pairs{read}")
+
+
+def _table(*heads: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
+    for at, head in enumerate(heads):
+        table.add_column(head, justify="right" if at else "left", no_wrap=bool(at), overflow="fold")
+    return table
+
+
+def _by_table(column: str, groups: Mapping[str, Mapping[str, Any]]) -> Table:
+    heads = ("mean", "sd", "5", "50", "95")
+    table = _table(f"edit distance by {column}", "pairs", *(f"{head}%" if head.isdigit() else head for head in heads))
+    for value, found in groups.items():
+        table.add_row(plain(value), f"{found['count']:,}", *_figures(found, "share", heads))
+    return table
+
+
+def _figures(found: Mapping[str, Any], scale: str, heads: Sequence[str] = _COLUMNS) -> list[str]:
+    values = [found["quantiles"][head] if head.isdigit() else found[head] for head in heads]
+    return [figure(value, scale == "share") for value in values]
+
+
+def figure(value: float | None, share: bool) -> str:
+    """A number in at most six characters: a share of 0.0123 is ``1.23%``, a length of 1234.5 is ``1,234``."""
+    if value is None:
+        return "-"
+    if share:
+        return f"{100 * value:.{2 if value < 0.09995 else 1}f}%"
+    if value >= 9_999_500:
+        return f"{value / 1e6:,.0f}M"
+    if value >= 99_999.5:
+        return f"{value / 1e3:,.0f}k"
+    return f"{value:,.0f}" if value >= 100 or value == int(value) else f"{value:.2f}"
+
+
+def _histogram(found: Mapping[str, Any]) -> Table:
+    """One line per bin from the first to the last that holds any pair."""
+    counts, edges = found["counts"], found["edges"]
+    used = [at for at, count in enumerate(counts) if count] or [0]
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(justify="right", no_wrap=True)
+    for at in range(used[0], used[-1] + 1):
+        span = f"{100 * edges[at]:g}% to {100 * edges[at + 1]:g}%"
+        bar = draw_bar(counts[at] / max(max(counts), 1), BAR)
+        share = figure(counts[at] / max(sum(counts), 1), True)
+        table.add_row(span, Text(bar, style="cyan"), f"{counts[at]:,} ({share})")
+    return table
+
+
+def draw_bar(share: float, width: int) -> str:
+    """A bar of ``share`` of ``width`` cells, drawn to an eighth of a cell; anything above nothing leaves a mark."""
+    eighths = max(round(share * width * 8), 1 if share > 0 else 0)
+    return "█" * (eighths // 8) + BLOCKS[eighths % 8].strip()
+
+
+# ---------------------------------------------------------------- one pair
+
+UNSAFE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]"
+)
+"""Characters that move the cursor, colour, reorder or hide text: all of them can make a screen lie. Newline, tab and
+the joiners that emoji are built with stay."""
+
+MOST = 600
+"""Code points of a text that are shown unless all of it is asked for."""
+
+_PROVENANCE = ("expression", "check", "strategy", "source", "pair_id", "group_id")
+
+
+def pair_view(row: Mapping[str, Any], width: int, full: bool = False) -> RenderableType:
+    """One pair: prompt, chosen with ``[-what was there-]``, rejected with ``{+what came instead+}``, provenance.
+
+    Args:
+        row: a row of the contract.
+        width: cells of the view.
+        full: show texts whole; otherwise long ones are cut, and what is cut is counted.
+    """
+    most = None if full else MOST
+    start = row["edit_start"]
+    parts: list[RenderableType] = [Rule(plain(row["pair_id"]), style="dim")]
+    parts += _section("prompt", cut(row["prompt"], most))
+    parts += _section("chosen", _marked(row["chosen"], start, row["chosen_edit_stop"], ("[-", "-]"), "bold red", most))
+    parts += _section(
+        "rejected", _marked(row["rejected"], start, row["rejected_edit_stop"], ("{+", "+}"), "bold green", most)
+    )
+    parts.append(_provenance(row))
+    return Constrain(Group(*parts), width)

@@ -1,0 +1,49 @@
+"""Choices that depend on a key alone, and the rule that keeps the splits apart."""
+
+from collections.abc import Sequence
+from hashlib import blake2b
+from random import Random
+from typing import TypeVar
+from zlib import crc32
+
+Item = TypeVar("Item")
+
+SPLITS = ("train", "eval")
+
+
+class Draw:
+    """A stream of choices fixed by a key.
+
+    Everything is built on ``Random.random``, the one method whose sequence Python promises to keep between versions.
+    """
+
+    __slots__ = ("random",)
+
+    def __init__(self, *key: object) -> None:
+        digest = blake2b("|".join(map(str, key)).encode(), digest_size=8).digest()
+        self.random = Random(int.from_bytes(digest, "big")).random
+
+    def whole(self, low: int, high: int, step: int = 1) -> int:
+        """A whole number from ``low`` to ``high``, both included, in steps of ``step``."""
+        return low + step * int(self.random() * ((high - low) // step + 1))
+
+    def pick(self, items: Sequence[Item]) -> Item:
+        """One of the items."""
+        return items[int(self.random() * len(items))]
+
+    def chance(self, probability: float) -> bool:
+        """True with the given probability."""
+        return self.random() < probability
+
+    def some(self, items: Sequence[Item], count: int) -> list[Item]:
+        """``count`` different items in a random order."""
+        left = list(items)
+        return [left.pop(int(self.random() * len(left))) for _ in range(count)]
+
+
+def belongs(split: str, key: str) -> bool:
+    """Whether a question belongs to a split.
+
+    The checksum of what is asked decides, so no question can turn up in both splits, however many rows are made.
+    """
+    return SPLITS[crc32(key.encode()) & 1] == split

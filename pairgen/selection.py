@@ -1,0 +1,77 @@
+"""Choices that need every row at once, made on 64-bit keys: the evaluation split, the shots, copies of one id.
+
+All of them depend on the keys and the seed alone, never on the order of files, chunks or workers.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import xxhash
+from numpy.typing import NDArray
+
+from pairgen.errors import UsageError
+
+Keys = NDArray[np.uint64]
+
+
+def text_key(text: str) -> int:
+    """64-bit key of a text; its case and white space do not count."""
+    return xxhash.xxh3_64_intdigest(" ".join(text.split()).casefold().encode())
+
+
+def shuffled_topics(keys: Sequence[Keys], seed: int, purpose: str) -> tuple[Keys, NDArray[np.int64]]:
+    """The distinct keys in an order drawn by seed and purpose, and how many rows have each."""
+    topics, counts = np.unique(np.concatenate([*keys, np.empty(0, np.uint64)]), return_counts=True)
+    mixed = topics ^ np.uint64(xxhash.xxh3_64_intdigest(f"{purpose}:{seed}".encode()))
+    for factor in (0xFF51AFD7ED558CCD, 0xC4CEB9FE1A85EC53):  # MurmurHash3's finaliser: every bit reaches every bit
+        mixed = (mixed ^ (mixed >> np.uint64(33))) * np.uint64(factor)
+    order = np.argsort(mixed ^ (mixed >> np.uint64(33)), kind="stable")
+    return topics[order], counts[order]
+
+
+def eval_topics(keys: Sequence[Keys], size: int, seed: int) -> frozenset[int]:
+    """Topics whose rows, all of them, make an evaluation split of exactly ``size`` rows.
+
+    Topics are taken in drawn order; one that has more rows than are still wanted is passed over.
+
+    Raises:
+        UsageError: no choice of whole topics gives that many rows, or none would be left to train on.
+    """
+    topics, counts = shuffled_topics(keys, seed, "eval")
+    total = int(counts.sum())
+    if size >= total:
+        raise UsageError(f"--eval-size {size}: the source has {total} usable rows; leave some to train on")
+    chosen, left = [], size
+    for topic, count in zip(topics.tolist(), counts.tolist(), strict=True):
+        if count <= left:
+            chosen.append(topic)
+            left -= count
+            if not left:
+                return frozenset(chosen)
+    raise UsageError(f"--eval-size {size}: no set of whole questions has that many rows; {size - left} would do")
+
+
+def shot_topics(keys: Sequence[Keys], held_out: frozenset[int], count: int, seed: int) -> list[int]:
+    """The first ``count`` topics of the training rows in drawn order; fewer if there are fewer."""
+    topics, _ = shuffled_topics(keys, seed, "shots")
+    return [topic for topic in topics.tolist() if topic not in held_out][:count]
+
+
+def copies(ids: Sequence[Keys]) -> list[NDArray[np.int64] | None]:
+    """How many equal ids came before each, per array; None for an array in which no id is a copy.
+
+    ``[[7, 8], [7, 7]]`` gives ``[None, [1, 2]]``.
+    """
+    ordered = np.sort(np.concatenate([*ids, np.empty(0, np.uint64)]))
+    repeated = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+    del ordered
+    seen: dict[int, int] = {}
+    result: list[NDArray[np.int64] | None] = []
+    for part in ids:
+        before = np.zeros(len(part), np.int64)
+        for index in np.flatnonzero(np.isin(part, repeated)).tolist():
+            key = int(part[index])
+            before[index] = seen.get(key, 0)
+            seen[key] = int(before[index]) + 1
+        result.append(before if before.any() else None)
+    return result
