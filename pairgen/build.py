@@ -130,7 +130,7 @@ def build(
             "splits": described,
         }
         built = store.PairDataset(folder.path, manifest, store.as_splits(folder.path, described))
-        manifest["statistics"] = stats.describe(built)
+        manifest["statistics"] = stats.describe(built, names=("edit_distance",))
         folder.commit(manifest, card.render(manifest))
     return store.open_pairs(folder.out)
 

@@ -1,5 +1,6 @@
 """One chunk of a source made into shards: what a worker process does. Depends on the chunk and the job alone."""
 
+import gc
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -68,7 +69,20 @@ MAX_TOLD = 5
 
 
 def make(task: Task) -> list[Part]:
-    """Write the shards of one chunk: one of its own split, and one of eval if rows of it were taken off."""
+    """Write the shards of one chunk: one of its own split, and one of eval if rows of it were taken off.
+
+    Python's search for reference cycles is off meanwhile: rows make none, and searching takes a tenth of the time.
+    """
+    searching = gc.isenabled()
+    gc.disable()
+    try:
+        return _make(task)
+    finally:
+        if searching:
+            gc.enable()
+
+
+def _make(task: Task) -> list[Part]:
     job = task.job
     builder = BUILDERS[job.builder]
     parts = {task.split: Part(task.split, task.number)}

@@ -19,8 +19,8 @@ R = TypeVar("R")
 class Workers:
     """A pool for the length of a ``with`` block. Left by an exception, it kills what is still running.
 
-    Processes are spawned, not forked, so a script that asks for more than one needs the usual
-    ``if __name__ == "__main__":`` guard.
+    Processes start as the platform starts them: where they are spawned (macOS, Windows, Python 3.14), a script that
+    asks for more than one needs the usual ``if __name__ == "__main__":`` guard.
     """
 
     def __init__(self, count: int) -> None:
@@ -29,8 +29,7 @@ class Workers:
 
     def __enter__(self) -> "Workers":
         if self.count > 1:
-            spawn = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(self.count, mp_context=spawn, initializer=_live_with_parent)
+            self._pool = ProcessPoolExecutor(self.count, initializer=_live_with_parent)
         return self
 
     def map(self, call: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:

@@ -1,17 +1,15 @@
 """Draw one wrong result for a worked solution, and prove it wrong where exact arithmetic can."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple, TypeVar
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from pairgen.arithmetic.draws import Draws
-from pairgen.arithmetic.evaluate import evaluate, states
+from pairgen.arithmetic.evaluate import evaluate, evaluate_two, states
 from pairgen.arithmetic.numbers import NUMBER, Literal, Ratio, equal, lowest_terms, parse
-from pairgen.arithmetic.steps import Step, plain
+from pairgen.arithmetic.steps import Step, calculation_of, plain
 from pairgen.edits import Edit
 from pairgen.records import Drop, Rejection
-
-T = TypeVar("T")
 
 MAX_DRAWS = 32
 """Wrong values tried for one place before it is given up."""
@@ -28,16 +26,23 @@ class Proof(NamedTuple):
     value: Ratio
 
 
-def prove(step: Step, result: Literal) -> Proof | None:
-    """Recompute a step; None unless the stated result is right.
+def prove(text: str, step: Step, result: Literal) -> Proof | None:
+    """Recompute a step of a solution; None unless the stated result is right.
 
     A result with a percent sign is read first as hundredths (``1/4 = 25%``: ``100*(1/4)`` is 25), then as the bare
     number (``1/4 * 100 = 25%``), so that ``expression`` always has the value of the literal as it is written.
     """
-    expression = plain(step.calculation)
-    value = evaluate(expression)
-    if value is None:
+    calculation = calculation_of(text, step)
+    if calculation is None:
         return None
+    value = evaluate_two(calculation)
+    if value is not None:
+        expression = calculation.strip()
+    else:
+        expression = plain(calculation)
+        value = evaluate(expression)
+        if value is None:
+            return None
     if step.percent and states(result, (value[0] * 100, value[1])):
         return Proof(f"100*({expression})", (value[0] * 100, value[1]))
     return Proof(expression, value) if states(result, value) else None
@@ -49,14 +54,15 @@ def near(right: Literal, draws: Draws) -> Literal:
     ``47`` may become 32 to 62, ``1,500`` becomes ``1,200`` but never ``1,501``, ``15.20`` moves by dimes. Sign,
     decimals, separators and denominator stay; a count stays positive.
     """
+    units = right.units
     grain = 1
-    while right.units % (grain * 10) == 0 and right.units >= grain * 50:
+    while units >= grain * 50 and units % (grain * 10) == 0:
         grain *= 10
-    size = right.units // grain
-    reach = max(3, size // 3)
-    move = 1 + draws.below(reach)
-    down = draws.below(2) and move < size
-    return right._replace(units=right.units + (-move if down else move) * grain)
+    size = units // grain
+    bits = draws.bits()
+    move = 1 + (bits >> 1) % max(3, size // 3)
+    moved = units - move * grain if bits & 1 and move < size else units + move * grain
+    return Literal(moved, right.decimals, right.negative, right.grouped, right.bare_point, right.over)
 
 
 class Attempt(NamedTuple):
@@ -96,46 +102,47 @@ def corrupt(
 def _attempts(text: str, steps: Sequence[Step], stop: int, question: str, draws: Draws) -> Iterator[Attempt]:
     unproved = []
     last = len(steps)
-    for numbers in (range(1, last), range(last, last + 1) if steps else ()):
-        for number in _shuffled(numbers, draws):
-            step = steps[number - 1]
-            right = parse(text[step.start : step.stop])
-            if right is None:
-                continue
-            proof = prove(step, right) if step.calculation else None
-            strategy = "result" if number < last else "last-result"
-            attempt = Attempt(strategy, step.start, step.stop, right, proof, number)
-            if proof:
-                yield attempt
-            else:
-                unproved.append(attempt)
+    left = list(range(1, last))  # all but the last, in random order, drawn one by one: most need one draw
+    while left or last:
+        if left:
+            number = left.pop(draws.below(len(left))) if len(left) > 1 else left.pop()
+            strategy = "result"
+        else:
+            number, last, strategy = last, 0, "last-result"
+        step = steps[number - 1]
+        right = parse(text[step.start : step.stop])
+        if right is None:
+            continue
+        proof = prove(text, step, right)
+        attempt = Attempt(strategy, step.start, step.stop, right, proof, number)
+        if proof is None:
+            unproved.append(attempt)
+        else:
+            yield attempt
     yield from unproved
+    yield from _outside_calculations(text, stop, question, draws)
+
+
+def _outside_calculations(text: str, stop: int, question: str, draws: Draws) -> Iterator[Attempt]:
     given = set(_GIVEN.findall(question))
     for strategy, pattern in (("stated-value", _STATED_VALUE), ("number", _NUMBER_IN_REASONING)):
         found = [match.span(1) for match in pattern.finditer(text, 0, stop) if match.group(1) not in given]
-        for start, end in _shuffled(found, draws):
+        while found:
+            start, end = found.pop(draws.below(len(found)))
             right = parse(text[start:end])
             if right is not None:
                 yield Attempt(strategy, start, end, right)
 
 
-def _shuffled(items: Iterable[T], draws: Draws) -> Iterator[T]:
-    """The items in random order, drawn one by one: most callers stop at the first."""
-    left = list(items)
-    while left:
-        yield left.pop(draws.below(len(left)) if len(left) > 1 else 0)
-
-
 def _wrong(attempt: Attempt, answer: Ratio | None, draws: Draws) -> Literal | None:
     """A wrong value for the place; None if ``MAX_DRAWS`` draws gave none that may stand there."""
+    right, proof = attempt.right, attempt.proof
     for _ in range(MAX_DRAWS):
-        wrong = near(attempt.right, draws)
-        value = wrong.value
-        if answer is not None and equal(value, answer):
+        wrong = near(right, draws)
+        if answer is not None and equal(wrong.value, answer):
             continue
-        if attempt.proof is not None and states(wrong, attempt.proof.value):
-            continue
-        return wrong
+        if proof is None or not states(wrong, proof.value):
+            return wrong
     return None
 
 

@@ -22,28 +22,7 @@ class _Level(NamedTuple):
     operator: str
 
 
-_TWO_INTEGERS = re.compile(r"(\d+) *([-+*/]) *(\d+)", re.ASCII)
-
-
 def evaluate(expression: str) -> Ratio | None:
-    """Value of an expression, as ``evaluate_any`` gives it; two integers, the usual case, take a short way."""
-    if len(expression) > MAX_LENGTH:
-        return None
-    two = _TWO_INTEGERS.fullmatch(expression)
-    if two is None:
-        return evaluate_any(expression)
-    a, operator, b = two.groups()
-    left, right = int(a), int(b)
-    if operator == "*":
-        return left * right, 1
-    if operator == "+":
-        return left + right, 1
-    if operator == "-":
-        return left - right, 1
-    return (left, right) if right else None
-
-
-def evaluate_any(expression: str) -> Ratio | None:
     """Value of an expression over ``+ - * / ( )`` and decimal literals.
 
     One pass, left to right: a sum so far, and the product now being built, kept apart until a ``+`` or ``-`` closes it.
@@ -90,6 +69,25 @@ def evaluate_any(expression: str) -> Ratio | None:
             return None
         product, operator, signed = joined, "", False
     return None if operator or outside else _add(total, product)
+
+
+_TWO_INTEGERS = re.compile(r" *(\d{1,30}) *([-+*/]) *(\d{1,30}) *", re.ASCII)
+
+
+def evaluate_two(expression: str) -> Ratio | None:
+    """What ``evaluate`` gives for two whole numbers and one operator, which is most of what people write; else None."""
+    two = _TWO_INTEGERS.fullmatch(expression)
+    if two is None:
+        return None
+    left, operator, right = two.groups()
+    if operator == "*":
+        return int(left) * int(right), 1
+    if operator == "+":
+        return int(left) + int(right), 1
+    if operator == "-":
+        return int(left) - int(right), 1
+    below = int(right)
+    return (int(left), below) if below else None
 
 
 def _add(a: Ratio, b: Ratio) -> Ratio:

@@ -36,6 +36,8 @@ class Literal(NamedTuple):
 
     def __str__(self) -> str:
         """The literal as written: ``str(parse(text)) == text``, but for leading zeros."""
+        if not (self.decimals or self.grouped or self.negative or self.over != 1):
+            return str(self.units)
         whole, cents = divmod(self.units, 10**self.decimals)
         text = f"{whole:,}" if self.grouped else str(whole)
         if self.decimals:

@@ -21,7 +21,7 @@ _PERCENT = re.compile(r" ?%")
 def strip_marks(answer: str) -> tuple[str, list[Step]]:
     """A solution without its marks, and the results the marks point at.
 
-    ``"48/2 = <<48/2=24>>24 clips"`` gives ``"48/2 = 24 clips"`` and ``Step(7, 9, "48/2")``.
+    ``"48/2 = <<48/2=24>>24 clips"`` gives ``"48/2 = 24 clips"`` and ``Step(7, 9, percent=False, marked="48/2")``.
     """
     pieces: list[str] = []
     starts: list[tuple[int, str]] = []
@@ -36,7 +36,7 @@ def strip_marks(answer: str) -> tuple[str, list[Step]]:
     for start, calculation in starts:
         result = _RESULT.match(text, start)
         if result is not None:
-            steps.append(Step(start, result.end(), calculation, _PERCENT.match(text, result.end()) is not None))
+            steps.append(Step(start, result.end(), _PERCENT.match(text, result.end()) is not None, marked=calculation))
     return text, steps
 
 

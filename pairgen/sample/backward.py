@@ -23,7 +23,7 @@ PLAIN = Style("*", "/", " ", False, False, False, "decimal")
 
 
 def backward_query(problem: Problem, hidden: str, declared: bool) -> str:
-    """The question with x for the hidden number; its answer comes after it, or is told in the story (``declared``, SV)."""
+    """The question with x for the hidden number; the answer comes after it, or is told in the story (``declared``)."""
     slots = fill_slots(problem, hidden)
     if declared:
         return f"{told(problem, slots, problem.wording)} {sentence(problem.story.state.format_map(slots))}. W{ASK}"

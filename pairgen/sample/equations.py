@@ -1,10 +1,9 @@
 """Linear equations in one unknown: what an expression comes to, and the lines that solve it."""
 
-from fractions import Fraction
 from typing import NamedTuple
 
 from pairgen.sample.draw import Draw
-from pairgen.sample.numbers import Value, divide, latex, plain, tidy
+from pairgen.sample.numbers import Value, divide, latex, plain, size, tidy
 
 
 class Linear(NamedTuple):
@@ -33,15 +32,14 @@ def side(form: Linear, unknown: str, tex: bool = False) -> str:
     slope, constant = form
     if not slope:
         return write(constant)
-    size = abs(slope)
-    factor = "" if size == 1 else write(size)
+    factor = "" if size(slope) == 1 else write(size(slope))
     if not tex and "/" in factor:
         factor = f"({factor})"
     if slope < 0:
         return f"{write(constant)} - {factor}{unknown}"
     if not constant:
         return f"{factor}{unknown}"
-    return f"{factor}{unknown} {'+' if constant > 0 else '-'} {write(abs(constant))}"
+    return f"{factor}{unknown} {'+' if constant > 0 else '-'} {write(size(constant))}"
 
 
 def solution(form: Linear, result: Value) -> Value:
@@ -51,8 +49,8 @@ def solution(form: Linear, result: Value) -> Value:
 
 def solve(form: Linear, result: Value, unknown: str, r: Draw, tex: bool = False) -> list[str]:
     """The lines that lead from ``form = result`` to the unknown, said in words or written as equations alone."""
-    write, quote = (latex, "${}$".format) if tex else (plain, "{}".format)
-    slope, constant, total = abs(form.slope), form.constant, tidy(abs(result - form.constant))
+    write, quote, times = (latex, "${}$".format, "\\cdot") if tex else (plain, "{}".format, "*")
+    slope, constant, total = size(form.slope), form.constant, tidy(size(result - form.constant))
     left, found = side(Linear(slope, 0), unknown, tex), write(solution(form, result))
     in_words = r.chance(0.5)
     lines = []
@@ -60,7 +58,7 @@ def solve(form: Linear, result: Value, unknown: str, r: Draw, tex: bool = False)
         moved = quote(f"{left} = {write(total)}")
         if in_words and form.slope > 0:
             verb = "Subtracting" if constant > 0 else "Adding"
-            lines.append(f"{verb} {quote(write(abs(constant)))} on both sides gives {moved}.")
+            lines.append(f"{verb} {quote(write(size(constant)))} on both sides gives {moved}.")
         elif in_words:
             lines.append(f"Moving {quote(left)} to one side and the numbers to the other gives {moved}.")
         else:
@@ -68,7 +66,7 @@ def solve(form: Linear, result: Value, unknown: str, r: Draw, tex: bool = False)
     if slope == 1:
         return lines
     inverse = divide(1, slope)
-    quotient = f"{write(total)} {'\\cdot' if tex else '*'} {write(inverse)}"
+    quotient = f"{write(total)} {times} {write(inverse)}"
     how = f"Multiplying both sides by {quote(write(inverse))}"
     if inverse.denominator != 1:
         quotient = f"\\frac{{{write(total)}}}{{{write(slope)}}}" if tex else f"{write(total)} / {_grouped(slope)}"
@@ -83,7 +81,7 @@ def _difference(form: Linear, result: Value, tex: bool) -> str:
     write = latex if tex else plain
     if form.slope < 0:
         return f"{write(form.constant)} - {write(result)}"
-    return f"{write(result)} {'-' if form.constant > 0 else '+'} {write(abs(form.constant))}"
+    return f"{write(result)} {'-' if form.constant > 0 else '+'} {write(size(form.constant))}"
 
 
 def _grouped(value: Value) -> str:

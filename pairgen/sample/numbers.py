@@ -4,12 +4,17 @@ from fractions import Fraction
 
 Value = int | Fraction
 
-WORDS = ("zero one two three four five six seven eight nine ten eleven twelve").split()
+WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 
 
 def tidy(value: Value) -> Value:
     """The same value, as an int where it is whole."""
     return value.numerator if value.denominator == 1 else value
+
+
+def size(value: Value) -> Value:
+    """The value without its sign."""
+    return -value if value < 0 else value
 
 
 def divide(a: Value, b: Value) -> Value:

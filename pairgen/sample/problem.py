@@ -17,8 +17,8 @@ WOMEN = (
     "Wanda Yara Zora Anneke Brigid Chloe Dorit Esther Freya Gita Helga Isla Jana Kaia Leila Mina Noor Petra Rhea Sunita"
 )
 MEN = (
-    "Abel Boris Cyrus Dario Emil Farid Goran Hamza Ivo Jonas Kofi Luis Mateo Nikhil Oskar Pavel Quentin Rafael Sven Tomas "
-    "Umar Viktor Walid Yusuf Zeno Anders Bruno Callum Dmitri Enzo Felix Gideon Hugo Idris Jorge Kwame Lars Milan Noel Omar"
+    "Abel Boris Cyrus Dario Emil Farid Goran Hamza Ivo Jonas Kofi Luis Mateo Nikhil Oskar Pavel Quentin Rafael Sven "
+    "Tomas Umar Viktor Walid Yusuf Zeno Anders Bruno Callum Dmitri Enzo Felix Gideon Hugo Idris Jorge Kwame Lars Milan Noel"
 )
 NAMES = (*((name, SHE) for name in WOMEN.split()), *((name, HE) for name in MEN.split()))
 

@@ -91,7 +91,7 @@ def _story(number: int, block: str) -> Story:
         tuple(parts["ask"][0].split(" | ")),
         parts["state"][0],
         steps,
-        dict((line.split(": ", 1)[0], line.split(": ", 1)[1]) for line in parts["hide"]),
+        {key: meaning for key, _, meaning in (line.partition(": ") for line in parts["hide"])},
     )
 
 

@@ -1,12 +1,11 @@
 """Worked solutions of word problems, in the manner of MetaMath and, with its marks, of GSM8K."""
 
 from collections.abc import Mapping
-from fractions import Fraction
 from typing import NamedTuple
 
 from pairgen.sample.draw import Draw
-from pairgen.sample.numbers import Value, cents, divide, plain
-from pairgen.sample.problem import Problem, fill_slots, reworded, sentence, told
+from pairgen.sample.numbers import Value, cents, plain
+from pairgen.sample.problem import Problem, reworded, sentence, told
 from pairgen.sample.story import Expression, Step, evaluate, spread
 
 FIRST = ("", "", "", "", "First, ", "To begin with, ", "We see that ", "We know that ")
@@ -93,7 +92,7 @@ def _all_nouns(keys: list[str], units: Mapping[str, str]) -> bool:
 
 
 def middle(problem: Problem, step: Step, style: Style) -> str:
-    """The line between a nested calculation and its result, as in ``4 * 3 + 5 = 12 + 5 = 17``; "" where there is none."""
+    """What stands between a nested calculation and its result, as in ``4 * 3 + 5 = 12 + 5 = 17``; else ""."""
     members = spread(step.expression.tree)
     if not any(isinstance(node, tuple) for _, node in members):
         return ""

@@ -1,0 +1,191 @@
+"""How fast a full MetaMath-sized build is, as ratios measured in one run.
+
+    python tests/bench/bench_build.py [--rows 395000] [--repeats 3] [--source GSM_AnsAug.json] [--memory]
+
+Prints the median of several rounds; in each round everything is measured once, in the same order:
+
+- floor: reading the rows with pyarrow, plus writing the finished pairs with pyarrow;
+- map: a single-process ``datasets.map`` that swaps one number per row without any check;
+- build: ``pairgen build`` in a process of its own, start to end: pairs, edit distances, manifest and card;
+- stats: ``pairgen.stats.describe`` of the edit distance, against one bare ``rapidfuzz.process.cpdist``.
+
+``--memory`` builds once with ten times the rows and prints the ratio of the peaks of memory.
+"""
+
+import argparse
+import json
+import os
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.json
+from rapidfuzz import process
+from rapidfuzz.distance import Levenshtein
+
+from pairgen import sample  # noqa
+from pairgen.stats import describe
+from pairgen.store import open_pairs
+
+
+def write_rows(path: Path, count: int, given: Path | None) -> None:
+    """``count`` rows as JSON Lines: those of a file, or of the sample, repeated with a number behind each question."""
+    if given is not None:
+        rows = json.loads(given.read_text("utf-8"))
+    else:
+        rows = [sample.row("metamath", "train", index) for index in range(4000)]
+    with path.open("w", encoding="utf-8") as file:
+        for index in range(count):
+            row = dict(rows[index % len(rows)])
+            row["query"] += f" [{index}]"
+            row["original_question"] += f" [{index}]"
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+
+def timed(call: Callable[[], Any]) -> tuple[float, Any]:
+    start = time.perf_counter()
+    result = call()
+    return time.perf_counter() - start, result
+
+
+def read_floor(source: Path) -> float:
+    return timed(lambda: pa.json.read_json(source))[0]
+
+
+def write_floor(folder: Path, pairs: Path) -> float:
+    """Writing what the build wrote, from memory, to a new file."""
+    table = pa.Table.from_batches([batch for split in open_pairs(pairs).splits.values() for batch in split.batches()])
+    table = pa.ipc.open_stream(_in_memory(table)).read_all()
+    target = folder / "floor.arrow"
+
+    def write() -> None:
+        with pa.OSFile(str(target), "wb") as sink, pa.ipc.new_stream(sink, table.schema) as writer:
+            writer.write_table(table)
+
+    seconds = timed(write)[0]
+    target.unlink()
+    return seconds
+
+
+def _in_memory(table: pa.Table) -> pa.Buffer:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return sink.getvalue()
+
+
+_RESULT = re.compile(r"= \$?(\d+)")
+
+
+def _swap(row: dict[str, Any]) -> dict[str, Any]:
+    """One number after an equals sign made one larger: no check, no provenance, no distance."""
+    return {
+        "prompt": row["query"],
+        "chosen": row["response"],
+        "rejected": _RESULT.sub(lambda found: found.group()[: -len(found[1])] + str(int(found[1]) + 1), row["response"], count=1),
+    }
+
+
+def map_seconds(source: Path, folder: Path) -> float:
+    import datasets
+
+    datasets.disable_progress_bars()
+    cache = folder / "map"
+    table = pa.json.read_json(source)
+    loaded = datasets.Dataset(table)
+    seconds = timed(
+        lambda: loaded.map(_swap, remove_columns=loaded.column_names, cache_file_name=str(folder / "map.arrow"))
+    )[0]
+    shutil.rmtree(cache, ignore_errors=True)
+    (folder / "map.arrow").unlink()
+    return seconds
+
+
+def build(source: Path, out: Path, workers: int) -> tuple[float, int]:
+    """Seconds and peak memory (bytes, all processes of the build together) of one build."""
+    shutil.rmtree(out, ignore_errors=True)
+    command = [sys.executable, "-m", "pairgen", "build", "metamath", "--source", str(source), "--out", str(out)]
+    start = time.perf_counter()
+    running = subprocess.Popen([*command, "--workers", str(workers)], stdout=subprocess.DEVNULL)
+    peak = 0
+    while running.poll() is None:
+        peak = max(peak, _memory_of_family(running.pid))
+        time.sleep(0.05)
+    if running.returncode:
+        raise SystemExit(f"the build failed with exit code {running.returncode}")
+    return time.perf_counter() - start, peak
+
+
+def _memory_of_family(pid: int) -> int:
+    """Private and shared-out memory of a process and its children (Linux; 0 elsewhere)."""
+    total = 0
+    for one in [pid, *_children(pid)]:
+        try:
+            text = Path(f"/proc/{one}/smaps_rollup").read_text()
+        except OSError:
+            continue
+        total += sum(int(line.split()[1]) for line in text.splitlines() if line.startswith(("Pss_Anon", "Pss_Shmem")))
+    return total * 1024
+
+
+def _children(pid: int) -> list[int]:
+    found = []
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        try:
+            direct = [int(word) for word in task.read_text().split()]
+        except OSError:
+            continue
+        found += direct + [below for child in direct for below in _children(child)]
+    return found
+
+
+def stats_seconds(pairs: Path) -> tuple[float, float]:
+    """Describing the edit distance of a dataset, and one bare bulk call over the same texts."""
+    table = pa.Table.from_batches([batch for split in open_pairs(pairs).splits.values() for batch in split.batches()])
+    chosen, rejected = table["chosen"].to_pylist(), table["rejected"].to_pylist()
+    bare = timed(lambda: process.cpdist(chosen, rejected, scorer=Levenshtein.normalized_distance, workers=-1))[0]
+    return timed(lambda: describe(open_pairs(pairs), names=("edit_distance",)))[0], bare
+
+
+def main() -> None:
+    options = argparse.ArgumentParser()
+    options.add_argument("--rows", type=int, default=395_000)
+    options.add_argument("--repeats", type=int, default=3)
+    options.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    options.add_argument("--source", type=Path)
+    options.add_argument("--memory", action="store_true")
+    asked = options.parse_args()
+    with tempfile.TemporaryDirectory(dir=".") as name:
+        folder = Path(name)
+        source, pairs = folder / "rows.jsonl", folder / "pairs"
+        write_rows(source, asked.rows, asked.source)
+        rounds = []
+        for _ in range(asked.repeats):
+            seconds, peak = build(source, pairs, asked.workers)
+            floor = read_floor(source) + write_floor(folder, pairs)
+            described, bare = stats_seconds(pairs)
+            rounds.append((seconds, floor, map_seconds(source, folder), described, bare, peak))
+            print("  ".join(f"{value:.2f}" for value in rounds[-1][:-1]), f" {peak / 1e6:.0f} MB", file=sys.stderr)
+        seconds, floor, mapped, described, bare, peak = (statistics.median(column) for column in zip(*rounds, strict=True))
+        print(f"rows {asked.rows:,}, {asked.workers} workers, median of {asked.repeats} rounds, seconds")
+        print(f"build {seconds:.2f} / (read + write) {floor:.2f} = {seconds / floor:.2f}   (at most 4)")
+        print(f"build {seconds:.2f} / datasets.map {mapped:.2f} = {seconds / mapped:.2f}   (at most 1)")
+        print(f"stats --edit-distance {described:.3f} / cpdist {bare:.3f} = {described / bare:.2f}   (at most 2)")
+        if asked.memory:
+            write_rows(source, 10 * asked.rows, asked.source)
+            shutil.rmtree(pairs)
+            _, tenfold = build(source, pairs, asked.workers)
+            print(f"peak memory, {10 * asked.rows:,} rows / {asked.rows:,} rows: "
+                  f"{tenfold / 1e6:.0f} MB / {peak / 1e6:.0f} MB = {tenfold / peak:.2f}   (at most 1.3)")
+
+
+if __name__ == "__main__":
+    main()
