@@ -59,7 +59,7 @@ def evaluate(expression: str) -> Ratio | None:
                 return None
             value = _add(total, product)
             total, product, operator = outside.pop()
-        elif operator and token[-1].isdigit():
+        elif operator and token[-1] in "0123456789":
             whole, _, decimals = token.partition(".")
             value = int(whole + decimals), 10 ** len(decimals)
         else:

@@ -57,7 +57,7 @@ _JOINT = rf"(?: *(?:{_OPERATOR}|x| {_JOINING_WORD} ) *|{_SIDE_BY_SIDE})"
 _CALCULATION = re.compile(rf" *{_OPERAND}(?:{_JOINT}{_OPERAND})+", re.ASCII | re.IGNORECASE)
 
 _GOES_ON = re.compile(  # to the left, with something these grammars do not know: `2x + 5 + 3`, `a third of 4 * 6`
-    rf"[\d.,)\]}}^_]| *(?:(?!-\s){_OPERATOR}|\^|\d|(?:x|semit|sulp|sunim|yb (?:dedivid|deilpitlum)|eciwt"
+    rf"[\d.,)\]}}^_]| *(?:(?!-(?:\n|$)){_OPERATOR}|\^|\d|(?:x|semit|sulp|sunim|yb (?:dedivid|deilpitlum)|eciwt"
     rf"|fo (?:[\d%]|s?ht[a-z]+|s?driht|s?retrauq|flah))(?![a-z]))|[xyzn](?![a-z])",
     re.ASCII | re.IGNORECASE,
 )
@@ -122,8 +122,15 @@ def calculation_of(text: str, step: Step) -> str | None:
         if calculation is not None:
             end = calculation.end()
             if _GOES_ON.match(window, end) is None and (end < WINDOW or step.sign == WINDOW):
-                return window[end - 1 :: -1]
+                return _without_open_brackets(window[end - 1 :: -1])
     return None
+
+
+def _without_open_brackets(calculation: str) -> str:
+    """Brackets that open in front and close behind the result belong to the sentence: ``(2 + 3 = 5)``."""
+    while calculation.startswith("(") and calculation.count("(") > calculation.count(")"):
+        calculation = calculation[1:]
+    return calculation
 
 
 _ASCII = str.maketrans({"×": "*", "·": "*", "÷": "/", "−": "-", "–": "-", **dict.fromkeys("$€£¥,")})

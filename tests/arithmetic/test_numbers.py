@@ -1,0 +1,59 @@
+"""Literals: format and value, there and back."""
+
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pairgen.arithmetic.numbers import MAX_DIGITS, Literal, equal, lowest_terms, parse
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("47", "47"),
+        ("0", "0"),
+        ("-4", "-4"),
+        ("1,500", "1500"),
+        ("1,234,567.50", "1234567.5"),
+        ("15.20", "15.2"),
+        (".50", "0.5"),
+        ("0.05", "0.05"),
+        ("3/4", "3/4"),
+        ("6/8", "3/4"),
+        ("-1/2", "-1/2"),
+    ],
+)
+def test_value_and_text_round_trip(text: str, value: str) -> None:
+    literal = parse(text)
+    assert literal is not None
+    assert Fraction(*literal.value) == Fraction(value)
+    assert str(literal) == text
+
+
+@pytest.mark.parametrize("text", ["", "a", "1.2.3", "1,50", "1/0", "1.5/2", "--1", "٣", "1 2", "9" * (MAX_DIGITS + 1)])
+def test_what_is_no_literal(text: str) -> None:
+    assert parse(text) is None
+
+
+@given(
+    st.integers(0, 10**9),
+    st.integers(0, 4),
+    st.booleans(),
+    st.booleans(),
+)
+def test_every_literal_reads_back(units: int, decimals: int, negative: bool, grouped: bool) -> None:
+    grouped = grouped and units // 10**decimals >= 1000  # only then is there a separator to see
+    literal = Literal(units, decimals, negative, grouped)
+    assert parse(str(literal)) == literal
+    assert Fraction(*literal.value) == Fraction(-units if negative else units, 10**decimals)
+
+
+@given(st.fractions(), st.integers(1, 50))
+def test_lowest_terms_and_equality(value: Fraction, factor: int) -> None:
+    ratio = value.numerator * factor, value.denominator * factor
+    assert Fraction(lowest_terms(ratio)) == value
+    assert "/" in lowest_terms(ratio)
+    assert equal(ratio, (value.numerator, value.denominator))
+    assert not equal(ratio, (value.numerator + 1, value.denominator))

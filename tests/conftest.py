@@ -1,0 +1,31 @@
+"""Fixtures that many tests share."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from pairgen.cli import app
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real rows named by PAIRGEN_REAL_DATA; in CI its absence is a failure."""
+    folder = os.environ.get("PAIRGEN_REAL_DATA")
+    if folder and Path(folder).is_dir():
+        return Path(folder)
+    if os.environ.get("CI"):
+        pytest.fail(f"PAIRGEN_REAL_DATA={folder}: CI runs the tests on real rows, and there are none")
+    pytest.skip("set PAIRGEN_REAL_DATA to a folder of real rows to run this test")
+
+
+@pytest.fixture
+def run() -> Callable[..., Result]:
+    """Run the command line in this process: ``run("build", "arc", "--out", folder)``."""
+
+    def call(*words: object) -> Result:
+        return CliRunner().invoke(app, [str(word) for word in words])
+
+    return call
