@@ -138,12 +138,12 @@ def build(
 def _eval_size(builder: Builder, options: Options, found: dict[str, sources.Source], from_hub: bool) -> int:
     if options.eval_size is None:
         return builder.eval_size if from_hub else 0
+    if options.eval_size and "train" not in found:
+        raise UsageError("--eval-size takes rows off the training source, and there is none; give --source train=FILE")
     if options.eval_size and "eval" in found:
         raise UsageError(
             "--eval-size takes rows off the training source, but there is an eval source; give one of both"
         )
-    if options.eval_size and "train" not in found:
-        raise UsageError("--eval-size takes rows off the training source, and there is none")
     return options.eval_size
 
 

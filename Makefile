@@ -1,0 +1,55 @@
+# Everything happens in the virtual environment .venv, which is made when it is missing.
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+BENCH_ROWS ?= $(if $(PAIRGEN_REAL_DATA),--source $(PAIRGEN_REAL_DATA)/metamath/GSM_AnsAug.json,)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-slow lint check format bench clean
+
+help: ## print this list
+	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 12
+
+.venv/core: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(PIP) -e .
+	@touch $@
+
+.venv/dev: pyproject.toml constraints.txt | .venv/core
+	$(PIP) -e '.[dev]'
+	@touch $@
+
+setup: .venv/dev ## make .venv with everything needed to work on pairgen
+
+demo: .venv/core ## build three sample datasets in demo/, print statistics and coloured diffs
+	$(BIN)/pairgen build metamath --source sample --eval-size 100 --out demo/metamath --overwrite
+	$(BIN)/pairgen build arc --source sample --out demo/arc --overwrite
+	$(BIN)/pairgen build hellaswag --source sample --out demo/hellaswag --overwrite
+	$(BIN)/pairgen stats demo/metamath --edit-distance
+	$(BIN)/pairgen stats demo/arc --edit-distance
+	$(BIN)/pairgen show demo/metamath --n 2
+	$(BIN)/pairgen show demo/arc --n 1
+	$(BIN)/pairgen show demo/hellaswag --n 1
+
+test: .venv/dev ## run the tests (all but the slow ones)
+	$(BIN)/pytest -n 2
+
+test-slow: .venv/dev ## run the slow tests
+	$(BIN)/pytest -n 2 -m slow
+
+lint: .venv/dev ## format, lint and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+check: lint test ## all that must pass before a commit
+
+format: .venv/dev ## rewrite the code in the project's format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: .venv/dev ## speed of a full MetaMath-sized build, as ratios; with PAIRGEN_REAL_DATA on real rows
+	$(BIN)/python tests/bench/bench_build.py --memory $(BENCH_ROWS)
+
+clean: ## remove what make made
+	rm -rf .venv demo dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis

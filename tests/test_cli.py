@@ -1,0 +1,167 @@
+"""The command line: what it prints where, exit codes, help."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import Result
+
+import pairgen
+
+Run = Callable[..., Result]
+COMMANDS = ("build", "stats", "show", "validate")
+
+
+@pytest.fixture
+def rows(tmp_path: Path) -> Path:
+    path = tmp_path / "rows.jsonl"
+    lines = [
+        {
+            "query": f"How many are {n} and 2?",
+            "response": f"2 * {n} = {2 * n}.\nSo {n} + 2 = {n + 2}.\nThe answer is: {n + 2}",
+        }
+        for n in range(3, 43)
+    ]
+    path.write_text("\n".join(map(json.dumps, lines)), "utf-8")
+    return path
+
+
+@pytest.fixture
+def dataset(rows: Path, tmp_path: Path, run: Run) -> Path:
+    assert run("build", "metamath", "--source", rows, "--out", tmp_path / "pairs", "--eval-size", 10).exit_code == 0
+    return tmp_path / "pairs"
+
+
+def test_build_says_what_came_out(rows: Path, tmp_path: Path, run: Run) -> None:
+    done = run("build", "metamath", "--source", rows, "--out", tmp_path / "out")
+    assert done.exit_code == 0
+    assert "train: 40 pairs from 40 rows" in done.stdout
+
+
+def test_build_json_is_one_object(rows: Path, tmp_path: Path, run: Run) -> None:
+    out = tmp_path / "out"
+    done = run("build", "metamath", "--source", rows, "--out", out, "--eval-size", 10, "--json")
+    assert json.loads(done.stdout) == {
+        "out": str(out),
+        "train": {"rows": 30, "pairs": 30, "drops": {}},
+        "eval": {"rows": 10, "pairs": 10, "drops": {}},
+    }
+
+
+def test_stats_json_names_the_definition(dataset: Path, run: Run) -> None:
+    found = json.loads(run("stats", dataset, "--edit-distance", "--json").stdout)
+    assert set(found) == {"train", "eval"}
+    distance = found["train"]["edit_distance"]
+    assert "Levenshtein" in distance["definition"]
+    assert 0 < distance["mean"] < 0.1
+    by = json.loads(run("stats", dataset, "--metric", "hamming", "--unit", "word", "--by", "strategy", "--json").stdout)
+    assert sum(part["count"] for part in by["train"]["edit_distance"]["by"]["strategy"].values()) == 30
+
+
+def test_stats_prints_the_papers_figures_beside(dataset: Path, run: Run) -> None:
+    text = run("stats", dataset, "--edit-distance").stdout
+    assert "6.5%" in text
+    assert "90%" in text
+    assert "Levenshtein" in text
+
+
+def test_show_marks_the_edit_without_colour(dataset: Path, run: Run) -> None:
+    shown = run("show", dataset, "--n", 2, "--where", "check=verified")
+    assert shown.exit_code == 0
+    assert len(re.findall(r"\[-\d+-\]", shown.stdout)) == 2
+    assert len(re.findall(r"\{\+\d+\+\}", shown.stdout)) == 2
+    assert "\x1b[" not in shown.stdout
+
+
+def test_show_json_gives_rows(dataset: Path, run: Run) -> None:
+    (row,) = json.loads(run("show", dataset, "--n", 1, "--split", "eval", "--json").stdout)
+    assert row["chosen"] != row["rejected"]
+
+
+def test_validate_passes_and_fails(dataset: Path, run: Run) -> None:
+    assert run("validate", dataset).exit_code == 0
+    manifest = json.loads((dataset / "pairgen.json").read_text())
+    manifest["splits"]["train"]["pairs"] += 1
+    (dataset / "pairgen.json").write_text(json.dumps(manifest))
+    broken = run("validate", dataset)
+    assert broken.exit_code == 3
+    assert broken.stdout.strip()
+    assert "build the dataset again" in broken.stderr
+    assert json.loads(run("validate", dataset, "--json").stdout)["violations"]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("build", "nonsense", "--out", "x"), 2, "metamath, gsm8k, arc, hellaswag"),
+        (("build", "metamath"), 2, "--out"),
+        (("build", "metamath", "--out", "x", "--source", "missing.jsonl"), 1, "missing.jsonl: no such file"),
+        (("build", "metamath", "--out", "x", "--source", "sample", "--on-error", "cry"), 2, "stop or skip"),
+        (("stats", "missing"), 1, "missing: no such folder"),
+        (("show", "missing"), 1, "missing: no such folder"),
+        (("validate", "."), 1, "not a whole pairgen dataset"),
+        (("nonsense",), 2, "No such command"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_a_code(
+    words: tuple[str, ...], code: int, said: str, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = run(*words)
+    assert done.exit_code == code
+    assert said in " ".join(done.stderr.split())
+    assert "Traceback" not in done.output
+    assert not list(tmp_path.iterdir())
+
+
+def test_unknown_names_list_the_known(dataset: Path, run: Run) -> None:
+    for words, known in {
+        ("--metric", "cosine"): "levenshtein",
+        ("--unit", "byte"): "word",
+        ("--by", "colour"): "strategy",
+    }.items():
+        done = run("stats", dataset, *words)
+        assert done.exit_code == 2
+        assert known in done.stderr
+    done = run("show", dataset, "--where", "colour=red")
+    assert done.exit_code == 2
+    assert "edit_distance" in done.stderr
+
+
+def test_an_output_that_is_there_stays(dataset: Path, rows: Path, run: Run) -> None:
+    before = {file: file.read_bytes() for file in dataset.rglob("*") if file.is_file()}
+    refused = run("build", "metamath", "--source", rows, "--out", dataset)
+    assert refused.exit_code == 1
+    assert "--overwrite" in refused.stderr
+    assert {file: file.read_bytes() for file in dataset.rglob("*") if file.is_file()} == before
+    assert run("build", "metamath", "--source", rows, "--out", dataset, "--overwrite", "--seed", 1).exit_code == 0
+    assert (dataset / "pairgen.json").read_bytes() != before[dataset / "pairgen.json"]
+    assert len(list(dataset.parent.iterdir())) == 2, "rows and pairs, nothing hidden"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_has_examples(command: str, run: Run) -> None:
+    done = run(command, "--help")
+    assert done.exit_code == 0
+    assert "Example" in done.stdout
+    assert f"pairgen {command}" in done.stdout
+
+
+def test_version_and_module(run: Run) -> None:
+    assert run("--version").stdout == f"pairgen {pairgen.__version__}\n"
+    done = subprocess.run([sys.executable, "-m", "pairgen", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout == f"pairgen {pairgen.__version__}\n"
+
+
+def test_a_closed_pipe_is_no_error(dataset: Path) -> None:
+    """``pairgen show ... | head -1`` ends quietly."""
+    command = f"{sys.executable} -m pairgen show {dataset} --n 30 --full | head -n 1"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True, env=dict(os.environ))
+    assert done.stdout
+    assert "Traceback" not in done.stderr
+    assert "BrokenPipe" not in done.stderr

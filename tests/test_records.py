@@ -1,0 +1,53 @@
+"""The row contract in Arrow."""
+
+import pyarrow as pa
+import pytest
+
+from pairgen.edits import distances
+from pairgen.records import COLUMNS, SCHEMA, Pair, to_batch
+
+PAIR = Pair(
+    "p",
+    " is 12.",
+    " is 13.",
+    "id",
+    "group",
+    "sample",
+    5,
+    6,
+    6,
+    "12",
+    "13",
+    "12/1",
+    "13/1",
+    "3*4",
+    "verified",
+    "result",
+    1,
+    2,
+)
+
+
+def test_schema_follows_the_table() -> None:
+    assert SCHEMA.names == list(COLUMNS)
+    assert [field.type for field in SCHEMA] == [column.type for column in COLUMNS.values()]
+    assert set(Pair._fields) == set(COLUMNS) - {"edit_distance"}
+    assert all(column.meaning for column in COLUMNS.values())
+
+
+def test_types_are_plain() -> None:
+    assert {str(field.type) for field in SCHEMA} == {"string", "int32", "float"}
+
+
+def test_pairs_come_back_as_they_went_in() -> None:
+    choice = PAIR._replace(pair_id="other", correct=None, corrupted=None, check=None, step=None)
+    batch = to_batch([PAIR, choice])
+    assert batch.schema == SCHEMA
+    for row, pair in zip(batch.to_pylist(), [PAIR, choice], strict=True):
+        distance = row.pop("edit_distance")
+        assert row == pair._asdict()
+        assert distance == pytest.approx(distances([pair.chosen], [pair.rejected])[0])
+
+
+def test_no_pairs_make_an_empty_batch() -> None:
+    assert to_batch([]) == pa.record_batch([pa.array([], field.type) for field in SCHEMA], schema=SCHEMA)
