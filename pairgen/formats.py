@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 from pairgen.errors import BrokenRow, SourceError, UsageError, WrongColumns
 
-CUT_BYTES = 16 << 20
+CUT_BYTES = 8 << 20
 _READ_BYTES = 1 << 20
 
 Row = dict[str, Any]
@@ -262,18 +262,35 @@ def _read_list(path: Path, start: int, stop: int, wanted: frozenset[str]) -> Num
                     return row
                 except (json.JSONDecodeError, RecursionError) as error:
                     if not (sign and isinstance(error, json.JSONDecodeError) and _may_be_cut(error) and more()):
-                        raise BrokenRow(f"{path}: row {number + 1}", f"is broken JSON ({_short(error)})") from error
+                        raise _no_way_on(f"{path}: row {number + 1}", f"is broken JSON ({_short(error)})") from error
 
         next_sign()
         position += 1  # the opening bracket, which `kind_of` saw
         while (sign := next_sign()) != "]":
             if number:
                 if sign != ",":
-                    raise BrokenRow(f"{path}: row {number}", "is not followed by a comma or the end of the list")
+                    raise _no_way_on(f"{path}: row {number}", "is not followed by a comma or the end of the list")
                 position += 1
             row = next_element()
-            yield number, (row if type(row) is dict else "is no JSON object")
+            yield number, _whole(row)
             number += 1
+
+
+def _whole(row: Any) -> Row | str:
+    r"""The row, or what is wrong with it. Python's parser takes half a surrogate pair, ``"\ud83d"``; orjson does not."""
+    if type(row) is not dict:
+        return "is no JSON object"
+    try:
+        orjson.dumps(row)
+    except orjson.JSONEncodeError as error:
+        if "surrogates" in str(error):
+            return "holds half a surrogate pair, which is no valid Unicode"
+    return row
+
+
+def _no_way_on(where: str, problem: str) -> SourceError:
+    """For a fault behind which no next row can be found, so that it cannot be skipped."""
+    return SourceError(f"{where} {problem}; nothing behind it can be read, mend it or get the file again")
 
 
 def _may_be_cut(error: json.JSONDecodeError) -> bool:
@@ -300,7 +317,7 @@ def _read_csv(path: Path, start: int, stop: int, wanted: frozenset[str]) -> Numb
                 row = {name: _cell(cell) for name, cell in zip(names, cells, strict=True) if name in wanted}
                 yield reader.line_num, row
         except (csv.Error, UnicodeDecodeError) as error:
-            raise BrokenRow(f"{path}: line {reader.line_num + 1}", f"is broken CSV ({error})") from error
+            raise _no_way_on(f"{path}: line {reader.line_num + 1}", f"is broken CSV ({error})") from error
         except (EOFError, OSError, zlib.error) as error:
             raise SourceError(f"{path}: ends too early or is damaged ({error}); get the file again") from error
 
@@ -349,8 +366,8 @@ def _arrow_errors(path: Path) -> Iterator[None]:
     """Say in one sentence what pyarrow found wrong with a file."""
     try:
         yield
-    except (pa.ArrowInvalid, OSError) as error:
-        raise SourceError(f"{path}: cannot be read ({str(error).splitlines()[0]}); get it again") from error
+    except (pa.lib.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise SourceError(f"{path}: cannot be read ({str(error).partition(chr(10))[0]}); get it again") from error
 
 
 def shards(folder: Path) -> list[Path]:

@@ -17,7 +17,7 @@ from pairgen.arithmetic.draws import Draws
 from pairgen.builders import BUILDERS, Builder
 from pairgen.builders.builder import Example
 from pairgen.prompts import Renders, Shot, with_shots
-from pairgen.records import Drop, Pair, Rejection, to_batch
+from pairgen.records import Drop, Pair, to_batch
 from pairgen.selection import Keys, text_key
 from pairgen.store import PartWriter, read_part
 
@@ -98,7 +98,9 @@ def _make(task: Task) -> list[Part]:
             topic = text_key(example.topic) if job.eval_topics or job.shots else 0
             if topic in job.eval_topics:
                 split = "eval"
-            part = parts.setdefault(split, Part(split, task.number))
+            if split not in parts:
+                parts[split] = Part(split, task.number)
+            part = parts[split]
             part.rows += 1
             pairs = pairs_of(example, topic, builder, job)
             if isinstance(pairs, Drop):
@@ -173,28 +175,14 @@ def pairs_of(example: Example, topic: int, builder: Builder, job: Job) -> list[P
         prompt = with_shots(prompt, topic, shots, job.shot_count)
     chosen = lead + example.answer
     group_id = xxhash.xxh3_128_hexdigest(f"{prompt}\0{chosen}".encode())[:ID_DIGITS]
-    return [
-        _pair(prompt, chosen, lead, f"{row_id}-{index}", group_id, example.source, rejection)
-        for index, rejection in enumerate(rejections)
-    ]
-
-
-def _pair(prompt: str, chosen: str, lead: str, pair_id: str, group_id: str, source: str, rejection: Rejection) -> Pair:
-    """One row of the contract; the edit moves by the length of the lead."""
-    start, chosen_stop, rejected_stop = rejection.edit
     shift = len(lead)
-    return Pair(
-        prompt,
-        chosen,
-        lead + rejection.completion,
-        pair_id,
-        group_id,
-        source,
-        start + shift,
-        chosen_stop + shift,
-        rejected_stop + shift,
-        *rejection[2:],
-    )
+    pairs = []
+    for index, rejection in enumerate(rejections):
+        start, chosen_stop, rejected_stop = rejection.edit
+        spans = start + shift, chosen_stop + shift, rejected_stop + shift
+        ids = f"{row_id}-{index}", group_id, example.source
+        pairs.append(Pair(prompt, chosen, lead + rejection.completion, *ids, *spans, *rejection[2:]))
+    return pairs
 
 
 def _own_shots(pool: tuple[Shot, ...], topic: int, count: int, draws: Draws) -> list[Shot]:

@@ -58,7 +58,7 @@ class TemplateFile:
             raise SourceMissing(f"{path}: no such template ({error.strerror})") from error
         except UnicodeDecodeError as error:
             raise UsageError(f"{path}: the template is no UTF-8 text") from error
-        self.render("", {})
+        self._refuse_unknown_names()
 
     def __reduce__(self) -> tuple[type["TemplateFile"], tuple[Path]]:
         return type(self), (self.path,)
@@ -69,9 +69,21 @@ class TemplateFile:
         from jinja2.sandbox import ImmutableSandboxedEnvironment
 
         environment = ImmutableSandboxedEnvironment(
-            undefined=jinja2.ChainableUndefined, keep_trailing_newline=True, autoescape=False
+            undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False
         )
-        return environment.from_string(self.text)
+        try:
+            return environment.from_string(self.text)
+        except jinja2.TemplateError as error:
+            raise UsageError(f"{self.path}: the template fails ({error})") from error
+
+    def _refuse_unknown_names(self) -> None:
+        from jinja2 import meta
+
+        environment = self._template.environment
+        names = meta.find_undeclared_variables(environment.parse(self.text))
+        unknown = names - {"question", "row", *environment.globals}
+        if unknown:
+            raise UsageError(f"{self.path}: the template names {', '.join(sorted(unknown))}; it sees question and row")
 
     def render(self, question: str, row: Mapping[str, Any]) -> tuple[str, str]:
         """Prompt and lead for one question. Raises UsageError for a template that fails."""

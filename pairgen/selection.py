@@ -16,7 +16,7 @@ Keys = NDArray[np.uint64]
 
 def text_key(text: str) -> int:
     """64-bit key of a text; its case and white space do not count."""
-    return xxhash.xxh3_64_intdigest(" ".join(text.split()).casefold().encode())
+    return xxhash.xxh3_64_intdigest(" ".join(text.split()).casefold().encode("utf-8", "surrogatepass"))
 
 
 def shuffled_topics(keys: Sequence[Keys], seed: int, purpose: str) -> tuple[Keys, NDArray[np.int64]]:

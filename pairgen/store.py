@@ -87,7 +87,7 @@ def open_pairs(path: str | os.PathLike[str]) -> PairDataset:
         splits = as_splits(folder, manifest["splits"])
     except FileNotFoundError:
         raise NotPairs(f"{folder}: no {MANIFEST} in it, so it is not a whole pairgen dataset; build it again") from None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise NotPairs(f"{folder / MANIFEST}: not a pairgen manifest ({error!r}); build it again") from None
     if manifest.get("format") != FORMAT:
         raise NotPairs(
@@ -182,13 +182,16 @@ class NewFolder:
         refuse_existing(self.out, overwrite)
 
     def __enter__(self) -> "NewFolder":
-        with _plain_errors(self.out):
+        with contextlib.ExitStack() as undo, _plain_errors(self.out):
             self.out.parent.mkdir(parents=True, exist_ok=True)
             sweep(self.out)
             self.path = Path(tempfile.mkdtemp(prefix=f".{self.out.name}.", suffix=".building", dir=self.out.parent))
+            undo.callback(_remove, self.path)
             self._lock = _hold(self.path)
+            undo.callback(os.close, self._lock)
             self.path.chmod(0o777 & ~_umask())
             (self.path / "README.md").write_text(_NOT_YET)
+            undo.pop_all()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
@@ -283,10 +286,17 @@ def _umask() -> int:
 
 
 def _remove(folder: Path) -> None:
-    """Delete a folder, first of all the files through which other tools would open what is left of it."""
-    for gate in ("README.md", "dataset_dict.json", MANIFEST):
-        with contextlib.suppress(OSError):
-            (folder / gate).unlink()
+    """Delete a folder so that, wherever this stops, no tool opens what is left of it.
+
+    The splits are hidden first; the card, which tells tools to look for them and nothing else, goes last.
+    """
+    with contextlib.suppress(OSError):
+        for split in [entry for entry in folder.iterdir() if entry.is_dir()]:
+            split.rename(split.with_name(f".{split.name}"))
+        for file in [entry for entry in folder.iterdir() if entry.is_file() and entry.name != "README.md"]:
+            file.unlink()
+        for split in [entry for entry in folder.iterdir() if entry.is_dir()]:
+            shutil.rmtree(split, ignore_errors=True)
     shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -50,7 +50,7 @@ class Workers:
         if self._pool is None:
             return
         if kind is not None:
-            for process in multiprocessing.active_children():
+            for process in list(self._pool._processes.values()):
                 process.kill()
         self._pool.shutdown(cancel_futures=True)
 

@@ -2,6 +2,8 @@
 
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pairgen.edits import distances
 from pairgen.records import COLUMNS, SCHEMA, Pair, to_batch
@@ -47,6 +49,25 @@ def test_pairs_come_back_as_they_went_in() -> None:
         distance = row.pop("edit_distance")
         assert row == pair._asdict()
         assert distance == pytest.approx(distances([pair.chosen], [pair.rejected])[0])
+
+
+@given(
+    st.lists(
+        st.builds(
+            Pair,
+            *[st.text(max_size=5)] * 6,
+            *[st.integers(0, 2**31 - 1)] * 3,
+            *[st.none() | st.text(max_size=3)] * 7,
+            *[st.none() | st.integers(0, 9)] * 2,
+        ),
+        max_size=20,
+    )
+)
+def test_columns_equal_what_pyarrow_makes(pairs: list[Pair]) -> None:
+    batch = to_batch(pairs)
+    batch.validate(full=True)
+    for name in Pair._fields:
+        assert batch[name].equals(pa.array([getattr(pair, name) for pair in pairs], COLUMNS[name].type))
 
 
 def test_no_pairs_make_an_empty_batch() -> None:

@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from pairgen.arithmetic.draws import Draws
-from pairgen.arithmetic.evaluate import evaluate, evaluate_two, states
+from pairgen.arithmetic.evaluate import evaluate, states
 from pairgen.arithmetic.numbers import NUMBER, Literal, Ratio, equal, lowest_terms, parse
 from pairgen.arithmetic.steps import Step, calculation_of, plain
 from pairgen.edits import Edit
@@ -20,32 +21,36 @@ _GIVEN = re.compile(NUMBER, re.ASCII)
 
 
 class Proof(NamedTuple):
-    """What exact arithmetic says of a stated result: ``expression`` in ASCII, and its value in the literal's unit."""
+    """What exact arithmetic says of a stated result.
+
+    ``expression`` is in ASCII, ``value`` its exact value in the literal's unit, ``stated`` that of the literal as p/q
+    (the two differ where the result is rounded).
+    """
 
     expression: str
     value: Ratio
+    stated: str
 
 
-def prove(text: str, step: Step, result: Literal) -> Proof | None:
-    """Recompute a step of a solution; None unless the stated result is right.
+@lru_cache(1 << 16)
+def prove(calculation: str, literal: str, percent: bool) -> Proof | None:
+    """Recompute a calculation; None unless ``literal`` states its result rightly.
 
     A result with a percent sign is read first as hundredths (``1/4 = 25%``: ``100*(1/4)`` is 25), then as the bare
     number (``1/4 * 100 = 25%``), so that ``expression`` always has the value of the literal as it is written.
+
+    Answers are kept: MetaMath asks each question some 26 times, so most calculations come again and again.
     """
-    calculation = calculation_of(text, step)
-    if calculation is None:
+    result = parse(literal)
+    expression = plain(calculation)
+    value = evaluate(expression)
+    if value is None or result is None:
         return None
-    value = evaluate_two(calculation)
-    if value is not None:
-        expression = calculation.strip()
-    else:
-        expression = plain(calculation)
-        value = evaluate(expression)
-        if value is None:
-            return None
-    if step.percent and states(result, (value[0] * 100, value[1])):
-        return Proof(f"100*({expression})", (value[0] * 100, value[1]))
-    return Proof(expression, value) if states(result, value) else None
+    stated = lowest_terms(result.value)
+    hundredfold = (value[0] * 100, value[1])
+    if percent and states(result, hundredfold):
+        return Proof(f"100*({expression})", hundredfold, stated)
+    return Proof(expression, value, stated) if states(result, value) else None
 
 
 def near(right: Literal, draws: Draws) -> Literal:
@@ -110,10 +115,12 @@ def _attempts(text: str, steps: Sequence[Step], stop: int, question: str, draws:
         else:
             number, last, strategy = last, 0, "last-result"
         step = steps[number - 1]
-        right = parse(text[step.start : step.stop])
+        literal = text[step.start : step.stop]
+        right = parse(literal)
         if right is None:
             continue
-        proof = prove(text, step, right)
+        calculation = calculation_of(text, step)
+        proof = prove(calculation, literal, step.percent) if calculation is not None else None
         attempt = Attempt(strategy, step.start, step.stop, right, proof, number)
         if proof is None:
             unproved.append(attempt)
@@ -147,14 +154,14 @@ def _wrong(attempt: Attempt, answer: Ratio | None, draws: Draws) -> Literal | No
 
 
 def _rejection(text: str, attempt: Attempt, wrong: Literal, steps: int) -> Rejection:
-    strategy, start, stop, right, proof, number = attempt
+    strategy, start, stop, _, proof, number = attempt
     corrupted = str(wrong)
     return Rejection(
         text[:start] + corrupted + text[stop:],
         Edit(start, stop, start + len(corrupted)),
         text[start:stop],
         corrupted,
-        lowest_terms(right.value) if proof else None,
+        proof.stated if proof else None,
         lowest_terms(wrong.value) if proof else None,
         proof.expression if proof else None,
         "verified" if proof else "unchecked",

@@ -71,25 +71,6 @@ def evaluate(expression: str) -> Ratio | None:
     return None if operator or outside else _add(total, product)
 
 
-_TWO_INTEGERS = re.compile(r" *(\d{1,30}) *([-+*/]) *(\d{1,30}) *", re.ASCII)
-
-
-def evaluate_two(expression: str) -> Ratio | None:
-    """What ``evaluate`` gives for two whole numbers and one operator, which is most of what people write; else None."""
-    two = _TWO_INTEGERS.fullmatch(expression)
-    if two is None:
-        return None
-    left, operator, right = two.groups()
-    if operator == "*":
-        return int(left) * int(right), 1
-    if operator == "+":
-        return int(left) + int(right), 1
-    if operator == "-":
-        return int(left) - int(right), 1
-    below = int(right)
-    return (int(left), below) if below else None
-
-
 def _add(a: Ratio, b: Ratio) -> Ratio:
     return (a[0] + b[0], a[1]) if a[1] == b[1] else (a[0] * b[1] + b[0] * a[1], a[1] * b[1])
 

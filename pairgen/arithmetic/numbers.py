@@ -5,6 +5,7 @@ two ratios are compared by cross-multiplying, which is exact and several times f
 """
 
 import re
+from functools import lru_cache
 from math import gcd
 from typing import NamedTuple
 
@@ -45,12 +46,11 @@ class Literal(NamedTuple):
         return f"{'-' if self.negative else ''}{text}{f'/{self.over}' if self.over != 1 else ''}"
 
 
+@lru_cache(1 << 14)
 def parse(text: str) -> Literal | None:
     """Read a whole text as one literal; None if it is not one, is over ``MAX_DIGITS`` long, or divides by zero."""
     if len(text) > MAX_DIGITS:
         return None
-    if text.isdecimal() and text.isascii():  # two literals in three
-        return Literal(int(text))
     match = _LITERAL.fullmatch(text)
     if match is None:
         return None
@@ -70,5 +70,7 @@ def equal(a: Ratio, b: Ratio) -> bool:
 def lowest_terms(value: Ratio) -> str:
     """``p/q`` in lowest terms, q positive: ``(10, 4)`` is ``5/2``, ``(47, 1)`` is ``47/1``."""
     top, bottom = value
+    if bottom == 1:
+        return f"{top}/1"
     common = gcd(top, bottom)
     return f"{top // common}/{bottom // common}"

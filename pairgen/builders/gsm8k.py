@@ -56,7 +56,7 @@ def reject(example: Example, draws: Draws) -> list[Rejection] | Drop:
     """One corrupted solution, at a marked result."""
     stop = reasoning_stop(example.answer)
     steps = [step for step in example.detail if step.stop <= stop]
-    rejection = corrupt(example.answer, steps, stop, example.question, final_answer(example.answer), draws)
+    rejection = corrupt(example.answer, steps, stop, example.question, final_answer(example.answer[stop:]), draws)
     return rejection if isinstance(rejection, Drop) else [rejection]
 
 

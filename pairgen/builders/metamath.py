@@ -5,6 +5,7 @@ Rows are those of ``meta-math/MetaMathQA``. A response ends ``#### 32\\nThe answ
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from pairgen.arithmetic.corrupt import corrupt
@@ -16,7 +17,7 @@ from pairgen.records import Drop, Rejection
 from pairgen.sources import Hub
 
 _FINAL_LINES = ("\n####", "\nThe answer is:", "The answer is:")
-_ANSWER = re.compile(r"\s*\$? ?(-?[\d.,/]*\d)")
+_ANSWER = re.compile(r".*(?:The answer is:|####)\s*\$? ?(-?[\d.,/]*\d)", re.DOTALL)
 
 
 def reasoning_stop(solution: str) -> int:
@@ -28,15 +29,12 @@ def reasoning_stop(solution: str) -> int:
     return len(solution)
 
 
-def final_answer(solution: str) -> Ratio | None:
-    """The value of the final answer; None if it is no plain number."""
-    for mark in ("The answer is:", "####"):
-        at = solution.rfind(mark)
-        if at >= 0:
-            match = _ANSWER.match(solution, at + len(mark))
-            literal = parse(match.group(1)) if match else None
-            return literal.value if literal else None
-    return None
+@lru_cache(1 << 14)
+def final_answer(lines: str) -> Ratio | None:
+    """The value that the final-answer lines state last; None if it is no plain number."""
+    match = _ANSWER.match(lines)
+    literal = parse(match.group(1)) if match else None
+    return literal.value if literal else None
 
 
 def read(row: Mapping[str, Any]) -> Example | Drop:
@@ -58,7 +56,7 @@ def reject(example: Example, draws: Draws) -> list[Rejection] | Drop:
     solution = example.answer
     stop = reasoning_stop(solution)
     steps = find_steps(solution, stop)
-    rejection = corrupt(solution, steps, stop, example.question, final_answer(solution), draws)
+    rejection = corrupt(solution, steps, stop, example.question, final_answer(solution[stop:]), draws)
     return rejection if isinstance(rejection, Drop) else [rejection]
 
 

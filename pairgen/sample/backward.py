@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from pairgen.sample.draw import Draw
 from pairgen.sample.equations import Linear, combine, side, solve
-from pairgen.sample.numbers import cents, plain
+from pairgen.sample.numbers import bare, plain
 from pairgen.sample.problem import Problem, asked, fill_slots, sentence, told
 from pairgen.sample.story import Node, Step
 from pairgen.sample.worked import Style, write_expression
@@ -27,7 +27,7 @@ def backward_query(problem: Problem, hidden: str, declared: bool) -> str:
     slots = fill_slots(problem, hidden)
     if declared:
         return f"{told(problem, slots, problem.wording)} {sentence(problem.story.state.format_map(slots))}. W{ASK}"
-    known = f"If we know the answer of the above question is {cents(problem.answer)}, w{ASK}"
+    known = f"If we know the answer of the above question is {problem.final}, w{ASK}"
     return f"{asked(problem, slots, problem.wording)}\n{known}"
 
 
@@ -44,7 +44,7 @@ def backward_solution(problem: Problem, hidden: str, r: Draw) -> str:
     final = forms[story.steps[-1].key]
     lines.append(r.pick(KNOWN).format(story.state.format_map(slots), f"{side(final, 'x')} = {plain(problem.answer)}"))
     lines += solve(final, problem.answer, "x", r)
-    found = cents(problem.values[hidden])
+    found = bare(problem.values[hidden], story.units[hidden])
     if r.chance(0.7):
         lines.append(f"The value of x is {found}.")
     return "\n".join(lines) + f"\n#### {found}\nThe answer is: {found}"
@@ -70,7 +70,7 @@ def _write_step(problem: Problem, step: Step, forms: Mapping[str, Linear], slots
         shown, result = _with_unknown(step.expression.tokens, forms), side(form, "x")
     else:
         shown = write_expression(problem, step.expression, PLAIN, slots)
-        result = ("$" if step.unit == "$" else "") + cents(form.constant)
+        result = ("$" if step.unit == "$" else "") + bare(form.constant, step.unit)
     return f"{lead} {shown if shown == result else f'{shown} = {result}'}{noun}{tail}."
 
 

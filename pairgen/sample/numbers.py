@@ -41,6 +41,11 @@ def cents(value: Value, commas: bool = False) -> str:
     return f"{whole:,}.{rest:02d}" if commas else f"{whole}.{rest:02d}"
 
 
+def bare(value: Value, unit: str) -> str:
+    """A final answer: ``13.50`` where it is money, ``13.5`` where it is not."""
+    return cents(value) if unit[:1] == "$" else plain(value)
+
+
 def latex(value: Value) -> str:
     r"""``7``, ``-\frac{3}{4}``."""
     if value.denominator == 1:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from pairgen.sample.draw import Draw, belongs
-from pairgen.sample.numbers import WORDS, Value, cents, plain
+from pairgen.sample.numbers import WORDS, Value, bare, cents, plain
 from pairgen.sample.story import Expression, Story, evaluate, stories
 
 # What may come in parts; everything else is counted, so it must come out whole.
@@ -18,7 +18,7 @@ WOMEN = (
 )
 MEN = (
     "Abel Boris Cyrus Dario Emil Farid Goran Hamza Ivo Jonas Kofi Luis Mateo Nikhil Oskar Pavel Quentin Rafael Sven "
-    "Tomas Umar Viktor Walid Yusuf Zeno Anders Bruno Callum Dmitri Enzo Felix Gideon Hugo Idris Jorge Kwame Lars Milan Noel"
+    "Tomas Umar Viktor Walid Yusuf Zeno Anders Bruno Callum Dmitri Enzo Felix Gideon Hugo Idris Jorge Kwame Lars"
 )
 NAMES = (*((name, SHE) for name in WOMEN.split()), *((name, HE) for name in MEN.split()))
 
@@ -36,6 +36,11 @@ class Problem(NamedTuple):
     def answer(self) -> Value:
         """The result of the last step."""
         return self.values[self.story.steps[-1].key]
+
+    @property
+    def final(self) -> str:
+        """The answer as it ends a solution."""
+        return bare(self.answer, self.story.steps[-1].unit)
 
 
 def draw_problem(split: str, d: Draw) -> Problem:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from pairgen.sample.draw import Draw
-from pairgen.sample.numbers import Value, cents, plain
+from pairgen.sample.numbers import Value, bare, cents, plain
 from pairgen.sample.problem import Problem, reworded, sentence, told
 from pairgen.sample.story import Expression, Step, evaluate, spread
 
@@ -160,8 +160,7 @@ def write_solution(problem: Problem, slots: Mapping[str, str], r: Draw) -> str:
         lines.insert(0, told(problem, slots, reworded(problem, r)).split(". ")[0].rstrip(".") + ".")
     if r.chance(0.45):
         lines.append(closing(problem, slots, r))
-    answer = cents(problem.answer)
-    return "\n".join(lines) + f"\n#### {answer}\nThe answer is: {answer}"
+    return "\n".join(lines) + f"\n#### {problem.final}\nThe answer is: {problem.final}"
 
 
 def write_marked(problem: Problem, slots: Mapping[str, str], r: Draw) -> str:
@@ -176,12 +175,12 @@ def write_marked(problem: Problem, slots: Mapping[str, str], r: Draw) -> str:
         shown = write_expression(problem, step.expression, style, slots)
         inside = write_expression(problem, step.expression, marked, slots)
         money = step.unit == "$"
-        result = cents(problem.values[step.key]) if money else plain(problem.values[step.key])
+        result = bare(problem.values[step.key], step.unit)
         noun = "" if money else " " + step.unit.format_map(slots)
         tail = " " + step.tail.format_map(slots) if step.tail else ""
         stop = "." if r.chance(0.7) else ""
         lines.append(f"{lead} {shown}{equals}{'$' if money else ''}<<{inside}={result}>>{result}{noun}{tail}{stop}")
-    return "\n".join(lines) + f"\n#### {cents(problem.answer)}"
+    return "\n".join(lines) + f"\n#### {problem.final}"
 
 
 def closing(problem: Problem, slots: Mapping[str, str], r: Draw) -> str:

@@ -90,7 +90,9 @@ def _swap(row: dict[str, Any]) -> dict[str, Any]:
     return {
         "prompt": row["query"],
         "chosen": row["response"],
-        "rejected": _RESULT.sub(lambda found: found.group()[: -len(found[1])] + str(int(found[1]) + 1), row["response"], count=1),
+        "rejected": _RESULT.sub(
+            lambda found: found.group()[: -len(found[1])] + str(int(found[1]) + 1), row["response"], count=1
+        ),
     }
 
 
@@ -109,17 +111,17 @@ def map_seconds(source: Path, folder: Path) -> float:
     return seconds
 
 
-def build(source: Path, out: Path, workers: int) -> tuple[float, int]:
-    """Seconds and peak memory (bytes, all processes of the build together) of one build."""
+def build(source: Path, out: Path, workers: int, watch: bool = False) -> tuple[float, int]:
+    """Seconds of one build and, if it is watched (which slows it), peak memory in bytes of all its processes."""
     shutil.rmtree(out, ignore_errors=True)
     command = [sys.executable, "-m", "pairgen", "build", "metamath", "--source", str(source), "--out", str(out)]
     start = time.perf_counter()
     running = subprocess.Popen([*command, "--workers", str(workers)], stdout=subprocess.DEVNULL)
     peak = 0
-    while running.poll() is None:
+    while watch and running.poll() is None:
         peak = max(peak, _memory_of_family(running.pid))
         time.sleep(0.05)
-    if running.returncode:
+    if running.wait():
         raise SystemExit(f"the build failed with exit code {running.returncode}")
     return time.perf_counter() - start, peak
 
@@ -169,22 +171,22 @@ def main() -> None:
         write_rows(source, asked.rows, asked.source)
         rounds = []
         for _ in range(asked.repeats):
-            seconds, peak = build(source, pairs, asked.workers)
+            seconds, _ = build(source, pairs, asked.workers)
             floor = read_floor(source) + write_floor(folder, pairs)
             described, bare = stats_seconds(pairs)
-            rounds.append((seconds, floor, map_seconds(source, folder), described, bare, peak))
-            print("  ".join(f"{value:.2f}" for value in rounds[-1][:-1]), f" {peak / 1e6:.0f} MB", file=sys.stderr)
-        seconds, floor, mapped, described, bare, peak = (statistics.median(column) for column in zip(*rounds, strict=True))
-        print(f"rows {asked.rows:,}, {asked.workers} workers, median of {asked.repeats} rounds, seconds")
-        print(f"build {seconds:.2f} / (read + write) {floor:.2f} = {seconds / floor:.2f}   (at most 4)")
-        print(f"build {seconds:.2f} / datasets.map {mapped:.2f} = {seconds / mapped:.2f}   (at most 1)")
-        print(f"stats --edit-distance {described:.3f} / cpdist {bare:.3f} = {described / bare:.2f}   (at most 2)")
+            rounds.append((seconds, floor, map_seconds(source, folder), described, bare))
+            print("  ".join(f"{value:.2f}" for value in rounds[-1]), file=sys.stderr)
+        seconds, floor, mapped, described, bare = (statistics.median(column) for column in zip(*rounds, strict=True))
+        print(f"{asked.rows:,} rows, {asked.workers} workers, seconds, median of {asked.repeats} rounds")
+        print(f"build {seconds:.2f} / (read + write) {floor:.2f} = {seconds / floor:.2f}   (wanted: at most 4)")
+        print(f"build {seconds:.2f} / datasets.map {mapped:.2f} = {seconds / mapped:.2f}   (wanted: at most 1)")
+        print(f"stats {described:.3f} / cpdist {bare:.3f} = {described / bare:.2f}   (wanted: at most 2)")
         if asked.memory:
+            _, once = build(source, pairs, asked.workers, watch=True)
             write_rows(source, 10 * asked.rows, asked.source)
-            shutil.rmtree(pairs)
-            _, tenfold = build(source, pairs, asked.workers)
-            print(f"peak memory, {10 * asked.rows:,} rows / {asked.rows:,} rows: "
-                  f"{tenfold / 1e6:.0f} MB / {peak / 1e6:.0f} MB = {tenfold / peak:.2f}   (at most 1.3)")
+            _, tenfold = build(source, pairs, asked.workers, watch=True)
+            print(f"peak memory of all processes, {10 * asked.rows:,} rows against {asked.rows:,}:", end=" ")
+            print(f"{tenfold / 1e6:.0f} MB / {once / 1e6:.0f} MB = {tenfold / once:.2f}   (wanted: at most 1.3)")
 
 
 if __name__ == "__main__":

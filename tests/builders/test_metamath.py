@@ -60,7 +60,7 @@ def test_final_lines_stay(seed: int) -> None:
 )
 def test_reasoning_and_answer(solution: str, reasoning: str, answer: str | None) -> None:
     assert solution[: reasoning_stop(solution)] == reasoning
-    found = final_answer(solution)
+    found = final_answer(solution[reasoning_stop(solution) :])
     assert (None if found is None else Fraction(*found)) == (None if answer is None else Fraction(answer))
 
 
