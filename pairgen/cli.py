@@ -7,6 +7,7 @@ import json
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -224,7 +225,8 @@ def show(
     full: Annotated[bool, typer.Option("--full", help="Do not shorten long prompts.")] = False,
     as_json: Json = False,
 ) -> None:
-    from pairgen.report.terminal import pair_view, select
+    from pairgen.report.select import select
+    from pairgen.report.terminal import pair_view
     from pairgen.store import open_pairs
 
     rows = select(open_pairs(path), n, where or (), split)
@@ -243,17 +245,18 @@ def show(
     epilog="Example:\n\n- `pairgen validate pairs`",
 )
 def validate(path: Dataset, as_json: Json = False) -> None:
+    from pairgen.promises import PROMISES
     from pairgen.store import open_pairs
-    from pairgen.validate import PROMISES, violations
+    from pairgen.validate import violations
 
     dataset = open_pairs(path)
     found = violations(dataset)
     pairs = sum(split.pairs for split in dataset.splits.values())
     if as_json:
-        _print_json({"pairs": pairs, "violations": [violation._asdict() for violation in found]})
+        _print_json({"pairs": pairs, "violations": [asdict(violation) for violation in found]})
     else:
         for violation in found:
-            typer.echo(f"{violation.kind}: {violation.count:,} broken, first at {violation.first}")
+            typer.echo(str(violation))
     if found:
         raise ContractBroken(f"{path}: {len(found)} kinds of violation in {pairs:,} pairs; build the dataset again")
     if not as_json:

@@ -201,7 +201,8 @@ def _read_lines(path: Path, start: int, stop: int, wanted: frozenset[str]) -> Nu
                     yield number, (row if type(row) is dict else "is no JSON object")
                 except orjson.JSONDecodeError as error:
                     if number == 0 and start == 0 and line[:3] == b"\xef\xbb\xbf":
-                        yield number, _row_or_problem(line[3:])
+                        if line[3:].strip():
+                            yield number, _row_or_problem(line[3:])
                     elif line.strip():
                         yield number, f"is broken JSON ({_short(error)})"
                 if left <= 0:
@@ -277,7 +278,7 @@ def _read_list(path: Path, start: int, stop: int, wanted: frozenset[str]) -> Num
 
 
 def _whole(row: Any) -> Row | str:
-    r"""The row, or what is wrong with it. Python's parser takes half a surrogate pair, ``"\ud83d"``; orjson does not."""
+    r"""The row, or what is wrong with it: Python's parser takes half a surrogate pair (``"\ud83d"``)."""
     if type(row) is not dict:
         return "is no JSON object"
     try:

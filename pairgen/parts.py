@@ -178,10 +178,21 @@ def pairs_of(example: Example, topic: int, builder: Builder, job: Job) -> list[P
     shift = len(lead)
     pairs = []
     for index, rejection in enumerate(rejections):
-        start, chosen_stop, rejected_stop = rejection.edit
-        spans = start + shift, chosen_stop + shift, rejected_stop + shift
-        ids = f"{row_id}-{index}", group_id, example.source
-        pairs.append(Pair(prompt, chosen, lead + rejection.completion, *ids, *spans, *rejection[2:]))
+        edit = rejection.edit
+        pairs.append(
+            Pair(
+                prompt,
+                chosen,
+                lead + rejection.completion,
+                f"{row_id}-{index}",
+                group_id,
+                example.source,
+                edit.start + shift,
+                edit.chosen_stop + shift,
+                edit.rejected_stop + shift,
+                *rejection[2:],
+            )
+        )
     return pairs
 
 

@@ -32,7 +32,7 @@ MAY_IMPORT = {
     "validate": {"edits", "errors", "records", "store", "promises"},
     "parts": {"arithmetic", "builders", "prompts", "records", "selection", "sources", "store"},
     "build": {"builders", "errors", "parts", "prompts", "report", "selection", "sources", "stats", "store", "workers"},
-    "cli": {"builders", "build", "edits", "errors", "report", "stats", "store", "validate"},
+    "cli": {"builders", "build", "edits", "errors", "promises", "report", "stats", "store", "validate"},
 }
 
 

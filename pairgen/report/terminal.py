@@ -27,7 +27,7 @@ _COLUMNS = ("mean", "sd", "min", "5", "25", "50", "75", "95", "max")
 
 PAPER = (
     "The Smaug paper gives 6.5% for MetaMath and 90% for ARC and does not say what it counted. Its figures look like "
-    "a position-by-position comparison of tokens, where one inserted token makes everything behind it count as changed. "
+    "a position-by-position comparison of tokens, where one token put in makes everything behind it count as changed. "
     "Compare with --metric hamming --unit token --tokenizer ID."
 )
 
@@ -153,3 +153,54 @@ def pair_view(row: Mapping[str, Any], width: int, full: bool = False) -> Rendera
     )
     parts.append(_provenance(row))
     return Constrain(Group(*parts), width)
+
+
+def plain(text: Any) -> Text:
+    """A text that cannot act on the terminal: control characters and direction marks are shown as escapes."""
+    return Text(UNSAFE.sub(lambda found: found.group().encode("unicode_escape").decode(), str(text)))
+
+
+def cut(text: str, most: int | None) -> Text:
+    """A text with its middle left out, and how much that is, if it is over ``most`` code points."""
+    if most is None or len(text) <= most:
+        return plain(text)
+    half = most // 2
+    left_out = Text(f" [... {len(text) - 2 * half:,} characters ...] ", style="dim")
+    return Text.assemble(plain(text[:half]), left_out, plain(text[-half:]))
+
+
+def _marked(text: str, start: int, stop: int, marks: tuple[str, str], style: str, most: int | None) -> Text:
+    """A completion with its edited span marked; of a long text the part around the span is kept whole."""
+    before, edited, after = text[:start], text[start:stop], text[stop:]
+    each = None if most is None else most // 2
+    if each is not None and len(before) > each:
+        before_text = Text.assemble(Text(f"[... {len(before) - each:,} characters ...] ", "dim"), plain(before[-each:]))
+    else:
+        before_text = plain(before)
+    if each is not None and len(after) > each:
+        after_text = Text.assemble(plain(after[:each]), Text(f" [... {len(after) - each:,} characters ...]", "dim"))
+    else:
+        after_text = plain(after)
+    middle = cut(edited, most)
+    middle.stylize(style)
+    return Text.assemble(before_text, (marks[0], style), middle, (marks[1], style), after_text)
+
+
+def _section(title: str, text: Text) -> list[RenderableType]:
+    return [Text(title, style="bold"), Padding(text, (0, 0, 0, 2))]
+
+
+def _provenance(row: Mapping[str, Any]) -> RenderableType:
+    """What is known of the edit, one line per fact; what is null is left out."""
+    facts = []
+    if row["correct"] is not None:
+        values = f" (exactly {row['correct_value']} -> {row['corrupted_value']})" if row["correct_value"] else ""
+        facts.append(("edit", f"{row['correct']} -> {row['corrupted']}{values}"))
+    if row["step"] is not None:
+        facts.append(("step", f"{row['step']} of {row['steps']}"))
+    facts += [(name.replace("_", " "), row[name]) for name in _PROVENANCE if row[name] is not None]
+    facts.append(("edit distance", figure(row["edit_distance"], True)))
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    for name, value in facts:
+        table.add_row(Text(name, style="dim"), plain(value))
+    return table

@@ -92,7 +92,12 @@ def describe(
             edits.definition(metric, unit, tokenizer), "share", ("chosen", "rejected"), distance
         )
     return {
-        name: {**_counts(dataset, split), **_describe_split(split, table, by, grouped="pairs_per_group" in wanted, computed=distance is not edits.stored)}
+        name: {
+            **_counts(dataset, split),
+            **_describe_split(
+                split, table, by, grouped="pairs_per_group" in wanted, computed=distance is not edits.stored
+            ),
+        }
         for name, split in dataset.splits.items()
     }
 
