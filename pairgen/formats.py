@@ -96,6 +96,12 @@ def _one_cut(path: Path, columns: frozenset[str]) -> list[Cut]:
     return [(0, -1, path.stat().st_size)]
 
 
+def _cut_csv(path: Path, columns: frozenset[str]) -> list[Cut]:
+    with _open_csv(path) as reader:
+        check_columns(path, next(reader, []), columns)
+    return _one_cut(path, columns)
+
+
 def _cut_parquet(path: Path, columns: frozenset[str]) -> list[Cut]:
     with _arrow_errors(path), pq.ParquetFile(path) as file:
         check_columns(path, file.schema_arrow.names, columns)
@@ -122,7 +128,7 @@ def _cut_arrow(path: Path, columns: frozenset[str]) -> list[Cut]:
 CUTTERS: dict[str, Callable[[Path, frozenset[str]], list[Cut]]] = {
     "lines": _cut_lines,
     "list": _one_cut,
-    "csv": _one_cut,
+    "csv": _cut_csv,
     "parquet": _cut_parquet,
     "arrow": _cut_arrow,
 }
@@ -302,23 +308,32 @@ def _may_be_cut(error: json.JSONDecodeError) -> bool:
 def _read_csv(path: Path, start: int, stop: int, wanted: frozenset[str]) -> Numbered:
     """Cells that hold a JSON list or object, as columns of choices do, are read as such; all others are text."""
     del start, stop
+    with _open_csv(path) as reader:
+        names = next(reader, [])
+        for cells in reader:
+            if not cells:
+                continue
+            if len(cells) != len(names):
+                yield reader.line_num, f"has {len(cells)} cells, the header has {len(names)}"
+                continue
+            row = {name: _cell(cell) for name, cell in zip(names, cells, strict=True) if name in wanted}
+            yield reader.line_num, row
+
+
+@contextlib.contextmanager
+def _open_csv(path: Path) -> Iterator[Any]:
+    """The lines of a CSV file, cut into cells; what is wrong with it in one sentence."""
     csv.field_size_limit(1 << 27)
     dialect = "excel-tab" if ".tsv" in [ending.lower() for ending in path.suffixes] else "excel"
     with _open_text_bytes(path) as raw, io.TextIOWrapper(raw, "utf-8-sig", newline="") as file:
         reader = csv.reader(file, dialect, strict=True)
         try:
-            names = next(reader, [])
-            check_columns(path, names, frozenset())
-            for cells in reader:
-                if not cells:
-                    continue
-                if len(cells) != len(names):
-                    yield reader.line_num, f"has {len(cells)} cells, the header has {len(names)}"
-                    continue
-                row = {name: _cell(cell) for name, cell in zip(names, cells, strict=True) if name in wanted}
-                yield reader.line_num, row
-        except (csv.Error, UnicodeDecodeError) as error:
-            raise _no_way_on(f"{path}: line {reader.line_num + 1}", f"is broken CSV ({error})") from error
+            yield reader
+        except csv.Error as error:
+            raise _no_way_on(f"{path}: line {reader.line_num}", f"is broken CSV ({error})") from error
+        except UnicodeDecodeError as error:
+            where = f"{path}: line {reader.line_num + 1} or a later one"
+            raise _no_way_on(where, f"is no UTF-8 ({error.reason})") from error
         except (EOFError, OSError, zlib.error) as error:
             raise SourceError(f"{path}: ends too early or is damaged ({error}); get the file again") from error
 

@@ -130,7 +130,7 @@ def _check(rows: Rows) -> Mask:
 def _step(rows: Rows) -> Mask:
     step, steps = rows["step"], rows["steps"]
     fits = pc.and_(pc.greater_equal(step, 1), pc.less_equal(step, steps))
-    return _is_set(rows, "correct", "corrupted", "step", "steps") & ~_mask(fits)
+    return _is_set(rows, "step", "steps") & ~_mask(fits)
 
 
 def _evidence(rows: Rows) -> Mask:
@@ -226,7 +226,7 @@ PROMISES: dict[str, Promise] = {
         ("span_bounds", "span_prefix", "span_tail"),
     ),
     "check": Promise(f"a corruption is one of {', '.join(CHECKS)}", ("check",), _check),
-    "step": Promise("1 <= step <= steps for a corruption", ("step", "steps"), _step),
+    "step": Promise("1 <= step <= steps, or neither: the number is no calculation's result", ("step", "steps"), _step),
     "evidence": Promise("a verified pair has its expression and both values", ("expression", *_VALUES), _evidence),
     "exact_value": Promise("a value is an integer or p/q", _VALUES, _exact_value),
     "values_differ": Promise("the two values differ", _VALUES, _values_differ, ("exact_value",)),

@@ -45,7 +45,8 @@ class Renders(Protocol):
 
 
 class TemplateFile:
-    """A Jinja template: it sees ``question`` and ``row`` (the source row). White space at its end becomes the lead.
+    """A Jinja template: it sees ``question`` and ``row`` (the source row). White space at its end becomes the lead,
+    one space where there is none.
 
     Templates run in Jinja's sandbox and an unknown name in one is an error.
     """
@@ -94,7 +95,8 @@ class TemplateFile:
         except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError) as error:
             raise UsageError(f"{self.path}: the template fails ({error})") from error
         prompt = text.rstrip()
-        return prompt, text[len(prompt) :] or " "
+        lead = text[len(prompt) :]
+        return prompt, lead if lead[:1] in ("\n", " ") and lead else " "
 
 
 def find(style: str, known: Mapping[str, Style]) -> Renders:
