@@ -225,6 +225,8 @@ def _make(job: Job, found: dict[str, sources.Source], pool: Workers, progress: P
             raise SourceError(f"no pair came out of the {split} split ({count.rows} rows; {reasons or 'it is empty'})")
     ordered = [part for count in counted.values() for part in count.parts]
     before = selection.copies([part.ids for part in ordered])
+    for part in ordered:
+        part.ids = np.empty(0, np.uint64)  # seen to, and of some size
     orders = [
         parts.Renumber(job.folder, part, copies)
         for part, copies in zip(ordered, before, strict=True)

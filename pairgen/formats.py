@@ -309,7 +309,7 @@ def _read_csv(path: Path, start: int, stop: int, wanted: frozenset[str]) -> Numb
     """Cells that hold a JSON list or object, as columns of choices do, are read as such; all others are text."""
     del start, stop
     with _open_csv(path) as reader:
-        names = next(reader, [])
+        names: list[str] = next(reader, [])
         for cells in reader:
             if not cells:
                 continue

@@ -196,15 +196,16 @@ PROMISES: dict[str, Promise] = {
     ),
     "prompt_empty": Promise("a prompt has text", ("prompt",), lambda rows: _mask(pc.equal(rows["prompt"], ""))),
     "prompt_end": Promise("a prompt ends without white space", ("prompt",), _prompt_end),
-    "completion_start": Promise(
-        "a completion begins with a space or a newline",
-        _TEXTS,
-        _either(lambda texts: pc.invert(pc.match_substring_regex(texts, r"\A[ \n]"))),
-    ),
     "completion_text": Promise(
         "a completion has more than white space",
         _TEXTS,
         _either(lambda texts: pc.equal(pc.utf8_trim(texts, characters=WHITESPACE), "")),
+    ),
+    "completion_start": Promise(
+        "a completion begins with a space or a newline",
+        _TEXTS,
+        _either(lambda texts: pc.invert(pc.match_substring_regex(texts, r"\A[ \n]"))),
+        ("completion_text",),
     ),
     "differ": Promise(
         "chosen and rejected differ", _TEXTS, lambda rows: _mask(pc.equal(rows["chosen"], rows["rejected"]))

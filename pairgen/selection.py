@@ -62,9 +62,7 @@ def copies(ids: Sequence[Keys]) -> list[NDArray[np.int64] | None]:
 
     ``[[7, 8], [7, 7]]`` gives ``[None, [1, 2]]``.
     """
-    ordered = np.sort(np.concatenate([*ids, np.empty(0, np.uint64)]))
-    repeated = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
-    del ordered
+    repeated = _repeated(ids)
     seen: dict[int, int] = {}
     result: list[NDArray[np.int64] | None] = []
     for part in ids:
@@ -75,3 +73,13 @@ def copies(ids: Sequence[Keys]) -> list[NDArray[np.int64] | None]:
             seen[key] = int(before[index]) + 1
         result.append(before if before.any() else None)
     return result
+
+
+def _repeated(ids: Sequence[Keys], slices: int = 16) -> Keys:
+    """The keys that stand more than once, found one slice of the key space after the other to save memory."""
+    found = [np.empty(0, np.uint64)]
+    for number in range(slices):
+        ordered = np.concatenate([*(part[part % np.uint64(slices) == number] for part in ids), np.empty(0, np.uint64)])
+        ordered.sort()
+        found.append(np.unique(ordered[1:][ordered[1:] == ordered[:-1]]))
+    return np.concatenate(found)

@@ -125,10 +125,13 @@ def _sample(where: str, dataset: str, split: str) -> Source:
 
 
 def _file(path: Path, columns: frozenset[str]) -> Source:
-    kind = formats.kind_of(path)
-    if path.stat().st_size == 0:
-        raise SourceError(f"{path}: is empty; give a file with rows")
-    cuts = formats.CUTTERS[kind](path, columns)
+    try:
+        kind = formats.kind_of(path)
+        if path.stat().st_size == 0:
+            raise SourceError(f"{path}: is empty; give a file with rows")
+        cuts = formats.CUTTERS[kind](path, columns)
+    except OSError as error:
+        raise SourceError(f"{path}: cannot be read ({error.strerror or error})") from error
     chunks = tuple(Chunk(kind, str(path), *cut) for cut in cuts)
     return Source(chunks, {"files": [path.name]})
 

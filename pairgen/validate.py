@@ -149,14 +149,19 @@ def _columns(schema: pa.Schema) -> str:
 
 def _check_counts(dataset: PairDataset, split: Split, rows: int, found: _Found) -> None:
     said = dataset.manifest["splits"][split.name]
-    listed = sum(shard.get("pairs", 0) for shard in _shards(dataset, split))
+    listed = sum(_whole(shard.get("pairs")) for shard in _shards(dataset, split))
     if listed != split.pairs or (rows != split.pairs and split.name not in found.unread):
         found.add("manifest_pairs", split.name, f"{rows} read, {listed} in its shards, {split.pairs} in all")
-    if isinstance(said.get("rows"), int):
-        dropped = sum((said.get("drops") or {}).values())
-        used = said["rows"] - dropped
+    if "rows" in said:
+        dropped = sum(_whole(count) for count in dict(said.get("drops") or {}).values())
+        used = _whole(said["rows"]) - dropped
         if not 0 <= used <= split.pairs or bool(used) != bool(split.pairs):
             found.add("manifest_rows", split.name, f"{said['rows']} rows, {dropped} dropped, {split.pairs} pairs")
+
+
+def _whole(count: Any) -> int:
+    """A count of the manifest; what is no count counts as none."""
+    return count if type(count) is int else 0
 
 
 # ---------------------------------------------------------------- rows

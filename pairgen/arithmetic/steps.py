@@ -92,6 +92,11 @@ def _step(result: re.Match[str]) -> Step:
     return Step(start, stop, result.group(2) is not None, result.start())
 
 
+def _backwards(text: str, stop: int, length: int) -> str:
+    """The ``length`` code points before ``stop``, from right to left; ``stop`` is not 0."""
+    return text[stop - 1 : stop - length - 1 if stop > length else None : -1]
+
+
 def find_steps(text: str, stop: int | None = None) -> Steps:
     """All places before ``stop`` where the result of a calculation is stated, in order.
 
@@ -104,8 +109,7 @@ def find_steps(text: str, stop: int | None = None) -> Steps:
         sign = result.start()
         if not sign:
             continue
-        window = text[sign - 1 : sign - WINDOW - 1 if sign > WINDOW else None : -1]
-        if bare(window) or full(window):
+        if bare(_backwards(text, sign, 64)) or full(_backwards(text, sign, WINDOW)):
             found.append(result)
     return Steps(found)
 
@@ -118,7 +122,7 @@ def calculation_of(text: str, step: Step) -> str | None:
     """
     if step.sign < 0:
         return step.marked
-    window = text[max(0, step.sign - WINDOW) : step.sign][::-1]
+    window = _backwards(text, step.sign, WINDOW)
     # The bare grammar is the other without units and words: twice as fast, and enough four times in five.
     for grammar in (_WHOLE_BARE_CALCULATION, _WHOLE_CALCULATION):
         calculation = grammar.match(window)

@@ -132,6 +132,9 @@ the joiners that emoji are built with stay."""
 MOST = 600
 """Code points of a text that are shown unless all of it is asked for."""
 
+LINE = 200
+"""Code points of an id or a literal that are shown in any case: provenance is there to be scanned."""
+
 _PROVENANCE = ("expression", "check", "strategy", "source", "pair_id", "group_id")
 
 
@@ -145,7 +148,7 @@ def pair_view(row: Mapping[str, Any], width: int, full: bool = False) -> Rendera
     """
     most = None if full else MOST
     start = row["edit_start"]
-    parts: list[RenderableType] = [Rule(plain(row["pair_id"]), style="dim")]
+    parts: list[RenderableType] = [Rule(cut(row["pair_id"], LINE), style="dim")]
     parts += _section("prompt", cut(row["prompt"], most))
     parts += _section("chosen", _marked(row["chosen"], start, row["chosen_edit_stop"], ("[-", "-]"), "bold red", most))
     parts += _section(
@@ -202,5 +205,5 @@ def _provenance(row: Mapping[str, Any]) -> RenderableType:
     facts.append(("edit distance", figure(row["edit_distance"], True)))
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     for name, value in facts:
-        table.add_row(Text(name, style="dim"), plain(value))
+        table.add_row(Text(name, style="dim"), cut(str(value), LINE))
     return table

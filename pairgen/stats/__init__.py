@@ -127,7 +127,10 @@ def _describe_split(
         for name, values in found.items():
             collected[name].append(values)
 
-    joined: dict[str, Any] = {name: np.concatenate(parts) if parts else _NOTHING for name, parts in collected.items()}
+    joined: dict[str, Any] = {}
+    for name in list(collected):  # one after the other, so that nothing is held twice for long
+        parts = collected.pop(name)
+        joined[name] = np.concatenate(parts) if parts else _NOTHING
     labels = {code: label for label, code in codes.items()}
     result: dict[str, Any] = {}
     for name, statistic in table.items():

@@ -38,10 +38,11 @@ class Summary:
         if not len(values):
             return cls(0, None, None, None, None, {str(percent): None for percent in QUANTILES})
         ordered: NDArray[Any] = np.sort(values)
+        mean = float(ordered.mean(dtype=np.float64))
         return cls(
             count=len(ordered),
-            mean=float(ordered.mean(dtype=np.float64)),
-            sd=float(ordered.std(dtype=np.float64)),
+            mean=mean,
+            sd=_deviation(ordered, mean),
             min=float(ordered[0]),
             max=float(ordered[-1]),
             quantiles={str(percent): _quantile(ordered, percent / 100) for percent in QUANTILES},
@@ -50,6 +51,14 @@ class Summary:
     def as_dict(self) -> dict[str, Any]:
         """The same as plain values, ready for JSON."""
         return asdict(self)
+
+
+def _deviation(values: NDArray[Any], mean: float, step: int = 1 << 16) -> float:
+    """Standard deviation, in steps: numpy's own holds twice the memory of the values."""
+    squares = sum(
+        float(np.square(values[at : at + step].astype(np.float64) - mean).sum()) for at in range(0, len(values), step)
+    )
+    return float(np.sqrt(squares / len(values)))
 
 
 def _quantile(ordered: NDArray[Any], share: float) -> float:
