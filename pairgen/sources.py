@@ -80,7 +80,7 @@ def _split_of(text: str) -> tuple[str | None, str]:
     name, equals, rest = text.partition("=")
     if equals and name in ("train", "eval"):
         return name, rest
-    if equals and not Path(text).exists():
+    if equals and not Path(text).expanduser().exists():
         raise UsageError(f"--source {text}: no split is called {name!r}; write train=FILE or eval=FILE")
     return None, text
 

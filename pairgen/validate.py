@@ -130,7 +130,7 @@ def _batches(split: Split, found: _Found) -> Iterator[pa.RecordBatch]:
                     found.add("schema", split.name, f"{shard.name} has {_columns(batch.schema)}")
                     found.unread.add(split.name)
                     break
-        except (NotPairs, pa.ArrowException) as error:
+        except (NotPairs, pa.ArrowException, UnicodeDecodeError) as error:  # the last for names of columns
             found.add("readable", split.name, f"{shard.name}: {' '.join(str(error).split())[:200]}")
             found.unread.add(split.name)
 

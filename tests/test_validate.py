@@ -322,7 +322,5 @@ def test_flipped_bytes_never_crash_it(tmp_path: Path) -> None:
         assert "shard_bytes" in {one.kind for one in violations(dataset)}
 
 
-def test_the_default_distance_is_the_promised_one() -> None:
-    batch = to_batch(good_pairs()["train"])
+def test_the_distance_promised_is_the_default_metric() -> None:
     assert PROMISES["edit_distance"].wanted == edits.METRICS["levenshtein"].definition
-    assert not PROMISES["edit_distance"].broken(Rows(batch)).any()  # type: ignore[misc]
