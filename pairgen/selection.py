@@ -3,6 +3,7 @@
 All of them depend on the keys and the seed alone, never on the order of files, chunks or workers.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -32,7 +33,8 @@ def shuffled_topics(keys: Sequence[Keys], seed: int, purpose: str) -> tuple[Keys
 def eval_topics(keys: Sequence[Keys], size: int, seed: int) -> frozenset[int]:
     """Topics whose rows, all of them, make an evaluation split of exactly ``size`` rows.
 
-    Topics are taken in drawn order; one that has more rows than are still wanted is passed over.
+    Topics are taken in drawn order; one that has more rows than are still wanted is passed over. Should that end
+    short of ``size``, how many topics of each count to take is worked out exactly.
 
     Raises:
         UsageError: no choice of whole topics gives that many rows, or none would be left to train on.
@@ -48,7 +50,40 @@ def eval_topics(keys: Sequence[Keys], size: int, seed: int) -> frozenset[int]:
             left -= count
             if not left:
                 return frozenset(chosen)
-    raise UsageError(f"--eval-size {size}: no set of whole questions has that many rows; {size - left} would do")
+    wanted = _counts_adding_up(counts, size)
+    exact = []
+    for topic, count in zip(topics.tolist(), counts.tolist(), strict=True):
+        if wanted[count]:
+            wanted[count] -= 1
+            exact.append(topic)
+    return frozenset(exact)
+
+
+def _counts_adding_up(counts: NDArray[np.int64], size: int) -> Counter[int]:
+    """How many topics of each count make ``size`` rows together.
+
+    The subset-sum table of the textbook, a row of it in the bits of one integer. Topics of equal count go in bundles
+    of 1, 2, 4, ...: five topics of three rows are bundles of 3, 6 and 6 rows, which add up to all that the five can.
+    """
+    bundles = []
+    for count, times in zip(*(column.tolist() for column in np.unique(counts, return_counts=True)), strict=True):
+        step = 1
+        while times:
+            bundles.append((count, min(step, times)))
+            times, step = times - min(step, times), 2 * step
+    reached = [1]  # bit n of reached[k]: the first k bundles can make n rows
+    for count, times in bundles:
+        reached.append((reached[-1] | reached[-1] << count * times) & ((2 << size) - 1))
+    most = reached[-1].bit_length() - 1
+    if most < size:
+        hint = f"{most} would do" if most else f"the smallest question has {counts.min()}"
+        raise UsageError(f"--eval-size {size}: no set of whole questions has that many rows; {hint}")
+    wanted: Counter[int] = Counter()
+    for (count, times), before in zip(reversed(bundles), reversed(reached[:-1]), strict=True):
+        if not before >> size & 1:
+            wanted[count] += times
+            size -= count * times
+    return wanted
 
 
 def shot_topics(keys: Sequence[Keys], held_out: frozenset[int], count: int, seed: int) -> list[int]:

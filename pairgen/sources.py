@@ -166,7 +166,10 @@ def _arrow_files(files: list[Path], name: str, columns: frozenset[str]) -> Sourc
 def _hub(hub: Hub, split: str, columns: frozenset[str]) -> Source:
     """Rows of the hub, through the client's own cache. Nothing but data is fetched: no code of a repository is run."""
     import datasets
+    from huggingface_hub.utils import logging
 
+    before = logging.get_verbosity()
+    logging.set_verbosity(logging.ERROR)  # one sentence of ours instead of a dozen about retries
     try:
         loaded = datasets.load_dataset(hub.id, hub.config, split=split)
     except Exception as error:  # the client raises a dozen kinds, from OSError to its own
@@ -174,6 +177,8 @@ def _hub(hub: Hub, split: str, columns: frozenset[str]) -> Source:
             f"{hub.id}: cannot be had from the hub ({type(error).__name__}: {_first_line(error)}); "
             "give the rows with --source FILE, or try --source sample"
         ) from error
+    finally:
+        logging.set_verbosity(before)
     source = _arrow_files([Path(file["filename"]) for file in loaded.cache_files], hub.id, columns)
     about = {"hub": hub.id, "config": hub.config, "split": split, "fingerprint": loaded._fingerprint}
     return Source(source.chunks, about)

@@ -61,7 +61,11 @@ class Split:
     def table(self, columns: Sequence[str] | None = None) -> pa.Table:
         """All rows as one memory-mapped table."""
         schema = SCHEMA if columns is None else pa.schema([SCHEMA.field(name) for name in columns])
-        return pa.Table.from_batches(self.batches(columns), schema=schema)
+        try:
+            return pa.Table.from_batches(self.batches(columns), schema=schema)
+        except pa.ArrowInvalid as error:
+            folder = self.shards[0].parent
+            raise NotPairs(f"{folder}: cannot be read as pairs (other columns); build the dataset again") from error
 
 
 @dataclass(frozen=True)

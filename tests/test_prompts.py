@@ -9,6 +9,10 @@ from pairgen.builders import BUILDERS
 from pairgen.errors import PairgenError, SourceMissing, UsageError
 from pairgen.prompts import STYLES, Shot, TemplateFile, find, with_shots
 
+ALPACA = (
+    "Below is an instruction that describes a task. Write a response that appropriately completes the request."
+    "\n\n### Instruction:\nWhy?\n\n### Response: Let's think step by step."
+)
 QUESTION = "What is {question}? {{ 3 * 4 }} \\n 😀"
 
 
@@ -39,8 +43,7 @@ def test_a_prompt_ends_without_white_space_and_the_lead_is_nothing_else(
         ("lm-eval", "Question: Why?\nAnswer:", " "),
         (
             "alpaca",
-            "Below is an instruction that describes a task. Write a response that appropriately completes the request."
-            "\n\n### Instruction:\nWhy?\n\n### Response: Let's think step by step.",
+            ALPACA,
             " ",
         ),
     ],
@@ -70,7 +73,7 @@ def test_an_unknown_style_names_the_known_ones(tmp_path: Path) -> None:
         ("Q: {{ question }}\nA: ", "Q: Why <b>?\nA:", " "),
         ("{{ question }}\n\n", "Why <b>?", "\n\n"),
         ("{{ question }}", "Why <b>?", " "),
-        ("{{ question }}\t \n", "Why <b>?", "\t \n"),
+        ("{{ question }}\t \n", "Why <b>?", " "),  # a lead begins with a space or a newline
         ("{{ row.kind }}: {{ question|upper }}\nA:", "hard: WHY <B>?\nA:", " "),
         ("{{ row['kind'] }}{% if row.hint is defined %}{{ row.hint }}{% endif %}!", "hard!", " "),
         ("{{ row.hint | default('none') }}", "none", " "),

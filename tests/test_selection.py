@@ -44,12 +44,11 @@ def test_an_evaluation_split_is_exact_or_refused(
 ) -> None:
     rows = [key for part in parts for key in part]
     counts = Counter(rows)
-    try:
-        held_out = eval_topics(keys_of(parts), size, seed)
-    except UsageError as error:
-        assert f"--eval-size {size}" in str(error)
-        assert size >= len(rows) or size not in sums(list(counts.values()))
+    if size >= len(rows) or size not in sums(list(counts.values())):
+        with pytest.raises(UsageError, match=f"--eval-size {size}: "):
+            eval_topics(keys_of(parts), size, seed)
         return
+    held_out = eval_topics(keys_of(parts), size, seed)
     assert sum(counts[topic] for topic in held_out) == size
     assert held_out < set(rows), "something is left to train on"
     shuffle.shuffle(rows)
@@ -62,6 +61,14 @@ def sums(counts: list[int]) -> set[int]:
     for count in counts:
         reached |= {total + count for total in reached}
     return reached
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize(("counts", "size"), [([2, 3, 3], 6), ([5, 4, 4, 4], 12), ([2] * 9 + [7] * 5 + [6], 41)])
+def test_no_order_of_topics_ends_short(counts: list[int], size: int, seed: int) -> None:
+    rows = [topic for topic, count in enumerate(counts) for _ in range(count)]
+    held_out = eval_topics(keys_of([rows]), size, seed)
+    assert sum(counts[topic] for topic in held_out) == size
 
 
 @pytest.mark.parametrize("size", [1, 7, 500, 999])
@@ -82,7 +89,8 @@ def test_topics_of_one_row_give_any_size(size: int, seed: int) -> None:
         ([[1, 2, 3]], 4, "the source has 3 usable rows"),
         ([], 1, "the source has 0 usable rows"),
         ([[1, 1], [2, 2]], 3, "no set of whole questions has that many rows; 2 would do"),
-        ([[1, 1, 1, 1]], 2, "no set of whole questions has that many rows"),
+        ([[1, 1, 1, 1]], 2, "no set of whole questions has that many rows; the smallest question has 4"),
+        ([[1, 1], [2] * 5, [3] * 9], 8, "no set of whole questions has that many rows; 7 would do"),
     ],
 )
 def test_a_size_that_cannot_be(parts: list[list[int]], size: int, words: str) -> None:

@@ -107,9 +107,8 @@ def test_the_number_of_an_operating_system_error_is_kept(count: int) -> None:
 
 
 def test_a_worker_that_dies_is_one_sentence() -> None:
-    with pytest.raises(PairgenError, match="a worker process died, perhaps for want of memory; try --workers 1"):
-        with Workers(2) as pool:
-            list(pool.map(die, range(4)))
+    with pytest.raises(PairgenError, match=r"a worker process died, .*try --workers 1"), Workers(2) as pool:
+        list(pool.map(die, range(4)))
     assert not multiprocessing.active_children()
 
 

@@ -109,7 +109,8 @@ def find_steps(text: str, stop: int | None = None) -> Steps:
         sign = result.start()
         if not sign:
             continue
-        if bare(_backwards(text, sign, 64)) or full(_backwards(text, sign, WINDOW)):
+        near = text[sign - 1 : sign - 65 if sign > 64 else None : -1]  # `_backwards`, without the price of a call
+        if bare(near) or full(_backwards(text, sign, WINDOW)):
             found.append(result)
     return Steps(found)
 

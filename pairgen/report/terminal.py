@@ -197,8 +197,7 @@ def _provenance(row: Mapping[str, Any]) -> RenderableType:
     """What is known of the edit, one line per fact; what is null is left out."""
     facts = []
     if row["correct"] is not None:
-        values = f" (exactly {row['correct_value']} -> {row['corrupted_value']})" if row["correct_value"] else ""
-        facts.append(("edit", f"{row['correct']} -> {row['corrupted']}{values}"))
+        facts.append(("edit", f"{row['correct']} -> {row['corrupted']}{_values(row)}"))
     if row["step"] is not None:
         facts.append(("step", f"{row['step']} of {row['steps']}"))
     facts += [(name.replace("_", " "), row[name]) for name in _PROVENANCE if row[name] is not None]
@@ -207,3 +206,10 @@ def _provenance(row: Mapping[str, Any]) -> RenderableType:
     for name, value in facts:
         table.add_row(Text(name, style="dim"), cut(str(value), LINE))
     return table
+
+
+def _values(row: Mapping[str, Any]) -> str:
+    """The exact values, where they say more than the literals do."""
+    values = [str(row[name] or "").removesuffix("/1") for name in ("correct_value", "corrupted_value")]
+    known = all(values) and values != [row["correct"], row["corrupted"]]
+    return f" (exactly {values[0]} -> {values[1]})" if known else ""

@@ -1,27 +1,9 @@
-r"""MATH-like exercises: equations, functions, sequences, fractions and powers."""
-
-from fractions import Fraction
+r"""MATH-like exercises: equations, functions and sequences."""
 
 from pairgen.sample.draw import Draw
 from pairgen.sample.equations import Linear
-from pairgen.sample.exercise import (
-    LETTERS,
-    Backward,
-    Exercise,
-    boxed,
-    frac,
-    grouped,
-    polynomial,
-    root,
-    signed,
-    term,
-)
-from pairgen.sample.numbers import divide, latex, tidy
-
-
-def nonzero(d: Draw, bound: int) -> int:
-    """A whole number from -bound to bound, but not zero."""
-    return d.whole(1, bound) * d.pick((1, -1))
+from pairgen.sample.exercise import LETTERS, Backward, Exercise, boxed, frac, grouped, nonzero, polynomial, signed, term
+from pairgen.sample.numbers import divide, latex
 
 
 def linear_equation(d: Draw, r: Draw) -> Exercise:
@@ -39,8 +21,10 @@ def linear_equation(d: Draw, r: Draw) -> Exercise:
             f"For which number ${v}$ is ${left}$ equal to ${c}$?",
         ),
         (
-            f"{verb} ${abs(b)}$ {join} both sides{' and get' if verb[0] == 'W' else ' gives'} "
-            f"${term(a, v)} = {c} {signed(-b)} = {c - b}$.",
+            (
+                f"{verb} ${abs(b)}$ {join} both sides{' and get' if verb[0] == 'W' else ' gives'} "
+                f"${term(a, v)} = {c} {signed(-b)} = {c - b}$."
+            ),
             r.pick((f"Dividing by ${a}$ shows that ${found}$.", f"Hence ${found}$.", rf"So we have \[{found}.\]")),
         ),
         latex(x),
@@ -108,55 +92,6 @@ def polynomial_value(d: Draw, r: Draw) -> Exercise:
     )
 
 
-def fraction_sum(d: Draw, r: Draw) -> Exercise:
-    """Two fractions added or subtracted."""
-    b, e = d.some((2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 15), 2)
-    p, q = Fraction(d.whole(1, 2 * b), b), Fraction(d.whole(1, e), e)
-    plus = d.chance(0.6)
-    total = tidy(p + q if plus else p - q)
-    sign = "+" if plus else "-"
-    common = p.denominator * q.denominator // Fraction(p.denominator, q.denominator).numerator
-    while common % p.denominator or common % q.denominator:
-        common += p.denominator
-    up, uq = int(p * common), int(q * common)
-    asked = f"{latex(tidy(p))} {sign} {latex(tidy(q))}"
-    merged = frac(f"{up} {sign} {uq}", common)
-    over = frac(up + uq if plus else up - uq, common)
-    steps = f"{asked} = {frac(up, common)} {sign} {frac(uq, common)} = {merged} = {over}"
-    return Exercise(
-        (
-            f"Compute ${asked}$ and express the answer in lowest terms.",
-            f"What is ${asked}$ as a common fraction?",
-            f"Simplify ${asked}$.",
-        ),
-        (
-            r.pick(("Both can be written over", "We bring both over", "A common denominator is")) + f" ${common}$.",
-            rf"\[{steps}{'' if over == latex(total) else f' = {latex(total)}'}.\]",
-            f"The result is ${boxed(latex(total))}$.",
-        ),
-        latex(total),
-    )
-
-
-def fraction_product(d: Draw, r: Draw) -> Exercise:
-    """Three fractions multiplied, the last perhaps turned over."""
-    a, b, c, e = d.whole(2, 12), d.whole(2, 12), d.whole(2, 12), d.whole(2, 12)
-    n = d.whole(2, 30)
-    value = tidy(Fraction(a, b) * Fraction(c, e) * n)
-    asked = rf"{frac(a, b)} \cdot {frac(c, e)} \cdot {n}"
-    above, below = rf"{a} \cdot {c} \cdot {n}", rf"{b} \cdot {e}"
-    over = frac(a * c * n, b * e)
-    return Exercise(
-        (f"Compute ${asked}$.", f"Simplify the product ${asked}$.", f"What is the value of ${asked}$?"),
-        (
-            r.pick(("We multiply above and below the line.", "Everything goes over one line.", "Collect the factors.")),
-            f"${asked} = {frac(above, below)} = {over}{'' if over == latex(value) else f' = {latex(value)}'}$,"
-            f" so the answer is ${boxed(latex(value))}$.",
-        ),
-        latex(value),
-    )
-
-
 def quadratic(d: Draw, r: Draw) -> Exercise:
     """A quadratic equation with whole solutions, found by factoring."""
     v = d.pick("xyzt")
@@ -191,8 +126,10 @@ def composition(d: Draw, r: Draw) -> Exercise:
         ),
         (
             f"{r.pick(('First,', 'We start inside:', 'To begin,'))} $g({k}) = {gx} {signed(e)} = {inner}$.",
-            rf"{r.pick(('Then', 'Hence', 'It follows that'))} $f({inner}) = {a} \cdot {grouped(inner)} {signed(b)}"
-            f" = {a * inner} {signed(b)} = {boxed(value)}$.",
+            (
+                rf"{r.pick(('Then', 'Hence', 'It follows that'))} $f({inner}) = {a} \cdot {grouped(inner)} {signed(b)}"
+                f" = {a * inner} {signed(b)} = {boxed(value)}$."
+            ),
         ),
         latex(value),
         Backward(
@@ -243,15 +180,19 @@ def sequence_term(d: Draw, r: Draw) -> Exercise:
             rf"The sequence ${start}, \dots$ goes on in equal steps. Find its term number {n}.",
         ),
         (
-            f"{r.pick(('The common difference is', 'Each step adds', 'From term to term we add'))} "
-            f"${first + step} - {grouped(first)} = {step}$.",
-            f"To reach term {n} we take ${n} - 1 = {n - 1}$ steps, which gives "
-            rf"${first} + {n - 1} \cdot {grouped(step)} = {first} {signed((n - 1) * step)} = {boxed(value)}$.",
+            (
+                f"{r.pick(('The common difference is', 'Each step adds', 'From term to term we add'))} "
+                f"${first + step} - {grouped(first)} = {step}$."
+            ),
+            (
+                f"To reach term {n} we take ${n} - 1 = {n - 1}$ steps, which gives "
+                rf"${first} + {n - 1} \cdot {grouped(step)} = {first} {signed((n - 1) * step)} = {boxed(value)}$."
+            ),
         ),
         latex(value),
         Backward(
             f"An arithmetic sequence starts with $X$, and its common difference is ${step}$. What is term number {n}?",
-            f"Term number {n} of an arithmetic sequence that starts with $X$ is ${value}$, where each step adds ${step}$.",
+            f"Term number {n} of an arithmetic sequence from $X$ on, with common difference ${step}$, is ${value}$.",
             rf"X + {n - 1} \cdot {grouped(step)} = {value}",
             Linear(1, (n - 1) * step),
             value,
@@ -268,48 +209,14 @@ def series_sum(d: Draw, r: Draw) -> Exercise:
     return Exercise(
         (f"Find the sum ${shown}$.", f"Compute ${shown}$.", f"What do we get when we add up ${shown}$?"),
         (
-            rf"There are ${frac(f'{last} - {first}', step)} + 1 = {n}$ terms"
-            f"{r.pick((', and', '. Note that', '; clearly'))} their mean is "
-            f"${frac(f'{first} + {last}', 2)} = {latex(divide(first + last, 2))}$.",
+            (
+                rf"There are ${frac(f'{last} - {first}', step)} + 1 = {n}$ terms"
+                f"{r.pick((', and', '. Note that', '; clearly'))} their mean is "
+                f"${frac(f'{first} + {last}', 2)} = {latex(divide(first + last, 2))}$."
+            ),
             rf"The sum is ${n} \cdot {latex(divide(first + last, 2))} = {boxed(total)}$.",
         ),
         latex(total),
-    )
-
-
-def powers(d: Draw, r: Draw) -> Exercise:
-    """Products and quotients of powers of one base."""
-    base, a, b = d.pick((2, 3, 5, 7, 10, 11)), d.whole(3, 14), d.whole(2, 14)
-    left = d.whole(1, {2: 9, 3: 6, 5: 4, 7: 3, 10: 5, 11: 2}[base])
-    c = a + b - left
-    asked = frac(rf"{base}^{{{a}}} \cdot {base}^{{{b}}}", f"{base}^{{{c}}}")
-    return Exercise(
-        (f"Simplify ${asked}$.", f"What is the value of ${asked}$?", f"Write ${asked}$ as a whole number."),
-        (
-            r.pick(
-                ("Exponents add up above the line.", "We add and subtract exponents.", "All powers share one base.")
-            ),
-            rf"\[{asked} = {base}^{{{a} + {b} - {c}}} = {base}^{{{left}}} = {boxed(base**left)}.\]",
-        ),
-        latex(base**left),
-    )
-
-
-def root_product(d: Draw, r: Draw) -> Exercise:
-    """The product of two square roots in simplest form."""
-    a, b, k = d.whole(2, 30), d.whole(2, 30), d.whole(1, 9)
-    inside, (written, outer, inner) = a * b, root(a * b)
-    answer = latex(k * outer) if inner == 1 else f"{k * outer if k * outer > 1 else ''}\\sqrt{{{inner}}}"
-    asked = rf"{k if k > 1 else ''}\sqrt{{{a}}} \cdot \sqrt{{{b}}}"
-    joined = rf"{k if k > 1 else ''}\sqrt{{{inside}}}"
-    simpler = f" = {k} \\cdot {written}" if k > 1 and outer > 1 else ""
-    return Exercise(
-        (f"Simplify ${asked}$.", f"Write ${asked}$ in simplest radical form."),
-        (
-            r.pick(("The product of the roots is the root of the product.", "We multiply under the root.")),
-            f"${asked} = {joined}{simpler} = {boxed(answer)}$.",
-        ),
-        answer,
     )
 
 
@@ -317,13 +224,9 @@ ALGEBRA = (
     linear_equation,
     two_sided_equation,
     polynomial_value,
-    fraction_sum,
-    fraction_product,
     quadratic,
     composition,
     new_operation,
     sequence_term,
     series_sum,
-    powers,
-    root_product,
 )

@@ -41,9 +41,15 @@ class Draw:
         return [left.pop(int(self.random() * len(left))) for _ in range(count)]
 
 
-def belongs(split: str, key: str) -> bool:
-    """Whether a question belongs to a split.
+def side_of(split: str, key: str) -> int:
+    """0 or 1 from a checksum of the key, the other way round in the other split.
 
-    The checksum of what is asked decides, so no question can turn up in both splits, however many rows are made.
+    Whatever takes its last choice from this (one of two lists; to keep or to draw again) can turn up in one split only,
+    however many rows are made.
     """
-    return SPLITS[crc32(key.encode()) & 1] == split
+    return crc32(key.encode()) & 1 ^ SPLITS.index(split)
+
+
+def belongs(split: str, key: str) -> bool:
+    """Whether a question belongs to a split."""
+    return side_of(split, key) == 0

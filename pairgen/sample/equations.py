@@ -50,7 +50,8 @@ def solution(form: Linear, result: Value) -> Value:
 def solve(form: Linear, result: Value, unknown: str, r: Draw, tex: bool = False) -> list[str]:
     """The lines that lead from ``form = result`` to the unknown, said in words or written as equations alone."""
     write, quote, times = (latex, "${}$".format, "\\cdot") if tex else (plain, "{}".format, "*")
-    slope, constant, total = size(form.slope), form.constant, tidy(size(result - form.constant))
+    slope, constant = size(form.slope), form.constant
+    total = tidy(result - constant if form.slope > 0 else constant - result)
     left, found = side(Linear(slope, 0), unknown, tex), write(solution(form, result))
     in_words = r.chance(0.5)
     lines = []

@@ -33,6 +33,11 @@ def frac(above: object, below: object) -> str:
     return rf"\frac{{{above}}}{{{below}}}"
 
 
+def nonzero(d: Draw, bound: int) -> int:
+    """A whole number from -bound to bound, but not zero."""
+    return d.whole(1, bound) * d.pick((1, -1))
+
+
 def boxed(text: object) -> str:
     r"""``\boxed{7}``."""
     return rf"\boxed{{{text}}}"
@@ -88,12 +93,12 @@ def backward_solution(backward: Backward, r: Draw) -> str:
             "The known answer gives an equation for $X$:",
             "We write down what is known about $X$:",
             "Putting the known answer in, we have",
-            "What is said amounts to",
+            "In symbols, this says",
         )
     )
     lines = [f"{opening} ${backward.setup}$."]
     simple = f"{from_left} = {latex(backward.result)}"
-    if simple != backward.setup:
+    if simple != backward.setup.replace(r" \cdot X", "X"):
         lines.append(f"{r.pick(('This is the same as', 'That simplifies to', 'In short,'))} ${simple}$.")
     lines += solve(backward.form, backward.result, "X", r, tex=True)
     found = latex(solution(backward.form, backward.result))

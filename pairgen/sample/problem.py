@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from pairgen.sample.draw import Draw, belongs
+from pairgen.sample.draw import Draw, side_of
 from pairgen.sample.numbers import WORDS, Value, bare, cents, plain
 from pairgen.sample.story import Expression, Story, evaluate, stories
 
@@ -20,7 +20,23 @@ MEN = (
     "Abel Boris Cyrus Dario Emil Farid Goran Hamza Ivo Jonas Kofi Luis Mateo Nikhil Oskar Pavel Quentin Rafael Sven "
     "Tomas Umar Viktor Walid Yusuf Zeno Anders Bruno Callum Dmitri Enzo Felix Gideon Hugo Idris Jorge Kwame Lars"
 )
-NAMES = (*((name, SHE) for name in WOMEN.split()), *((name, HE) for name in MEN.split()))
+PEOPLE = (*((name, SHE) for name in WOMEN.split()), *((name, HE) for name in MEN.split()))
+NAMES = (PEOPLE[::2], PEOPLE[1::2])
+OTHERS = (
+    "Alba",
+    "Benno",
+    "Clara",
+    "Deniz",
+    "Elena",
+    "Fritz",
+    "Gloria",
+    "Henk",
+    "Ilse",
+    "Jamal",
+    "Kira",
+    "Lorenz",
+    "Moira",
+)
 
 
 class Problem(NamedTuple):
@@ -44,20 +60,25 @@ class Problem(NamedTuple):
 
 
 def draw_problem(split: str, d: Draw) -> Problem:
-    """Draw stories until one belongs to the split and all its numbers make sense."""
+    """Draw stories until the numbers of one make sense.
+
+    What is told, its numbers and the name belong together to one split.
+    """
     while True:
         story = d.pick(stories())
         values: dict[str, Value] = {}
         for key, choices in story.draws:
             values[key] = evaluate(choices.tree, values) if isinstance(choices, Expression) else d.pick(choices)
-        (name, pronouns), (other, _) = d.pick(NAMES), d.pick(NAMES)
-        words = {"name": name, "other": other}
+        if not _work_out(story, values):
+            continue
+        words = {}
         for slots, options in story.words:
             words.update(zip(slots, d.pick(options), strict=True))
-        key = f"{story.number} {words.values()} {[str(values[key]) for key in story.givens]}"
-        if name != other and belongs(split, key) and _work_out(story, values):
-            wording = tuple([int(d.random() * len(texts)) for texts in (*story.facts, story.asks)])
-            return Problem(story, words | pronouns, values, wording, d.chance(0.3))
+        key = f"{story.number} {' '.join(words.values())} {[str(values[key]) for key in story.givens]}"
+        name, pronouns = d.pick(NAMES[side_of(split, key)])
+        words |= {"name": name, "other": d.pick(OTHERS), **pronouns}
+        wording = tuple([int(d.random() * len(texts)) for texts in (*story.facts, story.asks)])
+        return Problem(story, words, values, wording, d.chance(0.3))
 
 
 def _work_out(story: Story, values: dict[str, Value]) -> bool:
