@@ -27,7 +27,7 @@ demo: .venv/core ## build three sample datasets in demo/, print statistics and c
 	$(BIN)/pairgen build hellaswag --source sample --out demo/hellaswag --overwrite
 	$(BIN)/pairgen stats demo/metamath --edit-distance
 	$(BIN)/pairgen stats demo/arc --edit-distance
-	$(BIN)/pairgen show demo/metamath --n 2
+	$(BIN)/pairgen show demo/metamath --n 2 --where source~GSM
 	$(BIN)/pairgen show demo/arc --n 1
 	$(BIN)/pairgen show demo/hellaswag --n 1
 

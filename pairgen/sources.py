@@ -5,6 +5,7 @@ reading one yields plain dictionaries. Cutting never depends on the number of pr
 """
 
 import hashlib
+import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -166,10 +167,10 @@ def _arrow_files(files: list[Path], name: str, columns: frozenset[str]) -> Sourc
 def _hub(hub: Hub, split: str, columns: frozenset[str]) -> Source:
     """Rows of the hub, through the client's own cache. Nothing but data is fetched: no code of a repository is run."""
     import datasets
-    from huggingface_hub.utils import logging
+    from huggingface_hub.utils import logging as hub_logging
 
-    before = logging.get_verbosity()
-    logging.set_verbosity(logging.ERROR)  # one sentence of ours instead of a dozen about retries
+    before = hub_logging.get_verbosity()
+    hub_logging.set_verbosity(logging.ERROR)  # one sentence of ours instead of a dozen about retries
     try:
         loaded = datasets.load_dataset(hub.id, hub.config, split=split)
     except Exception as error:  # the client raises a dozen kinds, from OSError to its own
@@ -178,7 +179,7 @@ def _hub(hub: Hub, split: str, columns: frozenset[str]) -> Source:
             "give the rows with --source FILE, or try --source sample"
         ) from error
     finally:
-        logging.set_verbosity(before)
+        hub_logging.set_verbosity(before)
     source = _arrow_files([Path(file["filename"]) for file in loaded.cache_files], hub.id, columns)
     about = {"hub": hub.id, "config": hub.config, "split": split, "fingerprint": loaded._fingerprint}
     return Source(source.chunks, about)

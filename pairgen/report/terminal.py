@@ -203,6 +203,8 @@ def _provenance(row: Mapping[str, Any]) -> RenderableType:
     facts += [(name.replace("_", " "), row[name]) for name in _PROVENANCE if row[name] is not None]
     facts.append(("edit distance", figure(row["edit_distance"], True)))
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
     for name, value in facts:
         table.add_row(Text(name, style="dim"), cut(str(value), LINE))
     return table

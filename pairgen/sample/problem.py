@@ -71,7 +71,7 @@ def draw_problem(split: str, d: Draw) -> Problem:
             values[key] = evaluate(choices.tree, values) if isinstance(choices, Expression) else d.pick(choices)
         if not _work_out(story, values):
             continue
-        words = {}
+        words: dict[str, str] = {}
         for slots, options in story.words:
             words.update(zip(slots, d.pick(options), strict=True))
         key = f"{story.number} {' '.join(words.values())} {[str(values[key]) for key in story.givens]}"

@@ -35,7 +35,7 @@ def dataset(tmp_path: Path) -> store.PairDataset:
         (["step=1"], "c-1 c-2"),
         (["step!=1"], "a-1 a-2 a-3"),
         (["edit_distance<0.2", "check=verified"], "c-1 c-2"),
-        (["edit_distance>0.2"], "a-1 a-2 a-3"),
+        (["edit_distance>0.2"], "a-1 a-2"),
         (["source=test/sums", "prompt=How?"], "c-2"),
         (["chosen~ça, 🦊"], "a-3"),
         (["pair_id=a=b"], ""),

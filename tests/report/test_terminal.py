@@ -149,7 +149,7 @@ HOSTILE = "\x1b[31mred\x1b]0;title\x07\x9b2J \r[bold]not bold[/bold][/] \u202egn
 
 
 def test_a_hostile_text_is_shown_and_not_obeyed() -> None:
-    texts = {name: HOSTILE for name in ("source", "pair_id", "group_id", "correct", "corrupted", "check", "strategy")}
+    texts = dict.fromkeys(("source", "pair_id", "group_id", "correct", "corrupted", "check", "strategy"), HOSTILE)
     view = pair_view(row(f" {HOSTILE} x", f" {HOSTILE} y", HOSTILE, **texts, expression=HOSTILE), 400)
     text = rendered(view, 400)
     assert not any(letter in text for letter in "\x1b\x07\x9b\r\u202e\u2066")
@@ -162,7 +162,7 @@ def test_a_hostile_text_is_shown_and_not_obeyed() -> None:
 def test_any_text_is_shown_within_the_width(a: str, b: str) -> None:
     a, b = (f" {text}".encode("utf-8", "replace").decode() for text in (a, b))
     text = rendered(pair_view(row(a, b, prompt=f"{a}?"), 40), 40)
-    assert not any(ord(letter) < 32 and letter != "\n" or 127 <= ord(letter) < 160 for letter in text)
+    assert not any((ord(letter) < 32 and letter != "\n") or 127 <= ord(letter) < 160 for letter in text)
 
 
 def test_emoji_and_combining_marks_stay() -> None:
@@ -182,7 +182,7 @@ def test_ten_megabytes_are_shortened_quickly() -> None:
 
 
 def test_long_texts_are_whole_if_asked_for() -> None:
-    made = row(f" {'c' * 5000}2", f" {'c' * 5000}3", "p" * 5000)
+    made = row(f" {'c' * 5000}2", f" {'c' * 5000}3", "p" * 5000, group_id="g")
     text = rendered(pair_view(made, 80, full=True))
     assert text.count("p" * 78) == 5000 // 78
     assert "characters ..." not in text
