@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -109,7 +110,8 @@ def kill_many(tmp_path: Path, kills: int, rows: int, seed: int) -> None:
     with start(source, tmp_path / "timed", "--workers", 2, cache=cache) as timed:
         assert timed.wait(120) == 0
     duration = time.monotonic() - begun
-    killed = replaced = started = 0
+    killed = 0
+    half_written: set[str] = set()
     for number in range(kills):
         over = number % 2 == 0
         out = old if over else place / "new"
@@ -120,11 +122,10 @@ def kill_many(tmp_path: Path, kills: int, rows: int, seed: int) -> None:
             process.wait()
         killed += process.returncode == -signal.SIGKILL
         assert_all_end(out)
-        started += any(entry.name.endswith(".building") for entry in place.iterdir())
+        half_written |= {entry.name for entry in place.iterdir() if entry.name.endswith(".building")}
         opened = assert_whole_or_closed(place, cache / str(number))
         assert "old" in opened, "the old output is there, whole"
         assert data_of(old) in whole
-        replaced += data_of(old) == whole[1]
         if (place / "new").exists():
             assert data_of(place / "new") == whole[1], "a new output is whole as soon as it is there"
             (place / "new").rename(tmp_path / f"taken{number}")
@@ -132,7 +133,7 @@ def kill_many(tmp_path: Path, kills: int, rows: int, seed: int) -> None:
             old.rename(tmp_path / f"taken{number}")
             build("metamath", old, [str(source)], Options(seed=0))
     assert killed >= kills // 2, "most kills met a living build"
-    assert started, "some kills came in mid-write"
+    assert len(half_written) >= max(1, kills // 8), "enough kills came in mid-write"
     for out in (old, place / "new"):
         build("metamath", out, [str(source)], overwrite=True)
     assert sorted(entry.name for entry in place.iterdir()) == ["new", "old"], "later builds clear away what was left"
@@ -161,29 +162,30 @@ def build_and_die(source: Path, out: Path, at: int) -> bool:
         def hook(event: str, args: tuple[Any, ...]) -> None:
             nonlocal steps
             writes = event == "open" and isinstance(args[2], int) and args[2] & (os.O_WRONLY | os.O_RDWR)
-            steps += bool(writes) or event in STEPS
-            if steps == at:
-                os.kill(os.getpid(), signal.SIGKILL)
+            if writes or event in STEPS:
+                steps += 1
+                if steps == at:
+                    os.kill(os.getpid(), signal.SIGKILL)
 
         try:
             sys.addaudithook(hook)
             build("metamath", out, [str(source)], Options(seed=1, eval_size=4), overwrite=True)
-        finally:
-            os._exit(0)
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+        os._exit(0)
     status = os.waitpid(child, 0)[1]
+    assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0, "the build failed of its own"
     return os.WIFSIGNALED(status)
 
 
-@pytest.mark.parametrize(
-    "stride", [pytest.param(4, id="every fourth"), pytest.param(1, id="every", marks=pytest.mark.slow)]
-)
-def test_a_kill_at_any_step(stride: int, tmp_path: Path) -> None:
+def test_a_kill_at_any_step(tmp_path: Path) -> None:
     source = source_of(tmp_path / "rows.jsonl", 20)
     options = [Options(seed=seed, eval_size=4) for seed in (0, 1)]
     whole = [data_of(build("metamath", tmp_path / f"whole{n}", [str(source)], options[n]).path) for n in (0, 1)]
     place = tmp_path / "place"
     outcomes = []
-    for at in range(1, 400, stride):
+    for at in range(1, 400):
         out = place / "old"
         if not out.exists() or data_of(out) != whole[0]:
             build("metamath", out, [str(source)], options[0], overwrite=True)
@@ -199,7 +201,7 @@ def test_a_kill_at_any_step(stride: int, tmp_path: Path) -> None:
     assert outcomes[0] is False
     assert outcomes[-1] is True, "some kills came after the swap, while the old data was cleared away"
     assert outcomes == sorted(outcomes), "there is one moment before which all is old, and behind which all is new"
-    assert len(outcomes) * stride > 20
+    assert len(outcomes) > 20
     assert [entry.name for entry in place.iterdir()] == ["old"]
 
 

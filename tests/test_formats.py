@@ -107,7 +107,7 @@ def sentence(error: pytest.ExceptionInfo[BaseException]) -> str:
 @pytest.mark.parametrize("name", [*WRITERS, *(f"{name}.gz" for name in PACKED)])
 def test_every_format_yields_the_rows(name: str, cut: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(formats, "CUT_BYTES", cut)
-    monkeypatch.setattr(formats, "_READ_BYTES", 64)
+    monkeypatch.setattr(formats.text, "READ_BYTES", 64)
     plain = tmp_path / name.removesuffix(".gz")
     WRITERS[plain.name](plain, ROWS)
     assert read(pack(plain) if name.endswith(".gz") else plain) == ROWS
@@ -212,7 +212,7 @@ def test_blocks_change_no_row_of_a_list(
 ) -> None:
     path = file_with(tmp_path, "rows.json", json.dumps(rows, indent=indent, ensure_ascii=ascii_only))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(formats, "_READ_BYTES", block)
+        patch.setattr(formats.text, "READ_BYTES", block)
         assert read(path) == rows
 
 
@@ -220,7 +220,7 @@ def test_a_number_at_the_end_of_a_block_is_not_cut(tmp_path: Path, monkeypatch: 
     rows = [{"query": 1234567890 * 10**index, "response": -12.5e-7} for index in range(8)]
     path = file_with(tmp_path, "rows.json", json.dumps(rows))
     for block in range(2, 80):
-        monkeypatch.setattr(formats, "_READ_BYTES", block)
+        monkeypatch.setattr(formats.text, "READ_BYTES", block)
         assert read(path) == rows
 
 
@@ -306,7 +306,7 @@ def test_a_bad_element_of_a_list_is_named_and_can_be_skipped(
 def test_a_broken_list_ends_in_one_sentence(
     content: str | bytes, words: str, skipping: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(formats, "_READ_BYTES", 32)
+    monkeypatch.setattr(formats.text, "READ_BYTES", 32)
     path = file_with(tmp_path, "rows.json", content)
     with pytest.raises(SourceError) as error:
         read(path, [] if skipping else None)

@@ -1,225 +1,168 @@
-"""School science with choices, in the manner of ARC-Challenge: every question is made of a small table of facts."""
+"""School science with choices, in the manner of ARC-Challenge.
 
-from typing import Any
+Half of the questions come from tables of facts in ``tables/``, a block of lines each::
+
+    kinds                                   things sorted by kind; no thing is of two kinds of one block
+    ask Which of these is {kind}? | ...     the right choice is of the kind, the wrong ones are of others
+    not Which of these is not {kind}? | ...
+    kind a mammal: a bat, a whale
+    pairs                                   each left side fits its own right side alone
+    ask Which tool shows {right}? | ...
+    back What can one find out with {left}? | ...
+    pair a balance = the mass of a stone | ...
+    orders                                  things from least to most, and how the two ends are asked for
+    order planets: closest to the Sun; farthest from the Sun; Mercury, Venus
+
+The others are worked out from numbers and situations: ``quantities.py``, ``situations.py``.
+"""
+
+from functools import cache
+from typing import Any, NamedTuple
 
 from pairgen.sample.draw import Draw, belongs
+from pairgen.sample.problem import PEOPLE
+from pairgen.sample.quantities import QUANTITIES, Question
+from pairgen.sample.situations import SITUATIONS
+from pairgen.sample.story import TABLES
 
-# What belongs to which kind. No item belongs to two, so that an item of another kind is a wrong choice.
-KINDS: dict[str, tuple[str, ...]] = {
-    "a mammal": ("bat", "whale", "otter", "hedgehog", "kangaroo", "seal", "squirrel", "camel", "mole", "deer"),
-    "a bird": ("penguin", "ostrich", "heron", "swallow", "parrot", "falcon", "duck", "woodpecker", "crane"),
-    "a reptile": ("tortoise", "gecko", "cobra", "crocodile", "iguana", "chameleon", "python"),
-    "an amphibian": ("newt", "bullfrog", "salamander", "toad"),
-    "a fish": ("trout", "shark", "eel", "salmon", "seahorse", "tuna", "carp"),
-    "an insect": ("beetle", "ant", "dragonfly", "moth", "grasshopper", "wasp", "ladybird", "cricket"),
-    "a metal": ("copper", "iron", "aluminium", "zinc", "silver", "lead", "nickel", "tin"),
-    "a gas at room temperature": ("oxygen", "helium", "nitrogen", "carbon dioxide", "neon", "hydrogen"),
-    "a planet": ("Mars", "Venus", "Jupiter", "Saturn", "Neptune", "Uranus"),
-    "a rock": ("granite", "sandstone", "basalt", "limestone", "slate", "marble"),
-    "a part of a plant": ("root", "leaf", "stem", "petal", "seed", "bud"),
-    "an organ of the human body": ("heart", "liver", "kidney", "stomach", "lung", "brain", "pancreas"),
-}
+FILES = ("kinds.txt", "pairs.txt")
 
-# Pairs of a thing and what goes with it alone: the question may be asked from either side.
-PAIRS: dict[str, tuple[tuple[str, str, str], tuple[tuple[str, str], ...]]] = {
-    "tool": (
-        (
-            "Which tool measures {}?",
-            "A class needs to measure {}. Which tool should it use?",
-            "What does a {} measure?",
-        ),
-        (
-            ("thermometer", "the temperature of water"),
-            ("balance", "the mass of a stone"),
-            ("graduated cylinder", "the volume of a liquid"),
-            ("barometer", "the pressure of the air"),
-            ("stopwatch", "how long a ball takes to fall"),
-            ("anemometer", "the speed of the wind"),
-            ("rain gauge", "how much rain has fallen"),
-            ("metre stick", "the height of a door"),
-            ("spring scale", "the force that pulls on a block"),
-            ("ammeter", "the electric current in a wire"),
-            ("protractor", "the angle between two lines"),
-        ),
-    ),
-    "organ": (
-        (
-            "Which part of the body {}?",
-            "A doctor studies the part of the body that {}. Which is it?",
-            "What is true of the {}?",
-        ),
-        (
-            ("heart", "pumps blood through the vessels"),
-            ("lung", "takes oxygen out of the air"),
-            ("kidney", "cleans the blood and makes urine"),
-            ("stomach", "breaks up food with acid"),
-            ("skin", "keeps germs from getting in"),
-            ("brain", "receives messages from the nerves"),
-            ("skeleton", "holds the body up"),
-            ("biceps", "pulls on a bone of the arm"),
-            ("large intestine", "takes water out of digested food"),
-            ("pupil of the eye", "lets light into the eye"),
-            ("ear drum", "shakes when sound reaches it"),
-        ),
-    ),
-    "plant": (
-        (
-            "Which part of a plant {}?",
-            "A gardener asks which part of a plant {}. What is it?",
-            "What is true of the {} of a plant?",
-        ),
-        (
-            ("root", "takes in water from the soil"),
-            ("leaf", "makes sugar with the help of light"),
-            ("stem", "carries water from the roots upward"),
-            ("petal", "draws insects with its colour"),
-            ("seed", "can grow into a new plant"),
-            ("pollen", "is carried from flower to flower"),
-            ("bark", "protects the trunk of a tree"),
-            ("thorn", "keeps animals from eating the plant"),
-        ),
-    ),
-    "change": (
-        ("What is it called when {}?", "Which word names what happens when {}?", "When does {} take place?"),
-        (
-            ("melting", "a solid becomes a liquid"),
-            ("freezing", "a liquid becomes a solid"),
-            ("evaporation", "a puddle dries up in the sun"),
-            ("condensation", "water drops form on a cold glass"),
-            ("sublimation", "dry ice turns into a gas at once"),
-            ("erosion", "a river carries soil away"),
-            ("photosynthesis", "a plant turns light into food"),
-            ("pollination", "a bee brings pollen to another flower"),
-            ("migration", "birds fly south before winter"),
-            ("hibernation", "a bear sleeps through the cold months"),
-            ("rusting", "iron turns brown in damp air"),
-            ("digestion", "food is broken into parts the body can use"),
-        ),
-    ),
-    "energy": (
-        (
-            "Which form of energy is found in {}?",
-            "Which form of energy does one mainly find in {}?",
-            "Which of these is the best example of {}?",
-        ),
-        (
-            ("chemical energy", "a battery on a shelf"),
-            ("kinetic energy", "a bicycle that rolls down a road"),
-            ("elastic energy", "a stretched rubber band"),
-            ("gravitational energy", "a book on a high shelf"),
-            ("thermal energy", "a pot of hot soup"),
-            ("sound energy", "the air around a ringing bell"),
-            ("light energy", "the beam of a torch"),
-            ("nuclear energy", "the core of a uranium atom"),
-        ),
-    ),
-    "sky": (
-        ("What causes {}?", "A student asks what causes {}. What is the answer?", "What does {} cause?"),
-        (
-            ("the turning of the Earth about its axis", "day and night"),
-            ("the tilt of the Earth's axis", "the seasons"),
-            ("the pull of the Moon", "the tides of the ocean"),
-            ("the path of the Moon around the Earth", "the phases of the Moon"),
-            ("the Moon in front of the Sun", "an eclipse of the Sun"),
-            ("the shadow of the Earth on the Moon", "an eclipse of the Moon"),
-            ("light bent by drops of rain", "a rainbow"),
-            ("the sudden slip of rock along a fault", "an earthquake"),
-        ),
-    ),
-}
-
-# Things in order, from least to most, and how the ends are asked for.
-ORDERS: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
-    (
-        "planets",
-        "closest to the Sun",
-        "farthest from the Sun",
-        ("Mercury", "Venus", "Earth", "Mars", "Jupiter", "Saturn", "Uranus", "Neptune"),
-    ),
-    (
-        "animals",
-        "lightest when grown",
-        "heaviest when grown",
-        ("ant", "mouse", "rabbit", "sheep", "horse", "elephant", "blue whale"),
-    ),
-    ("lengths", "shortest", "longest", ("1 millimetre", "1 centimetre", "1 decimetre", "1 metre", "1 kilometre")),
-    (
-        "things",
-        "smallest",
-        "largest",
-        ("atom", "cell of a leaf", "grain of rice", "apple", "mountain", "Moon", "Earth", "Sun", "galaxy"),
-    ),
-    (
-        "kinds of wave",
-        "shortest in wavelength",
-        "longest in wavelength",
-        ("X-rays", "ultraviolet light", "blue light", "red light", "microwaves", "radio waves"),
-    ),
-    (
-        "travellers",
-        "slowest",
-        "fastest",
-        ("a snail", "a walking child", "a galloping horse", "a passenger jet", "sound in steel", "light"),
-    ),
+# What may come before any question. It has no part in what is asked.
+LEADS = (
+    "In a science quiz, {name} is asked this: ",
+    "{name}'s class is preparing for a test. ",
+    "On a field trip, a guide turns to {name}. ",
+    "{name} is making a poster for the science fair. ",
+    "This question is on a card that {name} draws. ",
+    "{name} explains a topic to a younger child. ",
 )
-_WHO = ("A student", "A teacher", "Mina", "A science club", "Theo", "A visitor to a museum", "Jun's class")
-_WHERE = ("on a worksheet", "in a book", "on a poster", "in a notebook", "on the board", "on a set of cards")
+COUNTS = (4,) * 18 + (3, 5)
+WORKED_OUT = (*QUANTITIES, *SITUATIONS)
 
 
-def _kind(d: Draw) -> tuple[str, list[str]]:
-    kind = d.pick(tuple(KINDS))
-    others = [item for name, items in KINDS.items() if name != kind for item in items]
-    if d.chance(0.3):
-        odd = d.pick(others)
-        same = d.some(KINDS[kind], min(4, len(KINDS[kind])))
-        asked = d.pick(
-            (
-                "Which of these is not {}?",
-                "All but one of these are alike. Which one is not {}?",
-                "Which does not count as {}?",
-            )
-        )
-        return asked.format(kind), [odd, *same]
-    right = d.pick(KINDS[kind])
-    found = f"{d.pick(_WHO)} finds these names {d.pick(_WHERE)}. Which one is {{}}?"
-    asked = d.pick(("Which of these is {}?", "Which one should be listed as {}?", found, found))
-    return asked.format(kind), [right, *d.some(others, 4)]
+class Kinds(NamedTuple):
+    """Things by kind."""
+
+    asks: tuple[str, ...]
+    negatives: tuple[str, ...]
+    kinds: tuple[tuple[str, tuple[str, ...]], ...]
 
 
-def _pair(d: Draw) -> tuple[str, list[str]]:
-    (first, second, backward), facts = PAIRS[d.pick(tuple(PAIRS))]
-    chosen = d.some(facts, 5)
+class Pairs(NamedTuple):
+    """Things and what goes with each alone; the right sides in one or two wordings."""
+
+    asks: tuple[str, ...]
+    backs: tuple[str, ...]
+    pairs: tuple[tuple[str, tuple[str, ...]], ...]
+
+
+class Order(NamedTuple):
+    """Things from least to most."""
+
+    what: str
+    ends: tuple[str, str]
+    things: tuple[str, ...]
+
+
+@cache
+def facts() -> tuple[list[Kinds], list[Pairs], list[Order]]:
+    """The tables, read once."""
+    kinds: list[Kinds] = []
+    pairs: list[Pairs] = []
+    orders: list[Order] = []
+    text = "".join((TABLES / name).read_text(encoding="utf-8") + "\n" for name in FILES)
+    for block in text.split("\n\n"):
+        lines = [line.partition(" ")[::2] for line in block.split("\n") if line and not line.startswith("#")]
+        if not lines:
+            continue
+        title, rest = lines[0][0], [line for _, line in lines[1:]]
+        if title == "orders":
+            orders += map(_read_order, rest)
+            continue
+        asks, others = (tuple(line.split(" | ")) for line in rest[:2])
+        if title == "kinds":
+            kinds.append(Kinds(asks, others, _read_entries(rest[2:], ": ", ", ")))
+        else:
+            pairs.append(Pairs(asks, others, _read_entries(rest[2:], " = ", " | ")))
+    return kinds, pairs, orders
+
+
+def _read_entries(lines: list[str], mark: str, cut: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """What stands left of the mark, and the parts of what stands right of it."""
+    return tuple((line.split(mark, 1)[0], tuple(line.split(mark, 1)[1].split(cut))) for line in lines)
+
+
+def _read_order(line: str) -> Order:
+    what, _, rest = line.partition(": ")
+    least, most, things = rest.split("; ")
+    return Order(what, (least, most), tuple(things.split(", ")))
+
+
+def _ask_kind(fact: Kinds, d: Draw) -> Question:
+    """A thing of a kind among others, or a thing of another kind among those of one."""
+    kind, things = d.pick(fact.kinds)
+    others = [thing for name, group in fact.kinds if name != kind for thing in group]
+    if len(things) >= 3 and d.chance(0.3):
+        return Question(d.pick(fact.negatives).format_map({"kind": kind, "name": "{name}"}), d.pick(others), things)
+    return Question(d.pick(fact.asks).format_map({"kind": kind, "name": "{name}"}), d.pick(things), tuple(others))
+
+
+def _ask_pair(fact: Pairs, d: Draw) -> Question:
+    """What goes with a thing, asked from either side."""
+    left, rights = d.pick(fact.pairs)
+    slots = {"left": left, "right": d.pick(rights), "name": "{name}"}
     if d.chance(0.35):
-        return backward.format(chosen[0][0]), [fact for _, fact in chosen]
-    return d.pick((first, second)).format(chosen[0][1]), [thing for thing, _ in chosen]
+        wrong = tuple(options[0] for other, options in fact.pairs if other != left)
+        return Question(d.pick(fact.backs).format_map(slots), rights[0], wrong)
+    wrong = tuple(other for other, _ in fact.pairs if other != left)
+    return Question(d.pick(fact.asks).format_map(slots), left, wrong)
 
 
-def _order(d: Draw) -> tuple[str, list[str]]:
-    what, least, most, ordered = d.pick(ORDERS)
-    places = sorted(d.some(range(len(ordered)), 5))
-    if d.chance(0.5):
-        places, least = places[::-1], most
-    items = [ordered[place] for place in places]
-    ask = d.pick(("Which of these {} is {}?", "Of these {}, which one is {}?", "{who} lists some {}. Which is {}?"))
-    return ask.format(what, least, who=d.pick(_WHO)), items
+def _ask_order(fact: Order, d: Draw) -> Question:
+    """The first or the last of some things that have an order."""
+    most = d.chance(0.5)
+    places = sorted(d.some(range(len(fact.things)), min(len(fact.things), d.whole(4, 5))), reverse=most)
+    right, *wrong = (fact.things[place] for place in places)
+    listed = ", ".join([right, *wrong][i] for i in d.some(range(len(places)), len(places)))
+    asked = d.pick(
+        (
+            f"Which of these {fact.what} is {{}}?",
+            f"Of these {fact.what}, which one is {{}}?",
+            f"{{name}} compares some {fact.what}: {listed}. Which of them is {{}}?",
+        )
+    )
+    return Question(asked.replace("{}", fact.ends[most]), right, tuple(wrong))
+
+
+def draw_question(split: str, d: Draw) -> Question:
+    """Draw questions until one belongs to the split: by its wording, whatever the name in it and its choices."""
+    kinds, pairs, orders = facts()
+    while True:
+        point = d.random()
+        if point < 0.27:
+            asked = _ask_kind(d.pick(kinds), d)
+        elif point < 0.6:
+            asked = _ask_pair(d.pick(pairs), d)
+        elif point < 0.66:
+            asked = _ask_order(d.pick(orders), d)
+        else:
+            asked = d.pick(WORKED_OUT)(d)
+        if belongs(split, asked.stem):
+            return asked
 
 
 def question(split: str, index: int, seed: int) -> dict[str, Any]:
-    """One row in the hub's layout of ARC. What is asked and what is right decide the split, see ``belongs``."""
-    attempt = 0
-    while True:
-        d = Draw("arc", index, seed, attempt)
-        asked, choices = d.pick((_kind, _kind, _pair, _order))(d)
-        if belongs(split, f"{asked}|{choices[0]}"):
-            break
-        attempt += 1
-    count = d.pick((4,) * 18 + (3, 5))
-    choices = choices[:count]
-    labels = list("12345" if d.chance(0.05) else "ABCDE")[: len(choices)]
-    texts = d.some(choices, len(choices))
+    """One row in the hub's layout of ARC."""
+    d = Draw("arc", split, seed, index)
+    asked = draw_question(split, d)
+    lead = d.pick(LEADS) if "{name}" not in asked.stem and d.chance(0.4) else ""
+    count = min(d.pick(COUNTS), len(asked.wrong) + 1)
+    texts = [asked.right, *d.some(asked.wrong, count - 1)]
+    order = d.some(range(count), count)
+    labels = list("12345" if d.chance(0.05) else "ABCDE")[:count]
     return {
-        "id": f"sample_{split}_{index}",
-        "question": asked,
-        "choices": {"text": texts, "label": labels},
-        "answerKey": labels[texts.index(choices[0])],
+        "id": f"Sample_{split}_{seed}_{index}",
+        "question": (lead + asked.stem).replace("{name}", d.pick(PEOPLE)[0]),
+        "choices": {"text": [texts[place] for place in order], "label": labels},
+        "answerKey": labels[order.index(0)],
     }
