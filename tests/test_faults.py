@@ -7,10 +7,8 @@ import signal
 import subprocess
 import sys
 import time
-import traceback
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import datasets
 import pytest
@@ -150,33 +148,37 @@ def test_two_hundred_random_kills(tmp_path: Path) -> None:
 
 # ---------------------------------------------------------------- SIGKILL at every step
 
+# Runs in a process of its own, which has one thread and can fork: for each number read, build in a child that kills
+# itself before its change of the disk with that number, and answer whether the child got that far.
+KILLER = """
+import os, signal, sys, traceback
+from pairgen.build import Options, build
+
 STEPS = ("os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.chmod", "ctypes.dlopen", "ctypes.dlsym")
-
-
-def build_and_die(source: Path, out: Path, at: int) -> bool:
-    """Build in a forked process that kills itself before its ``at``-th change of the disk. Whether it got that far."""
+source, out = sys.argv[1:]
+for line in sys.stdin:
     child = os.fork()
     if not child:
         steps = 0
 
-        def hook(event: str, args: tuple[Any, ...]) -> None:
-            nonlocal steps
+        def hook(event, args):
+            global steps
             writes = event == "open" and isinstance(args[2], int) and args[2] & (os.O_WRONLY | os.O_RDWR)
             if writes or event in STEPS:
                 steps += 1
-                if steps == at:
+                if steps == int(line):
                     os.kill(os.getpid(), signal.SIGKILL)
 
         try:
             sys.addaudithook(hook)
-            build("metamath", out, [str(source)], Options(seed=1, eval_size=4), overwrite=True)
+            build("metamath", out, [source], Options(seed=1, eval_size=4), overwrite=True)
         except BaseException:
             traceback.print_exc()
             os._exit(1)
         os._exit(0)
     status = os.waitpid(child, 0)[1]
-    assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0, "the build failed of its own"
-    return os.WIFSIGNALED(status)
+    print("died" if os.WIFSIGNALED(status) else f"ended {os.WEXITSTATUS(status)}", flush=True)
+"""
 
 
 def test_a_kill_at_any_step(tmp_path: Path) -> None:
@@ -184,18 +186,29 @@ def test_a_kill_at_any_step(tmp_path: Path) -> None:
     options = [Options(seed=seed, eval_size=4) for seed in (0, 1)]
     whole = [data_of(build("metamath", tmp_path / f"whole{n}", [str(source)], options[n]).path) for n in (0, 1)]
     place = tmp_path / "place"
+    out = place / "old"
+    killer = subprocess.Popen(
+        [sys.executable, "-c", KILLER, str(source), str(out)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert killer.stdin
+    assert killer.stdout
     outcomes = []
     for at in range(1, 400):
-        out = place / "old"
         if not out.exists() or data_of(out) != whole[0]:
             build("metamath", out, [str(source)], options[0], overwrite=True)
-        died = build_and_die(source, out, at)
+        killer.stdin.write(f"{at}\n")
+        killer.stdin.flush()
+        answer = killer.stdout.readline().strip()
+        assert answer in ("died", "ended 0"), "the build failed of its own"
+        died = answer == "died"
         opened = assert_whole_or_closed(place, tmp_path / "cache" / str(at))
         assert "old" in opened, "the old output is there, whole"
         assert data_of(out) in whole
         if not died:
             break
         outcomes.append(data_of(out) == whole[1])
+    killer.stdin.close()
+    assert killer.wait(10) == 0
     assert not died, "the last round ran to its end"
     assert data_of(out) == whole[1]
     assert outcomes[0] is False
