@@ -13,7 +13,7 @@ import pyarrow as pa
 import rapidfuzz
 
 import pairgen
-from pairgen import parts, prompts, selection, sources, stats, store
+from pairgen import newfolder, parts, prompts, selection, sources, stats, store
 from pairgen.builders import BUILDERS, Builder
 from pairgen.errors import SourceError, UsageError
 from pairgen.parts import Job, Part, Task
@@ -98,7 +98,7 @@ def build(
         raise UsageError(f"{name}: no such dataset; pairgen builds {', '.join(BUILDERS)}")
     builder = BUILDERS[name]
     given = list(given)
-    folder = store.NewFolder(out, overwrite)
+    folder = newfolder.NewFolder(out, overwrite)
     style = prompts.find(options.prompt_style or builder.style, builder.styles)
     found = sources.resolve(given, name, builder.hub, builder.columns)
     eval_size = _eval_size(builder, options, found, from_hub=not given)

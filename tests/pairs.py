@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from pairgen import edits, store
+from pairgen import edits, newfolder, store
 from pairgen.records import SCHEMA, Pair, to_batch
 
 CORRUPTION = {
@@ -57,7 +57,7 @@ def make_folder(
     drops: Mapping[str, int] | None = None,
 ) -> store.PairDataset:
     """Write a dataset of pairs, or of rows as they are, in batches of ``batch`` and one shard for every two batches."""
-    with store.NewFolder(path) as folder:
+    with newfolder.NewFolder(path) as folder:
         described = {}
         for name, rows in splits.items():
             whole = as_batch(rows)

@@ -23,6 +23,7 @@ MAY_IMPORT = {
     "selection": {"errors"},
     "workers": {"errors"},
     "store": {"errors", "records"},
+    "newfolder": {"errors", "records", "store"},
     "sources": {"errors", "formats", "sample"},
     "arithmetic": {"edits", "records"},
     "builders": {"arithmetic", "edits", "prompts", "records", "sources"},
@@ -31,7 +32,19 @@ MAY_IMPORT = {
     "promises": {"edits", "errors", "records", "store"},
     "validate": {"edits", "errors", "records", "store", "promises"},
     "parts": {"arithmetic", "builders", "prompts", "records", "selection", "sources", "store"},
-    "build": {"builders", "errors", "parts", "prompts", "report", "selection", "sources", "stats", "store", "workers"},
+    "build": {
+        "builders",
+        "errors",
+        "newfolder",
+        "parts",
+        "prompts",
+        "report",
+        "selection",
+        "sources",
+        "stats",
+        "store",
+        "workers",
+    },
     "cli": {"builders", "build", "edits", "errors", "promises", "report", "stats", "store", "validate"},
 }
 

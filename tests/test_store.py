@@ -16,11 +16,12 @@ import datasets
 import pyarrow as pa
 import pytest
 
-from pairgen import store
+from pairgen import newfolder, store
 from pairgen.build import build
 from pairgen.errors import NotPairs, OutputError, OutputExists
+from pairgen.newfolder import NewFolder, sweep
 from pairgen.records import SCHEMA, Pair, to_batch
-from pairgen.store import MANIFEST, NewFolder, PartWriter, open_pairs, sweep, write_part
+from pairgen.store import MANIFEST, PartWriter, open_pairs, write_part
 from pairgen.validate import violations
 
 README = (
@@ -190,7 +191,7 @@ def test_what_came_in_between_is_not_replaced(tmp_path: Path) -> None:
 
 def test_a_file_system_that_cannot_swap_keeps_the_old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = content(write(tmp_path / "out"))
-    monkeypatch.setattr(store, "_exchange", lambda *_: False)
+    monkeypatch.setattr(newfolder, "_exchange", lambda *_: False)
     with pytest.raises(OutputError, match="cannot swap two folders at once; remove the old one first"):
         write(tmp_path / "out", "new", overwrite=True)
     assert content(tmp_path / "out") == before
@@ -452,7 +453,7 @@ def test_no_tool_opens_a_half_written_folder(tmp_path: Path) -> None:
         with pytest.raises(NotPairs):
             open_pairs(folder.path)
         manifest = {"dataset": "metamath", "splits": splits}
-        store._write_json(folder.path / MANIFEST, {"format": store.FORMAT, **manifest})
+        newfolder._write_json(folder.path / MANIFEST, {"format": store.FORMAT, **manifest})
         assert not opens(folder.path, cache)
         folder.commit(manifest, README)
     assert opens(place / "out", cache), "the check itself works"
@@ -499,7 +500,7 @@ def test_no_tool_opens_what_is_left_of_a_folder_being_removed(splits: tuple[str,
     sys.addaudithook(hook)
     shutil.copytree(tmp_path / "whole", old)
     try:
-        store._remove(old)
+        newfolder._remove(old)
     finally:
         active.clear()
     assert not old.exists()

@@ -7,6 +7,7 @@ both splits.
 from collections.abc import Callable
 from typing import Any
 
+from pairgen.sample.draw import SPLITS
 from pairgen.sample.mathematics import gsm8k_row, metamath_row
 from pairgen.sample.scenes import scene
 from pairgen.sample.science import question
@@ -23,4 +24,6 @@ DATASETS = tuple(_ROWS)
 
 def row(dataset: str, split: str, index: int, seed: int = 0) -> dict[str, Any]:
     """Row ``index`` of a split ("train" or "eval"), laid out as on the hub."""
+    if dataset not in _ROWS or split not in SPLITS:
+        raise ValueError(f"no sample of {dataset!r}, {split!r}: there are {', '.join(DATASETS)}; {', '.join(SPLITS)}")
     return _ROWS[dataset](split, index, seed)
