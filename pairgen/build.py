@@ -224,9 +224,10 @@ def _make(job: Job, found: dict[str, sources.Source], pool: Workers, progress: P
             reasons = ", ".join(f"{reason}: {times}" for reason, times in count.drops.most_common(3))
             raise SourceError(f"no pair came out of the {split} split ({count.rows} rows; {reasons or 'it is empty'})")
     ordered = [part for count in counted.values() for part in count.parts]
-    before = selection.copies([part.ids for part in ordered])
-    for part in ordered:
-        part.ids = np.empty(0, np.uint64)  # seen to, and of some size
+    ids = [parts.ids_file(job.folder, part) for part in ordered]
+    before = selection.copies([np.memmap(file, np.uint64, "r") for file in ids])
+    for file in ids:
+        file.unlink()
     orders = [
         parts.Renumber(job.folder, part, copies)
         for part, copies in zip(ordered, before, strict=True)

@@ -19,7 +19,7 @@ from pairgen.builders.builder import Example
 from pairgen.prompts import Renders, Shot, with_shots
 from pairgen.records import Drop, Pair, to_batch
 from pairgen.selection import Keys, text_key
-from pairgen.store import PartWriter, read_part
+from pairgen.store import PartWriter, part_path, read_part
 
 BATCH_PAIRS = 2048
 ID_DIGITS = 20
@@ -59,8 +59,12 @@ class Part:
     about: dict[str, Any] | None = None
     rows: int = 0
     drops: Counter[str] = field(default_factory=Counter)
-    ids: Keys = field(default_factory=lambda: np.empty(0, np.uint64))
     broken: list[str] = field(default_factory=list)
+
+
+def ids_file(folder: Path, part: Part) -> Path:
+    """Where the keys of a part's pair ids wait until those of all parts are there: on disk, since there may be many."""
+    return part_path(folder, part.split, part.number).with_suffix(".ids")
 
 
 BROKEN = "row could not be read"
@@ -114,7 +118,7 @@ def _make(task: Task) -> list[Part]:
             shard.flush()
     for split, shard in shards.items():
         parts[split].about = shard.writer.about()
-        parts[split].ids = np.concatenate(shard.ids)
+        np.concatenate(shard.ids).tofile(ids_file(job.folder, parts[split]))
     return list(parts.values())
 
 

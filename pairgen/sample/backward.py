@@ -39,7 +39,8 @@ def backward_solution(problem: Problem, hidden: str, r: Draw) -> str:
     forms[hidden] = Linear(1, 0)
     lines = [r.pick(STARTS).format(story.hidden[hidden].format_map(slots))]
     for step in story.steps:
-        forms[step.key] = evaluate_linear(step.expression.tree, forms)
+        if any(token in forms and forms[token].slope for token in step.expression.tokens):
+            forms[step.key] = evaluate_linear(step.expression.tree, forms)
         lines.append(_write_step(problem, step, forms, slots, r))
     final = forms[story.steps[-1].key]
     lines.append(r.pick(KNOWN).format(story.state.format_map(slots), f"{side(final, 'x')} = {plain(problem.answer)}"))

@@ -9,7 +9,7 @@ WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight",
 
 def tidy(value: Value) -> Value:
     """The same value, as an int where it is whole."""
-    return value.numerator if value.denominator == 1 else value
+    return value if isinstance(value, int) or value.denominator != 1 else value.numerator
 
 
 def size(value: Value) -> Value:

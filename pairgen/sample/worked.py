@@ -1,6 +1,7 @@
 """Worked solutions of word problems, in the manner of MetaMath and, with its marks, of GSM8K."""
 
 from collections.abc import Mapping
+from functools import cache
 from typing import NamedTuple
 
 from pairgen.sample.draw import Draw
@@ -11,6 +12,8 @@ from pairgen.sample.story import Expression, Step, evaluate, spread
 FIRST = ("", "", "", "", "First, ", "To begin with, ", "We see that ", "We know that ")
 LATER = ("", "", "", "", "So ", "Then ", "We see that ", "Next, ", "Now ", "Hence ")
 LAST = ("", "", "", "So ", "Therefore, ", "Finally, ", "In the end, ", "Thus ")
+# Leads that begin like this take no opening: "In the end, in the end she has".
+OPENED = ("in the end", "then ", "now ", "at first", "after ", "since ", "together ", "with ", "over ", "in all")
 CLOSINGS = ("So ", "Therefore, ", "In the end, ", "This means that ", "Thus ", "We conclude that ", "")
 VERBS = {"+": "add {} and {}", "-": "take {} and subtract {}", "*": "multiply {} by {}", "/": "divide {} by {}"}
 HOWS = ("To find {}, we {}: ", "We {} to get {}: ", "For {}, {}: ", "Let us {}, which gives {}: ")
@@ -70,13 +73,7 @@ def write_expression(problem: Problem, expression: Expression, style: Style, slo
         "(" in expression.tokens or len(keys) * 2 <= len(expression.tokens) or not _all_nouns(keys, units)
     ):
         style = style._replace(units=False)
-    gap = " " if style.units else style.gap
-    symbols = {
-        "*": f"{gap}{style.times}{gap}",
-        "/": f"{gap}{style.over}{gap}",
-        "+": f"{gap}+{gap}",
-        "-": f"{gap}-{gap}",
-    }
+    symbols = _symbols(style.times, style.over, " " if style.units else style.gap)
     written = []
     for token in expression.tokens:
         if token in units:
@@ -85,6 +82,12 @@ def write_expression(problem: Problem, expression: Expression, style: Style, slo
         else:
             written.append(symbols.get(token, token))
     return "".join(written)
+
+
+@cache
+def _symbols(times: str, over: str, gap: str) -> dict[str, str]:
+    """How the operators are written."""
+    return {"*": f"{gap}{times}{gap}", "/": f"{gap}{over}{gap}", "+": f"{gap}+{gap}", "-": f"{gap}-{gap}"}
 
 
 def _all_nouns(keys: list[str], units: Mapping[str, str]) -> bool:
@@ -139,7 +142,8 @@ def write_step(problem: Problem, number: int, style: Style, slots: Mapping[str, 
     frame = r.random()
     if frame < 0.6:
         opening = r.pick(LATER if 0 < number < len(steps) - 1 else LAST if number else FIRST)
-        return sentence(f"{opening}{r.pick(step.leads).format_map(slots)} {equation}{noun}{tail}.")
+        lead = r.pick(step.leads).format_map(slots)
+        return sentence(f"{'' if lead.startswith(OPENED) else opening}{lead} {equation}{noun}{tail}.")
     goal = step.goal.format_map(slots)
     if frame < 0.76 and (how := _how(problem, step, goal, style, r)):
         return f"{how}{equation}{noun}."
