@@ -24,6 +24,10 @@ SHARES = {
 KINDS = {source: tuple(kind for kind, _ in shares) for source, shares in SHARES.items()}
 LIMITS = {source: tuple(accumulate(share for _, share in shares)) for source, shares in SHARES.items()}
 
+# What may stand before and after the solution of an exercise.
+OPENINGS = ("", "", "", "Let us work this out.", "We go step by step.", "Here is one way to do it.")
+ENDINGS = ("", "", "", "The final answer is ${}$.", "Therefore, the answer is ${}$.", "So we have found ${}$.")
+
 # So many rows in a run share one original question, as all of MetaMathQA's rows share theirs with others.
 SHARING = 2
 
@@ -65,7 +69,9 @@ def _exercise(split: str, kind: str, d: Draw, r: Draw) -> dict[str, Any]:
     else:
         if kind == "Rephrased":
             query = r.pick(task.asks[1:])
-        response = f"{r.pick((' ', ' ', chr(10))).join(task.solution)}\nThe answer is: {task.answer}"
+        ending = r.pick(ENDINGS).format(task.answer)
+        lines = [line for line in (r.pick(OPENINGS), *task.solution, ending) if line]
+        response = f"{r.pick((' ', ' ', chr(10))).join(lines)}\nThe answer is: {task.answer}"
     return {"type": f"MATH_{kind}", "query": query, "original_question": original, "response": response}
 
 

@@ -28,16 +28,21 @@ def plain(value: Value, commas: bool = False) -> str:
         return f"{value.numerator:,}" if commas else str(value.numerator)
     if 100 % value.denominator:
         return f"{value.numerator}/{value.denominator}"
-    whole, rest = divmod(abs(int(value * 100)), 100)
+    whole, rest = divmod(abs(value.numerator) * 100 // value.denominator, 100)
     sign = "-" if value < 0 else ""
     return f"{sign}{whole:,}.{rest:02d}".rstrip("0") if commas else f"{sign}{whole}.{rest:02d}".rstrip("0")
+
+
+def percent(value: Value) -> str:
+    """A part of one as a whole percentage, without its sign: ``20``."""
+    return str(value.numerator * 100 // value.denominator)
 
 
 def cents(value: Value, commas: bool = False) -> str:
     """Money without its sign: ``12.50``, and ``12`` where there are no cents."""
     if value.denominator == 1:
         return plain(value, commas)
-    whole, rest = divmod(int(value * 100), 100)
+    whole, rest = divmod(value.numerator * 100 // value.denominator, 100)
     return f"{whole:,}.{rest:02d}" if commas else f"{whole}.{rest:02d}"
 
 

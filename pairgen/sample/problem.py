@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from pairgen.sample.draw import Draw, side_of
-from pairgen.sample.numbers import WORDS, Value, bare, cents, plain
+from pairgen.sample.numbers import WORDS, Value, bare, cents, percent, plain
 from pairgen.sample.story import Expression, Story, evaluate, stories
 
 # What may come in parts; everything else is counted, so it must come out whole.
@@ -100,7 +100,7 @@ def write_given(value: Value, unit: str, spelled: bool = False) -> str:
     if unit[:1] == "$":
         return "$" + cents(value, commas=True)
     if unit == "%":
-        return plain(value * 100) + "%"
+        return percent(value) + "%"
     if unit == "fraction":
         return f"{value.numerator}/{value.denominator}"
     if spelled and value.denominator == 1 and value <= 12:

@@ -5,7 +5,7 @@ from functools import cache
 from typing import NamedTuple
 
 from pairgen.sample.draw import Draw
-from pairgen.sample.numbers import Value, bare, cents, plain
+from pairgen.sample.numbers import Value, bare, cents, percent, plain
 from pairgen.sample.problem import Problem, reworded, sentence, told
 from pairgen.sample.story import Expression, Step, evaluate, spread
 
@@ -52,8 +52,8 @@ def write_operand(value: Value, unit: str, style: Style) -> str:
         return ("$" if style.signs else "") + cents(value, style.commas) + (unit[1:] if style.units else "")
     if unit == "%":
         if style.percent == "fraction":
-            return f"{plain(value * 100)}/100"
-        return plain(value * 100) + "%" if style.percent == "%" else f"{float(value):.2f}"
+            return f"{percent(value)}/100"
+        return percent(value) + "%" if style.percent == "%" else f"{float(value):.2f}"
     if unit == "fraction":
         return f"{value.numerator}/{value.denominator}"
     written = plain(value, style.commas)

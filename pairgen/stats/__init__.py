@@ -134,17 +134,21 @@ def _describe_split(
     labels = {code: label for label, code in codes.items()}
     result: dict[str, Any] = {}
     for name, statistic in table.items():
-        result[name] = _shown(statistic.definition, statistic.scale, joined[name])
+        values = joined.pop(name)
+        groups = by_value(values, joined[_BY], labels) if by else None
+        values.sort()
+        result[name] = _shown(statistic.definition, statistic.scale, values)
         if by:
-            result[name]["by"] = {by: by_value(joined[name], joined[_BY], labels)}
+            result[name]["by"] = {by: groups}
     if grouped:
-        result["pairs_per_group"] = _shown(PAIRS_PER_GROUP, "pairs", lengths.pairs_per_group(joined[_GROUP]))
+        result["pairs_per_group"] = _shown(PAIRS_PER_GROUP, "pairs", np.sort(lengths.pairs_per_group(joined[_GROUP])))
     return result
 
 
 def _shown(definition: str, scale: str, values: Numbers) -> dict[str, Any]:
-    shown = {"definition": definition, "scale": scale, **Summary.of(values).as_dict()}
-    return {**shown, "histogram": histogram(values)} if scale == "share" else shown
+    """What is told of sorted numbers."""
+    shown = {"definition": definition, "scale": scale, **Summary.of(values, is_sorted=True).as_dict()}
+    return {**shown, "histogram": histogram(values, is_sorted=True)} if scale == "share" else shown
 
 
 def _codes(encoded: Any, known: dict[str, int]) -> NDArray[np.int32]:

@@ -129,14 +129,14 @@ def build(source: Path, out: Path, workers: int, watch: bool = False) -> tuple[f
 
 
 def _memory_of_family(pid: int) -> int:
-    """Private and shared-out memory of a process and its children (Linux; 0 elsewhere)."""
+    """Memory of a process and its children, pages they share counted once (Linux; 0 elsewhere)."""
     total = 0
     for one in [pid, *_children(pid)]:
         try:
             text = Path(f"/proc/{one}/smaps_rollup").read_text()
         except OSError:
             continue
-        total += sum(int(line.split()[1]) for line in text.splitlines() if line.startswith(("Pss_Anon", "Pss_Shmem")))
+        total += sum(int(line.split()[1]) for line in text.splitlines() if line.startswith("Pss:"))
     return total * 1024
 
 
