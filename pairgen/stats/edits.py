@@ -66,8 +66,8 @@ def check_choice(metric: str, unit: str, tokenizer: str | None) -> None:
 
 
 def stored(batch: pa.RecordBatch) -> NDArray[np.float32]:
-    """The distance as the build wrote it: Levenshtein over code points."""
-    values: NDArray[np.float32] = batch["edit_distance"].to_numpy(zero_copy_only=False)
+    """The distance as the build wrote it: Levenshtein over code points. A copy, so that no shard stays mapped."""
+    values: NDArray[np.float32] = batch["edit_distance"].to_numpy(zero_copy_only=False).copy()
     return values
 
 
