@@ -65,6 +65,11 @@ class Counted:
     drops: Counter[str] = field(default_factory=Counter)
     parts: list[Part] = field(default_factory=list)
 
+    def said(self) -> dict[str, Any]:
+        """What ``NewFolder.name_parts`` takes of it."""
+        parts = {part.number: part.about for part in self.parts}
+        return {"rows": self.rows, "drops": dict(sorted(self.drops.items())), "parts": parts}
+
 
 def build(
     name: str,
@@ -110,16 +115,7 @@ def build(
         counted = _make(job, found, pool, progress)
         for sentence in [sentence for count in counted.values() for part in count.parts for sentence in part.broken]:
             warn(f"skipped: {sentence}")
-        described = folder.name_parts(
-            {
-                split: {
-                    "rows": count.rows,
-                    "drops": dict(sorted(count.drops.items())),
-                    "parts": {part.number: part.about for part in count.parts},
-                }
-                for split, count in counted.items()
-            }
-        )
+        described = folder.name_parts({split: count.said() for split, count in counted.items()})
         manifest: dict[str, Any] = {
             "dataset": name,
             "license": builder.license,
