@@ -14,12 +14,14 @@ import rapidfuzz
 
 import pairgen
 from pairgen import newfolder, parts, prompts, selection, sources, stats, store
-from pairgen.builders import BUILDERS, Builder
+from pairgen.builders import BUILDERS, CORRUPTIONS, Builder
+from pairgen.builders.builder import Wanted
 from pairgen.errors import SourceError, UsageError
 from pairgen.parts import Job, Part, Task
 from pairgen.report import card
 from pairgen.workers import Workers
 
+MAX_CORRUPTIONS = 64
 SHOT_POOL = 1024
 """Worked examples that ``shots_per_row`` draws from."""
 BYTES_PER_WORKER = 8 << 20
@@ -49,10 +51,18 @@ class Options:
     """Rows taken off the training source for evaluation, by question; None: as many as the builder says (hub only)."""
     skip_broken: bool = False
     """Count rows that cannot be read instead of stopping at the first."""
+    corruption: str = "near"
+    """How wrong values are drawn, of ``CORRUPTIONS``; for builders that corrupt."""
+    corruptions: int = 1
+    """Pairs made of one row at most, in one group; they differ in the place or in the value."""
 
     def __post_init__(self) -> None:
         if self.shots < 0 or (self.eval_size or 0) < 0:
             raise UsageError("--shots and --eval-size count from 0")
+        if self.corruption not in CORRUPTIONS:
+            raise UsageError(f"--corruption {self.corruption}: unknown; choose one of {', '.join(CORRUPTIONS)}")
+        if not 1 <= self.corruptions <= MAX_CORRUPTIONS:
+            raise UsageError(f"--corruptions {self.corruptions}: choose from 1 to {MAX_CORRUPTIONS}")
         if self.shots_per_row and not self.shots:
             raise UsageError("--shots-per-row needs --shots K")
 
@@ -62,13 +72,15 @@ class Counted:
     """What came out of one split."""
 
     rows: int = 0
+    fewer: int = 0
     drops: Counter[str] = field(default_factory=Counter)
     parts: list[Part] = field(default_factory=list)
 
     def said(self) -> dict[str, Any]:
         """What ``NewFolder.name_parts`` takes of it."""
         parts = {part.number: part.about for part in self.parts}
-        return {"rows": self.rows, "drops": dict(sorted(self.drops.items())), "parts": parts}
+        fewer = {"rows_with_fewer_pairs": self.fewer} if self.fewer else {}
+        return {"rows": self.rows, **fewer, "drops": dict(sorted(self.drops.items())), "parts": parts}
 
 
 def build(
@@ -102,6 +114,10 @@ def build(
     if name not in BUILDERS:
         raise UsageError(f"{name}: no such dataset; pairgen builds {', '.join(BUILDERS)}")
     builder = BUILDERS[name]
+    if not builder.corrupts and (options.corruption, options.corruptions) != Wanted():
+        raise UsageError(
+            f"--corruption and --corruptions say nothing to {name}: its wrong completions are in the source"
+        )
     given = list(given)
     folder = newfolder.NewFolder(out, overwrite)
     style = prompts.find(options.prompt_style or builder.style, builder.styles)
@@ -110,7 +126,8 @@ def build(
     count = workers or _fitting_workers(found)
     with folder, Workers(count) as pool, ThreadPoolExecutor(1) as hashing:
         hashes = {split: hashing.submit(sources.file_hashes, source) for split, source in found.items()}
-        job = Job(name, folder.path, options.seed, style, options.skip_broken)
+        wanted = Wanted(options.corruption, options.corruptions)
+        job = Job(name, folder.path, options.seed, style, options.skip_broken, wanted=wanted)
         job = _with_choices(job, options, eval_size, found, pool, progress)
         counted = _make(job, found, pool, progress)
         for sentence in [sentence for count in counted.values() for part in count.parts for sentence in part.broken]:
@@ -126,7 +143,8 @@ def build(
             "splits": described,
         }
         built = store.PairDataset(folder.path, manifest, store.as_splits(folder.path, described))
-        manifest["statistics"] = stats.describe(built, names=("edit_distance",))
+        names = ("edit_distance", stats.CORRUPTIONS) if builder.corrupts else ("edit_distance",)
+        manifest["statistics"] = stats.describe(built, names=names)
         folder.commit(manifest, card.render(manifest))
     return store.open_pairs(folder.out)
 
@@ -212,6 +230,7 @@ def _make(job: Job, found: dict[str, sources.Source], pool: Workers, progress: P
         for part in made:
             count = counted[part.split]
             count.rows += part.rows
+            count.fewer += part.fewer
             count.drops += part.drops
             if part.about is not None:
                 count.parts.append(part)
@@ -236,12 +255,14 @@ def _make(job: Job, found: dict[str, sources.Source], pool: Workers, progress: P
 
 
 def _said(options: Options, builder: Builder, eval_size: int) -> dict[str, Any]:
+    corruption = {"corruption": options.corruption, "corruptions": options.corruptions} if builder.corrupts else {}
     return {
         "seed": options.seed,
         "prompt_style": options.prompt_style or builder.style,
         "shots": options.shots,
         "shots_per_row": options.shots_per_row,
         "eval_size": eval_size,
+        **corruption,
     }
 
 

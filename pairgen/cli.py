@@ -3,6 +3,7 @@
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 a promise is broken (`validate`), 130 interrupted.
 """
 
+import itertools
 import json
 import shlex
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextC
 from typer.core import TyperGroup
 
 import pairgen
-from pairgen.builders import BUILDERS
+from pairgen.builders import BUILDERS, CORRUPTIONS
 from pairgen.edits import METRICS
 from pairgen.errors import ContractBroken, PairgenError
 
@@ -75,6 +76,16 @@ def _options(
 
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout instead of text.")]
+Seed = Annotated[int, typer.Option(help="Every random choice follows from it and from the row.")]
+Corruption = Annotated[
+    str,
+    typer.Option(
+        metavar="|".join(CORRUPTIONS),
+        help="How wrong values are drawn: "
+        + "; ".join(f"{name}: {corruption.summary}" for name, corruption in CORRUPTIONS.items())
+        + ".",
+    ),
+]
 Dataset = Annotated[Path, typer.Argument(metavar="DIR", help="A folder that `pairgen build` wrote.")]
 
 
@@ -99,7 +110,11 @@ def build(
             "of save_to_disk, a hub id, sample[:ROWS[:SEED]]. Once per split. Default: the hub.",
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Every random choice follows from it and from the row.")] = 0,
+    seed: Seed = 0,
+    corruption: Corruption = "near",
+    corruptions: Annotated[
+        int, typer.Option(metavar="K", help="Up to K different pairs of each row, in one group.")
+    ] = 1,
     eval_size: Annotated[
         int | None,
         typer.Option(
@@ -125,7 +140,9 @@ def build(
 
     if on_error not in ("stop", "skip"):
         raise typer.BadParameter("is stop or skip", param_hint="--on-error")
-    options = Options(seed, prompt_style, shots, shots_per_row, eval_size, on_error == "skip")
+    options = Options(
+        seed, prompt_style, shots, shots_per_row, eval_size, corruption, corruptions, skip_broken=on_error == "skip"
+    )
     given = source or []
     with _progress() as progress:
         dataset = run(
@@ -139,15 +156,22 @@ def build(
             progress=progress,
             warn=_say,
         )
-    splits = dataset.manifest["splits"]
     if as_json:
-        counts = {split: {key: about[key] for key in ("rows", "pairs", "drops")} for split, about in splits.items()}
-        _print_json({"out": str(out), **counts})
+        _print_json({"out": str(out), **{split: _built(dataset.manifest, split) for split in dataset.splits}})
         return
-    for split, about in splits.items():
-        dropped = "".join(f"; dropped {count:,}: {reason}" for reason, count in about["drops"].items())
-        typer.echo(f"{split}: {about['pairs']:,} pairs from {about['rows']:,} rows{dropped}")
+    from pairgen.report.terminal import built_view
+
+    for split in dataset.splits:
+        Console().print(built_view(split, _built(dataset.manifest, split), corruptions), soft_wrap=True)
     typer.echo(f"{out}: whole. Look at it with: pairgen show {shlex.quote(str(out))}")
+
+
+def _built(manifest: dict[str, Any], split: str) -> dict[str, Any]:
+    """What came out of one split."""
+    about = manifest["splits"][split]
+    found = {key: about[key] for key in ("rows", "pairs", "rows_with_fewer_pairs", "drops") if key in about}
+    corruptions = manifest["statistics"][split].get("corruptions")
+    return {**found, "corruptions": corruptions} if corruptions else found
 
 
 def _rebuild(name: str, out: Path, given: list[str], options: Any) -> str:
@@ -156,6 +180,10 @@ def _rebuild(name: str, out: Path, given: list[str], options: Any) -> str:
     words += ["--seed", str(options.seed)]
     if options.eval_size is not None:
         words += ["--eval-size", str(options.eval_size)]
+    if options.corruption != "near":
+        words += ["--corruption", options.corruption]
+    if options.corruptions != 1:
+        words += ["--corruptions", str(options.corruptions)]
     if options.prompt_style:
         words += ["--prompt-style", options.prompt_style]
     if options.shots:
@@ -182,7 +210,8 @@ def _progress() -> Iterator[Any]:
 
 
 @app.command(
-    help="Statistics of a dataset: edit distance with its definition, lengths, groups, drops.",
+    help="Statistics of a dataset: edit distance with its definition, lengths, groups, how corruptions were checked, "
+    "drops.",
     epilog="Examples:\n\n- `pairgen stats pairs --edit-distance`\n"
     "- `pairgen stats pairs --edit-distance --metric hamming --unit word --by source`\n"
     "- `pairgen stats pairs --edit-distance --unit token --tokenizer Qwen/Qwen3-0.6B --json`",
@@ -193,7 +222,7 @@ def stats(
     metric: Annotated[str, typer.Option(metavar="|".join(METRICS), help="Edit distance to measure.")] = "levenshtein",
     unit: Annotated[str, typer.Option(metavar="char|word|token", help="What is counted.")] = "char",
     tokenizer: Annotated[str | None, typer.Option(metavar="ID", help="Tokenizer for --unit token.")] = None,
-    by: Annotated[str | None, typer.Option(metavar="source|strategy|check", help="One line per value.")] = None,
+    by: Annotated[str | None, typer.Option(metavar="source|strategy|check|reason", help="One line per value.")] = None,
     as_json: Json = False,
 ) -> None:
     from pairgen.stats import describe
@@ -238,6 +267,40 @@ def show(
         console.print(pair_view(row, console.width, full=full))
     if not rows:
         _say("no pair matches")
+
+
+@app.command(
+    help="Show what is found in a worked solution: its results, how each was checked, what would be drawn.",
+    epilog="Examples:\n\n- `pairgen explain 'Ann has 4 * 6 = 24 jars, and 24 + 3 = 27 in all.'`\n"
+    "- `pairgen explain MetaMathQA.jsonl --n 3 --corruption digit`\n"
+    "- `pairgen explain solution.txt --json`",
+)
+def explain(
+    given: Annotated[
+        str,
+        typer.Argument(
+            metavar="TEXT|FILE",
+            help="A solution; or a file of one; or a .jsonl or .json file, one solution per row in `response` or "
+            "`answer`; or - for stdin.",
+        ),
+    ],
+    n: Annotated[int | None, typer.Option("--n", "-n", min=1, help="At most so many solutions. Default: all.")] = None,
+    corruption: Corruption = "near",
+    seed: Seed = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per solution, one per line.")] = False,
+) -> None:
+    from pairgen.explain import explain as run
+    from pairgen.explain import solutions
+
+    console = Console()
+    for solution in itertools.islice(solutions(given), n):
+        found = run(solution.text, solution.question, corruption, seed, solution.key)
+        if as_json:
+            _print_json(found)
+            continue
+        from pairgen.report.explained import explained_view
+
+        console.print(explained_view(found, console.width, solution.where))
 
 
 @app.command(

@@ -15,7 +15,7 @@ import xxhash
 from pairgen import sources
 from pairgen.arithmetic.draws import Draws
 from pairgen.builders import BUILDERS, Builder
-from pairgen.builders.builder import Example
+from pairgen.builders.builder import Example, Wanted
 from pairgen.prompts import Renders, Shot, with_shots
 from pairgen.records import Drop, Pair, to_batch
 from pairgen.selection import Keys, text_key
@@ -39,6 +39,7 @@ class Job:
     shots: tuple[Shot, ...] = ()
     shot_count: int = 0
     shots_per_row: bool = False
+    wanted: Wanted = field(default_factory=Wanted)
 
 
 class Task(NamedTuple):
@@ -60,6 +61,8 @@ class Part:
     rows: int = 0
     drops: Counter[str] = field(default_factory=Counter)
     broken: list[str] = field(default_factory=list)
+    fewer: int = 0
+    """Rows that made fewer pairs than were wanted."""
 
 
 def ids_file(folder: Path, part: Part) -> Path:
@@ -110,6 +113,7 @@ def _make(task: Task) -> list[Part]:
             if isinstance(pairs, Drop):
                 part.drops[pairs.reason] += 1
                 continue
+            part.fewer += builder.corrupts and len(pairs) < job.wanted.corruptions
             if split not in shards:
                 writer = stack.enter_context(PartWriter(job.folder, split, task.number))
                 shards[split] = _Shard(writer, [], [])
@@ -166,7 +170,7 @@ def pairs_of(example: Example, topic: int, builder: Builder, job: Job) -> list[P
         row_id = xxhash.xxh3_128_hexdigest(example.key.encode())[:ID_DIGITS]
     except UnicodeEncodeError:
         return Drop("text is no valid Unicode")
-    rejections = builder.reject(example, Draws(row_id, job.seed))
+    rejections = builder.reject(example, Draws(row_id, job.seed), job.wanted)
     if isinstance(rejections, Drop):
         return rejections
     prompt, lead = job.style.render(example.question, example.row)

@@ -33,6 +33,7 @@ class Rejection(NamedTuple):
     corrupted_value: str | None = None
     expression: str | None = None
     check: str | None = None
+    reason: str | None = None
     strategy: str | None = None
     step: int | None = None
     steps: int | None = None
@@ -56,6 +57,7 @@ class Pair(NamedTuple):
     corrupted_value: str | None = None
     expression: str | None = None
     check: str | None = None
+    reason: str | None = None
     strategy: str | None = None
     step: int | None = None
     steps: int | None = None
@@ -86,6 +88,7 @@ COLUMNS: dict[str, Column] = {
     "corrupted_value": Column(pa.string(), True, "exact value of corrupted as p/q; null if unchecked"),
     "expression": Column(pa.string(), True, "the calculation, recomputed: plain ASCII arithmetic that sympy reads"),
     "check": Column(pa.string(), True, "verified: exact arithmetic says correct is right and corrupted wrong"),
+    "reason": Column(pa.string(), True, "why it is unchecked; null if verified"),
     "strategy": Column(pa.string(), True, "the rule that found the corrupted place"),
     "step": Column(pa.int32(), True, "which result of the solution was corrupted, from 1"),
     "steps": Column(pa.int32(), True, "how many results the solution states"),

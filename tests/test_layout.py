@@ -45,7 +45,8 @@ MAY_IMPORT = {
         "store",
         "workers",
     },
-    "cli": {"builders", "build", "edits", "errors", "promises", "report", "stats", "store", "validate"},
+    "explain": {"arithmetic", "builders", "errors", "formats", "parts", "records"},
+    "cli": {"builders", "build", "edits", "errors", "explain", "promises", "report", "stats", "store", "validate"},
 }
 
 

@@ -4,15 +4,12 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from bench.bench_engine import count_marks, count_shares
 
-from pairgen.arithmetic.evaluate import evaluate, states
-from pairgen.arithmetic.numbers import parse
-from pairgen.arithmetic.steps import calculation_of, find_steps, plain
-from pairgen.build import build
-from pairgen.builders import BUILDERS
-from pairgen.builders.gsm8k import strip_marks
+from pairgen.build import Options, build
+from pairgen.builders import CORRUPTIONS
+from pairgen.builders.builder import Wanted
 from pairgen.builders.metamath import reasoning_stop
-from pairgen.sources import resolve, rows
 from pairgen.validate import violations
 
 PAPER = {
@@ -64,25 +61,44 @@ def test_hard_rows_give_valid_pairs_or_counted_drops(file: str, real_data: Path,
 
 
 def test_gsm8k_marks_are_found_by_the_text_alone(real_data: Path) -> None:
-    """Marks stripped, most results are found at their exact span, and what is found is right."""
-    builder = BUILDERS["gsm8k"]
-    source = resolve([str(real_data / "gsm8k/train.jsonl")], "gsm8k", builder.hub, builder.columns)["train"]
-    marked = found = right = everything = 0
-    for chunk in source.chunks:
-        for row in rows(chunk, builder.columns, builder.optional, None):
-            text, steps = strip_marks(row["answer"])
-            spans = {(step.start, step.stop) for step in steps}
-            marked += len(spans)
-            for step in find_steps(text, reasoning_stop(text)):
-                everything += 1
-                calculation = calculation_of(text, step)
-                value = evaluate(plain(calculation)) if calculation else None
-                result = parse(text[step.start : step.stop])
-                if (step.start, step.stop) in spans:
-                    found += 1
-                    right += 1
-                elif value is not None and result is not None:
-                    right += states(result, value)
-    assert marked > 23_000
-    assert found >= 0.96 * marked
-    assert right >= 0.98 * everything
+    """Marks stripped, results are found at their exact span, and what is found is marked or proved."""
+    counted = count_marks(real_data / "gsm8k/train.jsonl")
+    assert counted.marks == 23_716
+    assert counted.found_marks >= 0.995 * counted.marks
+    assert counted.right >= 0.99 * counted.found
+
+
+@pytest.mark.parametrize(
+    ("file", "with_pairs", "verified"),
+    [("GSM_AnsAug.json", 0.999, 0.98), ("GSM_FOBAR_like.jsonl", 0.995, 0.80), ("MATH_solutions.jsonl", 0.97, 0.45)],
+)
+def test_shares_of_rows_that_are_paired_and_verified(
+    file: str, with_pairs: float, verified: float, real_data: Path
+) -> None:
+    shares = count_shares(real_data / "metamath" / file)
+    assert shares.with_pairs >= with_pairs * shares.rows
+    assert shares.verified >= verified * shares.rows
+
+
+@pytest.mark.parametrize("corruption", CORRUPTIONS)
+def test_every_corruption_serves_real_rows(corruption: str, real_data: Path) -> None:
+    shares = count_shares(real_data / "metamath/GSM_FOBAR_like.jsonl", Wanted(corruption))
+    assert shares.with_pairs >= 0.995 * shares.rows
+    assert shares.verified >= 0.80 * shares.rows
+
+
+def test_four_corruptions_of_a_row_make_one_group(real_data: Path, tmp_path: Path) -> None:
+    file = real_data / "metamath/GSM_AnsAug.json"
+    dataset = build("metamath", tmp_path / "out", [str(file)], Options(corruptions=4))
+    assert not violations(dataset)
+    said = dataset.manifest["splits"]["train"]
+    assert said["pairs"] >= 3.2 * said["rows"]
+    pairs = dataset.splits["train"].table(["pair_id", "group_id", "rejected"]).to_pylist()
+    rows: dict[tuple[str, str], list[dict[str, str]]] = {}
+    for pair in pairs:
+        row, copy = pair["pair_id"].partition("-")[0], pair["pair_id"].partition("~")[2]
+        rows.setdefault((row, copy), []).append(pair)
+    for made in rows.values():
+        assert len({pair["group_id"] for pair in made}) == 1
+        assert len({pair["rejected"] for pair in made}) == len(made) <= 4
+    assert said.get("rows_with_fewer_pairs", 0) == sum(len(made) < 4 for made in rows.values())

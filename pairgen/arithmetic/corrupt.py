@@ -1,76 +1,59 @@
-"""Draw one wrong result for a worked solution, and prove it wrong where exact arithmetic can."""
+"""Choose results of a worked solution, put wrong values in their places, and prove them wrong where arithmetic can."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from math import gcd
 from typing import NamedTuple
 
+from pairgen.arithmetic import formulas
 from pairgen.arithmetic.draws import Draws
-from pairgen.arithmetic.evaluate import evaluate, states
-from pairgen.arithmetic.numbers import NUMBER, Literal, Ratio, equal, lowest_terms, parse
-from pairgen.arithmetic.steps import Step, calculation_of, plain
+from pairgen.arithmetic.evaluate import states
+from pairgen.arithmetic.numbers import LATEX_FRACTION, LATEX_NUMBER, NUMBER, Literal, equal, lowest_terms, parse
+from pairgen.arithmetic.reasons import STATED
+from pairgen.arithmetic.sentence import NUMBER_WORDS
+from pairgen.arithmetic.solution import Proof, Solution
+from pairgen.arithmetic.steps import Step
+from pairgen.arithmetic.wrong import CORRUPTIONS, Draw
 from pairgen.edits import Edit
 from pairgen.records import Drop, Rejection
 
 MAX_DRAWS = 32
 """Wrong values tried for one place before it is given up."""
 
+STRATEGIES = {
+    "result": "the result of a calculation",
+    "equation": "the result of an equation, its unknowns replaced by their values",
+    "collected": "a number that a side is summed up to, its unknown left in",
+    "solved-value": "the value of an unknown that an equation above it gives",
+    "last-result": "the last result of the solution, which states the final answer",
+    "restated": "a number of the question that an equation repeats",
+    "stated-value": "a value that is stated without a calculation",
+    "number": "a number of the reasoning, where there is no result",
+}
+"""Which rule found the corrupted place, in the order in which they are tried; the first three and the fourth alike."""
+
 _STATED_VALUE = re.compile(rf"= *[$€£¥]? ?(-?{NUMBER}(?:/\d+)?)(?![\d.,]*\d| *[-+*/×÷^(]|[a-zA-Z]\b)", re.ASCII)
 _NUMBER_IN_REASONING = re.compile(rf"(?<![\w.,/:-])({NUMBER})(?![\w/:%-]|[.,]\d)", re.ASCII)
+_ALONE_IN_LATEX = re.compile(  # by itself between dollars, or in a sentence
+    rf"(?:(?<=\$)|(?<=\w ))({LATEX_NUMBER})(?=\$|\\%|\^\\circ|\^\{{\\circ| [a-z]{{2}}|[,.;](?:\s|\$))", re.ASCII
+)
+_BOXED = re.compile(
+    rf"\\boxed\{{(?:\\text\{{|\\\$|[-+A-Za-z(){{ ,]|\\,)*({LATEX_FRACTION}|{LATEX_NUMBER}(?:/\d+)?)(?![\w^_:]|[.,]\d)",
+    re.ASCII,
+)
+_ENTRY = re.compile(rf"(?<=[\s&])({LATEX_NUMBER})(?= *(?:&|\\\\|\\end\{{[pbvB]?matrix))", re.ASCII)
+_TERM_IN_LATEX = re.compile(rf"(?<=[-+=(] )({LATEX_NUMBER})(?=[ ),.$+\]]|-|\\[\\\]]|\n)", re.ASCII)
 _GIVEN = re.compile(NUMBER, re.ASCII)
+_WORD = re.compile(r"[a-z]+", re.ASCII)
+_NO_REASONING = re.compile(  # labels, list numbers, dates, lengths of drawings
+    r"(?:\b(?:[Ss]tep|[Ee]quation|[Cc]ase|[Ff]igure|[Pp]art|[Ll]emma|[Pp]roblem|[Mm]ethod|[Ss]olution|[Oo]ption|[Cc]hapter|[Pp]age)s?\s*[#(]?"
+    r"|\b(?:January|February|March|April|May|June|July|August|September|October|November|December)\s+"
+    r"|(?:\A|\n)\s*[(\[]?)\$?\Z"
+)
 
 
-class Proof(NamedTuple):
-    """What exact arithmetic says of a stated result.
-
-    ``expression`` is in ASCII, ``value`` its exact value in the literal's unit, ``stated`` that of the literal as p/q
-    (the two differ where the result is rounded).
-    """
-
-    expression: str
-    value: Ratio
-    stated: str
-
-
-@lru_cache(1 << 16)
-def prove(calculation: str, literal: str, percent: bool) -> Proof | None:
-    """Recompute a calculation; None unless ``literal`` states its result rightly.
-
-    A result with a percent sign is read first as hundredths (``1/4 = 25%``: ``100*(1/4)`` is 25), then as the bare
-    number (``1/4 * 100 = 25%``), so that ``expression`` always has the value of the literal as it is written.
-
-    Answers are kept: MetaMath asks each question some 26 times, so most calculations come again and again.
-    """
-    result = parse(literal)
-    expression = plain(calculation)
-    value = evaluate(expression)
-    if value is None or result is None:
-        return None
-    stated = lowest_terms(result.value)
-    hundredfold = (value[0] * 100, value[1])
-    if percent and states(result, hundredfold):
-        return Proof(f"100*({expression})", hundredfold, stated)
-    return Proof(expression, value, stated) if states(result, value) else None
-
-
-def near(right: Literal, draws: Draws) -> Literal:
-    """A different number of like size and the same format: up to a third away, in steps as round as the number is.
-
-    ``47`` may become 32 to 62, ``1,500`` becomes ``1,200`` but never ``1,501``, ``15.20`` moves by dimes. Sign,
-    decimals, separators and denominator stay; a count stays positive.
-    """
-    units = right.units
-    grain = 1
-    while units >= grain * 50 and units % (grain * 10) == 0:
-        grain *= 10
-    size = units // grain
-    bits = draws.bits()
-    move = 1 + (bits >> 1) % max(3, size // 3)
-    moved = units - move * grain if bits & 1 and move < size else units + move * grain
-    return Literal(moved, right.decimals, right.negative, right.grouped, right.bare_point, right.over)
-
-
-class Attempt(NamedTuple):
+class Place(NamedTuple):
     """A literal that may be corrupted. ``number`` is that of its step, from 1; None outside any calculation."""
 
     strategy: str
@@ -78,83 +61,194 @@ class Attempt(NamedTuple):
     stop: int
     right: Literal
     proof: Proof | None = None
+    reason: str | None = None
     number: int | None = None
 
 
 def corrupt(
-    text: str, steps: Sequence[Step], stop: int, question: str, answer: Ratio | None, draws: Draws
-) -> Rejection | Drop:
-    """Replace one intermediate result of ``text`` by a wrong one; nothing from ``stop`` on is touched.
+    solution: Solution, question: str, draws: Draws, draw: Draw = CORRUPTIONS["near"].draw, count: int = 1
+) -> list[Rejection] | Drop:
+    """Replace one intermediate result by a wrong one, ``count`` times; nothing from ``solution.stop`` on is touched.
 
-    Provable results come first, and among them one that is not the last of the solution; then results that could not
-    be recomputed; then, for a solution without any calculation, a stated value (``x = 5``) or a number of the reasoning
-    that the question does not give. Within a kind the choice is uniform.
+    Provable results come first, and among them those that do not state the final answer; then results that could not be
+    checked; then, for a solution without any, a stated value (``x = 5``) or a number of the reasoning that the question
+    does not give. Within a kind the choice is uniform.
 
     Args:
-        text: the solution.
-        steps: its results, as ``find_steps`` gives them.
-        stop: code point where the reasoning ends and the final-answer lines begin.
         question: what was asked; numbers in it are given, not results.
-        answer: exact value of the final answer, which no corrupted value may equal; None if it is no number.
+        draw: how a wrong value is drawn, one of ``CORRUPTIONS``.
+        count: rejections wanted; they differ in the place or in the value, and there are fewer if a kind has no more.
     """
-    for attempt in _attempts(text, steps, stop, question, draws):
-        wrong = _wrong(attempt, answer, draws)
-        if wrong is not None:
-            return _rejection(text, attempt, wrong, len(steps))
+    steps = solution.steps
+    waiting: dict[str, list[Place]] = {}
+    rejections: list[Rejection] = []
+    places: list[Place] = []
+
+    def use(place: Place) -> bool:
+        """Whether a place gave the last rejection that was wanted."""
+        wrong = _wrong(place, solution, draws, draw, rejections)
+        if wrong is None:
+            return False
+        rejections.append(_rejection(solution, place, wrong))
+        places.append(place)
+        return len(rejections) == count
+
+    inner = len(steps) - _final(solution)
+    for strategy, numbers in (("", list(range(1, inner + 1))), ("last-result", list(range(inner + 1, len(steps) + 1)))):
+        while numbers:
+            number = numbers.pop(draws.below(len(numbers))) if len(numbers) > 1 else numbers.pop()
+            place = _place(solution, steps[number - 1], number, strategy)
+            if place is None:
+                continue
+            if place.proof is None or (place.proof.substituted and _is_given(place, question)):
+                waiting.setdefault(_rank(place, question), []).append(place)
+            elif use(place):
+                return rejections
+        if rejections:
+            return _more(rejections, places, solution, draws, draw, count)
+    for kind in _others(waiting, solution, question, draws):
+        for place in kind:
+            if use(place):
+                return rejections
+        if rejections:
+            return _more(rejections, places, solution, draws, draw, count)
     return Drop("no number to corrupt")
 
 
-def _attempts(text: str, steps: Sequence[Step], stop: int, question: str, draws: Draws) -> Iterator[Attempt]:
-    unproved = []
-    last = len(steps)
-    left = list(range(1, last))  # all but the last, in random order, drawn one by one: most need one draw
-    while left or last:
-        if left:
-            number = left.pop(draws.below(len(left))) if len(left) > 1 else left.pop()
+def _is_given(place: Place, question: str) -> bool:
+    """Whether the question has the number already."""
+    return lowest_terms(place.right.value) in _given_values(question)
+
+
+@lru_cache(1 << 10)
+def _given_values(question: str) -> frozenset[str]:
+    """The values of the numbers of a question, whether in digits or in words."""
+    literals = [parse(number) for number in _GIVEN.findall(question)]
+    words = [NUMBER_WORDS[word] for word in _WORD.findall(question.lower()) if word in NUMBER_WORDS]
+    return frozenset([lowest_terms(literal.value) for literal in literals if literal] + [f"{word}/1" for word in words])
+
+
+def _rank(place: Place, question: str) -> str:
+    """How good a place is that is not among the best: a key of ``_RANKS``."""
+    if place.proof is not None:
+        return "restated"
+    if place.strategy in ("collected", "stated-value"):
+        return place.strategy
+    return "given" if _is_given(place, question) else "result"
+
+
+_RANKS = ("restated", "result", "given", "collected", "stated-value")
+
+
+def _others(
+    waiting: dict[str, list[Place]], solution: Solution, question: str, draws: Draws
+) -> Iterator[Iterable[Place]]:
+    """The other places, best kind first."""
+    for rank in _RANKS:
+        kind = waiting.get(rank, ())
+        yield [place._replace(strategy="restated") for place in kind] if rank == "restated" else kind
+    yield from _outside_calculations(solution, question, draws)
+
+
+def _more(
+    rejections: list[Rejection], places: list[Place], solution: Solution, draws: Draws, draw: Draw, count: int
+) -> list[Rejection]:
+    """Further values for places that had one already, in turn, as long as new ones are found."""
+    while places and len(rejections) < count:
+        place = places.pop(0)
+        wrong = _wrong(place, solution, draws, draw, rejections)
+        if wrong is not None:
+            rejections.append(_rejection(solution, place, wrong))
+            places.append(place)
+    return rejections
+
+
+def _final(solution: Solution) -> int:
+    """How many results at the end state the final answer; the last counts as such if the answer is no number."""
+    steps, answer = solution.steps, solution.answer
+    if answer is None:
+        return min(1, len(steps))
+    for count in range(len(steps)):
+        stated = parse(steps.written(-1 - count, solution.text))
+        if stated is None or not equal(stated.value, answer):
+            return count
+    return len(steps)
+
+
+def _place(solution: Solution, step: Step, number: int, strategy: str) -> Place | None:
+    start, stop = step.start, step.stop
+    right = parse(solution.text[start:stop])
+    if right is None or (right.over != 1 and _is_unfinished(right, step)):
+        return None
+    proof = solution.check(step)
+    if isinstance(proof, Proof):
+        if not strategy:
             strategy = "result"
-        else:
-            number, last, strategy = last, 0, "last-result"
-        step = steps[number - 1]
-        literal = text[step.start : step.stop]
-        right = parse(literal)
-        if right is None:
-            continue
-        calculation = calculation_of(text, step)
-        proof = prove(calculation, literal, step.percent) if calculation is not None else None
-        attempt = Attempt(strategy, step.start, step.stop, right, proof, number)
-        if proof is None:
-            unproved.append(attempt)
-        else:
-            yield attempt
-    yield from unproved
-    yield from _outside_calculations(text, stop, question, draws)
+            if step.role:
+                strategy = "solved-value" if step.role == "value" else "collected"
+            elif proof.substituted:
+                strategy = "equation"
+        return Place(strategy, start, stop, right, proof, None, number)
+    unproved = {"value": "stated-value", "collected": "collected"}.get(step.role, strategy or "result")
+    return Place(unproved, start, stop, right, None, proof, number)
 
 
-def _outside_calculations(text: str, stop: int, question: str, draws: Draws) -> Iterator[Attempt]:
+def _is_unfinished(fraction: Literal, step: Step) -> bool:
+    """Whether a fraction is rather a division that is still to be done: ``x = 300/3``."""
+    common = gcd(fraction.units, fraction.over)
+    return common == fraction.over or (common != 1 and step.role == "value")
+
+
+def _outside_calculations(solution: Solution, question: str, draws: Draws) -> Iterator[Iterator[Place]]:
+    """Numbers that are no results and not the question's: what follows an equals sign, then others of the reasoning."""
+    text, stop = solution.visible, solution.stop
     given = set(_GIVEN.findall(question))
-    for strategy, pattern in (("stated-value", _STATED_VALUE), ("number", _NUMBER_IN_REASONING)):
-        found = [match.span(1) for match in pattern.finditer(text, 0, stop) if match.group(1) not in given]
-        while found:
-            start, end = found.pop(draws.below(len(found)))
-            right = parse(text[start:end])
-            if right is not None:
-                yield Attempt(strategy, start, end, right)
+    if solution.is_latex:
+        stated = [*formulas.values(text, stop)]
+        patterns = [_ALONE_IN_LATEX, _BOXED, _ENTRY, _TERM_IN_LATEX]
+    else:
+        stated = [match.span(1) for match in _STATED_VALUE.finditer(text, 0, stop)]
+        patterns = [_NUMBER_IN_REASONING]
+    yield _in_random_order(text, "stated-value", [span for span in stated if text[slice(*span)] not in given], draws)
+    for pattern in patterns:
+        fitting = [
+            match.span(1)
+            for match in pattern.finditer(text, 0, stop)
+            if (pattern is _BOXED or match.group(1) not in given)
+            and not _NO_REASONING.search(text, max(0, match.start(1) - 40), match.start(1))
+        ]
+        yield _in_random_order(text, "number", fitting, draws)
 
 
-def _wrong(attempt: Attempt, answer: Ratio | None, draws: Draws) -> Literal | None:
+def _in_random_order(text: str, strategy: str, spans: list[tuple[int, int]], draws: Draws) -> Iterator[Place]:
+    while spans:
+        start, end = spans.pop(draws.below(len(spans)))
+        right = parse(text[start:end])
+        if right is not None:
+            yield Place(strategy, start, end, right, None, STATED)
+
+
+def _wrong(place: Place, solution: Solution, draws: Draws, draw: Draw, made: list[Rejection]) -> Literal | None:
     """A wrong value for the place; None if ``MAX_DRAWS`` draws gave none that may stand there."""
-    right, proof = attempt.right, attempt.proof
-    for _ in range(MAX_DRAWS):
-        wrong = near(right, draws)
-        if answer is not None and equal(wrong.value, answer):
+    right, proof, answer = place.right, place.proof, solution.answer
+    expression = proof.expression if proof else None
+    for attempt in range(MAX_DRAWS):
+        if attempt == MAX_DRAWS // 2:
+            draw = CORRUPTIONS["near"].draw  # another operation may give nothing that can stand there
+        wrong = draw(right, expression, draws)
+        if wrong is None or (answer is not None and equal(wrong.value, answer)):
             continue
-        if proof is None or not states(wrong, proof.value):
-            return wrong
+        if states(wrong, proof.value) if proof else equal(wrong.value, right.value):
+            continue
+        if made and any(place.start == other.edit.start and str(wrong) == other.corrupted for other in made):
+            continue
+        return wrong
     return None
 
 
-def _rejection(text: str, attempt: Attempt, wrong: Literal, steps: int) -> Rejection:
-    strategy, start, stop, _, proof, number = attempt
+def _rejection(solution: Solution, place: Place, wrong: Literal) -> Rejection:
+    strategy, start, stop, _, proof, reason, number = place
+    text = solution.text
     corrupted = str(wrong)
     return Rejection(
         text[:start] + corrupted + text[stop:],
@@ -165,7 +259,8 @@ def _rejection(text: str, attempt: Attempt, wrong: Literal, steps: int) -> Rejec
         lowest_terms(wrong.value) if proof else None,
         proof.expression if proof else None,
         "verified" if proof else "unchecked",
+        reason,
         strategy,
         number,
-        steps if number else None,
+        len(solution.steps) if number else None,
     )

@@ -1,14 +1,16 @@
 """Exact evaluation of plain arithmetic, and the judgement of a stated result by it.
 
-The parser is our own: no ``eval``, rationals only, and nothing in it can grow without bound.
+The parser is our own: no ``eval``, rational values only, and nothing in it can grow without bound.
 """
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
+from pairgen.arithmetic import surds
 from pairgen.arithmetic.numbers import Literal, Ratio
 
-MAX_LENGTH = 300
+MAX_LENGTH = surds.MAX_LENGTH
 """Code points of an expression; it bounds every integer on the way to a few hundred digits."""
 
 _TOKEN = re.compile(r"\d+(?:\.\d+)?|\.\d+|\S", re.ASCII)
@@ -23,11 +25,12 @@ class _Level(NamedTuple):
 
 
 def evaluate(expression: str) -> Ratio | None:
-    """Value of an expression over ``+ - * / ( )`` and decimal literals.
+    """Value of an expression over ``+ - * / ( )`` and decimal literals; with ``** sqrt pi`` too, where it is rational.
 
     One pass, left to right: a sum so far, and the product now being built, kept apart until a ``+`` or ``-`` closes it.
-    A minus is carried by the product's sign. Returns None for anything that is not such an expression, for a division
-    by zero, and for an expression over ``MAX_LENGTH``.
+    A minus is carried by the product's sign. Only what fails here is tried as an expression with powers and roots, so
+    that those cost the others nothing. Returns None for anything that is not such an expression, for a division by
+    zero, and for an expression over ``MAX_LENGTH``.
     """
     if len(expression) > MAX_LENGTH:
         return None
@@ -40,7 +43,7 @@ def evaluate(expression: str) -> Ratio | None:
         if token in "+-*/":
             if operator:
                 if token != "-" or signed:
-                    return None
+                    return _with_powers(expression)
                 product, signed = (-product[0], product[1]), True
             elif token in "+-":
                 total = _add(total, product)
@@ -50,25 +53,35 @@ def evaluate(expression: str) -> Ratio | None:
             continue
         if token == "(":
             if not operator:
-                return None
+                return _with_powers(expression)
             outside.append(_Level(total, product, operator))
             total, product, operator, signed = (0, 1), (1, 1), "+", False
             continue
         if token == ")":
             if operator or not outside:
-                return None
+                return _with_powers(expression)
             value = _add(total, product)
             total, product, operator = outside.pop()
         elif operator and token[-1] in "0123456789":
             whole, _, decimals = token.partition(".")
             value = int(whole + decimals), 10 ** len(decimals)
         else:
-            return None
+            return _with_powers(expression)
         joined = _join(product, operator, value)
         if joined is None:
-            return None
+            return _with_powers(expression)
         product, operator, signed = joined, "", False
-    return None if operator or outside else _add(total, product)
+    return _with_powers(expression) if operator or outside else _add(total, product)
+
+
+@lru_cache(1 << 12)
+def _with_powers(expression: str) -> Ratio | None:
+    """The value of what is no plain expression, if powers, roots or pi are why, and they leave a rational."""
+    if "**" not in expression and "sqrt" not in expression and "pi" not in expression:
+        return None
+    value = surds.evaluate(expression)
+    number = None if value is None else surds.rational(value)
+    return None if number is None else (number.numerator, number.denominator)
 
 
 def _add(a: Ratio, b: Ratio) -> Ratio:

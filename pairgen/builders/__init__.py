@@ -1,5 +1,6 @@
 """What each dataset's rows mean. A new dataset is one file here and one line in ``BUILDERS``."""
 
+from pairgen.arithmetic.wrong import CORRUPTIONS
 from pairgen.builders import arc, gsm8k, hellaswag, metamath
 from pairgen.builders.builder import Builder
 
@@ -10,4 +11,4 @@ BUILDERS: dict[str, Builder] = {
     "hellaswag": hellaswag.BUILDER,
 }
 
-__all__ = ["BUILDERS", "Builder"]
+__all__ = ["BUILDERS", "CORRUPTIONS", "Builder"]

@@ -31,6 +31,13 @@ class Example(NamedTuple):
     detail: Any = None
 
 
+class Wanted(NamedTuple):
+    """What is asked of a corruption builder: how wrong values are drawn, and how many pairs of one row at most."""
+
+    corruption: str = "near"
+    corruptions: int = 1
+
+
 @dataclass(frozen=True)
 class Builder:
     """A dataset: where it lives, how its rows are read, and how wrong completions are made for them."""
@@ -46,13 +53,15 @@ class Builder:
     """Columns every source row must have."""
     read: Callable[[Mapping[str, Any]], Example | Drop]
     """Take a source row apart, or say why it makes no pair."""
-    reject: Callable[[Example, Draws], list[Rejection] | Drop]
+    reject: Callable[[Example, Draws, Wanted], list[Rejection] | Drop]
     """The wrong completions of an example, at least one, or why there is none."""
     optional: frozenset[str] = frozenset()
     """Columns that are read where they are there."""
     style: str = "lm-eval"
     """Prompt style unless another is asked for."""
     styles: Mapping[str, Style] = field(default_factory=lambda: STYLES)
+    corrupts: bool = False
+    """Whether it makes wrong completions itself, so that ``Wanted`` says something to it."""
     eval_size: int = 0
     """Rows taken off for evaluation when the dataset comes from the hub, which has no such split."""
 
@@ -69,9 +78,9 @@ def clean_text(value: Any, what: str) -> str | Drop:
     return text
 
 
-def reject_choices(example: Example, draws: Draws) -> list[Rejection] | Drop:
+def reject_choices(example: Example, draws: Draws, wanted: Wanted) -> list[Rejection] | Drop:
     """One rejection per wrong choice; ``example.detail`` holds the wrong texts in the order of the source."""
-    del draws
+    del draws, wanted
     if example.answer in example.detail:
         return Drop("a wrong choice equals the right one")
     return [Rejection(text, span(example.answer, text)) for text in example.detail]

@@ -7,9 +7,11 @@ from typing import Any
 from pairgen.arithmetic.corrupt import corrupt
 from pairgen.arithmetic.draws import Draws
 from pairgen.arithmetic.numbers import NUMBER
-from pairgen.arithmetic.steps import Step
-from pairgen.builders.builder import Builder, Example, clean_text
-from pairgen.builders.metamath import final_answer, reasoning_stop
+from pairgen.arithmetic.solution import Solution
+from pairgen.arithmetic.steps import Step, Steps
+from pairgen.arithmetic.wrong import CORRUPTIONS
+from pairgen.builders.builder import Builder, Example, Wanted, clean_text
+from pairgen.builders.metamath import solution_of
 from pairgen.records import Drop, Rejection
 from pairgen.sources import Hub
 
@@ -52,12 +54,11 @@ def read(row: Mapping[str, Any]) -> Example | Drop:
     return Example(question, answer, "gsm8k", f"{question}\0{marked}", question, row, steps)
 
 
-def reject(example: Example, draws: Draws) -> list[Rejection] | Drop:
-    """One corrupted solution, at a marked result."""
-    stop = reasoning_stop(example.answer)
-    steps = [step for step in example.detail if step.stop <= stop]
-    rejection = corrupt(example.answer, steps, stop, example.question, final_answer(example.answer[stop:]), draws)
-    return rejection if isinstance(rejection, Drop) else [rejection]
+def reject(example: Example, draws: Draws, wanted: Wanted) -> list[Rejection] | Drop:
+    """Corrupted solutions, one marked result of each."""
+    solution: Solution = solution_of(example.answer)
+    solution.steps = Steps([step for step in example.detail if step.stop <= solution.stop])
+    return corrupt(solution, example.question, draws, CORRUPTIONS[wanted.corruption].draw, wanted.corruptions)
 
 
 BUILDER = Builder(
@@ -68,4 +69,5 @@ BUILDER = Builder(
     columns=frozenset({"question", "answer"}),
     read=read,
     reject=reject,
+    corrupts=True,
 )

@@ -11,8 +11,9 @@ from typing import Any
 from pairgen.arithmetic.corrupt import corrupt
 from pairgen.arithmetic.draws import Draws
 from pairgen.arithmetic.numbers import Ratio, parse
-from pairgen.arithmetic.steps import find_steps
-from pairgen.builders.builder import Builder, Example, clean_text
+from pairgen.arithmetic.solution import Solution
+from pairgen.arithmetic.wrong import CORRUPTIONS
+from pairgen.builders.builder import Builder, Example, Wanted, clean_text
 from pairgen.records import Drop, Rejection
 from pairgen.sources import Hub
 
@@ -51,13 +52,16 @@ def read(row: Mapping[str, Any]) -> Example | Drop:
     return Example(question, answer, source, f"{source}\0{question}\0{answer}", topic, row)
 
 
-def reject(example: Example, draws: Draws) -> list[Rejection] | Drop:
-    """One corrupted solution; nothing from the final-answer lines on is touched."""
-    solution = example.answer
-    stop = reasoning_stop(solution)
-    steps = find_steps(solution, stop)
-    rejection = corrupt(solution, steps, stop, example.question, final_answer(solution[stop:]), draws)
-    return rejection if isinstance(rejection, Drop) else [rejection]
+def solution_of(response: str) -> Solution:
+    """A response as the engine takes it: nothing from the final-answer lines on is touched."""
+    stop = reasoning_stop(response)
+    return Solution(response, stop, final_answer(response[stop:]))
+
+
+def reject(example: Example, draws: Draws, wanted: Wanted) -> list[Rejection] | Drop:
+    """Corrupted solutions, one result of each."""
+    draw = CORRUPTIONS[wanted.corruption].draw
+    return corrupt(solution_of(example.answer), example.question, draws, draw, wanted.corruptions)
 
 
 BUILDER = Builder(
@@ -69,6 +73,7 @@ BUILDER = Builder(
     optional=frozenset({"type", "original_question"}),
     read=read,
     reject=reject,
+    corrupts=True,
     style="raw",
     eval_size=1000,
 )

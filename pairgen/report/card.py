@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from pairgen.records import COLUMNS
+from pairgen.report import shares
 
 _TITLES = {
     "metamath": "MetaMath preference pairs",
@@ -35,6 +36,7 @@ def render(manifest: Mapping[str, Any]) -> str:
         _HOW.get(name, ""),
         "## Counts\n\n" + _counts(manifest["splits"]),
         "## Edit distance\n\n" + _distances(manifest["statistics"]),
+        _corruptions(manifest["statistics"]),
         "## Columns\n\n" + _columns(),
         "## How it was made\n\n" + _made(manifest),
         f"## Licence\n\n`{manifest['license']}`, carried over from the source.",
@@ -81,6 +83,20 @@ def _distances(statistics: Mapping[str, Any]) -> str:
         rows.append([name, *(f"{figure:.2%}" for figure in figures)])
     table = _table(["split", "mean", "sd", "5 %", "median", "95 %"], rows)
     return f"Definition: {definition}. `pairgen stats` prints other definitions.\n\n{table}"
+
+
+def _corruptions(statistics: Mapping[str, Any]) -> str:
+    """How corruptions were checked; empty for a dataset that takes its wrong completions from the source."""
+    found = {name: split["corruptions"] for name, split in statistics.items() if "corruptions" in split}
+    if not found:
+        return ""
+    parts = [f"## Corruptions\n\nCounted are {next(iter(found.values()))['definition']}."]
+    for name, counted in found.items():
+        parts.append(f"{_code(name)}: {counted['pairs']:,} pairs, {shares.verified(counted)}.")
+        for table in shares.tables(counted):
+            parts.append(_table(list(table.heads), [[_code(first), *figures] for first, *figures in table.rows]))
+            parts += [f"{table.others}."] if table.others else []
+    return "\n\n".join(parts)
 
 
 def _columns() -> str:

@@ -1,4 +1,4 @@
-"""Terminal views as pure functions of data: the table of statistics, and one pair with its edit marked.
+"""Terminal views as pure functions of data: the tables of statistics, and one pair with its edit marked.
 
 What they return is printed by a rich ``Console``; nothing depends on colour.
 """
@@ -14,6 +14,8 @@ from rich.padding import Padding
 from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
+
+from pairgen.report import shares
 
 # ---------------------------------------------------------------- statistics
 
@@ -33,7 +35,7 @@ PAPER = (
 
 
 def statistics_table(described: Mapping[str, Mapping[str, Any]]) -> RenderableType:
-    """Tables of what ``stats.describe`` found, a histogram of the edit distance per split, and its definition."""
+    """Tables of what ``stats.describe`` found per split, with a histogram of the edit distance; and its definition."""
     parts: list[RenderableType] = []
     for name, split in described.items():
         parts += [*_split(name, split), Text()]
@@ -55,10 +57,24 @@ def _split(name: str, split: Mapping[str, Any]) -> list[RenderableType]:
         parts += [Text("edit distance", style="bold"), _histogram(distance["histogram"])]
         for column, groups in distance.get("by", {}).items():
             parts += [Text(), _by_table(column, groups)]
+    if "corruptions" in split:
+        parts += [Text(), corruption_tables(split["corruptions"])]
     if split["drops"]:
         rows = ", ".join(f"{reason} {count:,}" for reason, count in split["drops"].items())
         parts += [Text(), Text.assemble(("dropped rows: ", "bold"), plain(rows))]
     return parts
+
+
+def corruption_tables(found: Mapping[str, Any]) -> RenderableType:
+    """How corruptions were checked, of what ``stats.corruptions.shares`` counted: the sum, then by what they are."""
+    sentence = f"{found['pairs']:,} pairs, {shares.verified(found)}"
+    parts: list[RenderableType] = [Text.assemble(("corruptions: ", "bold"), sentence)]
+    for made in shares.tables(found):
+        table = _table(*made.heads)
+        for first, *figures in made.rows:
+            table.add_row(cut(first, LINE), *figures)
+        parts += [table, *([Text(made.others, style="dim")] if made.others else [])]
+    return Group(*parts)
 
 
 def _heading(name: str, split: Mapping[str, Any]) -> Text:
@@ -135,7 +151,7 @@ MOST = 600
 LINE = 200
 """Code points of an id or a literal that are shown in any case: provenance is there to be scanned."""
 
-_PROVENANCE = ("expression", "check", "strategy", "source", "pair_id", "group_id")
+_PROVENANCE = ("expression", "check", "reason", "strategy", "source", "pair_id", "group_id")
 
 
 def pair_view(row: Mapping[str, Any], width: int, full: bool = False) -> RenderableType:

@@ -13,7 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pairgen.errors import UsageError
-from pairgen.stats import edits, lengths
+from pairgen.stats import corruptions, edits, lengths
 from pairgen.stats.summary import Numbers, Summary, by_value, histogram
 from pairgen.store import PairDataset, Split
 
@@ -47,9 +47,12 @@ STATISTICS: dict[str, Statistic] = {
     ),
 }
 
+CORRUPTIONS = "corruptions"
+"""The table of how corruptions were checked; datasets without any have none."""
+
 PAIRS_PER_GROUP = "pairs that share prompt and chosen, one number per group"
 
-BY = ("source", "strategy", "check")
+BY = ("source", "strategy", "check", "reason")
 """Columns that ``describe`` can group by."""
 
 _GROUP, _BY = "group id", "by what"  # beside the names of STATISTICS, which hold no space
@@ -68,12 +71,13 @@ def describe(
     """The statistics of every split, ready for JSON.
 
     Per split: ``pairs``, ``rows`` and ``drops`` as the manifest has them, then per statistic its definition, its
-    summary (see ``Summary``), a histogram if it is a share, and with ``by`` a summary for each value of that column.
+    summary (see ``Summary``), a histogram if it is a share, and with ``by`` a summary for each value of that column;
+    and ``corruptions`` (see ``corruptions.shares``) where there are any.
 
     Args:
         metric, unit, tokenizer: how ``edit_distance`` is measured; the default reads the stored column.
         by: a column of ``BY``.
-        names: the statistics wanted, of ``STATISTICS`` and ``pairs_per_group``; all by default.
+        names: the statistics wanted, of ``STATISTICS``, ``pairs_per_group`` and ``corruptions``; all by default.
 
     Raises:
         UsageError: an unknown metric, unit, column or statistic, or a tokenizer that is missing or cannot be loaded.
@@ -81,10 +85,11 @@ def describe(
     """
     if by is not None and by not in BY:
         raise UsageError(f"--by {by}: unknown; choose one of {', '.join(BY)}")
-    wanted = [*STATISTICS, "pairs_per_group"] if names is None else names
+    known = (*STATISTICS, "pairs_per_group", CORRUPTIONS)
+    wanted = known if names is None else names
     for name in wanted:
-        if name not in STATISTICS and name != "pairs_per_group":
-            raise UsageError(f"{name}: no such statistic; there are {', '.join(STATISTICS)}, pairs_per_group")
+        if name not in known:
+            raise UsageError(f"{name}: no such statistic; there are {', '.join(known)}")
     table = {name: statistic for name, statistic in STATISTICS.items() if name in wanted}
     distance = edits.measure(metric, unit, tokenizer)
     if "edit_distance" in table and distance is not edits.stored:
@@ -97,9 +102,15 @@ def describe(
             **_describe_split(
                 split, table, by, grouped="pairs_per_group" in wanted, computed=distance is not edits.stored
             ),
+            **(_corruptions(split) if CORRUPTIONS in wanted else {}),
         }
         for name, split in dataset.splits.items()
     }
+
+
+def _corruptions(split: Split) -> dict[str, Any]:
+    shares = corruptions.shares(split)
+    return {CORRUPTIONS: shares} if shares else {}
 
 
 def _counts(dataset: PairDataset, split: Split) -> dict[str, Any]:

@@ -2,17 +2,20 @@
 
 from collections import Counter
 from fractions import Fraction
+from typing import Any
 
 import pytest
 import sympy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pairgen.arithmetic.corrupt import corrupt, near
+from pairgen.arithmetic.corrupt import STRATEGIES, corrupt
 from pairgen.arithmetic.draws import Draws
 from pairgen.arithmetic.evaluate import states
-from pairgen.arithmetic.numbers import Literal, parse
-from pairgen.arithmetic.steps import find_steps
+from pairgen.arithmetic.numbers import parse
+from pairgen.arithmetic.reasons import REASONS
+from pairgen.arithmetic.solution import Solution
+from pairgen.arithmetic.wrong import CORRUPTIONS
 from pairgen.records import Drop, Rejection
 
 SOLUTION = (
@@ -20,12 +23,23 @@ SOLUTION = (
 )
 
 
-def draw(
-    text: str, seed: int = 0, question: str = "", answer: str | None = None, stop: int | None = None
-) -> Rejection | Drop:
-    end = len(text) if stop is None else stop
+def draws(
+    text: str,
+    seed: int = 0,
+    question: str = "",
+    answer: str | None = None,
+    stop: int | None = None,
+    corruption: str = "near",
+    count: int = 1,
+) -> list[Rejection] | Drop:
     value = parse(answer).value if answer else None  # type: ignore[union-attr]
-    return corrupt(text, find_steps(text, end), end, question, value, Draws("row", seed))
+    solution = Solution(text, len(text) if stop is None else stop, value)
+    return corrupt(solution, question, Draws("row", seed), CORRUPTIONS[corruption].draw, count)
+
+
+def draw(text: str, seed: int = 0, **options: Any) -> Rejection | Drop:
+    found = draws(text, seed, **options)
+    return found if isinstance(found, Drop) else found[0]
 
 
 @pytest.mark.parametrize("seed", range(50))
@@ -64,26 +78,89 @@ def test_choice_is_uniform_over_the_provable_steps() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "strategy", "check"),
+    ("text", "question", "strategy", "reason"),
     [
-        ("1 + 1 = 2, 2 + 2 = 4", "result", "verified"),
-        ("1 + 1 = 2", "last-result", "verified"),
-        ("1 + 1 = 3, 2 + 2 = 4", "last-result", "verified"),
-        ("1 + 1 = 3, 2 + 2 = 5", "result", "unchecked"),
-        ("2x + 1 + 1 = 3", "last-result", "unchecked"),
-        ("so x = 5 and done", "stated-value", "unchecked"),
-        ("after 8 days there are sixteen", "number", "unchecked"),
+        ("1 + 1 = 2, 2 + 2 = 4", "", "result", None),
+        ("1 + 1 = 2", "", "last-result", None),
+        ("1 + 1 = 3, 2 + 2 = 4", "", "last-result", None),
+        ("1 + 1 = 3, 2 + 2 = 5", "", "result", "not true as read"),
+        ("5x = 25, x = 5", "", "equation", None),
+        ("5x = 25, x = 5", "she has 25 of them", "last-result", None),
+        ("5x = 25, x = 5, 4 + 1 = 5", "25 of them, 5 a day", "solved-value", None),
+        ("x + 3 + 4 = x + 7, 1 + 1 = 2", "", "collected", None),
+        ("x + y = 3", "", "last-result", "an unknown without a value"),
+        ("so x = 5 and done", "", "stated-value", "stated, not calculated"),
+        ("after 8 days there are sixteen", "", "number", "stated, not calculated"),
+        (r"There are $24$ of them, so \boxed{7}.", "24 in all", "number", "stated, not calculated"),
+        (r"From $\angle ABC = 60^\circ$ we see it.", "", "stated-value", "stated, not calculated"),
     ],
 )
-def test_order_of_strategies(text: str, strategy: str, check: str) -> None:
-    rejection = draw(text)
+def test_order_of_strategies(text: str, question: str, strategy: str, reason: str | None) -> None:
+    rejection = draw(text, question=question, answer="2" if text.endswith("= 2") else None)
     assert isinstance(rejection, Rejection)
-    assert (rejection.strategy, rejection.check) == (strategy, check)
+    assert (rejection.strategy, rejection.reason) == (strategy, reason)
+    assert rejection.check == ("unchecked" if reason else "verified")
+    assert strategy in STRATEGIES
+    assert reason is None or reason in REASONS
     known = [rejection.correct_value, rejection.corrupted_value, rejection.expression]
-    assert all(known) if check == "verified" else known == [None, None, None]
+    assert known == [None, None, None] if reason else all(known)
 
 
-@pytest.mark.parametrize("text", ["", "no digits here", "it is 5 as given", "in room 2b, at 9:30"])
+def test_a_number_that_an_equation_repeats_comes_last_of_the_proved() -> None:
+    rejection = draw("we write 5x = 25", question="25 in all", answer="5")
+    assert isinstance(rejection, Rejection)
+    assert (rejection.strategy, rejection.check) == ("restated", "verified")
+    assert draw("we write 5x = twenty", question="25") == Drop("no number to corrupt")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Step 4 is next",
+        "On May 4 it was",
+        "Equation (3) says",
+        "4. is a list",
+        "see Figure 5",
+        r"by Lemma 7 it is \frac 12",
+        "[asy] draw((3,4)); [/asy] \\ none",
+    ],
+)
+def test_labels_are_no_numbers(text: str) -> None:
+    assert draw(text) == Drop("no number to corrupt")
+
+
+@pytest.mark.parametrize("corruption", CORRUPTIONS)
+def test_several_of_one_row_are_distinct(corruption: str) -> None:
+    found = draws(SOLUTION, 3, corruption=corruption, count=6)
+    assert isinstance(found, list)
+    assert len(found) == len({rejection.completion for rejection in found}) == 6
+    assert {rejection.step for rejection in found} == {1, 2}, "every inner step before one is taken twice"
+    assert [rejection.step for rejection in found[:2]] in ([1, 2], [2, 1])
+    one = draws(SOLUTION, 3, corruption=corruption)
+    assert isinstance(one, list)
+    assert one[0] == found[0], "the first does not depend on how many are wanted"
+
+
+def test_fewer_where_a_row_has_no_more() -> None:
+    found = draws(r"so \(\frac{2}{6} = \frac13\), done", corruption="digit", count=64)
+    assert isinstance(found, list)
+    assert 1 <= len(found) < 64
+    assert len({rejection.completion for rejection in found}) == len(found)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_latex_stays_latex(seed: int) -> None:
+    text = r"Since $\frac12 + \frac14 = \frac{3}{4}$ and $10^3\cdot 15 = 15{,}000$, we get \boxed{9}."
+    rejection = draw(text, seed)
+    assert isinstance(rejection, Rejection)
+    assert rejection.check == "verified"
+    right, wrong = parse(rejection.correct or ""), parse(rejection.corrupted or "")
+    assert right is not None
+    assert wrong is not None
+    assert (wrong.fraction, wrong.separator, wrong.over) == (right.fraction, right.separator, right.over)
+
+
+@pytest.mark.parametrize("text", ["", "no digits here", "it is 5 as given", "in room 2b, at 9:30", r"\frac{5}{x}"])
 def test_nothing_to_corrupt(text: str) -> None:
     assert draw(text, question="we are given 5") == Drop("no number to corrupt")
 
@@ -95,30 +172,10 @@ def test_the_answer_lines_are_out_of_reach() -> None:
 
 @pytest.mark.parametrize("seed", range(200))
 def test_never_the_final_answer(seed: int) -> None:
-    rejection = draw("2 + 2 = 4, so 4 + 1 = 5", seed, answer="5.0")
-    assert isinstance(rejection, Rejection)
-    assert Fraction(rejection.corrupted_value or "0") != 5
-
-
-LITERALS = st.builds(
-    Literal,
-    st.integers(0, 10**9),
-    st.integers(0, 3),
-    st.booleans(),
-    st.booleans(),
-    st.just(False),
-    st.integers(1, 12),
-)
-
-
-@given(LITERALS, st.integers(0, 2**64))
-def test_near_keeps_the_format(right: Literal, seed: int) -> None:
-    wrong = near(right, Draws("row", seed))
-    assert wrong != right
-    assert wrong[1:] == right[1:]
-    assert wrong.units > 0
-    assert wrong.units <= max(2 * right.units, right.units + 30)
-    assert 3 * wrong.units >= right.units
+    for corruption in CORRUPTIONS:
+        rejection = draw("2 + 2 = 4, so 4 + 1 = 5", seed, answer="5.0", corruption=corruption)
+        assert isinstance(rejection, Rejection)
+        assert Fraction(rejection.corrupted_value or "0") != 5
 
 
 @given(st.integers(1, 9999), st.integers(1, 9999), st.sampled_from("+-*/"), st.integers(0, 10**6))

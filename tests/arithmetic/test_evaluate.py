@@ -63,10 +63,31 @@ def test_equals_the_slow_twin(expression: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", " ", "()", "1 2", "(1", "1)", "1 +", "* 2", "1 ** 2", "2(3)", "--1", "1 + + 1", "a", "1e5", "1..2", "٣+1"],
+    ["", " ", "()", "1 2", "(1", "1)", "1 +", "* 2", "1 * * 2", "2(3)", "--1", "1 + + 1", "a", "1e5", "1..2", "٣+1"],
 )
 def test_what_is_no_expression(text: str) -> None:
     assert evaluate(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("2**3", (8, 1)),
+        ("-2**2 + 1", (-3, 1)),
+        ("1 ** 2", (1, 1)),
+        ("2**-1", (1, 2)),
+        ("sqrt(2) * sqrt(8)", (4, 1)),
+        ("1/(sqrt(5) - 2) - sqrt(5)", (2, 1)),
+        ("6*pi / (4*pi)", (3, 2)),
+        ("pi - pi", (0, 1)),
+        ("1/0**2", None),
+        ("sqrt(2)", None),
+        ("2*pi", None),
+        ("pie", None),
+    ],
+)
+def test_powers_and_roots_count_where_the_value_is_rational(text: str, value: tuple[int, int] | None) -> None:
+    assert evaluate(text) == value
 
 
 @pytest.mark.parametrize("text", ["9" * 1_000_000, "(" * 10_000 + "1" + ")" * 10_000, "9**9**9", "1+" * 500_000 + "1"])

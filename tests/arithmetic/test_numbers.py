@@ -23,6 +23,19 @@ from pairgen.arithmetic.numbers import MAX_DIGITS, Literal, equal, lowest_terms,
         ("3/4", "3/4"),
         ("6/8", "3/4"),
         ("-1/2", "-1/2"),
+        ("1 1/2", "3/2"),
+        ("1 and 1/3", "4/3"),
+        ("-2 3/4", "-11/4"),
+        (r"\frac{3}{4}", "3/4"),
+        (r"-\dfrac{3}{4}", "-3/4"),
+        (r"\frac34", "3/4"),
+        (r"\tfrac 3{14}", "3/14"),
+        (r"\frac{12}5", "12/5"),
+        (r"1\frac{1}{2}", "3/2"),
+        (r"12\frac12", "25/2"),
+        (r"148{,}000", "148000"),
+        (r"15,\!625", "15625"),
+        (r"1\,000.5", "1000.5"),
     ],
 )
 def test_value_and_text_round_trip(text: str, value: str) -> None:
@@ -32,7 +45,26 @@ def test_value_and_text_round_trip(text: str, value: str) -> None:
     assert str(literal) == text
 
 
-@pytest.mark.parametrize("text", ["", "a", "1.2.3", "1,50", "1/0", "1.5/2", "--1", "٣", "1 2", "9" * (MAX_DIGITS + 1)])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *["", "a", "1.2.3", "1,50", "1/0", "1.5/2", "--1", "٣", "1 2", "9" * (MAX_DIGITS + 1)],
+        *[
+            "0730",
+            "00",
+            "5/1",
+            "1 3/2",
+            "0 1/2",
+            "1 0/3",
+            "3/04",
+            r"\frac{1}{0}",
+            r"\frac{3}{4",
+            r"\frac{a}{2}",
+            r"1{,}50",
+        ],
+        *[r"1{,}000,\!000", r"\frac123"],
+    ],
+)
 def test_what_is_no_literal(text: str) -> None:
     assert parse(text) is None
 
@@ -45,7 +77,7 @@ def test_what_is_no_literal(text: str) -> None:
 )
 def test_every_literal_reads_back(units: int, decimals: int, negative: bool, grouped: bool) -> None:
     grouped = grouped and units // 10**decimals >= 1000  # only then is there a separator to see
-    literal = Literal(units, decimals, negative, grouped)
+    literal = Literal(units, decimals, negative, "," if grouped else "")
     assert parse(str(literal)) == literal
     assert Fraction(*literal.value) == Fraction(-units if negative else units, 10**decimals)
 

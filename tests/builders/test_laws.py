@@ -10,7 +10,7 @@ import pytest
 from pairgen import sample
 from pairgen.arithmetic.draws import Draws
 from pairgen.builders import BUILDERS
-from pairgen.builders.builder import MAX_LENGTH, Example
+from pairgen.builders.builder import MAX_LENGTH, Example, Wanted
 from pairgen.prompts import STYLES
 from pairgen.records import CHECKS, Drop, Rejection
 
@@ -21,7 +21,7 @@ def rejections(name: str, rows: list[dict[str, Any]], seed: int = 0) -> Iterator
     for index, row in enumerate(rows):
         example = BUILDERS[name].read(row)
         assert isinstance(example, Example), f"{example}: {row}"
-        made = BUILDERS[name].reject(example, Draws(str(index), seed))
+        made = BUILDERS[name].reject(example, Draws(str(index), seed), Wanted())
         assert not isinstance(made, Drop), f"{made}: {row}"
         yield example, made
 

@@ -5,6 +5,7 @@ from fractions import Fraction
 import pytest
 
 from pairgen.arithmetic.draws import Draws
+from pairgen.builders.builder import Wanted
 from pairgen.builders.metamath import BUILDER, final_answer, read, reasoning_stop, reject
 from pairgen.records import Drop, Rejection
 
@@ -33,7 +34,7 @@ def test_rows_without_type_or_original_question() -> None:
 def test_final_lines_stay(seed: int) -> None:
     example = read(ROW)
     assert not isinstance(example, Drop)
-    made = reject(example, Draws("row", seed))
+    made = reject(example, Draws("row", seed), Wanted())
     assert isinstance(made, list)
     (rejection,) = made
     assert isinstance(rejection, Rejection)

@@ -58,7 +58,7 @@ def test_lengths_count_code_points() -> None:
 def test_the_shape_of_what_is_described(dataset: store.PairDataset) -> None:
     found = describe(dataset)
     assert list(found) == ["train", "eval"]
-    assert list(found["train"]) == ["pairs", "rows", "drops", *STATISTICS, "pairs_per_group"]
+    assert list(found["train"]) == ["pairs", "rows", "drops", *STATISTICS, "pairs_per_group", "corruptions"]
     assert found["train"] | {"pairs": 4, "rows": 6, "drops": {"too long": 2}} == found["train"]
     assert json.loads(json.dumps(found, allow_nan=False)) == found
     distance = found["train"]["edit_distance"]

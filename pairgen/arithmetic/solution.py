@@ -1,0 +1,355 @@
+r"""A worked solution, and what exact arithmetic says of each result it states.
+
+A result is checked in up to three readings: as plain text by fast patterns, as a sentence token by token, as LaTeX.
+Unknowns are replaced by the values that the solution itself ends with: ``5x + 3 = 28`` is checked as ``5*5 + 3``.
+"""
+
+import re
+from collections.abc import Mapping
+from functools import cached_property, lru_cache
+from typing import NamedTuple
+
+from pairgen.arithmetic import formulas, latex, prose, sentence
+from pairgen.arithmetic.evaluate import evaluate, states
+from pairgen.arithmetic.latex import bracketed
+from pairgen.arithmetic.numbers import Literal, Ratio, equal, lowest_terms, parse
+from pairgen.arithmetic.plain import calculation_before, plain
+from pairgen.arithmetic.reasons import (
+    NO_ARITHMETIC,
+    NO_CALCULATION,
+    NO_VALUE,
+    NOT_EXACT,
+    NOT_TRUE,
+    TOO_LARGE,
+    Unreadable,
+)
+from pairgen.arithmetic.steps import Step, Steps
+
+CHOICES = 3
+"""Choices of values for unknowns that have none, under each of which a side must come out the same."""
+MAX_EQUATIONS = 8
+"""Equations looked at to find where the value of an unknown comes from, the nearest first."""
+
+
+class Proof(NamedTuple):
+    """What exact arithmetic says of a stated result.
+
+    ``expression`` is in ASCII, ``value`` its exact value in the literal's unit, ``stated`` that of the literal as p/q
+    (the two differ where the result is rounded). ``substituted`` says that unknowns were replaced by their values.
+    """
+
+    expression: str
+    value: Ratio
+    stated: str
+    substituted: bool = False
+
+
+@lru_cache(1 << 16)
+def prove(calculation: str, literal: str, percent: bool) -> Proof | None:
+    """Recompute a calculation in plain text; None unless ``literal`` states its result rightly.
+
+    Answers are kept: MetaMath asks each question some 26 times, so most calculations come again and again.
+    """
+    result = parse(literal)
+    if result is None:
+        return None
+    proof = judge(plain(calculation), result, percent)
+    return proof if isinstance(proof, Proof) else None
+
+
+def judge(expression: str, result: Literal, percent: bool, substituted: bool = False) -> Proof | str:
+    """Whether ``result`` states the value of an expression; the reason if not.
+
+    A result with a percent sign is read first as hundredths (``1/4 = 25%``: ``100*(1/4)`` is 25), then as the bare
+    number (``1/4 * 100 = 25%``), so that ``expression`` always has the value of the literal as it is written.
+    """
+    value = evaluate(expression)
+    if value is None:
+        return TOO_LARGE if len(expression) > 300 else NOT_EXACT
+    stated = lowest_terms(result.value)
+    hundredfold = (value[0] * 100, value[1])
+    if percent and states(result, hundredfold):
+        return Proof(f"100*({expression})", hundredfold, stated, substituted)
+    return Proof(expression, value, stated, substituted) if states(result, value) else NOT_TRUE
+
+
+class Solution:
+    """A solution whose reasoning ends at ``stop``; ``answer`` is the value of its final answer, if that is a number."""
+
+    def __init__(self, text: str, stop: int, answer: Ratio | None = None) -> None:
+        self.text = text
+        self.stop = stop
+        self.answer = answer
+        self.is_latex = "\\" in text
+        self.visible = formulas.masked(text)
+        self._steps: Steps | None = None
+
+    @property
+    def steps(self) -> Steps:
+        """The results stated in the reasoning."""
+        if self._steps is None:
+            found = formulas.find(self.visible, self.stop) if self.is_latex else prose.find(self.visible, self.stop)
+            self._steps = Steps(found)
+        return self._steps
+
+    @steps.setter
+    def steps(self, steps: Steps) -> None:
+        """Results that the source itself marks."""
+        self._steps = steps
+
+    @cached_property
+    def values(self) -> Mapping[str, str]:
+        """The unknowns' values in ASCII arithmetic: what is stated of each last, and the answer for x if nothing is."""
+        values = {}
+        if self.answer is not None:
+            values.update(dict.fromkeys("xX", _ascii(self.answer)))
+        stated = [
+            (step.unknown, self.text[step.start : step.stop], step.negated)
+            for step in (self.steps if self.is_latex else ())
+            if step.role == "value"
+        ]
+        stated += [(letter, literal, False) for letter, literal in prose.values(self.visible, self.stop)]
+        for letter, written, negated in stated:
+            literal = parse(written)
+            if literal is not None:
+                top, bottom = literal.value
+                values[letter] = _ascii((-top if negated else top, bottom))
+        return values
+
+    def check(self, step: Step) -> Proof | str:
+        """The proof that a step states its result rightly, or the reason why there is none."""
+        if step.sign < 0:
+            proof = prove(step.marked, self.text[step.start : step.stop], step.percent)
+            return NOT_TRUE if proof is None else proof
+        if not self.is_latex and not step.negated and not step.unknown:
+            calculation = calculation_before(self.text, step.sign)
+            if calculation is not None:
+                proof = prove(calculation, self.text[step.start : step.stop], step.percent)
+                if proof is not None:
+                    return proof
+        return self._check_thoroughly(step)
+
+    def _check_thoroughly(self, step: Step) -> Proof | str:
+        result = parse(self.text[step.start : step.stop])
+        if result is None:
+            return NO_ARITHMETIC
+        try:
+            if step.role == "value":
+                expression, substituted = self._solved(step)
+            elif step.role == "collected":
+                expression, substituted = self._collected(step), False
+            else:
+                expression, substituted = self._read(step.sign, result if not step.negated else None)
+        except Unreadable as unreadable:
+            return str(unreadable)
+        if step.negated:
+            expression = f"-({expression})"
+        return judge(expression, result, step.percent, substituted)
+
+    def _read(self, sign: int, result: Literal | None) -> tuple[str, bool]:
+        """The calculation that ends at a sign, and whether values were put into it.
+
+        If an unknown has no value, the calculation may still be of one value for all: ``\frac{x}{2x}`` is a half.
+        """
+        used = _Noting(self.values)
+        try:
+            return self._left(sign, used), bool(used.asked)
+        except Unreadable as unreadable:
+            if str(unreadable) != NO_VALUE or result is None:
+                raise
+        found = [self._left(sign, _Chosen(self.values, choice)) for choice in range(CHOICES)]
+        for expression in found:
+            value = evaluate(expression)
+            if value is None or not equal(value, result.value):
+                raise Unreadable(NO_VALUE)
+        return found[0], True
+
+    def _left(self, sign: int, values: Mapping[str, str], *, single: bool = False) -> str:
+        if self.is_latex:
+            side = formulas.side_before(self.visible, sign)
+            try:
+                expression = latex.read(side, values)
+            except Unreadable:
+                if "\\" in side.replace("\\$", ""):
+                    raise
+                return sentence.read(self.text, sign, values, single=single)
+            if not single and _ONE_NUMBER.fullmatch(expression):
+                raise Unreadable(NO_CALCULATION)
+            return expression
+        return sentence.read(self.text, sign, values, single=single)
+
+    def _solved(self, step: Step) -> tuple[str, bool]:
+        """Where the value of an unknown comes from: the nearest equation above that is linear in it, solved."""
+        literal = parse(self.text[step.start : step.stop])
+        sign = step.sign
+        reason = NO_VALUE
+        for _ in range(MAX_EQUATIONS):
+            sign = self.text.rfind("=", 0, sign)
+            if sign < 1 or literal is None:
+                break
+            try:
+                solved = self._root(sign, step.unknown)
+            except Unreadable:
+                continue
+            if solved is not None:
+                value = evaluate(f"-({solved})" if step.negated else solved)
+                if value is not None and equal(value, literal.value):
+                    return solved, False
+                reason = NOT_TRUE
+        raise Unreadable(reason)
+
+    def _collected(self, step: Step) -> str:
+        """The number that has to stand in the place of one of several on the right for the sides to be equal.
+
+        Raises if another stands there. Unknowns without a value must not matter: it is so for three choices of theirs.
+
+        The right side must be linear in the number or in its reciprocal, so that every other number makes it wrong.
+        """
+        literal = parse(self.text[step.start : step.stop])
+        found = []
+        for choice in range(CHOICES):
+            values = _Chosen(self.values, choice)
+            left = self._left(step.sign, values, single=True)
+            zero, one, two = (self._right_with(trial, step, values) for trial in "012")
+            expression = _place_of(left, zero, one, two)
+            value = evaluate(f"-({expression})" if step.negated else expression)
+            if value is None:
+                raise Unreadable(NOT_EXACT)
+            if literal is None or not equal(value, literal.value):
+                raise Unreadable(NOT_TRUE)
+            found.append(expression)
+            if not values.chosen:
+                break
+        return found[0]
+
+    def _right_with(self, trial: str, step: Step, values: Mapping[str, str]) -> str:
+        """The right side of a step with a trial value in the place of its literal."""
+        before, after = self.text[step.sign + 1 : step.start], self.text[step.stop : step.side_stop]
+        return self._side(f"{before}{trial}{after}", values)
+
+    def _root(self, sign: int, letter: str) -> str | None:
+        """The value that an equation gives its unknown, as arithmetic; None if it is not linear in it."""
+        reach = min(self.stop, sign + sentence.WINDOW)
+        stop = _END_OF_SIDE.search(self.text, sign + 1, reach)
+        end = stop.start() if stop else reach
+        if letter not in self.text[max(0, sign - sentence.WINDOW) : end]:
+            return None
+        root = self._linear_root(sign, end, letter, ("1", "2", "3"), "{0}/{1}")
+        return root or self._linear_root(sign, end, letter, ("1", "(1/2)", "(1/3)"), "{1}/{0}")
+
+    def _linear_root(self, sign: int, end: int, letter: str, trials: tuple[str, str, str], form: str) -> str | None:
+        """The root as arithmetic, if the gap between the sides is linear over the trials.
+
+        These are 1, 2 and 3, of the unknown or of its reciprocal.
+        """
+        gaps = []
+        for trial in trials:
+            used = _Noting({**self.values, letter: trial})
+            left = self._left(sign, used, single=True)
+            beside = _Noting({**self.values, letter: trial})
+            right = self._side(self.text[sign + 1 : end], beside)
+            if letter not in used.asked | beside.asked:
+                return None
+            if left == trial and letter not in beside.asked:
+                return right  # x = 300/3 is solved already
+            gap = evaluate(f"({left}) - ({right})")
+            if gap is None:
+                return None
+            gaps.append(gap)
+        first, second, third = gaps
+        slope, again = _minus(second, first), _minus(third, second)
+        top = _minus(slope, first)
+        if slope[0] == 0 or not equal(slope, again) or (top[0] == 0 and form[1] == "1"):
+            return None
+        if form[1] == "0" and not beside.asked:  # say it with the right side as written: (12 - 6)/2
+            rest = _minus((evaluate(right) or (0, 1)), top)
+            right = right if rest[0] == 0 else f"{right} - {_ascii(rest)}"
+            return right if equal(slope, (1, 1)) else f"{bracketed(right)}/{_ascii(slope)}"
+        if slope[0] < 0:
+            slope, top = (-slope[0], slope[1]), (-top[0], top[1])
+        return form.format(_ascii(top), _ascii(slope))
+
+    def _side(self, side: str, values: Mapping[str, str]) -> str:
+        """A right side as ASCII arithmetic."""
+        if self.is_latex:
+            try:
+                return latex.read(side.strip("& \n.,;"), values)
+            except Unreadable:
+                if "\\" in side.replace("\\$", ""):
+                    raise
+        return sentence.read(side, len(side), values, single=True)
+
+
+def _place_of(left: str, zero: str, one: str, two: str) -> str:
+    """Which number makes the right side equal the left, from the right sides that 0, 1 and 2 make."""
+    if evaluate(zero) is None and evaluate(f"({one}) - 2*({two})") == (0, 1):  # below a fraction's line
+        return f"({one})/({left})"
+    gap = evaluate(f"({two}) - 2*({one}) + ({zero})")
+    if gap is None or gap[0]:
+        raise Unreadable(NOT_EXACT)
+    if evaluate(f"({one}) - ({zero})") == (1, 1):
+        return f"({left}) - ({zero})"
+    if evaluate(zero) == (0, 1):
+        return f"({left})/({one})"
+    return f"(({left}) - ({zero}))/(({one}) - ({zero}))"
+
+
+_ONE_NUMBER = re.compile(r"\(*-?[\d.]+\)*", re.ASCII)
+_END_OF_SIDE = re.compile(
+    r"[=\n;:]|,(?!\d{3})|\.(?!\d)|(?<!\\)\$(?![\d.a-z])|\\(?:[\])\\]|end|q?quad|(?:Long)?[rR]ightarrow|implies)",
+    re.ASCII,
+)
+
+
+class _Chosen(dict[str, str]):
+    """Values of unknowns; those without one are given one, another for each choice."""
+
+    def __init__(self, values: Mapping[str, str], choice: int) -> None:
+        super().__init__(values)
+        self.choice = choice
+        self.chosen = False
+
+    def __contains__(self, letter: object) -> bool:
+        return isinstance(letter, str) and len(letter) == 1 and letter.isalpha() and letter not in "aAI"
+
+    def get(self, letter: str, _default: object = None) -> str:
+        value = super().get(letter)
+        if value is not None:
+            return value
+        self.chosen = True
+        return str(_CHOSEN[(ord(letter) * 7 + self.choice * 5) % len(_CHOSEN)])
+
+
+_CHOSEN = (2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31)
+
+
+class _Noting(Mapping[str, str]):
+    """The values of unknowns, noting whether any was asked for."""
+
+    def __init__(self, values: Mapping[str, str]) -> None:
+        self.values_of = values
+        self.asked: set[str] = set()
+
+    def __getitem__(self, letter: str) -> str:
+        value = self.values_of[letter]
+        self.asked.add(letter)
+        return value
+
+    def __contains__(self, letter: object) -> bool:
+        return letter in self.values_of
+
+    def __iter__(self):  # type: ignore[no-untyped-def]
+        return iter(self.values_of)
+
+    def __len__(self) -> int:
+        return len(self.values_of)
+
+
+def _minus(a: Ratio, b: Ratio) -> Ratio:
+    return a[0] * b[1] - b[0] * a[1], a[1] * b[1]
+
+
+def _ascii(value: Ratio) -> str:
+    """A value as one operand of ASCII arithmetic: ``5``, ``(-3)``, ``(3/4)``."""
+    text = lowest_terms(value).removesuffix("/1")
+    return text if text.isdigit() else f"({text})"

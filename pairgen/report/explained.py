@@ -1,0 +1,89 @@
+"""The terminal view of ``explain``: a solution with its results numbered in place, then what was found of each."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.constrain import Constrain
+from rich.padding import Padding
+from rich.rule import Rule
+from rich.table import Table
+from rich.text import Text
+
+from pairgen.report.terminal import LINE, cut, plain
+
+OUTSIDE = "*"
+"""What stands for the number of a drawn place that is no result."""
+
+
+def explained_view(found: Mapping[str, Any], width: int, where: str = "") -> RenderableType:
+    """What ``explain`` found in one solution. Results are marked as ``[3: 24]``, which survives without colour.
+
+    Args:
+        found: what ``explain`` returned.
+        width: cells of the view.
+        where: file and line that the solution is from.
+    """
+    parts: list[RenderableType] = [Rule(cut(where, LINE), style="dim")] if where else []
+    parts += [Text("solution", style="bold"), Padding(_marked(found), (0, 0, 0, 2)), Text()]
+    parts += [_table(found["steps"]) if found["steps"] else Text("no results found", style="dim"), Text()]
+    return Constrain(Group(*parts, _drawn(found), Text()), width)
+
+
+def _marked(found: Mapping[str, Any]) -> Text:
+    """The solution, each result in brackets behind its number; and the drawn place, if it is none of them."""
+    places = [(step["start"], step["stop"], str(number), step["check"]) for number, step in _numbered(found["steps"])]
+    drawn = found["drawn"]
+    if drawn and drawn["step"] is None:
+        places.append((drawn["start"], drawn["stop"], OUTSIDE, drawn["check"]))
+    solution, marked, done = found["solution"], Text(), 0
+    for start, stop, number, check in sorted(places):
+        if start < done:  # inside another result
+            continue
+        style = _STYLES.get(check, "")
+        marked.append_text(plain(solution[done:start]))
+        marked.append(f"[{number}: ", style)
+        marked.append_text(Text(plain(solution[start:stop]).plain, style=style))
+        marked.append("]", style)
+        done = stop
+    return marked.append_text(plain(solution[done:]))
+
+
+_STYLES = {"verified": "bold green", "unchecked": "bold yellow"}
+
+
+def _numbered(steps: list[Mapping[str, Any]]) -> list[tuple[int, Mapping[str, Any]]]:
+    return list(enumerate(steps, 1))
+
+
+def _table(steps: list[Mapping[str, Any]]) -> Table:
+    """One line per result: its number, the literal, whether it is proved, and by which calculation or why not."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0), show_edge=False)
+    table.add_column("#", justify="right", no_wrap=True)
+    table.add_column("as written", overflow="fold")
+    table.add_column("check", no_wrap=True)
+    table.add_column("calculation, or why it is unchecked", overflow="fold")
+    for number, step in _numbered(steps):
+        check = Text(plain(step["check"]).plain, style=_STYLES.get(step["check"], ""))
+        table.add_row(str(number), cut(step["text"], LINE), check, cut(step["expression"] or step["reason"], LINE))
+    return table
+
+
+def _drawn(found: Mapping[str, Any]) -> Text:
+    """What a build would make wrong: ``#3  24 -> 22  (result, verified)``."""
+    drawn = found["drawn"]
+    if drawn is None:
+        return Text.assemble(("nothing to make wrong: ", "bold"), cut(found["dropped"], LINE))
+    number = f"#{drawn['step']}" if drawn["step"] else OUTSIDE
+    checked = drawn["check"] if drawn["reason"] is None else f"{drawn['check']}: {drawn['reason']}"
+    return Text.assemble(
+        ("would be drawn: ", "bold"),
+        f"{number}  ",
+        cut(drawn["correct"], LINE),
+        " -> ",
+        cut(drawn["corrupted"], LINE),
+        "  (",
+        cut(f"{drawn['strategy']}, {checked}", LINE),
+        ")",
+    )
