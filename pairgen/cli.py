@@ -80,7 +80,7 @@ Seed = Annotated[int, typer.Option(help="Every random choice follows from it and
 Corruption = Annotated[
     str,
     typer.Option(
-        metavar="|".join(CORRUPTIONS),
+        metavar="WAY",
         help="How wrong values are drawn: "
         + "; ".join(f"{name}: {corruption.summary}" for name, corruption in CORRUPTIONS.items())
         + ".",
@@ -141,7 +141,14 @@ def build(
     if on_error not in ("stop", "skip"):
         raise typer.BadParameter("is stop or skip", param_hint="--on-error")
     options = Options(
-        seed, prompt_style, shots, shots_per_row, eval_size, corruption, corruptions, skip_broken=on_error == "skip"
+        seed=seed,
+        prompt_style=prompt_style,
+        shots=shots,
+        shots_per_row=shots_per_row,
+        eval_size=eval_size,
+        corruption=corruption,
+        corruptions=corruptions,
+        skip_broken=on_error == "skip",
     )
     given = source or []
     with _progress() as progress:
@@ -159,10 +166,13 @@ def build(
     if as_json:
         _print_json({"out": str(out), **{split: _built(dataset.manifest, split) for split in dataset.splits}})
         return
-    from pairgen.report.terminal import built_view
+    from pairgen.report.terminal import built_sentence, corruption_tables
 
     for split in dataset.splits:
-        Console().print(built_view(split, _built(dataset.manifest, split), corruptions), soft_wrap=True)
+        found = _built(dataset.manifest, split)
+        typer.echo(built_sentence(split, found, corruptions))
+        if "corruptions" in found:
+            Console().print(corruption_tables(found["corruptions"]), "")
     typer.echo(f"{out}: whole. Look at it with: pairgen show {shlex.quote(str(out))}")
 
 
@@ -222,7 +232,10 @@ def stats(
     metric: Annotated[str, typer.Option(metavar="|".join(METRICS), help="Edit distance to measure.")] = "levenshtein",
     unit: Annotated[str, typer.Option(metavar="char|word|token", help="What is counted.")] = "char",
     tokenizer: Annotated[str | None, typer.Option(metavar="ID", help="Tokenizer for --unit token.")] = None,
-    by: Annotated[str | None, typer.Option(metavar="source|strategy|check|reason", help="One line per value.")] = None,
+    by: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="One line per value of source, strategy, check or reason."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     from pairgen.stats import describe
@@ -291,16 +304,15 @@ def explain(
 ) -> None:
     from pairgen.explain import explain as run
     from pairgen.explain import solutions
+    from pairgen.report.explained import explained_view
 
     console = Console()
     for solution in itertools.islice(solutions(given), n):
         found = run(solution.text, solution.question, corruption, seed, solution.key)
         if as_json:
             _print_json(found)
-            continue
-        from pairgen.report.explained import explained_view
-
-        console.print(explained_view(found, console.width, solution.where))
+        else:
+            console.print(explained_view(found, console.width, solution.where))
 
 
 @app.command(

@@ -12,9 +12,10 @@ import pytest
 from typer.testing import Result
 
 import pairgen
+from pairgen.builders import CORRUPTIONS
 
 Run = Callable[..., Result]
-COMMANDS = ("build", "stats", "show", "validate")
+COMMANDS = ("build", "stats", "show", "validate", "explain")
 
 
 @pytest.fixture
@@ -40,17 +41,56 @@ def dataset(rows: Path, tmp_path: Path, run: Run) -> Path:
 def test_build_says_what_came_out(rows: Path, tmp_path: Path, run: Run) -> None:
     done = run("build", "metamath", "--source", rows, "--out", tmp_path / "out")
     assert done.exit_code == 0
-    assert "train: 40 pairs from 40 rows" in done.stdout
+    assert "train: 40 pairs from 40 rows; 40 verified (100%)" in done.stdout
+    assert re.search(r"^strategy +pairs +verified +share$", done.stdout, re.MULTILINE)
+    assert re.search(r"^result +40 +40 +100%$", done.stdout, re.MULTILINE)
+    assert "unchecked because" not in done.stdout
+
+
+def test_build_says_how_many_rows_made_fewer_pairs(rows: Path, tmp_path: Path, run: Run) -> None:
+    with rows.open("a") as file:
+        file.write("\n" + json.dumps({"query": "How many?", "response": "9 - 8 = 1.\nThe answer is: 1"}))
+    words = ("build", "metamath", "--source", rows, "--corruptions", 64, "--corruption", "digit")
+    done = run(*words, "--out", tmp_path / "out")
+    said = re.search(r"train: [\d,]+ pairs from 41 rows; .* verified .*; (\d+) rows made fewer than 64", done.stdout)
+    assert said
+    shown = json.loads(run(*words, "--out", tmp_path / "again", "--json").stdout)["train"]
+    assert shown["rows_with_fewer_pairs"] == int(said.group(1))
+    manifest = json.loads((tmp_path / "out" / "pairgen.json").read_text())
+    assert manifest["command"].endswith("--seed 0 --corruption digit --corruptions 64")
+    assert manifest["options"]["corruption"] == "digit"
+
+
+def test_corruptions_are_said_in_the_command_only_where_they_differ(dataset: Path) -> None:
+    assert "--corruption" not in json.loads((dataset / "pairgen.json").read_text())["command"]
+
+
+def test_build_without_corruptions_prints_one_line_per_split(tmp_path: Path, run: Run) -> None:
+    done = run("build", "arc", "--source", "sample:60", "--out", tmp_path / "out")
+    assert [line.split(":")[0] for line in done.stdout.splitlines()] == ["train", "eval", str(tmp_path / "out")]
+    assert "verified" not in done.stdout
 
 
 def test_build_json_is_one_object(rows: Path, tmp_path: Path, run: Run) -> None:
     out = tmp_path / "out"
     done = run("build", "metamath", "--source", rows, "--out", out, "--eval-size", 10, "--json")
-    assert json.loads(done.stdout) == {
+    found = json.loads(done.stdout)
+    told = {split: found[split].pop("corruptions") for split in ("train", "eval")}
+    assert found == {
         "out": str(out),
         "train": {"rows": 30, "pairs": 30, "drops": {}},
         "eval": {"rows": 10, "pairs": 10, "drops": {}},
     }
+    assert told["train"] == {
+        "definition": told["eval"]["definition"],
+        "pairs": 30,
+        "verified": 30,
+        "source": {"metamath": {"pairs": 30, "verified": 30}},
+        "strategy": {"result": {"pairs": 30, "verified": 30}},
+        "reason": {},
+    }
+    arc = json.loads(run("build", "arc", "--source", "sample:60", "--out", tmp_path / "arc", "--json").stdout)
+    assert set(arc["train"]) == {"rows", "pairs", "drops"}
 
 
 def test_stats_json_names_the_definition(dataset: Path, run: Run) -> None:
@@ -68,6 +108,23 @@ def test_stats_prints_the_papers_figures_beside(dataset: Path, run: Run) -> None
     assert "6.5%" in text
     assert "90%" in text
     assert "Levenshtein" in text
+
+
+def test_stats_shows_how_corruptions_were_checked(dataset: Path, run: Run) -> None:
+    text = run("stats", dataset).stdout
+    assert "corruptions: 30 pairs, 30 verified (100%)" in text
+    assert "corruptions:" not in run("stats", dataset, "--edit-distance").stdout
+    helped = " ".join(run("stats", "--help").stdout.replace("│", "").split())
+    assert "of source, strategy, check or reason" in helped
+    by = json.loads(run("stats", dataset, "--by", "reason", "--json").stdout)
+    assert by["train"]["edit_distance"]["by"]["reason"]["none"]["count"] == 30
+
+
+def test_help_lists_the_ways_of_corruption(run: Run) -> None:
+    for command in ("build", "explain"):
+        text = " ".join(run(command, "--help").stdout.replace("│", "").split())
+        for name, corruption in CORRUPTIONS.items():
+            assert f"{name}: {corruption.summary}" in text
 
 
 def test_show_marks_the_edit_without_colour(dataset: Path, run: Run) -> None:
@@ -102,6 +159,13 @@ def test_validate_passes_and_fails(dataset: Path, run: Run) -> None:
         (("build", "metamath"), 2, "--out"),
         (("build", "metamath", "--out", "x", "--source", "missing.jsonl"), 1, "missing.jsonl: no such file"),
         (("build", "metamath", "--out", "x", "--source", "sample", "--on-error", "cry"), 2, "stop or skip"),
+        (
+            ("build", "metamath", "--out", "x", "--source", "sample", "--corruption", "nearly"),
+            2,
+            "near, digit, operation",
+        ),
+        (("build", "metamath", "--out", "x", "--source", "sample", "--corruptions", "0"), 2, "from 1 to 64"),
+        (("build", "arc", "--out", "x", "--source", "sample", "--corruptions", "2"), 2, "say nothing to arc"),
         (("stats", "missing"), 1, "missing: no such folder"),
         (("show", "missing"), 1, "missing: no such folder"),
         (("validate", "."), 1, "not a whole pairgen dataset"),

@@ -85,9 +85,9 @@ _NO_OPERATOR = re.compile(r"(?<=[\d)])(?=\()|(?<=\))(?=\d)", re.ASCII)
 
 def plain(calculation: str) -> str:
     """A calculation as plain ASCII arithmetic: no currency, thousands separators or units, percent as ``(30/100)``."""
-    if _PLAIN.fullmatch(calculation) and "(" not in calculation:
+    if _PLAIN.fullmatch(calculation) and "(" not in calculation and "//" not in calculation:
         return calculation.strip()
-    text = calculation.translate(_ASCII).strip()
+    text = calculation.translate(_ASCII).strip().replace("//", "/")
     if not _PLAIN.fullmatch(text):
         text = _WORD.sub(lambda word: _WORDS[word.group().lower()], text)
         text = _UNIT_FORWARDS.sub("", _PERCENT.sub(r"(\1/100)", text))

@@ -5,6 +5,7 @@ something in the text hints at them.
 """
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator
 
 from pairgen.arithmetic import plain, sentence, units
@@ -14,7 +15,7 @@ from pairgen.arithmetic.reasons import Unreadable
 from pairgen.arithmetic.steps import Step
 
 _GOES_ON = (  # not a result if the expression goes on: `= 16 * $47`, `= 75/x`, `= 3 x 4`, `= 2(5)`, `= 8x`, `= 1,5`
-    rf"(?: *{OPERATOR}| *x(?= *[\d$])) *(?:[\d$€£(.]|[a-zA-Z]\b)|[(^_]|[a-fijknp-zA-KN-Z]\b|[.,]?\d|:(?!00)\d"
+    rf"(?: *{OPERATOR}| *x(?= *[\d$(])) *(?:[\d$€£(.]|[a-zA-Z]\b)|[(^_]|[a-fijknp-zA-KN-Z]\b|[.,]?\d|:(?!00)\d"
     r"| +of +[\d$]| \d{3}(?!\d)|\.\.\.\d"
 )
 _UNITS_THEN_MORE = r"(?: ?[a-zA-Z]++(?:/(?=[a-zA-Z]))?){1,4}+ ?[-+*/×÷·−–] ?[$€£]?[\d(]"  # = 24 slices - 15 slices
@@ -38,7 +39,6 @@ _WORDS = tuple(
         (" is ", "ea", r"(?:equal to )?"),
         (" or ", "a", ""),
         (" gives ", "yuht", r"(?:(?:you|us|him|her|them) )?"),
-        (" makes ", "", ""),
         (" for a total of ", "", ""),
     )
 )
@@ -46,22 +46,21 @@ _BEFORE_WORD = (", which", " which", ",")
 """What may stand between a calculation and such a word."""
 _SIGN_NEAR = re.compile(r"[-+*/×÷·–−^(]")
 _FACTOR_NEAR = re.compile(r"\d[A-Za-z]| (?:x|X|times|plus|minus|divided|multiplied) |\bof \d")
-_DIGIT_NEAR = re.compile(r"\d")
 
 _MARK = re.compile(rf"(<<([^<>\n]*)=[^<>=\n]*>>)(?: ?{CURRENCY}? ?({_PLAIN_LITERAL})( ?%)?)?", re.ASCII)
 _NUMBERS = re.compile(NUMBER, re.ASCII)
 _NAME = re.compile(r"(?<![\w)}\\^_*/+-])(?<![\d+*/^×·-] )\$?([A-Z](?=[a-z]+ ?\Z)|[A-Za-z](?= ?\Z))[a-z]* ?\Z", re.ASCII)
 _STATED = re.compile(
-    rf"=(?:[\d .$()*/+×÷-]{{1,60}}=)* ?(?:{CURRENCY} ?)?({_PLAIN_LITERAL})(?: ?{CURRENCY})?( ?%)?(?!{_GOES_ON}| *=)",
+    rf"=(?:[\d .$()*/+×÷%-]{{1,60}}=){{0,4}} ?(?:{CURRENCY} ?)?({_PLAIN_LITERAL})(?: ?{CURRENCY})?( ?%)?(?!{_GOES_ON}| *=)",
     re.ASCII,
 )
 
 _LETTER_AHEAD = re.compile(r"=(?=[ $\d.,*+−–-]{0,20}[A-Za-z](?![\w'’]))", re.ASCII)
 _LINEAR = re.compile(
-    rf"= ?(?:{CURRENCY} ?)?(?:(?:(?P<a>{NUMBER}) ?\*? ?)?(?:{CURRENCY} ?)?(?P<x>[A-Za-z])(?![\w'’])"
+    rf"= ?(?:{CURRENCY} ?)?(?:(?:(?P<a>{NUMBER}) ?\*? ?)?(?:{CURRENCY} ?)?(?P<x>[A-Za-z])(?![\w'’]| ?[$(\d])"
     rf"(?: ?[-+–−] ?(?:{CURRENCY} ?)?(?P<b>{NUMBER}))?(?!{_GOES_ON})"
     rf"|(?P<b2>{NUMBER}) ?[-+–−] ?(?:{CURRENCY} ?)?(?:(?P<a2>{NUMBER}) ?\*? ?)?(?:{CURRENCY} ?)?"
-    rf"(?P<x2>[A-Za-z])(?![\w'’]|{_GOES_ON}))",
+    rf"(?P<x2>[A-Za-z])(?![\w'’]| ?[$(\d]|{_GOES_ON}))",
     re.ASCII,
 )
 
@@ -103,13 +102,14 @@ def find(text: str, end: int) -> "list[re.Match[str] | Step]":
         at = text.find(word, 0, end)
         while at >= 0:
             after = at + len(word)
-            if text[after : after + 1] in following and _DIGIT_NEAR.search(text, max(0, at - 80), at):
+            if text[after : after + 1] in following and (word != " is " or _may_be_calculated(text, at)):
                 more.extend(_word_steps(text, end, at, pattern))
             at = text.find(word, after, end)
     if "<<" in text:
         marks = list(_MARK.finditer(text, 0, end))
-        found = [step for step in found if not _inside(step, marks)]
-        more = [step for step in more if not _inside(step, marks)]
+        starts_of_marks = [mark.start() for mark in marks]
+        found = [step for step in found if not _inside(step, marks, starts_of_marks)]
+        more = [step for step in more if not _inside(step, marks, starts_of_marks)]
         more.extend(_marked_steps(marks))
     if not more:
         return found
@@ -118,9 +118,17 @@ def find(text: str, end: int) -> "list[re.Match[str] | Step]":
     return [by_start[start] for start in sorted(by_start)]
 
 
-def _inside(step: re.Match[str] | Step, marks: list[re.Match[str]]) -> bool:
+def _may_be_calculated(text: str, at: int) -> bool:
+    """Whether there are signs of a calculation in front of ``is``, which stands behind all kinds of things."""
+    start = max(0, at - 40)
+    return bool(_SIGN_NEAR.search(text, start, at)) or " of " in text[start:at] or " times " in text[start:at]
+
+
+def _inside(step: re.Match[str] | Step, marks: list[re.Match[str]], starts: list[int]) -> bool:
+    """Whether a result stands in a mark; ``starts`` are those of the marks."""
     start = step.start if isinstance(step, Step) else step.start(1)
-    return any(mark.start() < start < mark.end(1) for mark in marks)
+    before = bisect_right(starts, start) - 1
+    return before >= 0 and start < marks[before].end(1)
 
 
 def _marked_steps(marks: list[re.Match[str]]) -> Iterator[Step]:
@@ -140,11 +148,16 @@ def values(text: str, end: int) -> Iterator[tuple[str, str]]:
         yield stated.group(1), stated.group(2)
 
 
+def _is_near_an_operator(text: str, start: int, stop: int) -> bool:
+    """Whether anything joins operands there: for asking before a text is read."""
+    return bool(_SIGN_NEAR.search(text, start, stop) or _FACTOR_NEAR.search(text, start, stop))
+
+
 def _is_calculation(text: str, sign: int) -> bool:
     """Whether a sentence's calculation, or an equation in an unknown, ends at a sign."""
     start = max(0, sign - plain.WINDOW)
     start = max(start, *(text.rfind(pause, start, sign) for pause in ("=", ", ", ": ")))
-    if not (_SIGN_NEAR.search(text, start, sign) or _FACTOR_NEAR.search(text, start, sign)):
+    if not _is_near_an_operator(text, start, sign):
         return False
     try:
         sentence.read(text, sign, _ANY_VALUE)
@@ -229,5 +242,5 @@ def _word_steps(text: str, end: int, at: int, pattern: re.Pattern[str]) -> Itera
             break
     if result is None or not sign:
         return
-    if plain.starts(plain.backwards(text, sign)) or (pattern is _WORDS[0][2] and _is_calculation(text, sign)):
+    if plain.starts(plain.backwards(text, sign)) or _is_calculation(text, sign):
         yield Step(*result.span(1), result.group(2) is not None, sign)

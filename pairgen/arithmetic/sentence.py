@@ -136,7 +136,7 @@ class _Reader:
             if kind in _NUMBERS:
                 self.pieces.append(_value(kind, text))
                 return
-            if kind == "word" and not words and text.lower() in NUMBER_WORDS:
+            if kind == "word" and words <= (text != "one") and text.lower() in NUMBER_WORDS:
                 self.pieces.append(NUMBER_WORDS[text.lower()])
                 return
             if text in _CLOSE:

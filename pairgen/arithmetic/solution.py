@@ -63,6 +63,8 @@ def judge(expression: str, result: Literal, percent: bool, substituted: bool = F
     A result with a percent sign is read first as hundredths (``1/4 = 25%``: ``100*(1/4)`` is 25), then as the bare
     number (``1/4 * 100 = 25%``), so that ``expression`` always has the value of the literal as it is written.
     """
+    if _ONE_NUMBER.fullmatch(expression):
+        return NO_CALCULATION
     value = evaluate(expression)
     if value is None:
         return TOO_LARGE if len(expression) > 300 else NOT_EXACT
@@ -120,7 +122,9 @@ class Solution:
         """The proof that a step states its result rightly, or the reason why there is none."""
         if step.sign < 0:
             proof = prove(step.marked, self.text[step.start : step.stop], step.percent)
-            return NOT_TRUE if proof is None else proof
+            if proof is None:
+                return NO_CALCULATION if _ONE_NUMBER.fullmatch(step.marked) else NOT_TRUE
+            return proof
         if not self.is_latex and not step.negated and not step.unknown:
             calculation = calculation_before(self.text, step.sign)
             if calculation is not None:
@@ -251,7 +255,7 @@ class Solution:
             if letter not in used.asked | beside.asked:
                 return None
             if left == trial and letter not in beside.asked:
-                return right  # x = 300/3 is solved already
+                return None if _ONE_NUMBER.fullmatch(right) else right  # x = 300/3 is solved already
             gap = evaluate(f"({left}) - ({right})")
             if gap is None:
                 return None
@@ -287,8 +291,11 @@ def _place_of(left: str, zero: str, one: str, two: str) -> str:
     gap = evaluate(f"({two}) - 2*({one}) + ({zero})")
     if gap is None or gap[0]:
         raise Unreadable(NOT_EXACT)
-    if evaluate(f"({one}) - ({zero})") == (1, 1):
+    step = evaluate(f"({one}) - ({zero})")
+    if step == (1, 1):
         return f"({left}) - ({zero})"
+    if step == (-1, 1):
+        return f"({zero}) - ({left})"
     if evaluate(zero) == (0, 1):
         return f"({left})/({one})"
     return f"(({left}) - ({zero}))/(({one}) - ({zero}))"
@@ -296,7 +303,8 @@ def _place_of(left: str, zero: str, one: str, two: str) -> str:
 
 _ONE_NUMBER = re.compile(r"\(*-?[\d.]+\)*", re.ASCII)
 _END_OF_SIDE = re.compile(
-    r"[=\n;:]|,(?!\d{3})|\.(?!\d)|(?<!\\)\$(?![\d.a-z])|\\(?:[\])\\]|end|q?quad|(?:Long)?[rR]ightarrow|implies)",
+    r"[=\n;:]|,(?!\d{3})|\.(?!\d)|(?<!\\)\$(?![\d.a-z])|\\(?:[\])\\]|end|q?quad|(?:Long)?[rR]ightarrow|implies)"
+    r"| (?:and|so|then|where|which|when|or|if|for|with|because|since|gives|is|are|we|thus|therefore|to)\b",
     re.ASCII,
 )
 

@@ -17,6 +17,8 @@ from pairgen.sources import Hub
 
 _MARK = re.compile(r"<<([^<>\n]*)>>")
 _RESULT = re.compile(rf"-?{NUMBER}(?:/\d+)?", re.ASCII)
+_NUMBER_ALONE = re.compile(r"[\d.,$ ]*", re.ASCII)
+_SIGN = re.compile(r"= *\$? *\Z")
 _PERCENT = re.compile(r" ?%")
 
 
@@ -37,8 +39,14 @@ def strip_marks(answer: str) -> tuple[str, list[Step]]:
     steps = []
     for start, calculation in starts:
         result = _RESULT.match(text, start)
-        if result is not None:
-            steps.append(Step(start, result.end(), _PERCENT.match(text, result.end()) is not None, marked=calculation))
+        if result is None:
+            continue
+        percent = _PERCENT.match(text, result.end()) is not None
+        sign = _SIGN.search(text, 0, start) if _NUMBER_ALONE.fullmatch(calculation) else None
+        if sign is not None:  # <<40=40>> says nothing: the calculation stands in front of the mark
+            steps.append(Step(start, result.end(), percent, sign.start()))
+        else:
+            steps.append(Step(start, result.end(), percent, marked=calculation))
     return text, steps
 
 

@@ -43,9 +43,7 @@ def _marked(found: Mapping[str, Any]) -> Text:
             continue
         style = _STYLES.get(check, "")
         marked.append_text(plain(solution[done:start]))
-        marked.append(f"[{number}: ", style)
-        marked.append_text(Text(plain(solution[start:stop]).plain, style=style))
-        marked.append("]", style)
+        marked.append(f"[{number}: {plain(solution[start:stop])}]", style)
         done = stop
     return marked.append_text(plain(solution[done:]))
 

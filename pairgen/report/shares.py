@@ -20,19 +20,19 @@ def tables(found: Mapping[str, Any]) -> list[Shares]:
     """By source, by strategy, and the reasons of the unchecked, of what ``stats.corruptions.shares`` counted."""
     made = []
     for by in ("source", "strategy"):
-        rows = [
+        rows: list[tuple[str, ...]] = [
             (name, f"{counts['pairs']:,}", f"{counts['verified']:,}", share(counts["verified"], counts["pairs"]))
             for name, counts in found[by].items()
         ]
         made.append(_shortened((by, "pairs", "verified", "share"), rows))
-    reasons = [(name, f"{count:,}", share(count, found["pairs"])) for name, count in found["reason"].items()]
-    if reasons:
-        made.append(_shortened(("unchecked because", "pairs", "of all"), reasons))
+    rows = [(name, f"{count:,}", share(count, found["pairs"])) for name, count in found["reason"].items()]
+    if rows:
+        made.append(_shortened(("unchecked because", "pairs", "of all"), rows))
     return made
 
 
 def _shortened(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> Shares:
-    others = f"{len(rows) - MOST:,} more, each of fewer pairs" if len(rows) > MOST else ""
+    others = f"{len(rows) - MOST:,} more, with no more pairs each" if len(rows) > MOST else ""
     return Shares(heads, rows[:MOST], others)
 
 

@@ -58,7 +58,8 @@ def _split(name: str, split: Mapping[str, Any]) -> list[RenderableType]:
         for column, groups in distance.get("by", {}).items():
             parts += [Text(), _by_table(column, groups)]
     if "corruptions" in split:
-        parts += [Text(), corruption_tables(split["corruptions"])]
+        said = f"{split['corruptions']['pairs']:,} pairs, {shares.verified(split['corruptions'])}"
+        parts += [Text(), Text.assemble(("corruptions: ", "bold"), said), corruption_tables(split["corruptions"])]
     if split["drops"]:
         rows = ", ".join(f"{reason} {count:,}" for reason, count in split["drops"].items())
         parts += [Text(), Text.assemble(("dropped rows: ", "bold"), plain(rows))]
@@ -66,15 +67,25 @@ def _split(name: str, split: Mapping[str, Any]) -> list[RenderableType]:
 
 
 def corruption_tables(found: Mapping[str, Any]) -> RenderableType:
-    """How corruptions were checked, of what ``stats.corruptions.shares`` counted: the sum, then by what they are."""
-    sentence = f"{found['pairs']:,} pairs, {shares.verified(found)}"
-    parts: list[RenderableType] = [Text.assemble(("corruptions: ", "bold"), sentence)]
+    """How corruptions were checked, of what ``stats.corruptions.shares`` counted."""
+    parts: list[RenderableType] = []
     for made in shares.tables(found):
         table = _table(*made.heads)
         for first, *figures in made.rows:
             table.add_row(cut(first, LINE), *figures)
-        parts += [table, *([Text(made.others, style="dim")] if made.others else [])]
+        parts += [*([Text()] if parts else []), table, *([Text(made.others, style="dim")] if made.others else [])]
     return Group(*parts)
+
+
+def built_sentence(name: str, split: Mapping[str, Any], corruptions: int) -> str:
+    """What came out of a split, in one line: pairs, how many are verified, rows with fewer than wanted, drops."""
+    said = [f"{name}: {split['pairs']:,} pairs from {split['rows']:,} rows"]
+    if "corruptions" in split:
+        said.append(shares.verified(split["corruptions"]))
+    if corruptions > 1 and split.get("rows_with_fewer_pairs"):
+        said.append(f"{split['rows_with_fewer_pairs']:,} rows made fewer than {corruptions}")
+    said += [f"dropped {count:,}: {reason}" for reason, count in split["drops"].items()]
+    return plain("; ".join(said)).plain
 
 
 def _heading(name: str, split: Mapping[str, Any]) -> Text:

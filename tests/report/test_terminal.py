@@ -139,6 +139,12 @@ def test_what_is_unknown_is_left_out() -> None:
     assert "expression" not in text
 
 
+def test_why_a_pair_is_unchecked_stands_behind_the_check() -> None:
+    texts = {**good_rows()["train"][0], "check": "unchecked", "reason": "not true as read", "expression": None}
+    lines = [line.split() for line in rendered(pair_view(texts, 80)).splitlines()]
+    assert lines[lines.index(["check", "unchecked"]) + 1] == ["reason", "not", "true", "as", "read"]
+
+
 def test_exact_values_are_shown_where_they_say_more() -> None:
     given = good_rows()["train"][0]
     assert "exactly" not in rendered(pair_view({**given, "correct_value": "2/1", "corrupted_value": "13/1"}, 80))
@@ -149,11 +155,13 @@ HOSTILE = "\x1b[31mred\x1b]0;title\x07\x9b2J \r[bold]not bold[/bold][/] \u202egn
 
 
 def test_a_hostile_text_is_shown_and_not_obeyed() -> None:
-    texts = dict.fromkeys(("source", "pair_id", "group_id", "correct", "corrupted", "check", "strategy"), HOSTILE)
+    texts = dict.fromkeys(
+        ("source", "pair_id", "group_id", "correct", "corrupted", "check", "reason", "strategy"), HOSTILE
+    )
     view = pair_view(row(f" {HOSTILE} x", f" {HOSTILE} y", HOSTILE, **texts, expression=HOSTILE), 400)
     text = rendered(view, 400)
     assert not any(letter in text for letter in "\x1b\x07\x9b\r\u202e\u2066")
-    assert text.count("\\x1b[31mred\\x1b]0;title\\x07\\x9b2J \\r[bold]not bold[/bold][/] \\u202egnp.exe\\u2066") >= 9
+    assert text.count("\\x1b[31mred\\x1b]0;title\\x07\\x9b2J \\r[bold]not bold[/bold][/] \\u202egnp.exe\\u2066") >= 10
     assert ":smile:" in text
 
 

@@ -1,0 +1,170 @@
+"""No text makes the engine slow: each ends within a bound that hanging, not slowness, would break."""
+
+import random
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pairgen.arithmetic.corrupt import corrupt
+from pairgen.arithmetic.draws import Draws
+from pairgen.arithmetic.solution import Solution
+from pairgen.arithmetic.wrong import CORRUPTIONS
+
+BOUND = 5.0
+"""Seconds. Most of these texts take a hundredth of it."""
+
+LONG = 100_000
+"""Code points: what a builder lets through."""
+
+TEXTS = {
+    "digits": "1" * 1_000_000,
+    "a result of digits": "1 + 1 = " + "1" * 1_000_000,
+    "signs": "=" * LONG,
+    "signs with numbers": "1=" * (LONG // 2),
+    "one sum": "1 + " * (LONG // 4) + "= 2",
+    "open brackets": "(" * LONG + " = 1",
+    "brackets": "(" * (LONG // 2) + "1" + ")" * (LONG // 2) + " = 1",
+    "words": "a " * (LONG // 2) + "= 1",
+    "units": ("ab/" * 30 + "1 = 1 ") * 1_000,
+    "numbers": "1 1 1 " * (LONG // 6) + "= 1",
+    "values": "x = 1 " * (LONG // 6),
+    "values below an equation": "2x + 3 = 9\n" + "x = 1\n" * (LONG // 6),
+    "equations": "2x + 3 = 9\n" * (LONG // 11),
+    "equations in latex": "\\ $2x + 3 = 9$\n" * (LONG // 15),
+    "groups": "1,111" * (LONG // 5) + " = 1",
+    "conversions": "60 minutes = 1 hour " * (LONG // 20),
+    "marks": "<<1+1=2>>2 " * (LONG // 11),
+    "is": " is 1" * (LONG // 5),
+    "3 is": "3 + 1 is 1 or 4 " * (LONG // 16),
+    "open braces": "\\frac" + "{" * 10_000 + " = 1",
+    "braces": "\\" + "{" * 10_000 + "1" + "}" * 10_000 + " = 1",
+    "fractions": "\\frac{1}" * 5_000 + "{2} = 1",
+    "nested fractions": "\\frac{1}{" * 5_000 + "2" + "}" * 5_000 + " = 1",
+    "roots": "$" + "\\sqrt{2+" * 40 + "1" + "}" * 40 + " = 1$",
+    "powers": "$9^{9^{9^{9}}} = 1$ and \\(9**9**9 = 1\\)",
+    "plain powers": "9**9**9 = 1, 9^9^9 = 1, 2^-9999999999 = 1",
+    "factorials": "$99! = 1, 20!! = 2, 20!^{20!} = 3, \\binom{9999}{20} = 1$",
+    "long decimals": "$0." + "3" * 200 + " \\cdot 3 = 1$ and 1." + "0" * 200 + " = 1",
+    "borders": "\\\\ & = 1" * (LONG // 8),
+    "rows": "\\begin{align*}" + "&= 2 \\cdot 3 \\\\\n" * 6_000 + "\\end{align*}",
+    "drawings": "[asy]" * (LONG // 5) + " 1 + 1 = 2",
+    "code": "```" * (LONG // 3) + " 1 + 1 = 2",
+    "latex numbers": "\\ " + "1{,}111" * (LONG // 7) + " = 1",
+    "right sides": "$1 + 1 = " + "1 + " * (LONG // 4) + "x$ \\ ",
+    "negated": "= - $1 " * (LONG // 7),
+    "currency": "=" + "$" * LONG + "1",
+    "spaces": "1 +" + " " * LONG + "1 =" + " " * LONG + "2",
+    "newlines": "1 +" + "\n" * LONG + "1 = 2",
+    "brackets with remarks": "1 (" + "a" * 60 + ") " * 1_000 + " + 1 = 2",
+    "half": "half of " * (LONG // 8) + " 2 = 1",
+    "boxed": "\\boxed{" * (LONG // 7) + "1",
+    "boxed text": "\\boxed{" + "( , A" * (LONG // 5) + "1",
+    "steps": "Step " * (LONG // 5) + "4",
+}
+
+
+def run(text: str, corruption: str = "near") -> float:
+    start = time.perf_counter()
+    solution = Solution(text, len(text), (7, 1))
+    corrupt(solution, "What is 1 + 1?", Draws("row", 0), CORRUPTIONS[corruption].draw, 4)
+    return time.perf_counter() - start
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_no_text_is_slow(name: str) -> None:
+    assert run(TEXTS[name]) < BOUND
+    assert run("\\frac12 " + TEXTS[name]) < BOUND
+
+
+PIECES = [
+    *[
+        "=",
+        " = ",
+        "==",
+        "&=",
+        "1",
+        "23",
+        "4.5",
+        "1,000",
+        "1 1/2",
+        "1/2",
+        "x",
+        "2x",
+        "$",
+        "%",
+        "+",
+        "-",
+        "*",
+        "/",
+        "^",
+        "**",
+    ],
+    *[
+        "(",
+        ")",
+        "{",
+        "}",
+        "[",
+        "]",
+        "\\frac",
+        "\\dfrac12",
+        "\\sqrt",
+        "\\cdot",
+        "\\boxed{",
+        "\\text{ a}",
+        "\\\\",
+        "\\binom",
+    ],
+    *[
+        "!",
+        "_",
+        "\\pi",
+        "\\left(",
+        "\\right)",
+        ",",
+        ".",
+        " ",
+        "\n",
+        " of ",
+        " times ",
+        " equals ",
+        " is ",
+        " or ",
+        "half",
+    ],
+    *[
+        "minutes",
+        "hours",
+        " pens/box",
+        "-ounce",
+        "[asy]",
+        "[/asy]",
+        "```",
+        "<<",
+        ">>",
+        "½",
+        "€",
+        "−",
+        "é",
+        "\u202e",
+        "#### ",
+    ],
+]
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=80), st.sampled_from(sorted(CORRUPTIONS)))
+@settings(deadline=None)
+def test_any_mixture_ends(pieces: list[str], corruption: str) -> None:
+    assert run("".join(pieces), corruption) < BOUND
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(200))
+def test_long_mixtures_end(seed: int) -> None:
+    """Few pieces, repeated often and in another order each time: what breaks patterns that go back over their tracks."""
+    source = random.Random(seed)
+    few = source.sample(PIECES, source.randint(1, 6))
+    text = "".join(source.choice(few) for _ in range(20_000))
+    assert run(text, source.choice(sorted(CORRUPTIONS))) < BOUND
