@@ -20,6 +20,8 @@ from pairgen.records import Drop, Rejection
 
 MAX_DRAWS = 32
 """Wrong values tried for one place before it is given up."""
+MIN_ALONE = 3
+"""Smaller numbers in the reasoning are seldom results: ``one of 2 cases``."""
 
 STRATEGIES = {
     "result": "the result of a calculation",
@@ -46,7 +48,12 @@ _ENTRY = re.compile(rf"(?<=[\s&])({LATEX_NUMBER})(?= *(?:&|\\\\|\\end\{{[pbvB]?m
 _TERM_IN_LATEX = re.compile(rf"(?<=[-+=(] )({LATEX_NUMBER})(?=[ ),.$+\]]|-|\\[\\\]]|\n)", re.ASCII)
 _GIVEN = re.compile(NUMBER, re.ASCII)
 _WORD = re.compile(r"[a-z]+", re.ASCII)
-_NO_REASONING = re.compile(  # labels, list numbers, dates, lengths of drawings
+_SUPPOSED = re.compile(
+    r"\b(?:[Ii]f|[Ll]et|[Ww]hen|[Ww]here|at|[Ff]or|[Ss]ett?ing|[Ss]et|[Ss]uppose|[Aa]ssum(?:e|ing)|[Cc]ase|[Tt]aking|[Tt]ake|[Tt]r(?:y|ying)"
+    r"|[Tt]est(?:ing)?|say|[Ww]hether|see if|[Gg]iven(?: that)?|[Pp]lug(?:ging)?(?: in)?|[Ss]ubstitut(?:e|ing)|[Oo]ccurs|[Ii]nvalid)\b"
+    r"[^.;]*\Z"
+)
+_LABEL = re.compile(  # labels, list numbers, dates, lengths of drawings
     r"(?:\b(?:[Ss]tep|[Ee]quation|[Cc]ase|[Ff]igure|[Pp]art|[Ll]emma|[Pp]roblem|[Mm]ethod|[Ss]olution|[Oo]ption|[Cc]hapter|[Pp]age)s?\s*[#(]?"
     r"|\b(?:January|February|March|April|May|June|July|August|September|October|November|December)\s+"
     r"|(?:\A|\n)\s*[(\[]?)\$?\Z"
@@ -101,7 +108,7 @@ def corrupt(
             if place is None:
                 continue
             if place.proof is None or (place.proof.substituted and _is_given(place, question)):
-                waiting.setdefault(_rank(place, question), []).append(place)
+                waiting.setdefault(_rank(place, question, solution.text), []).append(place)
             elif use(place):
                 return rejections
         if rejections:
@@ -128,16 +135,20 @@ def _given_values(question: str) -> frozenset[str]:
     return frozenset([lowest_terms(literal.value) for literal in literals if literal] + [f"{word}/1" for word in words])
 
 
-def _rank(place: Place, question: str) -> str:
+def _rank(place: Place, question: str, text: str) -> str:
     """How good a place is that is not among the best: a key of ``_RANKS``."""
     if place.proof is not None:
         return "restated"
+    if place.strategy == "stated-value" and _is_supposed(place, text):
+        return "supposed"
     if place.strategy in ("collected", "stated-value"):
         return place.strategy
     return "given" if _is_given(place, question) else "result"
 
 
 _RANKS = ("restated", "result", "given", "collected", "stated-value")
+_LAST_RANK = "supposed"
+"""A value that is only tried: ``if x = 3``."""
 
 
 def _others(
@@ -148,6 +159,7 @@ def _others(
         kind = waiting.get(rank, ())
         yield [place._replace(strategy="restated") for place in kind] if rank == "restated" else kind
     yield from _outside_calculations(solution, question, draws)
+    yield waiting.get(_LAST_RANK, ())
 
 
 def _more(
@@ -200,32 +212,46 @@ def _is_unfinished(fraction: Literal, step: Step) -> bool:
 
 
 def _outside_calculations(solution: Solution, question: str, draws: Draws) -> Iterator[Iterator[Place]]:
-    """Numbers that are no results and not the question's: what follows an equals sign, then others of the reasoning."""
+    """Numbers that are no results and not the question's: what follows an equals sign, then others of the reasoning.
+
+    The boxed answer of a solution in LaTeX is among the latter, but comes behind numbers that stand alone.
+    """
     text, stop = solution.visible, solution.stop
-    given = set(_GIVEN.findall(question))
-    if solution.is_latex:
-        stated = [*formulas.values(text, stop)]
-        patterns = [_ALONE_IN_LATEX, _BOXED, _ENTRY, _TERM_IN_LATEX]
-    else:
-        stated = [match.span(1) for match in _STATED_VALUE.finditer(text, 0, stop)]
-        patterns = [_NUMBER_IN_REASONING]
-    yield _in_random_order(text, "stated-value", [span for span in stated if text[slice(*span)] not in given], draws)
-    for pattern in patterns:
-        fitting = [
-            match.span(1)
-            for match in pattern.finditer(text, 0, stop)
-            if (pattern is _BOXED or match.group(1) not in given)
-            and not _NO_REASONING.search(text, max(0, match.start(1) - 40), match.start(1))
-        ]
-        yield _in_random_order(text, "number", fitting, draws)
+    given = _given_values(question)
+
+    def places(strategy: str, spans: Iterable[tuple[int, int]], least: int = 0) -> Iterator[Place]:
+        left = [Place(strategy, *span, right, None, STATED) for span in spans if (right := parse(text[slice(*span)]))]
+        left = [place for place in left if place.right.units >= least and _is_said_of_something(place, text)]
+        if least:
+            left = [place for place in left if lowest_terms(place.right.value) not in given]
+        while left:
+            yield left.pop(draws.below(len(left)))
+
+    def matches(pattern: re.Pattern[str]) -> Iterator[tuple[int, int]]:
+        return (match.span(1) for match in pattern.finditer(text, 0, stop))
+
+    if not solution.is_latex:
+        yield places("stated-value", matches(_STATED_VALUE), 1)
+        yield places("number", matches(_NUMBER_IN_REASONING), 1)
+        return
+    yield places("stated-value", formulas.values(text, stop), 1)
+    yield places("number", matches(_ALONE_IN_LATEX), MIN_ALONE)
+    yield places("number", matches(_BOXED))
+    yield places("number", matches(_ENTRY), 1)
+    yield places("number", matches(_TERM_IN_LATEX), MIN_ALONE)
 
 
-def _in_random_order(text: str, strategy: str, spans: list[tuple[int, int]], draws: Draws) -> Iterator[Place]:
-    while spans:
-        start, end = spans.pop(draws.below(len(spans)))
-        right = parse(text[start:end])
-        if right is not None:
-            yield Place(strategy, start, end, right, None, STATED)
+def _is_said_of_something(place: Place, text: str) -> bool:
+    """Whether a number is no label, no number of a list, no date, and no value that is only supposed."""
+    return not (
+        _LABEL.search(text, max(0, place.start - 40), place.start)
+        or (place.strategy == "stated-value" and _is_supposed(place, text))
+    )
+
+
+def _is_supposed(place: Place, text: str) -> bool:
+    """Whether a value is only tried or set: ``if x = 3``."""
+    return _SUPPOSED.search(text, max(0, place.start - 60), place.start) is not None
 
 
 def _wrong(place: Place, solution: Solution, draws: Draws, draw: Draw, made: list[Rejection]) -> Literal | None:

@@ -76,13 +76,13 @@ def _stated(text: str, end: int) -> Iterator[tuple[re.Match[str], str]]:
     """Each literal behind an equals sign, and what stands on the left of the sign."""
     for result in _RESULT.finditer(text, 0, end):
         sign = result.start()
-        if sign and text[sign - 1] not in "<>!:≤≥":
+        if sign and text[sign - 1] not in "<>:≤≥":
             yield result, side_before(text, sign)
 
 
 MAX_COLLECTED = 3
 """Numbers of one right side that are looked at."""
-_SIGN = re.compile(r"(?<![<>!:≤≥=])=(?!=)")
+_SIGN = re.compile(r"(?<![<>:≤≥=])=(?!=)")
 _DIGITS = re.compile(LATEX_NUMBER, re.ASCII)
 _FACTOR = re.compile(
     r"(?<![\w.^_])(?<!\^\{)(?<!_\{)(?<!\^\{-)(?<!frac )(?<!\\sqrt\{)(?<!\\sqrt\[)"
@@ -90,7 +90,7 @@ _FACTOR = re.compile(
     re.ASCII,
 )
 _HAS_OPERATION = re.compile(
-    r"[-+*/^!×·÷]|\d *[A-Za-z(]|\) *\(|\\(?:cdot|times|div|[dt]?frac|sqrt|binom|ast)(?![a-zA-Z])"
+    r"[-+*/^!×·÷]|\d *[A-Za-z(]|\) *\(|\\(?:cdot|times|div|[dt]?frac|sqrt|binom|choose|ast)(?![a-zA-Z])"
     r"|\d[^\\{}]*\\(?:pi|left)",
     re.ASCII,
 )

@@ -163,6 +163,9 @@ class _Parser:
         if following in _CLOSING:
             self.at += len(following)
             inner = self.sum(depth + 1)
+            if following == "{" and self.peek() == "\\choose":
+                self.at += len("\\choose")
+                inner = self.binomial(inner, self.sum(depth + 1))
             self.take(_CLOSING[following])
             return bracketed(inner)
         if following[:1] == "\\":
