@@ -49,9 +49,9 @@ _TERM_IN_LATEX = re.compile(rf"(?<=[-+=(] )({LATEX_NUMBER})(?=[ ),.$+\]]|-|\\[\\
 _GIVEN = re.compile(NUMBER, re.ASCII)
 _WORD = re.compile(r"[a-z]+", re.ASCII)
 _SUPPOSED = re.compile(
-    r"\b(?:[Ii]f|[Ll]et|[Ww]hen|[Ww]here|at|[Ff]or|[Ss]ett?ing|[Ss]et|[Ss]uppose|[Aa]ssum(?:e|ing)|[Cc]ase|[Tt]aking|[Tt]ake|[Tt]r(?:y|ying)"
-    r"|[Tt]est(?:ing)?|say|[Ww]hether|see if|[Gg]iven(?: that)?|[Pp]lug(?:ging)?(?: in)?|[Ss]ubstitut(?:e|ing)|[Oo]ccurs|[Ii]nvalid)\b"
-    r"[^.;]*\Z"
+    r"\b(?:if|let|when|where|at|for|sett?ing|set|suppose|assum(?:e|ing)|case|taking|take|tr(?:y|ying)|test(?:ing)?|say"
+    r"|whether|see if|given(?: that)?|plug(?:ging)?(?: in)?|substitut(?:e|ing)|occurs|invalid)\b[^.;]*\Z",
+    re.IGNORECASE,
 )
 _LABEL = re.compile(  # labels, list numbers, dates, lengths of drawings
     r"(?:\b(?:[Ss]tep|[Ee]quation|[Cc]ase|[Ff]igure|[Pp]art|[Ll]emma|[Pp]roblem|[Mm]ethod|[Ss]olution|[Oo]ption|[Cc]hapter|[Pp]age)s?\s*[#(]?"

@@ -7,6 +7,7 @@ something in the text hints at them.
 import re
 from bisect import bisect_right
 from collections.abc import Iterator
+from functools import lru_cache
 
 from pairgen.arithmetic import plain, sentence, units
 from pairgen.arithmetic.numbers import NUMBER
@@ -15,8 +16,8 @@ from pairgen.arithmetic.reasons import Unreadable
 from pairgen.arithmetic.steps import Step
 
 _GOES_ON = (  # not a result if the expression goes on: `= 16 * $47`, `= 75/x`, `= 3 x 4`, `= 2(5)`, `= 8x`, `= 1,5`
-    rf"(?: *{OPERATOR}| *x(?= *[\d$(])) *(?:[\d$€£(.]|[a-zA-Z]\b)|[(^_]|[a-fijknp-zA-KN-Z]\b|[.,]?\d|:(?!00)\d"
-    r"| +of +[\d$]| \d{3}(?!\d)|\.\.\.\d"
+    rf"(?: *{OPERATOR}| *x(?= *[\d$(])) *(?:[\d$€£(.]|[a-zA-Z]\b)|[(^_]|(?!k [a-z])[a-fijknp-zA-KN-Z]\b"
+    r"|[.,]?\d|:(?!00)\d| +of +[\d$]| \d{3}(?![\d-])|\.\.\.\d"
 )
 _UNITS_THEN_MORE = r"(?: ?[a-zA-Z]++(?:/(?=[a-zA-Z]))?){1,4}+ ?[-+*/×÷·−–] ?[$€£]?[\d(]"  # = 24 slices - 15 slices
 _PLAIN_LITERAL = rf"-?(?:\d+ \d+/\d+(?![\d/])|{NUMBER}(?:/\d+)?)"
@@ -36,22 +37,24 @@ _WORDS = tuple(
     (word, frozenset("$0123456789" + others), re.compile(word + pattern + _STATED_NUMBER, re.ASCII))
     for word, others, pattern in (
         (" equal", "s ", r"s? (?:to )?"),
-        (" is ", "ea", r"(?:equal to )?"),
         (" or ", "a", ""),
         (" gives ", "yuht", r"(?:(?:you|us|him|her|them) )?"),
         (" for a total of ", "", ""),
     )
 )
-_BEFORE_WORD = (", which", " which", ",")
-"""What may stand between a calculation and such a word."""
 _SIGN_NEAR = re.compile(r"[-+*/×÷·–−^(]")
 _FACTOR_NEAR = re.compile(r"\d[A-Za-z]| (?:x|X|times|plus|minus|divided|multiplied) |\bof \d")
 
+_HALF = re.compile(
+    rf"[Hh]alf of (?:the )?{CURRENCY}?({NUMBER})(?: [a-z]+){{0,3}} (?:is|are) {CURRENCY}?({NUMBER})(?!{_GOES_ON})",
+    re.ASCII,
+)
 _MARK = re.compile(rf"(<<([^<>\n]*)=[^<>=\n]*>>)(?: ?{CURRENCY}? ?({_PLAIN_LITERAL})( ?%)?)?", re.ASCII)
 _NUMBERS = re.compile(NUMBER, re.ASCII)
 _NAME = re.compile(r"(?<![\w)}\\^_*/+-])(?<![\d+*/^×·-] )\$?([A-Z](?=[a-z]+ ?\Z)|[A-Za-z](?= ?\Z))[a-z]* ?\Z", re.ASCII)
 _STATED = re.compile(
-    rf"=(?:[\d .$()*/+×÷%-]{{1,60}}=){{0,4}} ?(?:{CURRENCY} ?)?({_PLAIN_LITERAL})(?: ?{CURRENCY})?( ?%)?(?!{_GOES_ON}| *=)",
+    rf"=(?:[\d .$()*/+×÷%-]{{1,60}}=){{0,4}} ?(?:{CURRENCY} ?)?({_PLAIN_LITERAL})(?: ?{CURRENCY})?( ?%)?"
+    rf"(?!{_GOES_ON}| *=)",
     re.ASCII,
 )
 
@@ -102,9 +105,13 @@ def find(text: str, end: int) -> "list[re.Match[str] | Step]":
         at = text.find(word, 0, end)
         while at >= 0:
             after = at + len(word)
-            if text[after : after + 1] in following and (word != " is " or _may_be_calculated(text, at)):
+            if text[after : after + 1] in following:
                 more.extend(_word_steps(text, end, at, pattern))
             at = text.find(word, after, end)
+    if "alf of " in text:
+        more.extend(
+            Step(*half.span(2), marked=f"{plain.plain(half.group(1))}/2") for half in _HALF.finditer(text, 0, end)
+        )
     if "<<" in text:
         marks = list(_MARK.finditer(text, 0, end))
         starts_of_marks = [mark.start() for mark in marks]
@@ -113,15 +120,11 @@ def find(text: str, end: int) -> "list[re.Match[str] | Step]":
         more.extend(_marked_steps(marks))
     if not more:
         return found
-    by_start: dict[int, re.Match[str] | Step] = {step.start: step for step in more}
-    by_start.update((result.start(1), result) for result in found if isinstance(result, re.Match))
+    by_start: dict[int, re.Match[str] | Step] = {
+        result.start(1) if isinstance(result, re.Match) else result.start: result for result in found
+    }
+    by_start.update((step.start, step) for step in more)
     return [by_start[start] for start in sorted(by_start)]
-
-
-def _may_be_calculated(text: str, at: int) -> bool:
-    """Whether there are signs of a calculation in front of ``is``, which stands behind all kinds of things."""
-    start = max(0, at - 40)
-    return bool(_SIGN_NEAR.search(text, start, at)) or " of " in text[start:at] or " times " in text[start:at]
 
 
 def _inside(step: re.Match[str] | Step, marks: list[re.Match[str]], starts: list[int]) -> bool:
@@ -148,19 +151,18 @@ def values(text: str, end: int) -> Iterator[tuple[str, str]]:
         yield stated.group(1), stated.group(2)
 
 
-def _is_near_an_operator(text: str, start: int, stop: int) -> bool:
-    """Whether anything joins operands there: for asking before a text is read."""
-    return bool(_SIGN_NEAR.search(text, start, stop) or _FACTOR_NEAR.search(text, start, stop))
-
-
 def _is_calculation(text: str, sign: int) -> bool:
     """Whether a sentence's calculation, or an equation in an unknown, ends at a sign."""
-    start = max(0, sign - plain.WINDOW)
-    start = max(start, *(text.rfind(pause, start, sign) for pause in ("=", ", ", ": ")))
-    if not _is_near_an_operator(text, start, sign):
+    return _reads(sentence.before(text, sign))
+
+
+@lru_cache(1 << 14)
+def _reads(window: str) -> bool:
+    """The same of the text that ends there; kept, since equations come again and again, as calculations do."""
+    if not (_SIGN_NEAR.search(window) or _FACTOR_NEAR.search(window)):
         return False
     try:
-        sentence.read(text, sign, _ANY_VALUE)
+        sentence.read(window, _ANY_VALUE)
     except Unreadable:
         return False
     return True
@@ -236,10 +238,9 @@ def _word_steps(text: str, end: int, at: int, pattern: re.Pattern[str]) -> Itera
     """``5 times 24 equals 120``, ``20 * 16, or 320``: at most one, behind the word at ``at``."""
     result = pattern.match(text, at, end)
     sign = at
-    for word in _BEFORE_WORD:
-        if text.endswith(word, 0, sign):
-            sign -= len(word)
-            break
+    for between in (" is", ", which", ","):
+        if text.endswith(between, 0, sign):
+            sign -= len(between)
     if result is None or not sign:
         return
     if plain.starts(plain.backwards(text, sign)) or _is_calculation(text, sign):

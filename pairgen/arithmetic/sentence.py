@@ -18,7 +18,7 @@ WINDOW = 300
 MAX_WORDS = 12
 """Words that may follow a number as its unit."""
 
-_COUNTING = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen"
+_COUNTING = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen"
 NUMBER_WORDS = {word: str(number) for number, word in enumerate(_COUNTING.split(), 1)} | {"half": "(1/2)"}
 _OPERAND_AHEAD = rf"(?=\ (?:[$(\d]|(?:{'|'.join(NUMBER_WORDS)})\b))"
 _TOKEN = re.compile(
@@ -68,8 +68,17 @@ class _Token(NamedTuple):
     """Whether a space follows."""
 
 
-def read(text: str, sign: int, values: Mapping[str, str], *, single: bool = False) -> str:
-    """The calculation that ends at ``sign``, as ASCII arithmetic, unknowns replaced by ``values``.
+def before(text: str, sign: int) -> str:
+    """What a calculation that ends at ``sign`` can reach back to: its line, or all that a sum goes on over."""
+    start = max(sign - WINDOW, text.rfind("=", max(0, sign - WINDOW), sign) + 1, 0)
+    line = text.rfind("\n", start, sign)
+    while line > start and (text[start:line].rstrip()[-1:] in _GOING_ON or text[line:sign].lstrip()[:1] in _GOING_ON):
+        line = text.rfind("\n", start, line)
+    return text[max(start, line) : sign]
+
+
+def read(window: str, values: Mapping[str, str], *, single: bool = False) -> str:
+    """The calculation that a text ends with, as ASCII arithmetic, unknowns replaced by ``values``.
 
     ``single`` says that it is a whole side of an equation: a number or an unknown alone will do, and a dash in front is
     a minus and not that of a list.
@@ -77,11 +86,6 @@ def read(text: str, sign: int, values: Mapping[str, str], *, single: bool = Fals
     Raises:
         Unreadable: with the reason.
     """
-    start = max(sign - WINDOW, text.rfind("=", max(0, sign - WINDOW), sign) + 1, 0)
-    line = text.rfind("\n", start, sign)
-    while line > start and (text[start:line].rstrip()[-1:] in _GOING_ON or text[line:sign].lstrip()[:1] in _GOING_ON):
-        line = text.rfind("\n", start, line)  # a sum that goes on over the line
-    window = text[max(start, line) : sign]
     if "(" in window:
         window = _REMARK.sub("", window)
     window = window[
@@ -136,7 +140,7 @@ class _Reader:
             if kind in _NUMBERS:
                 self.pieces.append(_value(kind, text))
                 return
-            if kind == "word" and words <= (text != "one") and text.lower() in NUMBER_WORDS:
+            if kind == "word" and not words and text.lower() in NUMBER_WORDS:
                 self.pieces.append(NUMBER_WORDS[text.lower()])
                 return
             if text in _CLOSE:

@@ -176,11 +176,11 @@ class Solution:
             except Unreadable:
                 if "\\" in side.replace("\\$", ""):
                     raise
-                return sentence.read(self.text, sign, values, single=single)
+                return sentence.read(sentence.before(self.text, sign), values, single=single)
             if not single and _ONE_NUMBER.fullmatch(expression):
                 raise Unreadable(NO_CALCULATION)
             return expression
-        return sentence.read(self.text, sign, values, single=single)
+        return sentence.read(sentence.before(self.text, sign), values, single=single)
 
     def _solved(self, step: Step) -> tuple[str, bool]:
         """Where the value of an unknown comes from: the nearest equation above that is linear in it, solved."""
@@ -281,7 +281,7 @@ class Solution:
             except Unreadable:
                 if "\\" in side.replace("\\$", ""):
                     raise
-        return sentence.read(side, len(side), values, single=True)
+        return sentence.read(sentence.before(side, len(side)), values, single=True)
 
 
 def _place_of(left: str, zero: str, one: str, two: str) -> str:

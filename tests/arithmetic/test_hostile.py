@@ -163,7 +163,7 @@ def test_any_mixture_ends(pieces: list[str], corruption: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(200))
 def test_long_mixtures_end(seed: int) -> None:
-    """Few pieces, repeated often and in another order each time: what breaks patterns that go back over their tracks."""
+    """Few pieces, repeated often, in another order each time: what breaks patterns that go back over their tracks."""
     source = random.Random(seed)
     few = source.sample(PIECES, source.randint(1, 6))
     text = "".join(source.choice(few) for _ in range(20_000))

@@ -53,7 +53,10 @@ from pairgen.arithmetic.solution import Proof, Solution
         ("5 times 24 equals 120 eggs", [("120", "5 * 24")]),
         ("20 * 16, or 320 of them", [("320", "20 * 16")]),
         ("37 * 11 gives you 407.", [("407", "37 * 11")]),
-        ("the price, 3 * 4 is $12", [("12", "3 * 4")]),
+        ("the price is 3 * 4, which equals $12", [("12", "3 * 4")]),
+        ("3 * 4 is equal to 12", [("12", "3 * 4")]),
+        ("Half of 318 is 159 and half of the 4 red pens are 2", [("159", "318/2"), ("2", "4/2")]),
+        ("$240k of debt / 10 years = $24k per year", [("24", "240/10")]),
         ("half of 22 = 11", [("11", "(1/2)*22")]),
         ("48 times two equals 96", [("96", "48*2")]),
         # units alone
