@@ -8,7 +8,7 @@ from pairgen.arithmetic.numbers import LATEX_FRACTION, LATEX_NUMBER
 from pairgen.arithmetic.steps import Step
 
 _LITERAL = rf"(?:\d+ *{LATEX_FRACTION}|{LATEX_FRACTION}|\d+ \d+/\d+|{LATEX_NUMBER}(?:/\d+)?)"
-_OPENING = r"(?:\\(?:boxed|fbox|mathbf|bf|framebox) *\{|\{|\\\$|\\[,;:! ]|\\text\{|~|&|\s)*+"
+_OPENING = r"(?:\\(?:boxed|fbox|framebox) *\{|\{|\\\$|\\[,;:! ]|\\text\{|~|&|\s)*+"
 _ENDING = (
     r"(?:\s|\\[,;:! ]|~|\}|\\\$|\^ *\{? *\\circ *\}?|\\(?:degree|circ)(?![a-zA-Z])"
     r"|\\(?:text|mbox|textrm|mathrm|hbox|rm|textit|textnormal|operatorname) *\{[^{}]*\}(?:\^\{?\d\}?)?)*+"
@@ -85,7 +85,7 @@ MAX_COLLECTED = 3
 _SIGN = re.compile(r"(?<![<>:≤≥=])=(?!=)")
 _DIGITS = re.compile(LATEX_NUMBER, re.ASCII)
 _FACTOR = re.compile(
-    r"(?<![\w.^_])(?<!\^\{)(?<!_\{)(?<!\^\{-)(?<!frac )(?<!\\sqrt\{)(?<!\\sqrt\[)"
+    r"(?<![\w.^_])(?<!\^\{)(?<!_\{)(?<!\^\{-)(?<!frac )(?<!\\sqrt\{)(?<!\\mathbf\{)(?<!\\sqrt\[)"
     rf"{LATEX_NUMBER}(?![\w.!]*[_:%]|[.,]\d)",
     re.ASCII,
 )

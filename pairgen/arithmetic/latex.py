@@ -10,6 +10,7 @@ from typing import NoReturn
 
 from pairgen.arithmetic.numbers import LATEX_NUMBER
 from pairgen.arithmetic.reasons import NO_ARITHMETIC, NO_VALUE, TOO_DEEP, TOO_LARGE, Unreadable
+from pairgen.arithmetic.sentence import FUNCTIONS
 
 MAX_DEPTH = 30
 MAX_FACTORIAL = 20
@@ -175,6 +176,8 @@ class _Parser:
             self.at += 1
             if following.isupper() and self.text[self.at : self.at + 1].isupper():
                 self.fail()  # AB is a line, no product
+            if following in FUNCTIONS and self.peek() in ("(", "'"):
+                self.fail()
             return self.unknown(following)
         return self.fail()
 

@@ -55,6 +55,8 @@ _OPERATORS = {
     "divided into": "/",
     "multiplied by": "*",
 }
+FUNCTIONS = frozenset("fghFGHPQ")
+"""Letters that stand for a function where a bracket follows them."""
 _GOING_ON = frozenset("+-–−*×÷/")
 _HALVES = {"½": "(1/2)", "¼": "(1/4)", "¾": "(3/4)", "⅓": "(1/3)", "⅔": "(2/3)", "⅛": "(1/8)"}
 _NUMBERS = frozenset({"number", "percent", "mixed", "half"})
@@ -186,16 +188,18 @@ class _Reader:
                 self.depth -= 1
                 self.pieces.append("(")
                 self.unknown = False
-            elif (kind in _NUMBERS or text in _CLOSE or text in self.values) and (
+            elif (kind in _NUMBERS or text in _CLOSE or (text in self.values and text not in FUNCTIONS)) and (
                 self.unknown or self.pieces[-1][0] == "("
             ):  # 5x, (2)(3), x(4)
-                if kind == "word" and text in "xX" and self.is_times():
+                if kind == "word" and text in "xX" and self.is_times() and (token.spaced or self.tokens[-2].spaced):
                     self.tokens.pop()
                 return self.joined("*")
             elif kind == "word" and text in "xX" and self.is_times():
                 self.tokens.pop()
                 return self.joined("*")
             elif kind == "word":
+                if self.pieces[-1] == "(" and not token.spaced and not self.unknown:
+                    raise Unreadable(NO_ARITHMETIC)  # f(x) is a function of x, no product
                 if not self.skip_to_operator():
                     return False
             elif text == "\n" and len(self.tokens) > 1 and self.tokens[-2].text in _OPERATORS:

@@ -52,6 +52,8 @@ from pairgen.arithmetic.solution import Solution
         (r"\(12 = -2A,\) so \(A = -6\).", [("6", "-((-12)/2)")]),
         (r"$\frac{x}{2x} = \frac12$", [(r"\frac12", "(11/(2*11))")]),
         # what is not read is not checked
+        (r"\(f(2x) - 2f(x) = 0\)", [("0", NO_ARITHMETIC)]),
+        (r"$\mathbf{A}^2 = \mathbf{0}$", []),
         (r"$\sin 30^\circ + 1 = 1.5$", [("1.5", NO_ARITHMETIC)]),
         (r"$\log_2 8 + 1 = 4$", [("4", NO_ARITHMETIC)]),
         (r"$x + y = 15$", [("15", NO_VALUE)]),
