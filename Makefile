@@ -50,6 +50,7 @@ format: .venv/dev ## rewrite the code in the project's format
 
 bench: .venv/dev ## speed of a full MetaMath-sized build, as ratios; with PAIRGEN_REAL_DATA on real rows
 	$(BIN)/python tests/bench/bench_build.py --memory $(BENCH_ROWS)
+	$(if $(PAIRGEN_REAL_DATA),$(BIN)/python tests/bench/bench_engine.py $(PAIRGEN_REAL_DATA))
 
 clean: ## remove what make made
 	rm -rf .venv demo dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
