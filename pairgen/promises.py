@@ -127,6 +127,12 @@ def _check(rows: Rows) -> Mask:
     return _is_set(rows, "correct", "corrupted", "check") & ~known
 
 
+def _reason(rows: Rows) -> Mask:
+    unchecked = _mask(pc.equal(rows["check"], "unchecked"))
+    broken: Mask = unchecked != _is_set(rows, "reason")
+    return broken
+
+
 def _step(rows: Rows) -> Mask:
     step, steps = rows["step"], rows["steps"]
     fits = pc.and_(pc.greater_equal(step, 1), pc.less_equal(step, steps))
@@ -227,6 +233,9 @@ PROMISES: dict[str, Promise] = {
         ("span_bounds", "span_prefix", "span_tail"),
     ),
     "check": Promise(f"a corruption is one of {', '.join(CHECKS)}", ("check",), _check),
+    "reason": Promise(
+        "a corruption has a reason where it is unchecked, and nowhere else", ("check", "reason"), _reason
+    ),
     "step": Promise("1 <= step <= steps, or neither: the number is no calculation's result", ("step", "steps"), _step),
     "evidence": Promise("a verified pair has its expression and both values", ("expression", *_VALUES), _evidence),
     "exact_value": Promise("a value is an integer or p/q", _VALUES, _exact_value),

@@ -4,12 +4,16 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from bench.bench_engine import count_marks, count_shares
+from bench.bench_engine import count_marks, count_shares, rows_of
 
+from pairgen.arithmetic.corrupt import corrupt
+from pairgen.arithmetic.draws import Draws
+from pairgen.arithmetic.numbers import equal, parse
 from pairgen.build import Options, build
 from pairgen.builders import CORRUPTIONS
 from pairgen.builders.builder import Wanted
-from pairgen.builders.metamath import reasoning_stop
+from pairgen.builders.metamath import reasoning_stop, solution_of
+from pairgen.records import Drop
 from pairgen.validate import violations
 
 PAPER = {
@@ -102,3 +106,30 @@ def test_four_corruptions_of_a_row_make_one_group(real_data: Path, tmp_path: Pat
         assert len({pair["group_id"] for pair in made}) == 1
         assert len({pair["rejected"] for pair in made}) == len(made) <= 4
     assert said.get("rows_with_fewer_pairs", 0) == sum(len(made) < 4 for made in rows.values())
+
+
+def kind_of(written: str) -> tuple[object, ...]:
+    """What makes the format of a literal: all but the number itself."""
+    literal = parse(written)
+    assert literal is not None, written
+    return (literal.decimals, literal.negative, literal.bare_point, literal.fraction, literal.joint, literal.over > 1)
+
+
+@pytest.mark.parametrize("corruption", CORRUPTIONS)
+@pytest.mark.parametrize("file", ["GSM_AnsAug.json", "GSM_FOBAR_like.jsonl", "MATH_solutions.jsonl"])
+def test_one_span_differs_and_keeps_its_format(file: str, corruption: str, real_data: Path) -> None:
+    for index, row in enumerate(rows_of(real_data / "metamath" / file)[:1500]):
+        solution = solution_of(row["response"].strip())
+        made = corrupt(solution, row["query"], Draws(str(index), 1), CORRUPTIONS[corruption].draw, 2)
+        for rejection in [] if isinstance(made, Drop) else made:
+            start, stop, end = rejection.edit
+            right, wrong = solution.text[start:stop], rejection.completion[start:end]
+            assert (right, wrong) == (rejection.correct, rejection.corrupted)
+            assert solution.text[:start] == rejection.completion[:start]
+            assert solution.text[stop:] == rejection.completion[end:]
+            assert stop <= solution.stop, "the answer lines are out of reach"
+            assert kind_of(right) == kind_of(wrong)
+            value = parse(wrong)
+            assert value is not None
+            assert value.units > 0
+            assert solution.answer is None or not equal(value.value, solution.answer)

@@ -141,6 +141,11 @@ BREAKS: dict[str, list[tuple[Break, str, int | None]]] = {
         (row(0, corrupted=None), "train", 0),
     ],
     "check": [(row(0, check="surely"), "train", 0), (row(0, check=None), "train", 0), (row(1, check=""), "train", 1)],
+    "reason": [
+        (row(0, reason="so it is"), "train", 0),
+        (row(0, check="unchecked"), "train", 0),
+        (row(1, reason="so it is"), "train", 1),
+    ],
     "step": [
         (row(0, step=3), "train", 0),
         (row(0, step=0), "train", 0),
