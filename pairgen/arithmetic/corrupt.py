@@ -86,40 +86,65 @@ def corrupt(
         draw: how a wrong value is drawn, one of ``CORRUPTIONS``.
         count: rejections wanted; they differ in the place or in the value, and there are fewer if a kind has no more.
     """
-    steps = solution.steps
-    waiting: dict[str, list[Place]] = {}
-    rejections: list[Rejection] = []
-    places: list[Place] = []
-
-    def use(place: Place) -> bool:
-        """Whether a place gave the last rejection that was wanted."""
-        wrong = _wrong(place, solution, draws, draw, rejections)
-        if wrong is None:
-            return False
-        rejections.append(_rejection(solution, place, wrong))
-        places.append(place)
-        return len(rejections) == count
-
-    inner = len(steps) - _final(solution)
-    for strategy, numbers in (("", list(range(1, inner + 1))), ("last-result", list(range(inner + 1, len(steps) + 1)))):
-        while numbers:
-            number = numbers.pop(draws.below(len(numbers))) if len(numbers) > 1 else numbers.pop()
-            place = _place(solution, steps[number - 1], number, strategy)
-            if place is None:
-                continue
-            if place.proof is None or (place.proof.substituted and _is_given(place, question)):
-                waiting.setdefault(_rank(place, question, solution.text), []).append(place)
-            elif use(place):
-                return rejections
-        if rejections:
-            return _more(rejections, places, solution, draws, draw, count)
-    for kind in _others(waiting, solution, question, draws):
-        for place in kind:
-            if use(place):
-                return rejections
-        if rejections:
-            return _more(rejections, places, solution, draws, draw, count)
+    made: list[Rejection] = []
+    for kind in _kinds(solution, question, draws):
+        used = _use(kind, made, solution, draws, draw, count)
+        while used and len(made) < count:  # each place had one; now another value each
+            used = _use(used, made, solution, draws, draw, count)
+        if made:
+            return made
     return Drop("no number to corrupt")
+
+
+def _use(
+    places: Iterable[Place], made: list[Rejection], solution: Solution, draws: Draws, draw: Draw, count: int
+) -> list[Place]:
+    """Add a rejection for each place until there are ``count``; the places that gave one."""
+    used = []
+    for place in places:
+        wrong = _wrong(place, solution, draws, draw, made)
+        if wrong is not None:
+            made.append(_rejection(solution, place, wrong))
+            used.append(place)
+            if len(made) == count:
+                break
+    return used
+
+
+def _kinds(solution: Solution, question: str, draws: Draws) -> Iterator[Iterable[Place]]:
+    """All places, kind by kind in the order of preference; in a kind in random order, each found as it is asked for."""
+    waiting: dict[str, list[Place]] = {}
+    total = len(solution.steps)
+    inner = total - _final(solution)
+    yield _proved(solution, list(range(1, inner + 1)), "", question, draws, waiting)
+    yield _proved(solution, list(range(inner + 1, total + 1)), "last-result", question, draws, waiting)
+    for rank in _RANKS:
+        yield waiting.get(rank, ())
+    yield from _outside_calculations(solution, question, draws)
+    yield waiting.get(_LAST_RANK, ())
+
+
+def _proved(
+    solution: Solution,
+    numbers: list[int],
+    strategy: str,
+    question: str,
+    draws: Draws,
+    waiting: dict[str, list[Place]],
+) -> Iterator[Place]:
+    """The provable ones of some steps; the others wait, by rank."""
+    steps = solution.steps
+    while numbers:
+        number = numbers.pop(draws.below(len(numbers))) if len(numbers) > 1 else numbers.pop()
+        place = _place(solution, steps[number - 1], number, strategy)
+        if place is None:
+            continue
+        if place.proof is None:
+            waiting.setdefault(_rank(place, question, solution.text), []).append(place)
+        elif place.proof.substituted and _is_given(place, question):
+            waiting.setdefault("restated", []).append(place._replace(strategy="restated"))
+        else:
+            yield place
 
 
 def _is_given(place: Place, question: str) -> bool:
@@ -135,44 +160,19 @@ def _given_values(question: str) -> frozenset[str]:
     return frozenset([lowest_terms(literal.value) for literal in literals if literal] + [f"{word}/1" for word in words])
 
 
-def _rank(place: Place, question: str, text: str) -> str:
-    """How good a place is that is not among the best: a key of ``_RANKS``."""
-    if place.proof is not None:
-        return "restated"
-    if place.strategy == "stated-value" and _is_supposed(place, text):
-        return "supposed"
-    if place.strategy in ("collected", "stated-value"):
-        return place.strategy
-    return "given" if _is_given(place, question) else "result"
-
-
 _RANKS = ("restated", "result", "given", "collected", "stated-value")
+"""Kinds of results that could not be proved, or only repeat the question, best first."""
 _LAST_RANK = "supposed"
 """A value that is only tried: ``if x = 3``."""
 
 
-def _others(
-    waiting: dict[str, list[Place]], solution: Solution, question: str, draws: Draws
-) -> Iterator[Iterable[Place]]:
-    """The other places, best kind first."""
-    for rank in _RANKS:
-        kind = waiting.get(rank, ())
-        yield [place._replace(strategy="restated") for place in kind] if rank == "restated" else kind
-    yield from _outside_calculations(solution, question, draws)
-    yield waiting.get(_LAST_RANK, ())
-
-
-def _more(
-    rejections: list[Rejection], places: list[Place], solution: Solution, draws: Draws, draw: Draw, count: int
-) -> list[Rejection]:
-    """Further values for places that had one already, in turn, as long as new ones are found."""
-    while places and len(rejections) < count:
-        place = places.pop(0)
-        wrong = _wrong(place, solution, draws, draw, rejections)
-        if wrong is not None:
-            rejections.append(_rejection(solution, place, wrong))
-            places.append(place)
-    return rejections
+def _rank(place: Place, question: str, text: str) -> str:
+    """The kind of a result that could not be proved."""
+    if place.strategy == "stated-value" and _is_supposed(place, text):
+        return _LAST_RANK
+    if place.strategy in ("collected", "stated-value"):
+        return place.strategy
+    return "given" if _is_given(place, question) else "result"
 
 
 def _final(solution: Solution) -> int:

@@ -141,7 +141,7 @@ class Solution:
             if step.role == "value":
                 expression, substituted = self._solved(step)
             elif step.role == "collected":
-                expression, substituted = self._collected(step), False
+                expression, substituted = self._collected(step), True
             else:
                 expression, substituted = self._read(step.sign, result if not step.negated else None)
         except Unreadable as unreadable:
@@ -286,19 +286,22 @@ class Solution:
 
 def _place_of(left: str, zero: str, one: str, two: str) -> str:
     """Which number makes the right side equal the left, from the right sides that 0, 1 and 2 make."""
-    if evaluate(zero) is None and evaluate(f"({one}) - 2*({two})") == (0, 1):  # below a fraction's line
+    if evaluate(zero) is None and _is_number(f"({one}) - 2*({two})", 0):  # below a fraction's line
         return f"({one})/({left})"
-    gap = evaluate(f"({two}) - 2*({one}) + ({zero})")
-    if gap is None or gap[0]:
+    if not _is_number(f"({two}) - 2*({one}) + ({zero})", 0):
         raise Unreadable(NOT_EXACT)
-    step = evaluate(f"({one}) - ({zero})")
-    if step == (1, 1):
+    if _is_number(f"({one}) - ({zero})", 1):
         return f"({left}) - ({zero})"
-    if step == (-1, 1):
+    if _is_number(f"({zero}) - ({one})", 1):
         return f"({zero}) - ({left})"
-    if evaluate(zero) == (0, 1):
+    if _is_number(zero, 0):
         return f"({left})/({one})"
     return f"(({left}) - ({zero}))/(({one}) - ({zero}))"
+
+
+def _is_number(expression: str, number: int) -> bool:
+    value = evaluate(expression)
+    return value is not None and equal(value, (number, 1))
 
 
 _ONE_NUMBER = re.compile(r"\(*-?[\d.]+\)*", re.ASCII)
