@@ -12,7 +12,7 @@ from pairgen.arithmetic.evaluate import states
 from pairgen.arithmetic.numbers import LATEX_FRACTION, LATEX_NUMBER, NUMBER, Literal, equal, lowest_terms, parse
 from pairgen.arithmetic.reasons import STATED
 from pairgen.arithmetic.sentence import NUMBER_WORDS
-from pairgen.arithmetic.solution import Proof, Solution
+from pairgen.arithmetic.solution import Proof, Solution, is_supposed
 from pairgen.arithmetic.steps import Step
 from pairgen.arithmetic.wrong import CORRUPTIONS, Draw
 from pairgen.edits import Edit
@@ -48,11 +48,6 @@ _ENTRY = re.compile(rf"(?<=[\s&])({LATEX_NUMBER})(?= *(?:&|\\\\|\\end\{{[pbvB]?m
 _TERM_IN_LATEX = re.compile(rf"(?<=[-+=(] )({LATEX_NUMBER})(?=[ ),.$+\]]|-|\\[\\\]]|\n)", re.ASCII)
 _GIVEN = re.compile(NUMBER, re.ASCII)
 _WORD = re.compile(r"[a-z]+", re.ASCII)
-_SUPPOSED = re.compile(
-    r"\b(?:if|let|when|where|at|for|sett?ing|set|suppose|assum(?:e|ing)|case|taking|take|tr(?:y|ying)|test(?:ing)?|say"
-    r"|whether|see if|given(?: that)?|plug(?:ging)?(?: in)?|substitut(?:e|ing)|occurs|invalid)\b[^.;]*\Z",
-    re.IGNORECASE,
-)
 _LABEL = re.compile(  # labels, list numbers, dates, lengths of drawings
     r"(?:\b(?:[Ss]tep|[Ee]quation|[Cc]ase|[Ff]igure|[Pp]art|[Ll]emma|[Pp]roblem|[Mm]ethod|[Ss]olution|[Oo]ption|[Cc]hapter|[Pp]age)s?\s*[#(]?"
     r"|\b(?:January|February|March|April|May|June|July|August|September|October|November|December)\s+"
@@ -168,7 +163,7 @@ _LAST_RANK = "supposed"
 
 def _rank(place: Place, question: str, text: str) -> str:
     """The kind of a result that could not be proved."""
-    if place.strategy == "stated-value" and _is_supposed(place, text):
+    if place.strategy == "stated-value" and is_supposed(text, place.start):
         return _LAST_RANK
     if place.strategy in ("collected", "stated-value"):
         return place.strategy
@@ -245,13 +240,8 @@ def _is_said_of_something(place: Place, text: str) -> bool:
     """Whether a number is no label, no number of a list, no date, and no value that is only supposed."""
     return not (
         _LABEL.search(text, max(0, place.start - 40), place.start)
-        or (place.strategy == "stated-value" and _is_supposed(place, text))
+        or (place.strategy == "stated-value" and is_supposed(text, place.start))
     )
-
-
-def _is_supposed(place: Place, text: str) -> bool:
-    """Whether a value is only tried or set: ``if x = 3``."""
-    return _SUPPOSED.search(text, max(0, place.start - 60), place.start) is not None
 
 
 def _wrong(place: Place, solution: Solution, draws: Draws, draw: Draw, made: list[Rejection]) -> Literal | None:

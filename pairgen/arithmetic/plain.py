@@ -39,8 +39,8 @@ starts_bare = re.compile(_BARE_START, re.ASCII).match
 starts = re.compile(_CALCULATION, re.ASCII | re.IGNORECASE).match
 """The same with units and words between the numbers."""
 
-# The bare grammar is the other without units and words: twice as fast, and enough four times in five. Each with the code
-# points it is shown, and how many of them a calculation may take, so that what it goes on with can be seen.
+# The bare grammar is the other without units and words: twice as fast, and enough four times in five. Each with the
+# code points it is shown, and how many of them a calculation may take, so that what it goes on with can be seen.
 _WHOLE = (
     (re.compile(rf"(?> *{_BARE}(?:{_BARE_JOINT}{_BARE})+)(?!{_GOES_ON})", re.ASCII).match, 64, 44),
     (re.compile(rf"(?>{_CALCULATION})(?!{_GOES_ON})", re.ASCII | re.IGNORECASE).match, WINDOW, WINDOW - 20),

@@ -54,7 +54,7 @@ _NUMBERS = re.compile(NUMBER, re.ASCII)
 _NAME = re.compile(r"(?<![\w)}\\^_*/+-])(?<![\d+*/^×·-] )\$?([A-Z](?=[a-z]+ ?\Z)|[A-Za-z](?= ?\Z))[a-z]* ?\Z", re.ASCII)
 _STATED = re.compile(
     rf"=(?:[\d .$()*/+×÷%-]{{1,60}}=){{0,4}} ?(?:{CURRENCY} ?)?({_PLAIN_LITERAL})(?: ?{CURRENCY})?( ?%)?"
-    rf"(?!{_GOES_ON}| *=)",
+    rf"(?![A-Za-z]|{_GOES_ON}| *=)",
     re.ASCII,
 )
 
@@ -193,7 +193,7 @@ def _stated_steps(text: str, results: list[re.Match[str]]) -> Iterator[Step]:
                 rf"(?:[\d)*/+-] ?\$?{letter}(?![\w'’])|(?<![\w'’]){letter} ?[-+*/^]|= ?{letter}(?![\w'’]))", text
             )
             uses[letter] = use.start() if use else len(text)
-        if uses[letter] < named.start():
+        if uses[letter] < named.start() and not text[result.end(1) : result.end(1) + 1].isalpha():
             yield Step(*result.span(1), result.group(2) is not None, sign, unknown=letter, role="value")
 
 

@@ -8,8 +8,9 @@ NOT_TRUE = "not true as read"
 TOO_DEEP = "nested too deeply"
 TOO_LARGE = "numbers too large"
 STATED = "stated, not calculated"
+OTHER_VALUE = "an unknown that ends with another value"
 
-REASONS = (NO_CALCULATION, NO_ARITHMETIC, NO_VALUE, NOT_EXACT, NOT_TRUE, TOO_DEEP, TOO_LARGE, STATED)
+REASONS = (NO_CALCULATION, NO_ARITHMETIC, NO_VALUE, NOT_EXACT, NOT_TRUE, TOO_DEEP, TOO_LARGE, STATED, OTHER_VALUE)
 
 
 class Unreadable(Exception):

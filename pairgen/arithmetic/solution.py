@@ -20,6 +20,8 @@ from pairgen.arithmetic.reasons import (
     NO_VALUE,
     NOT_EXACT,
     NOT_TRUE,
+    OTHER_VALUE,
+    STATED,
     TOO_LARGE,
     Unreadable,
 )
@@ -184,23 +186,35 @@ class Solution:
 
     def _solved(self, step: Step) -> tuple[str, bool]:
         """Where the value of an unknown comes from: the nearest equation above that is linear in it, solved."""
+        if is_supposed(self.text, step.start):
+            raise Unreadable(STATED)
         literal = parse(self.text[step.start : step.stop])
+        if literal is None or self._ends_otherwise(step, literal):
+            raise Unreadable(OTHER_VALUE)
+        if not literal.units:  # too many equations hold for 0, whatever the others are
+            raise Unreadable(NO_VALUE)
+        stated = lowest_terms(literal.value).removesuffix("/1")
         sign = step.sign
         reason = NO_VALUE
         for _ in range(MAX_EQUATIONS):
             sign = self.text.rfind("=", 0, sign)
-            if sign < 1 or literal is None:
+            if sign < 1:
                 break
             try:
                 solved = self._root(sign, step.unknown)
             except Unreadable:
                 continue
-            if solved is not None:
+            if solved is not None and solved.strip("()") != stated:  # said before is not proved
                 value = evaluate(f"-({solved})" if step.negated else solved)
                 if value is not None and equal(value, literal.value):
                     return solved, False
                 reason = NOT_TRUE
         raise Unreadable(reason)
+
+    def _ends_otherwise(self, step: Step, literal: Literal) -> bool:
+        """Whether another value than this is the last of its unknown: one of two roots, or another case."""
+        top, bottom = literal.value
+        return self.values.get(step.unknown) != _ascii((-top if step.negated else top, bottom))
 
     def _collected(self, step: Step) -> str:
         """The number that has to stand in the place of one of several on the right for the sides to be equal.
@@ -302,6 +316,18 @@ def _place_of(left: str, zero: str, one: str, two: str) -> str:
 def _is_number(expression: str, number: int) -> bool:
     value = evaluate(expression)
     return value is not None and equal(value, (number, 1))
+
+
+_SUPPOSED = re.compile(
+    r"\b(?:if|let|when|where|at|for|sett?ing|set|suppose|assum(?:e|ing)|case|taking|take|tr(?:y|ying)|test(?:ing)?|say"
+    r"|whether|see if|given(?: that)?|plug(?:ging)?(?: in)?|substitut(?:e|ing)|occurs|invalid)\b[^.,;:]{0,40}\Z",
+    re.IGNORECASE,
+)
+
+
+def is_supposed(text: str, start: int) -> bool:
+    """Whether a value is only tried or set: ``if x = 3``."""
+    return _SUPPOSED.search(text, max(0, start - 60), start) is not None
 
 
 _ONE_NUMBER = re.compile(r"\(*-?[\d.]+\)*", re.ASCII)

@@ -5,7 +5,7 @@ from checked import checked
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pairgen.arithmetic.reasons import NO_ARITHMETIC, NO_VALUE, NOT_EXACT, NOT_TRUE
+from pairgen.arithmetic.reasons import NO_ARITHMETIC, NO_VALUE, NOT_EXACT, NOT_TRUE, OTHER_VALUE, STATED
 from pairgen.arithmetic.solution import Solution
 
 
@@ -80,8 +80,16 @@ def test_drawings_stay_in_place() -> None:
     assert [text[step.start : step.stop] for step in solution.steps] == ["4"]
 
 
+def test_a_value_that_is_supposed_or_given_up_proves_nothing() -> None:
+    assert checked(r"\(3x = 15.\) If \(x = 5\) then") == [("15", "3*5"), ("5", STATED)]
+    assert checked(r"\(3x = 15,\) so \(x = 5,\) or \(x = 4\)")[1] == ("5", OTHER_VALUE)
+
+
 def test_a_value_needs_an_equation_above_it() -> None:
-    assert checked(r"Let \(x = 5\).") == [("5", NO_VALUE)]
+    assert checked(r"Thus \(x = 5\).") == [("5", NO_VALUE)]
+    assert checked(r"So \(x = \frac53\) and \(x = \frac53\).")[-1] == (r"\frac53", NO_VALUE), (
+        "said before is not proved"
+    )
     assert checked(r"\(3x = 16,\) so \(x = 5\).") == [("16", NOT_TRUE), ("5", NOT_TRUE)]
 
 
