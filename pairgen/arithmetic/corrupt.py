@@ -20,6 +20,8 @@ from pairgen.records import Drop, Rejection
 
 MAX_DRAWS = 32
 """Wrong values tried for one place before it is given up."""
+MAX_LOOKED_AT = 256
+"""Results of one solution that are checked until one will do; no solution that people write has as many."""
 MIN_ALONE = 3
 """Smaller numbers in the reasoning are seldom results: ``one of 2 cases``."""
 
@@ -129,7 +131,7 @@ def _proved(
 ) -> Iterator[Place]:
     """The provable ones of some steps; the others wait, by rank."""
     steps = solution.steps
-    while numbers:
+    for _ in range(min(len(numbers), MAX_LOOKED_AT)):
         number = numbers.pop(draws.below(len(numbers))) if len(numbers) > 1 else numbers.pop()
         place = _place(solution, steps[number - 1], number, strategy)
         if place is None:

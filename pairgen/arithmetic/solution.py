@@ -207,7 +207,7 @@ class Solution:
             if solved is not None and solved.strip("()") != stated:  # said before is not proved
                 value = evaluate(f"-({solved})" if step.negated else solved)
                 if value is not None and equal(value, literal.value):
-                    return solved, False
+                    return solved, True
                 reason = NOT_TRUE
         raise Unreadable(reason)
 

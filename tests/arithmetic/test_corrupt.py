@@ -86,7 +86,7 @@ def test_choice_is_uniform_over_the_provable_steps() -> None:
         ("1 + 1 = 3, 2 + 2 = 5", "", "result", "not true as read"),
         ("5x = 25, x = 5", "", "equation", None),
         ("5x = 25, x = 5", "she has 25 of them", "last-result", None),
-        ("5x = 25, x = 5, 4 + 1 = 5", "25 of them, 5 a day", "solved-value", None),
+        ("5x = 25, x = 5, 4 + 1 = 5", "25 of them", "solved-value", None),
         ("x + 3 + 4 = x + 7, 1 + 1 = 2", "", "collected", None),
         ("x + y = 3", "", "last-result", "an unknown without a value"),
         ("so x = 5 and done", "", "stated-value", "stated, not calculated"),
