@@ -9,6 +9,11 @@
     |-- OutputError              exit 1   the result could not be written
     |   `-- OutputExists                  the folder is there already
     |-- NotPairs                 exit 1   a folder is not a whole pairgen dataset
+    |-- TrainingError            exit 1   a run cannot start or cannot go on
+    |   |-- BadModel                      a model or tokenizer that cannot be trained on pairs
+    |   |-- OutOfMemory                   the device's memory is full
+    |   |-- NotFinite                     the loss is no number any more
+    |   `-- RunMismatch                   a run folder that does not fit what is asked of it
     `-- ContractBroken           exit 3   `validate` found rows that break a promise
 
 Anything else that escapes is a bug.
@@ -66,3 +71,23 @@ class ContractBroken(PairgenError):
     """Rows break a promise of the contract."""
 
     exit_code = 3
+
+
+class TrainingError(PairgenError):
+    """A run that cannot start or cannot go on; what was saved before stays."""
+
+
+class BadModel(TrainingError):
+    """A model or tokenizer that cannot be loaded, or cannot be trained on pairs."""
+
+
+class OutOfMemory(TrainingError):
+    """The device's memory is full; says which knobs help."""
+
+
+class NotFinite(TrainingError):
+    """The loss or a gradient is NaN or infinite; the pairs of the batch were saved."""
+
+
+class RunMismatch(TrainingError):
+    """A run folder that is damaged, unfinished, or of another config than asked for."""

@@ -46,7 +46,20 @@ MAY_IMPORT = {
         "workers",
     },
     "explain": {"arithmetic", "builders", "errors", "formats", "parts", "records"},
-    "cli": {"builders", "build", "edits", "errors", "explain", "promises", "report", "stats", "store", "validate"},
+    "train": {"errors", "store"},
+    "cli": {
+        "train",
+        "builders",
+        "build",
+        "edits",
+        "errors",
+        "explain",
+        "promises",
+        "report",
+        "stats",
+        "store",
+        "validate",
+    },
 }
 
 

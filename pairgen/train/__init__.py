@@ -1,0 +1,1 @@
+"""The trainer: pairs -> token groups -> batches -> log-probs -> loss -> checkpoints and metrics."""

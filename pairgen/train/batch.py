@@ -1,0 +1,80 @@
+"""A batch on the device: rows of tokens for the model, and which of their log-probs belong to which completion.
+
+This is the seam between how pairs are laid out and everything else. A layout (``padded.py``) is a function
+from groups to a ``Batch``; the model scores its N labelled positions in one pass (``scorer.py``), and ``completions``
+hands the N log-probs back to each completion. A position may belong to several completions: that is how a shared token
+is computed once and counted everywhere.
+"""
+
+from dataclasses import dataclass, fields, replace
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Batch:
+    """P pairs laid out in R rows of L tokens, of which N positions are scored; T is the longest completion.
+
+    Worked example, two rows of one pair, padded with 0::
+
+        tokens   [[5, 6, 7, 2], [5, 6, 8, 0]]     prompt 5 6; chosen 7 2; rejected 8
+        score    [1, 2, 5]                        the hidden states after 6, after 7, and after 6 of row 2
+        targets  [7, 2, 8]
+        owner    [[0, 1], [2, 3]]                 chosen is scores 0 and 1, rejected is score 2; 3 = N is nothing
+    """
+
+    tokens: Tensor
+    """[R, L] int64 token ids."""
+    positions: Tensor | None
+    """[R, L] int64 positions; None if every row counts from 0."""
+    ends: Tensor | None
+    """[R, L] int64: a later token q of the row sees token k iff k <= q <= ends[k]; None: plain causal attention."""
+    score: Tensor
+    """[N] int64: flat index (row * L + column) of the hidden state that predicts the target."""
+    targets: Tensor
+    """[N] int64 token ids."""
+    owner: Tensor
+    """[2P, T] int64: for chosen of each pair, then rejected of each pair, the scores of its tokens in order; N pads."""
+    lengths: Tensor
+    """[2P] int64 tokens of each completion."""
+    chars: Tensor
+    """[2P] int64 characters of each completion."""
+    edit: Tensor
+    """[P, 2] int64: start and stop of the edit in chosen, in tokens."""
+    group: Tensor
+    """[P] int64: equal for pairs of one group."""
+    weight: Tensor
+    """[P] float32: 1, or 0 for a pair that only fills up (so that all processes do as many passes)."""
+    keys: tuple[str, ...]
+    """[P] the pairs' names."""
+    plain_tokens: int
+    """Tokens that a trainer runs which repeats prompt and chosen for every pair."""
+    run_tokens: int
+    """Tokens of this batch that are no padding."""
+
+    @property
+    def pairs(self) -> int:
+        return len(self.keys)
+
+    def to(self, device: torch.device) -> "Batch":
+        """The same on a device; copies from pinned memory do not block."""
+        moved = {
+            field.name: value.to(device, non_blocking=True)
+            for field in fields(self)
+            if isinstance(value := getattr(self, field.name), Tensor)
+        }
+        return replace(self, **moved)
+
+    def completions(self, logps: Tensor) -> Tensor:
+        """Hand the log-probs of the N scored positions back to the completions.
+
+        Args:
+            logps: [N] log-probs in float32.
+
+        Returns:
+            [2P, T] log-prob of each token of chosen of each pair, then of rejected; 0 behind a completion's end.
+            In float64 where the device has it: a sum of a thousand tokens keeps its last digits.
+        """
+        exact = logps.float() if logps.device.type == "mps" else logps.double()
+        return torch.cat([exact, exact.new_zeros(1)])[self.owner]
