@@ -14,7 +14,7 @@ _ENDING = (
     r"|\\(?:text|mbox|textrm|mathrm|hbox|rm|textit|textnormal|operatorname) *\{[^{}]*\}(?:\^\{?\d\}?)?)*+"
 )
 _END = (
-    r"(?=$|\$|\\\]|\\\)|\\\\|[,;)\]:<>&=]|\.(?![\d\\])|\.(?=\\[\])])"
+    r"(?=$|\$|\\\]|\\\)|\\\\|[,;)\]:<>=]|&(?! *\.\d)|\.(?![\d\\])|\.(?=\\[\])])"
     r"|\\(?:end|q?quad|(?:Long|long)?[rR]ightarrow|implies|iff|approx|ne|neq|g[et]q?|l[et]q?|to|pmod)(?![a-zA-Z])"
     r"|(?<=[ \n])(?:[a-zA-Z]{3,}|[a-z]{2} ))"
 )
@@ -86,7 +86,7 @@ _SIGN = re.compile(r"(?<![<>:≤≥=])=(?!=)")
 _DIGITS = re.compile(LATEX_NUMBER, re.ASCII)
 _FACTOR = re.compile(
     r"(?<![\w.^_])(?<!\^\{)(?<!_\{)(?<!\^\{-)(?<!frac )(?<!\\sqrt\{)(?<!\\mathbf\{)(?<!\\sqrt\[)"
-    rf"{LATEX_NUMBER}(?![\w.!]*[_:%]|[.,]\d)",
+    rf"(?:(?<!\d&)|(?!\.)){LATEX_NUMBER}(?![\w.!]*[_:%]|[.,]\d|&\.\d)",
     re.ASCII,
 )
 _HAS_OPERATION = re.compile(

@@ -67,6 +67,16 @@ _LINEAR = re.compile(
     re.ASCII,
 )
 
+_WORKED_OUT = rf"(?:{CURRENCY} ?)?(?P<result>{_PLAIN_LITERAL})(?P<percent> ?%)?(?: [a-z]+(?:/[a-z]+)?)?"
+_CALCULATION_ALONE = r"(?P<calculation>[^\n=]{3,120}?)"
+_SIDE_ALONE = r"(?P<side>[^\n=]{1,120}?)"
+_WORKED_OUT_LEFT = re.compile(
+    rf"(?<=\n){_CALCULATION_ALONE} = {_SIDE_ALONE}\.?\n+{_WORKED_OUT} = (?P=side)(?=\.?(?:\n|$))", re.ASCII
+)
+_WORKED_OUT_RIGHT = re.compile(
+    rf"(?<=\n){_SIDE_ALONE} = {_CALCULATION_ALONE}\.?\n+(?P=side) = {_WORKED_OUT}(?=\.?(?:\n|$))", re.ASCII
+)
+
 _VALUE_OF = re.compile(
     rf"[Vv]alue of (?:the )?(?:unknown )?(?:variable )?\$?([A-Za-z])\$? (?:is|must be|equals) (?:equal to )?\\?\$?"
     rf"({_PLAIN_LITERAL})(?!{_GOES_ON})",
@@ -98,9 +108,11 @@ def find(text: str, end: int) -> "list[re.Match[str] | Step]":
     if doubtful:
         more.extend(_stated_steps(text, doubtful))
         more.extend(_converted_steps(text, doubtful))
+        more.extend(_worked_out_steps(text, end, _WORKED_OUT_RIGHT))
     if text.count("=", 0, end) > signs:
         more.extend(_negated_steps(text, end))
         more.extend(_linear_steps(text, end))
+        more.extend(_worked_out_steps(text, end, _WORKED_OUT_LEFT))
     for word, following, pattern in _WORDS:
         at = text.find(word, 0, end)
         while at >= 0:
@@ -232,6 +244,23 @@ def _linear_steps(text: str, end: int) -> Iterator[Step]:
             number = found[group]
             if number and number not in _NUMBERS.findall(left):  # computed, not copied
                 yield Step(*found.span(group), sign=sign, role="collected", side_stop=found.end())
+
+
+def _worked_out_steps(text: str, end: int, pattern: re.Pattern[str]) -> Iterator[Step]:
+    """A side worked out in the line below, while the other side stays: ``20 / 5 = children``, then ``4 = children``."""
+    for line in pattern.finditer(text, 0, end):
+        calculation = line["calculation"]
+        if _is_plain(calculation):
+            yield Step(*line.span("result"), line["percent"] is not None, marked=plain.plain(calculation))
+
+
+def _is_plain(side: str) -> bool:
+    """Whether a whole side is a calculation that the fast patterns read."""
+    read = plain.calculation_before(side, len(side))
+    return read is not None and len(read.strip(_AROUND)) == len(side.strip(_AROUND))
+
+
+_AROUND = " $€£¥¢"
 
 
 def _word_steps(text: str, end: int, at: int, pattern: re.Pattern[str]) -> Iterator[Step]:

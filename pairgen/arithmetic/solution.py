@@ -280,9 +280,9 @@ class Solution:
         if slope[0] == 0 or not equal(slope, again) or (top[0] == 0 and form[1] == "1"):
             return None
         if form[1] == "0" and not beside.asked:  # say it with the right side as written: (12 - 6)/2
-            rest = _minus((evaluate(right) or (0, 1)), top)
-            right = right if rest[0] == 0 else f"{right} - {_ascii(rest)}"
-            return right if equal(slope, (1, 1)) else f"{bracketed(right)}/{_ascii(slope)}"
+            return _said_with(right, top, slope)
+        if form[1] == "0" and letter not in used.asked:
+            return _said_with(left, (-top[0], top[1]), (-slope[0], slope[1]))
         if slope[0] < 0:
             slope, top = (-slope[0], slope[1]), (-top[0], top[1])
         return form.format(_ascii(top), _ascii(slope))
@@ -296,6 +296,13 @@ class Solution:
                 if "\\" in side.replace("\\$", ""):
                     raise
         return sentence.read(sentence.before(side, len(side)), values, single=True)
+
+
+def _said_with(side: str, top: Ratio, slope: Ratio) -> str:
+    """A root, ``top/slope``, said with the side that the unknown is not on: where 26 is A - 4, A is ``26 - (-4)``."""
+    rest = _minus(evaluate(side) or (0, 1), top)
+    side = side if rest[0] == 0 else f"{side} - {_ascii(rest)}"
+    return side if equal(slope, (1, 1)) else f"{bracketed(side)}/{_ascii(slope)}"
 
 
 def _place_of(left: str, zero: str, one: str, two: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from pairgen.arithmetic.corrupt import corrupt
 from pairgen.arithmetic.draws import Draws
-from pairgen.arithmetic.numbers import Ratio, parse
+from pairgen.arithmetic.numbers import LATEX_FRACTION, LATEX_NUMBER, Ratio, parse
 from pairgen.arithmetic.solution import Solution
 from pairgen.arithmetic.wrong import CORRUPTIONS
 from pairgen.builders.builder import Builder, Example, Wanted, clean_text
@@ -18,7 +18,11 @@ from pairgen.records import Drop, Rejection
 from pairgen.sources import Hub
 
 _FINAL_LINES = ("\n####", "\nThe answer is:", "The answer is:")
-_ANSWER = re.compile(r".*(?:The answer is:|####)\s*\$? ?(-?[\d.,/]*\d)", re.DOTALL)
+_ANSWER = re.compile(  # a number, and no more of a formula: not the 2 of 2x, 2 + 3i or 2\\sqrt{3}
+    rf".*(?:The answer is:|####)\s*\\?\$? ?(-?(?:{LATEX_FRACTION}|{LATEX_NUMBER}(?:/\d+)?))"
+    r"(?![\d.,:]*\d|\s*[-+*/_=({\[]|\s*\^(?! *\{? *\\circ)|\s*\\(?!text|mbox|%|\$)|[A-Za-z])",
+    re.DOTALL | re.ASCII,
+)
 
 
 def reasoning_stop(solution: str) -> int:

@@ -106,11 +106,60 @@ def test_order_of_strategies(text: str, question: str, strategy: str, reason: st
     assert known == [None, None, None] if reason else all(known)
 
 
-def test_a_number_that_an_equation_repeats_comes_last_of_the_proved() -> None:
+def test_a_number_that_an_equation_repeats_comes_last() -> None:
     rejection = draw("we write 5x = 25", question="25 in all", answer="5")
     assert isinstance(rejection, Rejection)
     assert (rejection.strategy, rejection.check) == ("restated", "verified")
     assert draw("we write 5x = twenty", question="25") == Drop("no number to corrupt")
+
+
+@pytest.mark.parametrize(
+    ("text", "question", "answer", "taken"),
+    [
+        ("we write 5x = 25, so x = 5", "25 in all", "5", "5"),  # the final answer is none of the question's numbers
+        ("we write 5x = 25, so x = 5", "5 each, 25 in all", "5", "5"),
+        ("we get x/25 = 0.04, where 1 is added", "4% of it", "1", "1"),
+        (r"so $\frac{x}{8} = \frac{15}{8}$ and $x$ is $15 + 9$", r"$\tan K = \frac{15}{8}$", "15", "9"),
+        ("T + 3x = 80 and T = 68 is given, so 28 are left", "68 degrees", "4", "80"),
+        ("4(420) + 240 = x, which is 1920", "420 and 240", "7", "1920"),
+    ],
+)
+def test_numbers_of_the_question_are_left_for_others(text: str, question: str, answer: str, taken: str) -> None:
+    for seed in range(20):
+        rejection = draw(text, seed, question=question, answer=answer)
+        assert isinstance(rejection, Rejection)
+        assert rejection.correct == taken
+
+
+@pytest.mark.parametrize(
+    ("text", "taken"),
+    [
+        ("divide both sides by 7, then 50 km/hr * 24 hr/day, so there are 9 left", "9"),
+        ("he sees 21 > 2 * 9, which is 18", "18"),
+        (r"the $36$'s digit modulo $100$ is $7$ \ at", "7"),
+        (r"the $33$rd digit \, of $a + 12$, where \boxed{9} is right", "9"),
+        (r"\boxed{111, \! 222, \! 333} of 12 more", "12"),
+        (r"\begin{array}{r} & 5 & 8 \\ \cline{1-2} & 4 & \end{array}", "4"),
+        (r"where \log \frac 73 is near 12 more", "12"),
+    ],
+)
+def test_what_is_calculated_with_comes_behind_what_is_stated(text: str, taken: str) -> None:
+    for seed in range(20):
+        rejection = draw(text, seed)
+        assert isinstance(rejection, Rejection)
+        assert (rejection.strategy, rejection.correct) == ("number", taken)
+
+
+def test_a_minus_apart_hides_no_final_answer() -> None:
+    text = r"$2 - 5 = -3$ and $x = 4 - 7 = \boxed{-3}$"
+    for seed in range(50):
+        rejection = draw(text, seed, answer="-3")
+        assert isinstance(rejection, Rejection)
+        assert (rejection.strategy, rejection.correct) == ("last-result", "3")
+    for seed in range(50):
+        rejection = draw(r"$2 - 5 = -3$, so $3 + 1 = 4$", seed, answer="-4")
+        assert isinstance(rejection, Rejection)
+        assert rejection.corrupted != "4"
 
 
 @pytest.mark.parametrize(

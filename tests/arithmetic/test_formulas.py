@@ -49,7 +49,8 @@ from pairgen.arithmetic.solution import Solution
             r"$2y + 6 = 12$, so $2y = 6$ and $y = 3$.",
             [("12", "2*3 + 6"), ("6", "2*3"), ("3", "6/2")],
         ),
-        (r"\(12 = -2A,\) so \(A = -6\).", [("6", "-((-12)/2)")]),
+        (r"\(12 = -2A,\) so \(A = -6\).", [("6", "-(12/(-2))")]),
+        (r"$26 = A - 4$, so $A = 30$", [("30", "26 - (-4)")]),
         (r"$\frac{x}{2x} = \frac12$", [(r"\frac12", "(11/(2*11))")]),
         # what is not read is not checked
         (r"\(f(2x) - 2f(x) = 0\)", [("0", NO_ARITHMETIC)]),
@@ -62,6 +63,7 @@ from pairgen.arithmetic.solution import Solution
         (r"$\sqrt{2} + 1 = 2.41$", [("2.41", NOT_EXACT)]),
         # no results
         (r"$x = 5\overline{3}$ and $0.\overline{3} + 1 = 1.\overline{3}$", []),
+        ("\\begin{array}{r}\n10x - x = 6&.666\\ldots \\\\ 2 + 3 = 5&.5\n\\end{array}", []),
         (r"\(12_5 + 1 = 13_5\) so \(4 = 2^{2}\)", []),
         ("[asy]\ndraw((0,0)--(1,2)); real x = 2 + 3 = 5;\n[/asy] \\(1 + 1 = 2\\)", [("2", "1 + 1")]),
         ("```\nx = 2 + 3 = 5\n``` $\\frac{4}{2} = 2$", [("2", "(4/2)")]),

@@ -218,12 +218,20 @@ STATED = re.compile(
 )
 
 
-def stated_values(text: str, before: int, answer: Fraction | None) -> list[dict[str, Fraction]]:
-    """What a solution states of each letter last, last before a place, first after it; the answer for x otherwise."""
+SUPPOSING = re.compile(r"\b[Ii]f \$?\Z")
+
+
+def stated_values(text: str, before: int, answer: Fraction | None, supposed: bool = True) -> list[dict[str, Fraction]]:
+    """What a solution states of each letter last, last before a place, first after it; the answer for x otherwise.
+
+    ``supposed`` says that a value which is only tried counts too: ``if $d = 0$``.
+    """
     last = {"x": answer, "X": answer} if answer is not None else {}
     near, after = dict(last), dict[str, Fraction]()
     for stated in STATED.finditer(text):
         letter, minus, written = stated.groups()
+        if not supposed and SUPPOSING.search(text, 0, stated.start()):
+            continue
         try:
             value = exact(written.strip().rstrip(","))[0]
         except (ValueError, ZeroDivisionError):
@@ -391,7 +399,7 @@ def opinion_of_value(text: str, sign: int, start: int, stop: int, answer: Fracti
             names = {s.name for side in (reading.left, reading.right) for s in side.free_symbols}
             if name not in names or (names == {name} == {str(reading.left)} and not reading.right.free_symbols):
                 continue
-            for values in stated_values(text, sign, answer):
+            for values in stated_values(text, sign, answer, supposed=False):
                 right = holds(reading.left, reading.right, Fraction(0), False, {**values, name: true})
                 wrong = holds(reading.left, reading.right, Fraction(0), False, {**values, name: false})
                 if right and not wrong:

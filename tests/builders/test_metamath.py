@@ -52,7 +52,16 @@ def test_final_lines_stay(seed: int) -> None:
         ("a\nThe answer is: 3/4", "a", "3/4"),
         ("a\nThe answer is: -7", "a", "-7"),
         ("a\nThe answer is: 5.", "a", "5"),
-        ("a\nThe answer is: \\frac{3}{4}", "a", None),
+        ("a\nThe answer is: \\frac{3}{4}", "a", "3/4"),
+        ("a\nThe answer is: -\\frac43", "a", "-4/3"),
+        ("a\nThe answer is: 362,\\!880", "a", "362880"),
+        ("a\nThe answer is: \\$4,\\!000", "a", "4000"),
+        ("a\nThe answer is: 18\\text{ hours}", "a", "18"),
+        ("a\nThe answer is: 60^\\circ", "a", "60"),
+        *(
+            (f"a\nThe answer is: {formula}", "a", None)
+            for formula in ("2x", "14 \\pi", "6+9i", "2\\sqrt{3}", "4_5", "2:3")
+        ),
         ("a The answer is: 5", "a ", "5"),
         ("no answer line", "no answer line", None),
         ("a\nThe answer is: none", "a", None),
