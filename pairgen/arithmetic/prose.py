@@ -19,7 +19,7 @@ _GOES_ON = (  # not a result if the expression goes on: `= 16 * $47`, `= 75/x`, 
     rf"(?: *{OPERATOR}| *x(?= *[\d$(])) *(?:[\d$€£(.]|[a-zA-Z]\b)|[(^_]|(?!k [a-z])[a-fijknp-zA-KN-Z]\b"
     r"|[.,]?\d|:(?!00)\d| +of +[\d$]| \d{3}(?![\d-])|\.\.\.\d"
 )
-_UNITS_THEN_MORE = r"(?: ?[a-zA-Z]++(?:/(?=[a-zA-Z]))?){1,4}+ ?[-+*/×÷·−–] ?[$€£]?[\d(]"  # = 24 slices - 15 slices
+_UNITS_THEN_MORE = r"(?: ?[a-zA-Z]++(?:/(?=[a-zA-Z]))?){1,4}+ ?[-+*/×÷·−–] ?-?[$€£]?[\d(]"  # = 24 slices - 15 slices
 _PLAIN_LITERAL = rf"-?(?:\d+ \d+/\d+(?![\d/])|{NUMBER}(?:/\d+)?)"
 _RESULT = re.compile(
     rf"=(?: ?=)? *[%$€£¥¢]* *({_PLAIN_LITERAL})(?: ?{CURRENCY})?( ?%)?"
@@ -67,14 +67,10 @@ _LINEAR = re.compile(
     re.ASCII,
 )
 
-_WORKED_OUT = rf"(?:{CURRENCY} ?)?(?P<result>{_PLAIN_LITERAL})(?P<percent> ?%)?(?: [a-z]+(?:/[a-z]+)?)?"
-_CALCULATION_ALONE = r"(?P<calculation>[^\n=]{3,120}?)"
-_SIDE_ALONE = r"(?P<side>[^\n=]{1,120}?)"
-_WORKED_OUT_LEFT = re.compile(
-    rf"(?<=\n){_CALCULATION_ALONE} = {_SIDE_ALONE}\.?\n+{_WORKED_OUT} = (?P=side)(?=\.?(?:\n|$))", re.ASCII
-)
-_WORKED_OUT_RIGHT = re.compile(
-    rf"(?<=\n){_SIDE_ALONE} = {_CALCULATION_ALONE}\.?\n+(?P=side) = {_WORKED_OUT}(?=\.?(?:\n|$))", re.ASCII
+_WORKED_OUT = re.compile(  # 4 = children
+    rf"\n(?:{CURRENCY} ?)?(?P<result>{_PLAIN_LITERAL})(?P<percent> ?%)?(?: [a-z]+(?:/[a-z]+)?)?"
+    r" = (?P<side>[^\n=]+)(?=\n|$)",
+    re.ASCII,
 )
 
 _VALUE_OF = re.compile(
@@ -108,11 +104,11 @@ def find(text: str, end: int) -> "list[re.Match[str] | Step]":
     if doubtful:
         more.extend(_stated_steps(text, doubtful))
         more.extend(_converted_steps(text, doubtful))
-        more.extend(_worked_out_steps(text, end, _WORKED_OUT_RIGHT))
+        more.extend(_named_steps(text, doubtful))
     if text.count("=", 0, end) > signs:
         more.extend(_negated_steps(text, end))
         more.extend(_linear_steps(text, end))
-        more.extend(_worked_out_steps(text, end, _WORKED_OUT_LEFT))
+        more.extend(_worked_out_steps(text, end))
     for word, following, pattern in _WORDS:
         at = text.find(word, 0, end)
         while at >= 0:
@@ -246,12 +242,32 @@ def _linear_steps(text: str, end: int) -> Iterator[Step]:
                 yield Step(*found.span(group), sign=sign, role="collected", side_stop=found.end())
 
 
-def _worked_out_steps(text: str, end: int, pattern: re.Pattern[str]) -> Iterator[Step]:
-    """A side worked out in the line below, while the other side stays: ``20 / 5 = children``, then ``4 = children``."""
-    for line in pattern.finditer(text, 0, end):
-        calculation = line["calculation"]
-        if _is_plain(calculation):
+def _worked_out_steps(text: str, end: int) -> Iterator[Step]:
+    """A left side worked out in the line below, while the right stays: ``20 / 5 = children``, then ``4 = children``."""
+    for line in _WORKED_OUT.finditer(text, 0, end):
+        calculation, sign, side = _line_before(text, line.start()).partition(" = ")
+        if sign and side.rstrip(".") == line["side"].rstrip(".") and _is_plain(calculation):
             yield Step(*line.span("result"), line["percent"] is not None, marked=plain.plain(calculation))
+
+
+def _named_steps(text: str, results: list[re.Match[str]]) -> Iterator[Step]:
+    """The same of the right: ``Cost per tile = $2400 / 200``, then ``Cost per tile = $12``."""
+    for result in results:
+        start = text.rfind("\n", 0, result.start())
+        side, sign, calculation = _line_before(text, start).partition(" = ")
+        if sign and side == text[start + 1 : result.start()].rstrip() and _is_plain(calculation.removesuffix(".")):
+            yield Step(*result.span(1), result.group(2) is not None, marked=plain.plain(calculation.removesuffix(".")))
+
+
+def _line_before(text: str, stop: int) -> str:
+    """The line that ends at a line feed, or above it if there are several in a row; empty if it is too long."""
+    while stop > 0 and text[stop - 1] == "\n":
+        stop -= 1
+    start = text.rfind("\n", max(0, stop - _LONGEST_LINE), max(stop, 0))
+    return text[start + 1 : stop] if start >= 0 else ""
+
+
+_LONGEST_LINE = 240
 
 
 def _is_plain(side: str) -> bool:

@@ -104,6 +104,7 @@ from pairgen.arithmetic.solution import Proof, Solution
         ("3 + 4 = 75/x", []),
         ("3 + 4 = 16 * 47", []),
         ("3 + 4 = 2^3", []),
+        ("-2x degrees / -2 = -4 degrees / -2 degrees", []),
         ("6:10 + 8 = 14:30", []),
         ("12_5 + 1 = 13_5 so 2 + 2 = 4x", []),
         ("[asy] real y = 2 + 3 = 5; [/asy] and ```z = 1 + 1 = 2```", []),
