@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+DEMO := --steps 50 --learning-rate 2e-4
 BENCH_ROWS ?= $(if $(PAIRGEN_REAL_DATA),--source $(PAIRGEN_REAL_DATA)/metamath/GSM_AnsAug.json,)
 
 .DEFAULT_GOAL := help
@@ -12,7 +13,7 @@ help: ## print this list
 
 .venv/core: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(PIP) -e .
+	$(PIP) -e '.[train]'
 	@touch $@
 
 .venv/dev: pyproject.toml constraints.txt | .venv/core
@@ -21,7 +22,7 @@ help: ## print this list
 
 setup: .venv/dev ## make .venv with everything needed to work on pairgen
 
-demo: .venv/core ## build three sample datasets in demo/, print statistics and coloured diffs
+demo: .venv/core ## build sample datasets in demo/, look at them, train with DPO, IPO and DPOP and compare
 	$(BIN)/pairgen build metamath --source sample --eval-size 100 --out demo/metamath --overwrite
 	$(BIN)/pairgen build arc --source sample --out demo/arc --overwrite
 	$(BIN)/pairgen build hellaswag --source sample --out demo/hellaswag --overwrite
@@ -30,6 +31,11 @@ demo: .venv/core ## build three sample datasets in demo/, print statistics and c
 	$(BIN)/pairgen show demo/metamath --n 2 --where source~GSM
 	$(BIN)/pairgen show demo/arc --n 1
 	$(BIN)/pairgen show demo/hellaswag --n 1
+	$(BIN)/pairgen train demo/metamath --loss sft --steps 300 --learning-rate 3e-3 --out demo/sft --overwrite
+	$(BIN)/pairgen train demo/metamath --model demo/sft/final --loss dpo $(DEMO) --out demo/dpo --overwrite
+	$(BIN)/pairgen train demo/metamath --model demo/sft/final --loss ipo $(DEMO) --out demo/ipo --overwrite
+	$(BIN)/pairgen train demo/metamath --model demo/sft/final --loss dpop $(DEMO) --out demo/dpop --overwrite
+	$(BIN)/pairgen compare demo/dpo demo/ipo demo/dpop
 
 test: .venv/dev ## run the tests (all but the slow ones)
 	$(BIN)/pytest -n 2
@@ -48,9 +54,12 @@ format: .venv/dev ## rewrite the code in the project's format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: .venv/dev ## speed of a full MetaMath-sized build, as ratios; with PAIRGEN_REAL_DATA on real rows
+bench: .venv/dev ## speed and memory, as ratios; with PAIRGEN_REAL_DATA on real rows, and against TRL
 	$(BIN)/python tests/bench/bench_build.py --memory $(BENCH_ROWS)
 	$(if $(PAIRGEN_REAL_DATA),$(BIN)/python tests/bench/bench_engine.py $(PAIRGEN_REAL_DATA))
+	$(BIN)/python tests/bench/bench_head.py
+	$(BIN)/python tests/bench/bench_pack.py
+	$(if $(PAIRGEN_REAL_DATA),$(BIN)/python tests/bench/bench_train.py $(PAIRGEN_REAL_DATA))
 
 clean: ## remove what make made
 	rm -rf .venv demo dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis

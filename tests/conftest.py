@@ -9,6 +9,8 @@ from typer.testing import CliRunner, Result
 
 from pairgen.cli import app
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side: more threads than cores wait for each other
+
 
 @pytest.fixture(scope="session")
 def real_data() -> Path:

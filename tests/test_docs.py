@@ -59,6 +59,7 @@ def test_paths_in_the_readme_exist() -> None:
     for name in named:
         assert (ROOT / "pairgen" / name).exists(), name
     there = {path.name for path in (ROOT / "pairgen").glob("*.py")} - {"__init__.py", "__main__.py"}
+    there |= {f"{path.parent.name}/" for path in (ROOT / "pairgen").glob("*/__init__.py")}
     assert there <= set(named)
 
 

@@ -6,6 +6,7 @@ hands the N log-probs back to each completion. A position may belong to several 
 is computed once and counted everywhere.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 
 import torch
@@ -52,6 +53,12 @@ class Batch:
     """Tokens that a trainer runs which repeats prompt and chosen for every pair."""
     run_tokens: int
     """Tokens of this batch that are no padding."""
+    reference_chosen: Tensor | None = None
+    """[P] float64: summed log-prob of chosen under the reference model, where it is known beforehand."""
+    reference_rejected: Tensor | None = None
+    """[P] float64: the same of rejected."""
+    reference_tokens: Tensor | None = None
+    """[P, T] float64: the log-prob of each token of chosen under the reference."""
 
     @property
     def pairs(self) -> int:
@@ -59,12 +66,15 @@ class Batch:
 
     def to(self, device: torch.device) -> "Batch":
         """The same on a device; copies from pinned memory do not block."""
-        moved = {
-            field.name: value.to(device, non_blocking=True)
-            for field in fields(self)
-            if isinstance(value := getattr(self, field.name), Tensor)
-        }
-        return replace(self, **moved)
+        return self._with(lambda value: value.to(device, non_blocking=True))
+
+    def pinned(self) -> "Batch":
+        """The same in memory that a GPU copies from by itself."""
+        return self._with(lambda value: value.pin_memory())
+
+    def _with(self, change: Callable[[Tensor], Tensor]) -> "Batch":
+        tensors = {field.name: getattr(self, field.name) for field in fields(self)}
+        return replace(self, **{name: change(value) for name, value in tensors.items() if isinstance(value, Tensor)})
 
     def completions(self, logps: Tensor) -> Tensor:
         """Hand the log-probs of the N scored positions back to the completions.

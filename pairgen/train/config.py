@@ -45,8 +45,16 @@ class Config:
 
     steps: int = _(0, "Optimizer steps; 0 goes by --epochs.", at_least=0, free=True)
     epochs: float = _(1.0, "Passes over the pairs, if --steps is 0.", above=0, free=True)
-    batch_size: int = _(32, "Pairs of one optimizer step, over all processes; groups stay whole.", at_least=1)
+    batch_size: int = _(16, "Pairs of one optimizer step, over all processes; groups stay whole.", at_least=1)
     micro_batch_size: int = _(0, "Pairs that go through the model at once; 0 takes the batch.", at_least=0, free=True)
+    share: str = _(
+        "auto",
+        "What is computed once: none; prompt: of a pair; prefix: and all before the edit; group: and prompt and "
+        "chosen of a group; shots: and what prompts have in common; auto: the most that is exact for the model.",
+        choices=("auto", "none", "prompt", "prefix", "group", "shots"),
+        free=True,
+    )
+    row_tokens: int = _(8192, "Tokens of a row that trees are packed into.", at_least=64, free=True)
     seed: int = _(0, "Every random choice follows from it.")
 
     sft_steps: int | None = _(
@@ -165,11 +173,15 @@ def from_mapping(values: Mapping[str, Any], where: str) -> Config:
     Raises:
         UsageError: an unknown key, a value of another type, or one that ``Config`` refuses.
     """
+    _check_plain(values, where)
+    return Config(**values)
+
+
+def _check_plain(values: Mapping[str, Any], where: str) -> None:
     for name, value in values.items():
         if name not in OPTIONS:
             raise UsageError(f"{where}: no option is called {name}; there are {', '.join(OPTIONS)}")
         _check_type(OPTIONS[name], value, where)
-    return Config(**values)
 
 
 def _check_type(option: "Field[Any]", value: Any, where: str) -> None:
@@ -223,7 +235,7 @@ def combine(flags: Mapping[str, Any], file: Path | None = None, preset: str | No
     values: dict[str, Any] = dict(PRESETS[preset]) if preset else {}
     if file is not None:
         told = load(file)
-        from_mapping(told, str(file))
+        _check_plain(told, str(file))  # ranges, and what excludes what, when the flags are in
         values |= told
     values |= {name: value for name, value in flags.items() if value is not None}
     return from_mapping(values, "the command line")

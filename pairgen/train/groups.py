@@ -1,10 +1,13 @@
 """Token groups: the pairs that share prompt and chosen, as token ids. What the trainer shuffles, batches and packs."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import accumulate
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 Ids = NDArray[np.int32]
@@ -48,34 +51,62 @@ class Group:
         chosen, *rejected = (len(ids) for ids in self.completions)
         return self.pairs * (2 * len(self.prompt) + chosen) + sum(rejected)
 
+    def chosen_only(self) -> "Group":
+        """The same with chosen in place of every rejected, for a loss that looks at chosen alone."""
+        return replace(self, completions=(self.completions[0],) * len(self.completions))
+
 
 class Groups:
-    """Groups in an Arrow table of ``SCHEMA``, memory-mapped: a row is made a ``Group`` when it is asked for."""
+    """Groups in Arrow tables of ``SCHEMA``, memory-mapped: a row is made a ``Group`` when it is asked for.
 
-    def __init__(self, table: pa.Table) -> None:
-        self._table = table.combine_chunks()
-        self.pairs = self._lengths("keys")
+    Args:
+        tables: one per dataset, in order.
+        prefixes: per table, what is put in front of its keys, so that they differ from other tables' keys.
+    """
+
+    def __init__(self, tables: Sequence[pa.Table], prefixes: Sequence[str] | None = None) -> None:
+        self._tables = [table.combine_chunks() for table in tables]
+        self._prefixes = prefixes or [""] * len(tables)
+        self._stops = list(accumulate(table.num_rows for table in tables))
+        lengths = [np.asarray(pc.list_value_length(table["keys"]), dtype=np.int64) for table in self._tables]
+        self.pairs: NDArray[np.int64] = np.concatenate([np.zeros(0, np.int64), *lengths])
         """[G] pairs of each group."""
 
     def __len__(self) -> int:
-        return int(self._table.num_rows)
+        return self._stops[-1] if self._stops else 0
 
     def __getitem__(self, index: int) -> Group:
-        row = {name: self._table[name][int(index)] for name in COLUMNS}
+        which = bisect_right(self._stops, index)
+        table, prefix = self._tables[which], self._prefixes[which]
+        at = int(index) - (self._stops[which - 1] if which else 0)
+        prompt, completions, keys, edit, chars = (table[name][at] for name in COLUMNS)
         return Group(
-            prompt=_array(row["prompt"]),
-            completions=tuple(_array(ids) for ids in row["completions"]),
-            keys=tuple(row["keys"].as_py()),
-            edit=_array(row["edit"]).reshape(-1, 2),
-            chars=_array(row["chars"]),
+            prompt=_array(prompt),
+            completions=tuple(map(_array, completions)),
+            keys=tuple(prefix + key for key in keys.as_py()),
+            edit=_array(edit).reshape(-1, 2),
+            chars=_array(chars),
         )
 
     def __iter__(self) -> Iterator[Group]:
         return (self[index] for index in range(len(self)))
 
-    def _lengths(self, name: str) -> NDArray[np.int64]:
-        lengths: NDArray[np.int64] = np.asarray(pa.compute.list_value_length(self._table[name]), dtype=np.int64)
-        return lengths
+    def first(self, pairs: int) -> "Groups":
+        """The groups of the front that hold at least so many pairs; 0 takes all."""
+        if not pairs or self.pairs.sum() <= pairs:
+            return self
+        count = int(np.searchsorted(self.pairs.cumsum(), pairs)) + 1
+        starts = [0, *self._stops[:-1]]
+        cut = [table[: max(0, count - start)] for table, start in zip(self._tables, starts, strict=True)]
+        return Groups(cut, self._prefixes)
+
+
+def joined(parts: Sequence[Groups]) -> Groups:
+    """One row of groups; where there are several parts, each one's keys get its number in front."""
+    if len(parts) == 1:
+        return parts[0]
+    tables = [table for part in parts for table in part._tables]
+    return Groups(tables, [f"{index}:" for index, part in enumerate(parts) for _ in part._tables])
 
 
 def _array(scalar: pa.ListScalar) -> Ids:

@@ -57,7 +57,7 @@ class Scores:
     """[P, T] log-prob of each token of y_w, 0 behind its end"""
     reference_chosen_tokens: Tensor | None = None
     """[P, T] the same under the reference"""
-    baseline: float = 0.0
+    baseline: Tensor | float = 0.0
     """KTO's reference point z_0, in nats"""
 
     @property

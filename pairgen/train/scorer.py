@@ -2,12 +2,16 @@
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from pairgen.errors import BadModel
+from pairgen.train.attention import Visible, install, no_mask
 from pairgen.train.batch import Batch
+from pairgen.train.groups import Group
 from pairgen.train.logprobs import logprobs
+from pairgen.train.tree import trees
 
 
 class Scorer(nn.Module):
@@ -33,10 +37,18 @@ class Scorer(nn.Module):
             [N] log-prob of each target, in nats, float32 or better.
         """
         causal = self.causal
-        hidden = causal.base_model(input_ids=batch.tokens, use_cache=False).last_hidden_state
+        hidden = causal.base_model(input_ids=batch.tokens, use_cache=False, **self._seen(batch)).last_hidden_state
         head = causal.get_output_embeddings()
         flat = hidden.reshape(-1, hidden.shape[-1])[batch.score]
         return logprobs(flat, head.weight, batch.targets, head.bias, softcap(causal.config))
+
+    def _seen(self, batch: Batch) -> dict[str, Any]:
+        """What the model has to know of a batch of trees."""
+        if batch.ends is None or batch.positions is None:
+            return {}
+        install(self.causal)
+        visible = Visible(batch.ends, batch.positions)
+        return {"position_ids": batch.positions, "attention_mask": no_mask(batch.tokens), "tree": visible}
 
 
 def softcap(config: Any) -> float:
@@ -67,6 +79,43 @@ def check(scorer: Scorer, vocabulary: int) -> None:
             f"{type(causal).__name__}: changes its logits in a way that pairgen does not know "
             f"(off by {float((ours - expected).abs().max()):.2g} nats); choose another model"
         )
+
+
+@torch.no_grad()
+def check_trees(scorer: Scorer, vocabulary: int) -> None:
+    """Hold a model's log-probs of trees against those of padded rows, so that none is trained that reads trees wrongly.
+
+    Raises:
+        BadModel: they differ, or the model does not run on trees at all.
+    """
+    name = type(scorer.causal).__name__
+    device = scorer.causal.get_output_embeddings().weight.device
+    groups = _families(vocabulary)
+    was_training = scorer.causal.training
+    scorer.causal.eval()
+    try:
+        plain, shared = (trees(groups, 64, share).to(device) for share in ("none", "group"))
+        expected = plain.completions(scorer(plain))
+        found = shared.completions(scorer(shared))
+    except TypeError as error:
+        raise BadModel(f"{name}: does not run on trees ({error}); use --share none") from error
+    finally:
+        scorer.causal.train(was_training)
+    off = float((found - expected)[expected != 0].abs().mean())
+    if not off < (0.02 if scorer.causal.dtype == torch.float32 else 0.15):  # NaN is no less: the mask was used
+        raise BadModel(f"{name}: reads trees otherwise than rows (off by {off:.2g} nats a token); use --share none")
+
+
+def _families(vocabulary: int) -> list[Group]:
+    """Two groups whose completions fork at several places, of which some end where others go on."""
+    draw = np.random.default_rng(0)
+    made = []
+    for _ in range(2):
+        prompt, chosen, other = (draw.integers(0, vocabulary, 12, dtype=np.int32) for _ in range(3))
+        rejected = np.append(chosen[:5], other), chosen[:8], other, np.append(other[:4], chosen)
+        zeros = np.zeros((4, 2), np.int32), np.ones(5, np.int32)
+        made.append(Group(prompt, (chosen, *rejected), ("0", "1", "2", "3"), *zeros))
+    return made
 
 
 def _probe(tokens: Tensor) -> Batch:

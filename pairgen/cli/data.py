@@ -1,81 +1,20 @@
-"""The command line: parses, calls one function of the library, prints. Results on stdout, everything else on stderr.
-
-Exit codes: 0 done, 1 failed, 2 wrong usage, 3 a promise is broken (`validate`), 130 interrupted.
-"""
+"""The commands that make and look at datasets: build, stats, show, explain, validate."""
 
 import itertools
-import json
 import shlex
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
-from typer.core import TyperGroup
 
-import pairgen
 from pairgen.builders import BUILDERS, CORRUPTIONS
+from pairgen.cli.group import Json, app, print_json, say
+from pairgen.cli.progress import bar
 from pairgen.edits import METRICS
-from pairgen.errors import ContractBroken, PairgenError
+from pairgen.errors import ContractBroken
 
-
-class _Group(TyperGroup):
-    """Turns expected failures into one sentence on stderr and their exit code."""
-
-    def invoke(self, ctx: Any) -> Any:
-        try:
-            return super().invoke(ctx)
-        except PairgenError as error:
-            _say(f"pairgen: {error}")
-            raise typer.Exit(error.exit_code) from error
-        except KeyboardInterrupt:
-            _say("pairgen: interrupted; nothing half-written is left")
-            raise typer.Exit(130) from None
-
-
-app = typer.Typer(
-    cls=_Group,
-    help="Preference pairs whose one difference is known exactly.",
-    no_args_is_help=True,
-    rich_markup_mode="markdown",
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-
-
-def main() -> None:
-    """Run the command line."""
-    app(prog_name="pairgen")
-
-
-def _say(text: str) -> None:
-    Console(stderr=True).print(text, markup=False, highlight=False, soft_wrap=True)
-
-
-def _print_json(value: Any) -> None:
-    typer.echo(json.dumps(value, ensure_ascii=False))
-
-
-def _version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(f"pairgen {pairgen.__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def _options(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
-    ] = False,
-) -> None:
-    pass
-
-
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout instead of text.")]
 Seed = Annotated[int, typer.Option(help="Every random choice follows from it and from the row.")]
 Corruption = Annotated[
     str,
@@ -151,7 +90,7 @@ def build(
         skip_broken=on_error == "skip",
     )
     given = source or []
-    with _progress() as progress:
+    with bar() as progress:
         dataset = run(
             name,
             out,
@@ -161,10 +100,10 @@ def build(
             overwrite=overwrite,
             command=_rebuild(name, out, given, options),
             progress=progress,
-            warn=_say,
+            warn=say,
         )
     if as_json:
-        _print_json({"out": str(out), **{split: _built(dataset.manifest, split) for split in dataset.splits}})
+        print_json({"out": str(out), **{split: _built(dataset.manifest, split) for split in dataset.splits}})
         return
     from pairgen.report.terminal import built_sentence, corruption_tables
 
@@ -203,22 +142,6 @@ def _rebuild(name: str, out: Path, given: list[str], options: Any) -> str:
     return shlex.join(words)
 
 
-@contextmanager
-def _progress() -> Iterator[Any]:
-    """A progress bar on stderr, shown where there is a terminal."""
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        known: dict[str, TaskID] = {}
-
-        def tell(phase: str, done: int, total: int) -> None:
-            if phase not in known:
-                known[phase] = bar.add_task(phase, total=total)
-            bar.update(known[phase], completed=done)
-
-        yield tell
-
-
 @app.command(
     help="Statistics of a dataset: edit distance with its definition, lengths, groups, how corruptions were checked, "
     "drops.",
@@ -244,7 +167,7 @@ def stats(
     names = ["edit_distance"] if edit_distance else None
     found = describe(open_pairs(path), metric=metric, unit=unit, tokenizer=tokenizer, by=by, names=names)
     if as_json:
-        _print_json(found)
+        print_json(found)
         return
     from pairgen.report.terminal import statistics_table
 
@@ -273,13 +196,13 @@ def show(
 
     rows = select(open_pairs(path), n, where or (), split)
     if as_json:
-        _print_json(rows)
+        print_json(rows)
         return
     console = Console()
     for row in rows:
         console.print(pair_view(row, console.width, full=full))
     if not rows:
-        _say("no pair matches")
+        say("no pair matches")
 
 
 @app.command(
@@ -310,7 +233,7 @@ def explain(
     for solution in itertools.islice(solutions(given), n):
         found = run(solution.text, solution.question, corruption, seed, solution.key)
         if as_json:
-            _print_json(found)
+            print_json(found)
         else:
             console.print(explained_view(found, console.width, solution.where))
 
@@ -328,7 +251,7 @@ def validate(path: Dataset, as_json: Json = False) -> None:
     found = violations(dataset)
     pairs = sum(split.pairs for split in dataset.splits.values())
     if as_json:
-        _print_json({"pairs": pairs, "violations": [asdict(violation) for violation in found]})
+        print_json({"pairs": pairs, "violations": [asdict(violation) for violation in found]})
     else:
         for violation in found:
             typer.echo(str(violation))

@@ -1,0 +1,284 @@
+"""The loop: take pairs, score them, step, measure, save. A run's state is the weights, the optimizer and ``State``."""
+
+import json
+import math
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pairgen.errors import NotFinite, OutOfMemory
+from pairgen.train import checkpoint, distributed, models
+from pairgen.train.batch import Batch
+from pairgen.train.checkpoint import State
+from pairgen.train.config import Config
+from pairgen.train.distributed import World
+from pairgen.train.folders import plain_errors, whole_folder
+from pairgen.train.groups import Groups
+from pairgen.train.metrics import Sums, add, means, stacked
+from pairgen.train.order import Order, chunks, share
+from pairgen.train.scoring import Scoring
+
+Tell = Callable[[str, int, int, Mapping[str, float]], None]
+"""Told of progress: what is being done, how much of it is done, how much there is, and figures to show beside it."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """A run that was asked to stop and has saved; says how to go on."""
+
+
+@dataclass
+class Loop:
+    """A run in motion."""
+
+    config: Config
+    """Resolved: every value is there."""
+    run: Path
+    scoring: Scoring
+    tokenizer: Any
+    optimizer: torch.optim.Optimizer
+    train: Groups
+    order: Order
+    steps: int
+    """Steps in all."""
+    evaluation: Groups | None
+    world: World
+    state: State
+    tell: Tell
+    send: Callable[[dict[str, float]], None]
+    """Takes each logged line to a tracker."""
+    _since: Sums = field(default_factory=dict)
+    _work: Counter[str] = field(default_factory=Counter)
+    _started: float = 0.0
+
+    def go(self) -> None:
+        """Train until the last step is done.
+
+        Raises:
+            NotFinite: the loss is NaN or infinite; the pairs of the batch are in ``not-finite.json``.
+            OutOfMemory: the device's memory is full.
+            Interrupted: Ctrl-C or SIGTERM came; the run is saved.
+        """
+        with _stopping() as stop, _memory(), ThreadPoolExecutor(1) as worker:
+            if self.state.step == 0:
+                self._first()
+            self._started = time.monotonic()
+            coming = self._lay_out(worker, self.state.step)
+            while self.state.step < self.steps:
+                batches = coming.result()
+                coming = self._lay_out(worker, self.state.step + 1)
+                norm = self._step(batches)
+                self._after(norm, stop)
+
+    def _lay_out(self, worker: ThreadPoolExecutor, step: int) -> "Future[list[Batch]]":
+        """The coming step's batches, laid out while this one runs."""
+        return worker.submit(self._batches, step)
+
+    def _batches(self, step: int) -> list[Batch]:
+        if step >= self.steps:
+            return []
+        groups = self.order.batch(step)
+        parts = share(groups, self.train.pairs, self.config.micro_batch_size, self.world.rank, self.world.size)
+        return [self.scoring.laid_out([self.train[index] for index in part], counts) for part, counts in parts]
+
+    def _step(self, batches: list[Batch]) -> float:
+        """One optimizer step over the mean loss of all its pairs; returns the gradient's norm."""
+        pairs = int(self.train.pairs[self.order.batch(self.state.step)].sum())
+        sums: Sums = {}
+        for index, batch in enumerate(batches):
+            with distributed.accumulating(self.scoring.module, last=index == len(batches) - 1):
+                losses, found = self.scoring.losses(batch, self.state.baseline)
+                # gradients are averaged over processes: their number makes the mean over pairs of it
+                ((losses * batch.weight).sum() * (self.world.size / pairs)).backward()
+            sums = add(sums, found)
+        norm = self._clip()
+        self._check_finite(sums, norm, batches)
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(self.config, self.state.step, self.steps)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        if self.config.loss == "kto":
+            self.state.baseline = self._baseline(sums)
+        self._since = add(self._since, sums)
+        work = {name: sum(getattr(batch, name) for batch in batches) for name in ("plain_tokens", "run_tokens")}
+        self._work.update(pairs=pairs, **work)
+        self.state.step += 1
+        return norm
+
+    def _clip(self) -> float:
+        weights = [weight for weight in self.scoring.module.parameters() if weight.requires_grad]
+        limit = self.config.max_grad_norm or math.inf
+        return float(distributed.whole(torch.nn.utils.clip_grad_norm_(weights, limit)).item())
+
+    def _baseline(self, sums: Sums) -> float:
+        """KTO's reference point for the step to come: the mean log-ratio of all completions, at least 0."""
+        found = self._means({name: sums[name] for name in ("logratios/chosen", "logratios/rejected")})
+        return max(0.0, sum(found.values()) / 2)
+
+    def _means(self, sums: Sums) -> dict[str, float]:
+        return means(list(sums), self.world.sum(stacked(sums)))
+
+    def _check_finite(self, sums: Sums, norm: float, batches: list[Batch]) -> None:
+        loss = float(self.world.sum(sums["loss"][0].clone()).item())
+        if math.isfinite(loss) and math.isfinite(norm):
+            return
+        file = self.run / f"not-finite-{self.world.rank}.json"
+        keys = [key for batch in batches for key in batch.keys]
+        file.write_text(json.dumps({"step": self.state.step + 1, "loss": str(loss), "pairs": keys}, indent=1), "utf-8")
+        raise NotFinite(
+            f"step {self.state.step + 1}: the loss is {loss}, the gradient's norm {norm}; its pairs are in {file}, the "
+            "last checkpoint is whole: try a lower --learning-rate, or --precision float32"
+        )
+
+    # ------------------------------------------------------------ measuring and saving
+
+    def _first(self) -> None:
+        """Measure the model before its first step."""
+        if self.evaluation is not None:
+            found = self._evaluate()
+            self._write({"step": 0, "epoch": 0.0, "loss": found["eval/loss"], **found})
+
+    def _after(self, norm: float, stop: threading.Event) -> None:
+        """What follows a step: a line of metrics, an evaluation, a checkpoint, each where it is due."""
+        step, last = self.state.step, self.state.step == self.steps
+        interrupted = self.world.agree(stop.is_set(), self.scoring.device)
+        evaluates = self.evaluation is not None and (last or _due(step, self.config.eval_every))
+        saves = last or interrupted or _due(step, self.config.save_every)
+        if step == 1 or evaluates or saves or _due(step, self.config.log_every):
+            line = self._line(norm)
+            if evaluates:
+                line |= self._evaluate()
+                self._keep_best(line)
+            self._write(line)
+        else:
+            self.tell("train", step, self.steps, {})
+        if saves:
+            self._save()
+        if interrupted and not last:
+            raise Interrupted(f"stopped after step {step} of {self.steps}, which is saved; go on with --resume")
+
+    def _line(self, norm: float) -> dict[str, float]:
+        """Metrics since the last line."""
+        seconds = max(time.monotonic() - self._started, 1e-9)
+        tokens = torch.tensor([self._work["plain_tokens"], self._work["run_tokens"]], device=self.scoring.device)
+        plain, run = self.world.sum(tokens).tolist()
+        line = {
+            "step": self.state.step,
+            "epoch": round(self.order.epoch(self.state.step), 6),
+            **self._means(self._since),
+            "learning_rate": self.optimizer.param_groups[0]["lr"],
+            "grad_norm": norm,
+            "pairs_per_second": self._work["pairs"] / seconds,
+            "tokens/plain": plain,
+            "tokens/run": run,
+            "tokens/ratio": plain / run,
+        }
+        self._since, self._work, self._started = {}, Counter(), time.monotonic()
+        return line
+
+    def _evaluate(self) -> dict[str, float]:
+        """Metrics of the evaluation pairs, each name behind ``eval/``."""
+        assert self.evaluation is not None
+        groups, size = self.evaluation, self.config.micro_batch_size or self.config.batch_size
+        runs = chunks(groups.pairs, size)
+        sums: Sums = {}
+        self.scoring.module.eval()
+        with torch.no_grad():
+            for number in range(0, len(runs), self.world.size):
+                mine = number + self.world.rank
+                start, stop = runs[min(mine, len(runs) - 1)]
+                batch = self.scoring.laid_out([groups[index] for index in range(start, stop)], mine < len(runs))
+                sums = add(sums, self.scoring.losses(batch, self.state.baseline)[1])
+                self.tell("evaluation", stop, len(groups), {})
+        self.scoring.module.train()
+        return {f"eval/{name}": value for name, value in self._means(sums).items()}
+
+    def _keep_best(self, line: Mapping[str, float]) -> None:
+        """Keep the model as ``best/`` if the metric that was asked for is better than ever (lower, for a loss)."""
+        name = self.config.best
+        if name not in line or not math.isfinite(line[name]):
+            return
+        value, best = line[name], self.state.best
+        if best is None or (value < best if name.endswith("loss") else value > best):
+            self.state.best = value
+            self.write_model("best")
+
+    def write_model(self, name: str) -> None:
+        """Write the model as it is into the run's folder ``name``."""
+        weights = distributed.model_state(self.scoring.module)
+        if self.world.main:
+            with whole_folder(self.run / name) as folder:
+                models.save(checkpoint.scorer(self.scoring.module).model, self.tokenizer, folder, weights)
+
+    def _save(self) -> None:
+        checkpoint.save(
+            self.run, self.state, self.scoring.module, self.optimizer, self.tokenizer, self.config.keep, self.world
+        )
+
+    def _write(self, line: dict[str, float]) -> None:
+        if not self.world.main:
+            return
+        file = self.run / "metrics.jsonl"
+        with plain_errors(file), file.open("a", encoding="utf-8") as out:
+            out.write(json.dumps(line) + "\n")
+        self.send(line)
+        self.tell("train", self.state.step, self.steps, line)
+
+
+def learning_rate(config: Config, step: int, steps: int) -> float:
+    """Learning rate of a step, counted from 0: linear warm-up, then constant, or a half cosine down to 0."""
+    assert config.learning_rate is not None
+    warmup = round(config.warmup * steps)
+    if step < warmup:
+        return config.learning_rate * (step + 1) / warmup
+    if config.schedule == "constant":
+        return config.learning_rate
+    done = (step - warmup) / max(1, steps - warmup)
+    return config.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
+
+
+def _due(step: int, every: int) -> bool:
+    return bool(every) and step % every == 0
+
+
+@contextmanager
+def _stopping() -> Iterator[threading.Event]:
+    """An event that Ctrl-C or SIGTERM sets, so that the step under way ends and is saved; the second stops at once."""
+    event = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield event
+        return
+
+    def stop(*_: object) -> None:
+        if event.is_set():
+            raise KeyboardInterrupt
+        event.set()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield event
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _memory() -> Iterator[None]:
+    """Say which knobs help where memory is short."""
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+        if not isinstance(error, RuntimeError) or isinstance(error, torch.OutOfMemoryError) or "memory" in str(error):
+            raise OutOfMemory(
+                "the device's memory is full: lower --micro-batch-size (the result stays the same), --max-length or "
+                "--batch-size, or add --gradient-checkpointing; go on with --resume"
+            ) from error
+        raise

@@ -1,0 +1,139 @@
+"""Trees against the padded layout: tokens, and time forwards and backwards, with one model, the same pairs, in one run.
+
+    python tests/bench/bench_trees.py [--hidden 256] [--repeats 5] [--threads 2] [--precision float32 bf16]
+
+The model is a Llama of some 12M parameters with random weights. Shapes of data, all random tokens:
+
+    metamath   a prompt of 100 tokens; chosen and rejected have 100 in common, then 100 of their own
+    arc        a prompt of 30 to 60 tokens and 4 endings of 5 to 10, chosen and 3 rejected
+    shots      1,000 tokens of shots, then groups as in arc with endings of 30
+
+``saved`` is the ratio of tokens, ``faster`` that of times (medians, layouts by turns), ``of`` the second by the first.
+Times are of the process's own work (with one thread: its seconds on a core of its own), so that others do not count.
+The padded layout takes a few groups at once and all of them in turn; of shots only a quarter is run, and counted four
+times.
+"""
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from pairgen.train.batch import Batch
+from pairgen.train.groups import Group
+from pairgen.train.scorer import Scorer
+from pairgen.train.tree import trees
+
+VOCABULARY = 8192
+Draw = Callable[[int], np.ndarray]
+
+
+def made(prompt: np.ndarray, *completions: np.ndarray) -> Group:
+    pairs = len(completions) - 1
+    numbers = np.zeros((pairs, 2), np.int32), np.array([len(ids) for ids in completions], np.int32)
+    return Group(prompt, completions, tuple(map(str, range(pairs))), *numbers)
+
+
+def metamath(draw: Draw, count: int) -> list[Group]:
+    groups = []
+    for _ in range(count):
+        prompt, shared = draw(100), draw(100)
+        groups.append(made(prompt, *(np.concatenate([shared, draw(100)]) for _ in range(2))))
+    return groups
+
+
+def arc(draw: Draw, count: int) -> list[Group]:
+    lengths = np.random.default_rng(1)
+    of = [(int(lengths.integers(30, 61)), lengths.integers(5, 11, 4).tolist()) for _ in range(count)]
+    return [made(draw(prompt), *map(draw, endings)) for prompt, endings in of]
+
+
+def shots(draw: Draw, count: int) -> list[Group]:
+    lengths = np.random.default_rng(1)
+    start = draw(1000)
+    questions = [draw(int(lengths.integers(30, 61))) for _ in range(count)]
+    return [made(np.concatenate([start, question]), *(draw(30) for _ in range(4))) for question in questions]
+
+
+class Shape(NamedTuple):
+    """A shape of data: how it is made, how many groups, what is shared, and what share of it the padded layout runs."""
+
+    make: Callable[[Draw, int], list[Group]]
+    groups: int
+    share: str
+    padded: int
+
+
+SHAPES = {
+    "metamath": Shape(metamath, 8, "group", 1),
+    "arc": Shape(arc, 16, "group", 1),
+    "shots": Shape(shots, 8, "shots", 4),
+}
+
+
+def llama(hidden: int) -> Scorer:
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=VOCABULARY,
+        hidden_size=hidden,
+        intermediate_size=hidden * 8 // 3 // 32 * 32,
+        num_hidden_layers=8 if hidden <= 288 else 5,
+        num_attention_heads=hidden // 64,
+        num_key_value_heads=hidden // 64,
+        max_position_embeddings=4096,
+        tie_word_embeddings=True,
+    )
+    return Scorer(LlamaForCausalLM(config).train())
+
+
+def passed(scorer: Scorer, batch: Batch, precision: str) -> tuple[float, torch.Tensor]:
+    """Seconds of all threads for a pass forwards and backwards, and the log-prob of each completion."""
+    clock = time.process_time()
+    scorer.zero_grad()
+    with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
+        sums = batch.completions(scorer(batch)).sum(1)
+    sums.sum().backward()
+    return time.process_time() - clock, sums.detach()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--hidden", type=int, default=256)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--row-tokens", type=int, default=8192)
+    parser.add_argument("--precision", nargs="+", default=["float32", "bf16"])
+    parser.add_argument("--shape", nargs="+", default=list(SHAPES), choices=SHAPES)
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    scorer = llama(arguments.hidden)
+    size = sum(value.numel() for value in scorer.parameters()) / 1e6
+    print(f"{size:.1f}M parameters, {arguments.threads} threads")
+    print("shape      precision   padded    tree   saved  padded s  tree s  faster    of")
+    for name in arguments.shape:
+        shape = SHAPES[name]
+        random = np.random.default_rng(0)
+        groups = shape.make(
+            lambda length, random=random: random.integers(0, VOCABULARY, length, np.int32), shape.groups
+        )
+        few = groups[: len(groups) // shape.padded]
+        batches = trees(few, arguments.row_tokens, "none"), trees(groups, arguments.row_tokens, shape.share)
+        for precision in arguments.precision:
+            rounds = [[passed(scorer, batch, precision) for batch in batches] for _ in range(arguments.repeats + 1)]
+            plain_s, tree_s = (statistics.median(one[at][0] for one in rounds[1:]) for at in (0, 1))
+            plain_s, plain = plain_s * shape.padded, batches[0].run_tokens * shape.padded
+            saved, faster = plain / batches[1].run_tokens, plain_s / tree_s
+            cells = f"{plain:9,}{batches[1].run_tokens:8,}{saved:8.2f}{plain_s:10.2f}{tree_s:8.2f}"
+            print(f"{name:10}{precision:>10}{cells}{faster:8.2f}{100 * faster / saved:5.0f}%", flush=True)
+            of_few, pairs = len(few[0].keys) * len(few), batches[1].pairs
+            sums = [rounds[0][0][1][:of_few], rounds[0][1][1][:pairs][:of_few]]
+            assert torch.allclose(*sums, rtol=1e-5 if precision == "float32" else 1e-2), "the log-probs differ"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,104 @@
+"""TRL's DPO trainer as a peer of benchmarks: its own training loop over given pairs in given order, timed step by step."""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import torch
+
+os.environ["TQDM_DISABLE"] = "1"
+BETA, RATE = 0.1, 1e-5
+
+Row = dict[str, str]
+"""A pair's prompt, chosen and rejected."""
+Turn = Callable[[int, float], None]
+"""Told of each of TRL's steps: its number from 0 and its seconds. What it does is not part of TRL's time."""
+
+
+@dataclass(frozen=True)
+class First:
+    """What a system says of its first step."""
+
+    loss: float
+    chosen: float
+    """Mean summed log-prob of chosen."""
+    rejected: float
+    norm: float
+    """Of the gradient, before it is clipped."""
+
+    def off(self, other: "First") -> float:
+        """The largest relative difference of any figure."""
+        pairs = zip(vars(self).values(), vars(other).values(), strict=True)
+        return max(abs(mine - theirs) / max(abs(theirs), 1e-9) for mine, theirs in pairs)
+
+
+def train(
+    model: Any, tokenizer: Any, pairs: Any, step: int, micro: int, precision: str, folder: Path, turn: Turn
+) -> First:
+    """Train over the pairs once, in order: reference log-probs beforehand, no checkpointing, chunked head (always on).
+
+    A step's time is from its first forward pass to the end of AdamW's step; collating its batch is not counted.
+
+    Args:
+        model: is trained.
+        pairs: a dataset of ``Row``.
+        step: pairs of a step.
+        micro: pairs that go through the model at once; divides ``step``.
+        precision: float32, or bf16 for bfloat16 arithmetic on float32 weights.
+    """
+    from transformers import PrinterCallback, TrainerCallback
+    from trl import DPOConfig, DPOTrainer
+
+    class InOrder(DPOTrainer):  # type: ignore[misc]
+        def _get_train_sampler(self, *_: object) -> torch.utils.data.Sampler[int]:
+            return torch.utils.data.SequentialSampler(self.train_dataset)
+
+    class Turns(TrainerCallback):  # type: ignore[misc]
+        clock = 0.0
+
+        def on_step_begin(self, *_: object, **__: object) -> None:
+            self.clock = perf_counter()
+
+        def on_step_end(self, _: object, state: Any, *__: object, **___: object) -> None:
+            turn(state.global_step - 1, perf_counter() - self.clock)
+
+    told = DPOConfig(
+        output_dir=str(folder),
+        loss_type="sigmoid",
+        beta=BETA,
+        max_steps=len(pairs) // step,
+        per_device_train_batch_size=micro,
+        gradient_accumulation_steps=step // micro,
+        precompute_ref_log_probs=True,
+        precompute_ref_batch_size=micro,
+        gradient_checkpointing=False,
+        learning_rate=RATE,
+        lr_scheduler_type="constant",
+        max_grad_norm=1.0,
+        max_length=4096,
+        logging_steps=1,
+        report_to=[],
+        use_cpu=True,
+        bf16=precision == "bf16",
+        fp16=False,
+        save_strategy="no",
+        disable_tqdm=True,
+        dataloader_pin_memory=False,
+    )
+    trainer = InOrder(model=model, args=told, train_dataset=pairs, processing_class=tokenizer)
+    trainer.remove_callback(PrinterCallback)
+    trainer.add_callback(Turns())
+    trainer.train()
+    line = trainer.state.log_history[0]
+    return First(line["loss"], line["logps/chosen"], line["logps/rejected"], line["grad_norm"])
+
+
+def dataset(rows: Sequence[Row]) -> Any:
+    """Rows as TRL takes them."""
+    import datasets
+
+    datasets.disable_progress_bars()
+    return datasets.Dataset.from_list(list(rows))

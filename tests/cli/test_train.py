@@ -1,0 +1,229 @@
+"""``pairgen train``: a flag per option, what the trainer is handed, and how it fails."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import typer
+from runs import make_run
+from typer.testing import Result
+
+import pairgen.train
+from pairgen.cli import app
+from pairgen.cli.training import PANELS
+from pairgen.train.config import OPTIONS, PRESETS, Config, flag
+
+Run = Callable[..., Result]
+COMMAND: Any = typer.main.get_command(app).commands["train"]  # type: ignore[attr-defined]
+PARAMETERS = {parameter.name: parameter for parameter in COMMAND.params}
+
+
+class Outcome(NamedTuple):
+    folder: Path
+    summary: dict[str, Any]
+
+
+class Trainer:
+    """Stands in for the trainer: keeps what it was handed, and leaves a run."""
+
+    def __init__(self) -> None:
+        self.config: Config | None = None
+        self.changes: dict[str, Any] | None = None
+        self.overwrite = False
+        self.fails: BaseException | None = None
+
+    def train(self, config: Config, *, overwrite: bool = False, progress: Any = None, warn: Any = None) -> Outcome:
+        self.config, self.overwrite = config, overwrite
+        return self._run(Path(config.out), progress, warn)
+
+    def resume(self, out: Path, changes: dict[str, Any], *, progress: Any = None, warn: Any = None) -> Outcome:
+        self.changes = changes
+        return self._run(Path(out), progress, warn)
+
+    def _run(self, out: Path, progress: Any, warn: Any) -> Outcome:
+        if self.fails:
+            raise self.fails
+        warn("left out 2 pairs")
+        if progress:
+            progress("tokens", 0, 40, {})
+            progress("train", 1, 50, {"loss": 0.5, "logratios/chosen": 0.1, "pairs_per_second": 45.0})
+            progress("train", 50, 50, {"loss": 0.25, "grad_norm": 7.0})
+        return Outcome(make_run(out), {"loss": "dpop", "steps": 50})
+
+
+@pytest.fixture
+def trainer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Trainer:
+    made = Trainer()
+    for name in ("train", "resume"):
+        monkeypatch.setitem(vars(pairgen.train), name, getattr(made, name))
+    monkeypatch.delenv("RANK", raising=False)
+    monkeypatch.chdir(tmp_path)
+    return made
+
+
+@pytest.mark.parametrize("name", [name for name in OPTIONS if name != "data"])
+def test_every_option_has_a_flag_and_its_help(name: str) -> None:
+    parameter = PARAMETERS[name]
+    assert flag(name) in parameter.opts
+    assert parameter.default is None, "None says that it was not given"
+    assert parameter.help.startswith(OPTIONS[name].metadata["help"])
+    for choice in OPTIONS[name].metadata.get("choices", ()):
+        assert choice in f"{parameter.metavar} {parameter.help}"
+    if name != "out":
+        assert parameter.rich_help_panel
+    default = OPTIONS[name].default
+    if isinstance(default, bool):
+        assert "Default: off." in parameter.help
+        assert f"--no-{flag(name)[2:]}" in PARAMETERS[f"no_{name}"].opts
+    elif default not in (None, ""):
+        shown = f"{default:g}" if isinstance(default, float) else default
+        assert f"Default: {shown}." in parameter.help
+
+
+def test_there_is_no_flag_beside_the_options() -> None:
+    more = {"data", "config", "preset", "resume", "overwrite", "as_json", "help"}
+    switches = {f"no_{name}" for name, option in OPTIONS.items() if isinstance(option.default, bool)}
+    assert set(PARAMETERS) | {"help"} == set(OPTIONS) | more | switches
+    assert set(PANELS) < set(OPTIONS)
+
+
+@pytest.mark.parametrize("columns", ["80", "120"])
+def test_no_flag_is_cut_off_in_the_help(run: Run, monkeypatch: pytest.MonkeyPatch, columns: str) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    text = run("train", "--help").stdout
+    assert "…" not in text
+    assert all(f"{flag(name)} " in text for name in OPTIONS if name != "data")
+    assert all(panel in text for panel in PANELS.values())
+    for name in PRESETS:
+        assert name in text
+
+
+def test_defaults_are_those_of_the_config(run: Run, trainer: Trainer) -> None:
+    done = run("train", "a", "b", "--out", "run")
+    assert done.exit_code == 0, done.output
+    assert trainer.config == Config(data=("a", "b"), out="run")
+    assert not trainer.overwrite
+    assert "run (dpop), eval split" in done.stdout
+    assert "run/final" in done.stdout
+
+
+def test_flags_are_handed_on(run: Run, trainer: Trainer) -> None:
+    words = "pairs --model m -o run --loss ipo --beta 0.1 --steps 0 --lora 8 --sft-steps 0 --compile --overwrite"
+    assert run("train", *words.split()).exit_code == 0
+    assert trainer.config == Config(
+        data=("pairs",), model="m", out="run", loss="ipo", beta=0.1, steps=0, lora=8, sft_steps=0, compile=True
+    )
+    assert trainer.overwrite
+
+
+def test_flags_win_over_the_file_and_the_file_over_the_preset(run: Run, trainer: Trainer) -> None:
+    Path("run.toml").write_text('data = ["x"]\nout = "run"\nsteps = 7\nbeta = 0.5\ncompile = true\n')
+    words = ("--config", "run.toml", "--preset", "smaug", "--beta", "0.25", "--no-compile", "--steps", "0")
+    assert run("train", *words).exit_code == 0
+    assert trainer.config is not None
+    assert trainer.config.data == ("x",)
+    assert trainer.config.beta == 0.25
+    assert trainer.config.steps == 0, "a 0 is a value"
+    assert trainer.config.compile is False
+    assert trainer.config.learning_rate == PRESETS["smaug"]["learning_rate"]
+
+
+def test_json_is_one_object(run: Run, trainer: Trainer) -> None:
+    done = run("train", "pairs", "--out", "run", "--json")
+    assert done.stdout == '{"out": "run", "loss": "dpop", "steps": 50}\n'
+    assert trainer.config
+
+
+def test_a_log_shows_life_on_stderr(run: Run, trainer: Trainer) -> None:
+    told = run("train", "pairs", "--out", "run").stderr.splitlines()
+    assert told == [
+        "left out 2 pairs",
+        "tokens 0/40",
+        "train 1/50  loss 0.500  chosen log-ratio +0.10  45.0 pairs/s",
+        "train 50/50  loss 0.250",
+    ]
+    assert trainer.config
+
+
+def test_only_the_first_process_speaks(run: Run, trainer: Trainer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RANK", "3")
+    done = run("train", "pairs", "--out", "run", "--json")
+    assert (done.exit_code, done.output) == (0, "")
+    failed = run("train", "pairs")
+    assert failed.stderr.startswith("pairgen, process 3: "), "it may be the only one that fails"
+    monkeypatch.setenv("RANK", "0")
+    assert run("train", "pairs", "--out", "again").stderr
+    assert trainer.config
+
+
+def test_resume_hands_on_what_was_given(run: Run, trainer: Trainer) -> None:
+    done = run("train", "--resume", "--out", "run", "--steps", "100", "--no-compile")
+    assert done.exit_code == 0, done.output
+    assert trainer.config is None
+    assert trainer.changes == {"steps": 100, "compile": False}
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("pairs", "--out is missing"),
+        ("--out run", "name at least one folder of pairs"),
+        ("pairs --out run --loss best", "--loss best: has to be one of dpop, dpo, ipo"),
+        ("pairs --out run --beta -1", "--beta -1.0: has to be above 0"),
+        ("pairs --out run --beta x", "Invalid value for '--beta'"),
+        ("pairs --out run --steps 1.5", "Invalid value for '--steps'"),
+        ("pairs --out run --no-such-flag", "No such option: --no-such-flag"),
+        ("pairs --out run --preset none", "--preset none: unknown; choose one of smaug"),
+        ("pairs --out run --config missing.toml", "missing.toml: cannot be read"),
+        ("pairs --out run --config broken.toml", "broken.toml: is no TOML"),
+        ("pairs --out run --config unknown.toml", "unknown.toml: no option is called colour"),
+        ("pairs --out run --config typed.toml", "typed.toml: steps is 'many', and has to be a whole number"),
+        ("--resume", "--resume: --out is missing"),
+        ("--resume --out run --preset smaug", "leave out --preset"),
+        ("--resume --out run --config run.toml", "leave out --config"),
+        ("--resume --out run --overwrite", "leave out --overwrite"),
+    ],
+)
+def test_a_wrong_call_is_one_sentence_and_a_2(run: Run, trainer: Trainer, words: str, said: str) -> None:
+    for name, text in {"broken": "steps = ", "unknown": 'colour = "red"', "typed": 'steps = "many"'}.items():
+        Path(f"{name}.toml").write_text(text)
+    done = run("train", *words.split())
+    assert done.exit_code == 2
+    assert said in " ".join(done.stderr.replace("│", " ").split())
+    assert "Traceback" not in done.output
+    assert trainer.config is None
+    assert trainer.changes is None
+
+
+def test_a_missing_torch_is_one_sentence(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("train", "resume", "run"):
+        monkeypatch.delitem(vars(pairgen.train), name, raising=False)
+    for name in [name for name in sys.modules if name.startswith("pairgen.train.") and name != "pairgen.train.config"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    for words in (("pairs",), ("--resume",)):
+        done = run("train", *words, "--out", "run")
+        assert done.exit_code == 1
+        assert done.stderr == ("pairgen: training needs torch, which is not installed: pip install 'pairgen[train]'\n")
+
+
+def test_another_import_error_is_a_bug(run: Run, trainer: Trainer) -> None:
+    trainer.fails = ImportError("gone", name="pairgen.gone")
+    assert run("train", "pairs", "--out", "run").exception is trainer.fails
+
+
+@pytest.mark.parametrize(
+    ("stopped", "said"),
+    [
+        (KeyboardInterrupt(), "interrupted; go on with --resume: pairgen train --resume --out 'my run'"),
+        (KeyboardInterrupt("stopped after step 7, which is saved; go on with --resume"), "stopped after step 7"),
+    ],
+)
+def test_an_interrupt_says_how_to_go_on(run: Run, trainer: Trainer, stopped: BaseException, said: str) -> None:
+    trainer.fails = stopped
+    done = run("train", "pairs", "--out", "my run")
+    assert done.exit_code == 130
+    assert said in done.stderr
+    assert "--resume --out 'my run'" in done.stderr

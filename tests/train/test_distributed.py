@@ -1,0 +1,83 @@
+"""Two gloo processes against one: the same losses, replicated or sharded, with whole and with parted batches."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tiny_runs as runs
+
+from pairgen.train import config as configs
+
+
+def torchrun(config: configs.Config, file: Path, *more: str, processes: int = 2) -> "subprocess.CompletedProcess[str]":
+    configs.save(config, file)
+    command = [
+        sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes),
+        "-m", "pairgen", "train", "--config", str(file), *more,
+    ]  # fmt: skip
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300, check=False)
+
+
+def losses(run: Path) -> list[float]:
+    return [json.loads(line)["loss"] for line in (run / "metrics.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("micro", [0, 1])
+@pytest.mark.parametrize("parallel", ["replicated", "fsdp"])
+def test_two_processes_equal_one(tmp_path: Path, parallel: str, micro: int) -> None:
+    from pairgen.train.run import train
+
+    data = runs.dataset(tmp_path / "pairs")
+    model = runs.start_model(data, tmp_path / "model")
+    changes: dict[str, Any] = {
+        "model": str(model),
+        "sft_steps": 0,
+        "steps": 5,
+        "batch_size": 5,
+        "learning_rate": 5e-5,
+        "micro_batch_size": micro,
+        "loss": "dpo",  # dpop's gradient jumps where policy and reference are equal but for rounding, as they are here
+    }
+    train(runs.config(data, tmp_path / "one", **changes, reference_dir=str(tmp_path / "r1")))
+    two = runs.config(data, tmp_path / "two", **changes, parallel=parallel, reference_dir=str(tmp_path / "r2"))
+    done = torchrun(two, tmp_path / "two.toml")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert losses(tmp_path / "two") == pytest.approx(losses(tmp_path / "one"), abs=1e-6)
+    assert len(losses(tmp_path / "two")) == 6
+    from safetensors.torch import load_file
+
+    mine, theirs = (load_file(tmp_path / name / "final" / "model.safetensors") for name in ("one", "two"))
+    assert mine.keys() == theirs.keys()
+    for name, weight in mine.items():
+        assert theirs[name].allclose(weight, atol=1e-5), name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("parallel", ["replicated", "fsdp"])
+def test_two_processes_go_on(tmp_path: Path, parallel: str) -> None:
+    """A run with SFT in two processes, stopped at its third step, goes on in two processes as if it had not."""
+    data = runs.dataset(tmp_path / "pairs")
+    changes: dict[str, Any] = {"schedule": "constant", "warmup": 0.0, "parallel": parallel, "best": "none"}
+    for name, steps in (("whole", 6), ("parts", 3)):
+        config = runs.config(data, tmp_path / name, **changes, steps=steps, reference_dir=str(tmp_path / "r"))
+        done = torchrun(config, tmp_path / f"{name}.toml")
+        assert done.returncode == 0, done.stderr
+    again = subprocess.run(
+        [
+            sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "pairgen",
+            "train", "--resume", "--out", str(tmp_path / "parts"), "--steps", "6",
+        ],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        timeout=300,
+        check=False,
+    )  # fmt: skip
+    assert again.returncode == 0, again.stderr
+    assert losses(tmp_path / "parts") == pytest.approx(losses(tmp_path / "whole"), abs=1e-6)

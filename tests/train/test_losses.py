@@ -1,0 +1,461 @@
+"""Every loss against numbers worked out by hand, against a second writing of its formula, and its laws."""
+
+import math
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from pairgen.train.config import OPTIONS, Config
+from pairgen.train.losses import DPOP_FORMS, DPOP_LEVELS, IPO_LEVELS, LOSSES, LossOptions, Scores, dpop_penalty
+
+# Every loss with every form it has: what the laws below are held to.
+VARIANTS: list[tuple[str, dict[str, str]]] = [
+    *(("dpop", {"dpop_form": form, "dpop_level": level}) for form in DPOP_FORMS for level in DPOP_LEVELS),
+    *(("ipo", {"ipo_level": level}) for level in IPO_LEVELS),
+    *((name, {}) for name in LOSSES if name not in ("dpop", "ipo")),
+]
+DPOP = [told for name, told in VARIANTS if name == "dpop"]
+REFERENCED = [variant for variant in VARIANTS if LOSSES[variant[0]].needs_reference]
+
+
+def named(variant: object) -> str:
+    if isinstance(variant, dict):
+        return "-".join(variant.values()) or "plain"
+    return str(variant)
+
+
+over_variants = pytest.mark.parametrize(("name", "told"), VARIANTS, ids=named)
+over_dpop = pytest.mark.parametrize("told", DPOP, ids=named)
+
+
+@dataclass
+class Case:
+    """One pair in plain numbers: log-probs of the tokens of chosen, sums for rejected."""
+
+    tokens: list[float]
+    reference_tokens: list[float]
+    rejected: float
+    reference_rejected: float
+    rejected_length: int = 2
+    baseline: float = 0.0
+
+
+def scores(*cases: Case, references: bool = True) -> Scores:
+    """The cases as one batch in float64, token log-probs padded with 0."""
+    longest = max(len(case.tokens) for case in cases)
+
+    def padded(lists: list[list[float]]) -> Tensor:
+        return torch.tensor([[*row, *[0.0] * (longest - len(row))] for row in lists], dtype=torch.float64)
+
+    def numbers(values: list[float]) -> Tensor:
+        return torch.tensor(values, dtype=torch.float64)
+
+    tokens, reference_tokens = padded([c.tokens for c in cases]), padded([c.reference_tokens for c in cases])
+    made = Scores(
+        chosen=tokens.sum(-1),
+        rejected=numbers([case.rejected for case in cases]),
+        chosen_length=torch.tensor([len(case.tokens) for case in cases]),
+        rejected_length=torch.tensor([case.rejected_length for case in cases]),
+        chosen_tokens=tokens,
+        baseline=cases[0].baseline,
+    )
+    if not references:
+        return made
+    return replace(
+        made,
+        reference_chosen=reference_tokens.sum(-1),
+        reference_rejected=numbers([case.reference_rejected for case in cases]),
+        reference_chosen_tokens=reference_tokens,
+    )
+
+
+def loss(name: str, case: Case, **told: Any) -> float:
+    """The loss of one pair."""
+    return float(LOSSES[name].function(scores(case), LossOptions(**told))[0])
+
+
+# w = -2, rw = -1.5, l = -3, rl = -2: log-ratios -0.5 and -1, d = 0.5, p = 0.5; token by token p = 0.2 + 0.3 + 0 + 0.1
+BY_HAND = Case([-0.5, -0.9, -0.2, -0.4], [-0.3, -0.6, -0.3, -0.3], -3.0, -2.0, rejected_length=2, baseline=0.2)
+TOLD = {"beta": 0.5, "dpop_lambda": 3.0, "cpo_alpha": 2.0, "kto_desirable": 2.0, "kto_undesirable": 3.0}
+
+
+@pytest.mark.parametrize(
+    ("name", "told", "expected"),
+    [
+        ("dpo", {}, 0.5759394),  # ln(1 + e^-0.25)
+        ("dpop", {"dpop_form": "inside", "dpop_level": "completion"}, 0.9740770),  # ln(1 + e^0.5), 0.5 (0.5 - 3 * 0.5)
+        ("dpop", {"dpop_form": "outside", "dpop_level": "completion"}, 2.0759394),  # ln(1 + e^-0.25) + 3 * 0.5
+        ("dpop", {"dpop_form": "inside", "dpop_level": "token"}, 1.0700553),  # ln(1 + e^0.65), 0.5 (0.5 - 3 * 0.6)
+        ("dpop", {"dpop_form": "outside", "dpop_level": "token"}, 2.3759394),  # ln(1 + e^-0.25) + 3 * 0.6
+        ("ipo", {"ipo_level": "token"}, 0.390625),  # (-0.5/4 + 1/2 - 1)^2
+        ("ipo", {"ipo_level": "completion"}, 0.25),  # (0.5 - 1)^2
+        ("hinge", {}, 0.75),  # 1 - 0.5 * 0.5
+        ("kto", {}, 1.1181331),  # (2 (1 - sigmoid(0.5 * -0.7)) + 3 (1 - sigmoid(0.5 * 1.2))) / 2
+        ("cpo", {}, 1.4740770),  # ln(1 + e^-0.5) + 2 * 2/4
+        ("aft", {}, 0.8132617),  # ln(1 + e^-1) + 2/4
+        ("sft", {}, 0.5),  # 2/4
+    ],
+    ids=named,
+)
+def test_numbers_worked_out_by_hand(name: str, told: dict[str, str], expected: float) -> None:
+    assert loss(name, BY_HAND, **TOLD, **told) == pytest.approx(expected, abs=1e-6)
+
+
+def second_writing(name: str, case: Case, o: LossOptions) -> float:
+    """The formulas again, in plain floats, from the papers: sigmoids written out, one pair at a time."""
+
+    def log_one_plus_exp(x: float) -> float:
+        return float(np.logaddexp(0.0, x))
+
+    w, rw, l, rl = sum(case.tokens), sum(case.reference_tokens), case.rejected, case.reference_rejected  # noqa: E741
+    d = (w - rw) - (l - rl)
+    tokens, other = len(case.tokens), case.rejected_length
+    if name == "dpop":
+        falls = [r - t for t, r in zip(case.tokens, case.reference_tokens, strict=True)]
+        p = sum(x for x in falls if x > 0) if o.dpop_level == "token" else max(0.0, rw - w)
+        if o.dpop_form == "inside":
+            return log_one_plus_exp(-o.beta * (d - o.dpop_lambda * p))
+        return log_one_plus_exp(-o.beta * d) + o.dpop_lambda * p
+    if name == "ipo":
+        h = d if o.ipo_level == "completion" else (w - rw) / tokens - (l - rl) / other
+        return (h - 0.5 / o.beta) ** 2
+    if name == "kto":
+        good = o.kto_desirable * (1 - 1 / (1 + math.exp(-o.beta * (w - rw - case.baseline))))
+        bad = o.kto_undesirable * (1 - 1 / (1 + math.exp(-o.beta * (case.baseline - (l - rl)))))
+        return (good + bad) / 2
+    return {
+        "dpo": log_one_plus_exp(-o.beta * d),
+        "hinge": max(0.0, 1 - o.beta * d),
+        "cpo": log_one_plus_exp(-o.beta * (w - l)) - o.cpo_alpha * w / tokens,
+        "aft": log_one_plus_exp(l - w) - w / tokens,
+        "sft": -w / tokens,
+    }[name]
+
+
+few = settings(deadline=None, max_examples=30)
+
+nats = st.floats(-8.0, 0.0)
+sums = st.floats(-40.0, 0.0)
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> Case:
+    count = draw(st.integers(1, 5))
+    token_lists = st.lists(nats, min_size=count, max_size=count)
+    return Case(
+        draw(token_lists),
+        draw(token_lists),
+        draw(sums),
+        draw(sums),
+        rejected_length=draw(st.integers(1, 6)),
+        baseline=draw(st.floats(0.0, 5.0)),
+    )
+
+
+weights = st.floats(0.0, 3.0)
+options = st.builds(
+    LossOptions,
+    beta=st.floats(0.05, 1.0),
+    dpop_lambda=st.floats(0.0, 60.0),
+    dpop_form=st.sampled_from(DPOP_FORMS),
+    dpop_level=st.sampled_from(DPOP_LEVELS),
+    ipo_level=st.sampled_from(IPO_LEVELS),
+    cpo_alpha=weights,
+    kto_desirable=weights,
+    kto_undesirable=weights,
+)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+@few
+@given(made=st.lists(cases(), min_size=1, max_size=4), told=options)
+def test_each_pair_has_the_loss_that_a_second_writing_gives_it_alone(
+    name: str, made: list[Case], told: LossOptions
+) -> None:
+    made = [replace(case, baseline=made[0].baseline) for case in made]
+    found = LOSSES[name].function(scores(*made), told)
+    assert found.shape == (len(made),)
+    assert found.tolist() == pytest.approx([second_writing(name, case, told) for case in made], rel=1e-9, abs=1e-9)
+    assert (found >= 0).all()
+
+
+@over_variants
+def test_gradients_are_those_of_finite_differences(name: str, told: dict[str, str]) -> None:
+    """Token log-probs, their references and rejected, in float64. No kink is near: every fall is 0.05 or more."""
+    draw = np.random.default_rng(5)
+    pairs, length = 6, 4
+    reference = draw.uniform(-2, -0.1, (pairs, length))
+    falls = draw.uniform(0.05, 0.6, (pairs, length)) * draw.choice([-1.0, 1.0], (pairs, length))
+    inputs = (reference - falls, reference, draw.uniform(-9, -1, pairs), draw.uniform(-9, -1, pairs))
+    counted = (torch.full((pairs,), length), torch.arange(1, pairs + 1))
+    assert (np.abs(falls.sum(1)) > 0.01).all()
+    assert {*np.sign(falls.sum(1))} == {-1, 1}
+
+    def of_numbers(tokens: Tensor, reference_tokens: Tensor, rejected: Tensor, reference_rejected: Tensor) -> Tensor:
+        given_scores = Scores(
+            tokens.sum(-1),
+            rejected,
+            *counted,
+            reference_tokens.sum(-1),
+            reference_rejected,
+            tokens,
+            reference_tokens,
+            baseline=0.3,
+        )
+        return LOSSES[name].function(given_scores, LossOptions(dpop_lambda=5.0, **told))
+
+    variables = [torch.tensor(values, requires_grad=True) for values in inputs]
+    assert torch.autograd.gradcheck(of_numbers, variables)
+
+
+@over_variants
+def test_a_loss_compares_with_a_reference_exactly_if_it_says_so(name: str, told: dict[str, str]) -> None:
+    function, needs_reference, _ = LOSSES[name]
+    without = scores(BY_HAND, references=False)
+    if needs_reference:
+        with pytest.raises(TypeError, match="no reference log-probs"):
+            function(without, LossOptions(**told))
+    else:
+        assert torch.equal(function(without, LossOptions(**told)), function(scores(BY_HAND), LossOptions(**told)))
+
+
+@pytest.mark.parametrize("missing", ["reference_chosen_tokens", "chosen_tokens"])
+def test_the_token_level_of_dpop_needs_tokens(missing: str) -> None:
+    with pytest.raises(TypeError):
+        LOSSES["dpop"].function(replace(scores(BY_HAND), **{missing: None}), LossOptions(dpop_level="token"))
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_loss_says_in_one_line_what_it_is(name: str) -> None:
+    assert LOSSES[name].summary.strip()
+    assert "\n" not in LOSSES[name].summary
+    assert LOSSES[name].function.__name__ == name
+
+
+@over_variants
+@pytest.mark.parametrize("far", [(-6000.0, -1.0), (-1.0, -6000.0), (-6000.0, -6000.0)])
+def test_scores_a_thousand_nats_apart_stay_finite(name: str, told: dict[str, str], far: tuple[float, float]) -> None:
+    tokens = torch.tensor([[far[0], 0.0]], requires_grad=True)
+    rejected = torch.tensor([far[1]], requires_grad=True)
+    counted, reference = torch.tensor([2]), torch.tensor([[-3.0, -4.0]])
+    given_scores = Scores(tokens.sum(-1), rejected, counted, counted, reference.sum(-1), rejected.detach() * 0 - 5.0)
+    given_scores = replace(given_scores, chosen_tokens=tokens, reference_chosen_tokens=reference)
+    found = LOSSES[name].function(given_scores, LossOptions(**told))
+    found.sum().backward()
+    assert torch.isfinite(found).all()
+    assert torch.isfinite(tokens.grad).all()
+    assert rejected.grad is None or torch.isfinite(rejected.grad).all()
+
+
+# The policy is the reference
+
+
+@pytest.mark.parametrize(
+    ("name", "told", "expected"),
+    [
+        ("dpo", {}, math.log(2)),
+        *(("dpop", told, math.log(2)) for told in DPOP),
+        *(("ipo", {"ipo_level": level}, (1 / (2 * 0.3)) ** 2) for level in IPO_LEVELS),
+        ("hinge", {}, 1.0),
+        ("kto", {}, 0.5),
+    ],
+    ids=named,
+)
+@few
+@given(case=cases())
+def test_at_the_reference(name: str, told: dict[str, str], expected: float, case: Case) -> None:
+    same = replace(case, tokens=case.reference_tokens, rejected=case.reference_rejected, baseline=0.0)
+    assert loss(name, same, **told) == pytest.approx(expected, abs=1e-12)
+
+
+def test_every_loss_with_a_reference_has_a_value_at_the_reference() -> None:
+    assert {name for name, _ in REFERENCED} == {"dpo", "dpop", "ipo", "hinge", "kto"}
+
+
+# Chosen and rejected pull the right way
+
+
+@pytest.mark.parametrize(("name", "told"), [variant for variant in VARIANTS if variant[0] != "ipo"], ids=named)
+@few
+@given(case=cases(), step=st.floats(0.01, 5.0), data=st.data())
+def test_a_loss_never_falls_when_chosen_does_nor_rises_when_rejected_falls(
+    name: str, told: dict[str, str], case: Case, step: float, data: st.DataObject
+) -> None:
+    at = data.draw(st.integers(0, len(case.tokens) - 1))
+    lower = replace(case, tokens=[*case.tokens[:at], case.tokens[at] - step, *case.tokens[at + 1 :]])
+    before = loss(name, case, **told)
+    assert loss(name, lower, **told) >= before
+    assert loss(name, replace(case, rejected=case.rejected - step), **told) <= before
+
+
+@pytest.mark.parametrize("name", ["dpop", "dpo", "kto", "cpo", "aft", "sft", "hinge"])
+def test_a_loss_does_rise_when_chosen_falls(name: str) -> None:
+    lower = replace(BY_HAND, tokens=[token - 0.5 for token in BY_HAND.tokens])
+    assert loss(name, lower) > loss(name, BY_HAND) + 0.01
+
+
+@pytest.mark.parametrize("name", ["dpop", "dpo", "kto", "cpo", "aft", "hinge"])
+def test_a_loss_does_fall_when_rejected_falls(name: str) -> None:
+    assert loss(name, replace(BY_HAND, rejected=BY_HAND.rejected - 2.0)) < loss(name, BY_HAND) - 0.01
+
+
+# DPOP
+
+
+@over_dpop
+@few
+@given(case=cases(), beta=st.floats(0.05, 1.0), weight=st.floats(1.0, 60.0), step=st.floats(0.01, 5.0), data=st.data())
+def test_sign_below_the_reference_dpop_rises_as_chosen_falls(
+    told: dict[str, str], case: Case, beta: float, weight: float, step: float, data: st.DataObject
+) -> None:
+    """By as much as its gradient says at the least: the penalty's slope is lambda, inside it is scaled by beta."""
+    falls = data.draw(st.lists(st.floats(0.01, 4.0), min_size=len(case.tokens), max_size=len(case.tokens)))
+    below = [reference - fall for reference, fall in zip(case.reference_tokens, falls, strict=True)]
+    at = data.draw(st.integers(0, len(below) - 1))
+    case = replace(case, tokens=below)
+    lower = replace(case, tokens=[*below[:at], below[at] - step, *below[at + 1 :]])
+    before, after = (loss("dpop", one, beta=beta, dpop_lambda=weight, **told) for one in (case, lower))
+    assert after > before
+    if told["dpop_form"] == "outside":
+        assert after - before > weight * step * (1 - 1e-9)
+    else:  # convex: rises at least by its slope before the step, sigmoid(-x) * beta * (1 + lambda)
+        slope = -math.expm1(-before) * beta * (1 + weight)
+        assert after - before > slope * step * (1 - 1e-6)
+
+
+@over_dpop
+@few
+@given(case=cases(), beta=st.floats(0.05, 1.0))
+def test_dpop_without_its_penalty_is_dpo(told: dict[str, str], case: Case, beta: float) -> None:
+    assert loss("dpop", case, beta=beta, dpop_lambda=0.0, **told) == loss("dpo", case, beta=beta)
+
+
+@over_dpop
+@few
+@given(case=cases(), rise=st.floats(0.0, 4.0))
+def test_dpop_with_every_token_at_or_above_the_reference_is_dpo(told: dict[str, str], case: Case, rise: float) -> None:
+    above = replace(case, tokens=[token + rise for token in case.reference_tokens])
+    assert loss("dpop", above, **told) == pytest.approx(loss("dpo", above), abs=1e-12)
+
+
+@pytest.mark.parametrize("level", DPOP_LEVELS)
+@pytest.mark.parametrize(("form", "low", "high"), [("inside", 7.60, 7.66), ("outside", 50.15, 50.21)])
+def test_pull_on_chosen_just_below_the_reference(level: str, form: str, low: float, high: float) -> None:
+    """At the paper's beta 0.3 and lambda 50: 0.3 * 51 / 2 = 7.65 inside, 0.3 / 2 + 50 = 50.15 outside."""
+    reference = torch.tensor([[-1.0, -2.0]], dtype=torch.float64)
+    tokens = (reference - 1e-6).requires_grad_()
+    rejected, counted = torch.tensor([-4.0], dtype=torch.float64), torch.tensor([2])
+    given_scores = Scores(
+        tokens.sum(-1), rejected, counted, counted, reference.sum(-1), rejected, tokens, reference, baseline=0.0
+    )
+    LOSSES["dpop"].function(given_scores, LossOptions(0.3, 50.0, form, level)).sum().backward()
+    pull = -tokens.grad
+    assert ((low < pull) & (pull < high)).all(), pull
+
+
+@few
+@given(case=cases())
+def test_the_penalty_of_tokens_is_at_least_that_of_the_completion(case: Case) -> None:
+    of_tokens, of_completion = (
+        dpop_penalty(scores(case), LossOptions(dpop_level=level)) for level in ("token", "completion")
+    )
+    assert (of_tokens >= of_completion - 1e-9).all()
+    assert (of_completion >= 0).all()
+
+
+def test_a_token_above_the_reference_pays_for_another_in_the_completion_alone() -> None:
+    case = Case([-0.5, -2.0], [-1.0, -1.0], -3.0, -3.0)  # falls -0.5 and 1
+    assert dpop_penalty(scores(case), LossOptions(dpop_level="completion")).tolist() == [0.5]
+    assert dpop_penalty(scores(case), LossOptions(dpop_level="token")).tolist() == [1.0]
+
+
+# IPO and hinge
+
+
+@pytest.mark.parametrize("beta", [0.1, 0.3, 2.0])
+@pytest.mark.parametrize("level", IPO_LEVELS)
+def test_ipo_is_best_at_its_margin(level: str, beta: float) -> None:
+    """The margin 1 / (2 beta) is reached by the log-ratio of chosen alone, or per token of its four."""
+    reference, rejected = torch.tensor([-3.0], dtype=torch.float64), torch.tensor([-5.0], dtype=torch.float64)
+    per_unit = 4 if level == "token" else 1
+    told = LossOptions(beta=beta, ipo_level=level)
+
+    def at(share: float) -> tuple[float, float]:
+        chosen = (reference + share * per_unit / (2 * beta)).requires_grad_()
+        given_scores = Scores(chosen, rejected, torch.tensor([4]), torch.tensor([2]), reference, rejected)
+        found = LOSSES["ipo"].function(given_scores, told)
+        found.sum().backward()
+        return found.item(), chosen.grad.item()
+
+    assert at(1.0) == pytest.approx((0.0, 0.0), abs=1e-12)
+    (under, rising), (over, falling) = at(0.5), at(1.5)
+    assert under == pytest.approx(1 / (16 * beta**2))
+    assert over == pytest.approx(under)
+    assert rising < 0 < falling
+
+
+def test_hinge_is_flat_from_its_margin_on() -> None:
+    case = Case([-1.0], [-3.0], -5.0, -3.0)  # d = 4
+    assert loss("hinge", case, beta=0.25) == 0.0
+    assert loss("hinge", replace(case, rejected=-6.0), beta=0.25) == 0.0
+    assert loss("hinge", replace(case, rejected=-4.6), beta=0.25) == pytest.approx(0.1)
+
+
+# KTO
+
+
+@few
+@given(case=cases(), higher=st.floats(0.1, 3.0))
+def test_kto_judges_each_completion_by_itself(case: Case, higher: float) -> None:
+    """Weights pick a side; a higher reference point asks more of chosen and less of rejected."""
+    chosen_alone, rejected_alone = {"kto_undesirable": 0.0}, {"kto_desirable": 0.0}
+    other = replace(case, rejected=case.rejected - 1.0)
+    moved = replace(case, baseline=case.baseline + higher)
+    assert loss("kto", other, **chosen_alone) == loss("kto", case, **chosen_alone)
+    assert loss("kto", moved, **chosen_alone) > loss("kto", case, **chosen_alone)
+    assert loss("kto", moved, **rejected_alone) < loss("kto", case, **rejected_alone)
+    both = loss("kto", case, **chosen_alone) + loss("kto", case, **rejected_alone)
+    assert loss("kto", case) == pytest.approx(both)
+
+
+# SFT, CPO and AFT
+
+
+@few
+@given(case=cases())
+def test_sft_says_nothing_of_rejected_and_is_a_mean_over_tokens(case: Case) -> None:
+    assert loss("sft", replace(case, rejected=-99.0)) == loss("sft", case)
+    assert loss("sft", replace(case, tokens=case.tokens * 3)) == pytest.approx(loss("sft", case))
+
+
+@few
+@given(case=cases())
+def test_cpo_and_aft_are_a_ranking_term_plus_sft(case: Case) -> None:
+    """CPO at beta 1 and alpha 1 is AFT; without a reference DPO's term is CPO's at alpha 0."""
+    assert loss("cpo", case, beta=1.0, cpo_alpha=1.0) == pytest.approx(loss("aft", case))
+    flat = replace(case, reference_tokens=[0.0] * len(case.tokens), reference_rejected=0.0)
+    assert loss("cpo", case, cpo_alpha=0.0) == pytest.approx(loss("dpo", flat))
+
+
+# What can be told
+
+
+def test_the_config_offers_the_losses_and_their_forms() -> None:
+    offered = {
+        name: tuple(OPTIONS[name].metadata["choices"]) for name in OPTIONS if "choices" in OPTIONS[name].metadata
+    }
+    assert offered["loss"] == tuple(LOSSES)
+    assert offered["dpop_form"] == DPOP_FORMS
+    assert offered["dpop_level"] == DPOP_LEVELS
+    assert offered["ipo_level"] == IPO_LEVELS
+
+
+def test_the_config_has_the_options_of_the_losses_with_their_defaults() -> None:
+    names = [field.name for field in fields(LossOptions)]
+    assert {name: getattr(Config(), name) for name in names} == asdict(LossOptions())

@@ -1,0 +1,112 @@
+"""Metrics against numbers worked out by hand, and that they add up over parts."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pairgen.train.groups import Group
+from pairgen.train.losses import LossOptions, Scores
+from pairgen.train.metrics import Sums, add, means, measure, stacked
+from pairgen.train.padded import padded
+
+OPTIONS = LossOptions(beta=0.5)
+
+
+def group(edits: Sequence[tuple[int, int]], lengths: Sequence[int], chars: Sequence[int], name: str = "g") -> Group:
+    ids = [np.arange(length, dtype=np.int32) for length in lengths]
+    keys = tuple(f"{name}{index}" for index in range(len(edits)))
+    edit = np.array(edits, dtype=np.int32)
+    return Group(np.array([1], dtype=np.int32), tuple(ids), keys, edit, np.array(chars, dtype=np.int32))
+
+
+def of(groups: Sequence[Group], tokens: torch.Tensor, reference: torch.Tensor | None) -> Sums:
+    """The metrics of groups whose completions' tokens have these log-probs."""
+    batch = padded(groups)
+    sums, pairs = tokens.sum(1), batch.pairs
+    scores = Scores(
+        sums[:pairs],
+        sums[pairs:],
+        batch.lengths[:pairs].double(),
+        batch.lengths[pairs:].double(),
+        None if reference is None else reference[:pairs].sum(1),
+        None if reference is None else reference[pairs:].sum(1),
+        tokens[:pairs],
+        None if reference is None else reference[:pairs],
+    )
+    return measure(batch, tokens, scores, torch.arange(pairs, dtype=torch.float64), OPTIONS)
+
+
+def found(sums: Sums) -> dict[str, float]:
+    return means(list(sums), stacked(sums))
+
+
+def test_by_hand() -> None:
+    groups = [group([(1, 2)], [3, 3], [6, 6]), group([(0, 1), (1, 2)], [2, 1, 2], [4, 1, 8], "h")]
+    chosen = [[-1.0, -2, -3], [-1, -1, 0], [-1, -1, 0]]
+    rejected = [[-1.0, -4, -3], [-1.5, 0, 0], [-3, -1, 0]]
+    reference = torch.tensor([[-1.0, -1, -3], [-2, -2, 0], [-2, -2, 0], [-1, -1, -3], [-1, 0, 0], [-3, -3, 0]]).double()
+    result = found(of(groups, torch.tensor(chosen + rejected).double(), reference))
+    assert result["loss"] == pytest.approx(1)
+    assert result["logps/chosen"] == pytest.approx((-6 - 2 - 2) / 3)
+    assert result["logps/rejected"] == pytest.approx((-8 - 1.5 - 4) / 3)
+    up, down = np.array([-1, 2, 2]), np.array([-3, -0.5, 2])
+    assert result["logratios/chosen"] == pytest.approx(up.mean())
+    assert result["logratios/rejected"] == pytest.approx(down.mean())
+    assert result["rewards/chosen"] == pytest.approx(0.5 * up.mean())
+    assert result["rewards/rejected"] == pytest.approx(0.5 * down.mean())
+    assert result["rewards/margins"] == pytest.approx(0.5 * (up - down).mean())
+    assert result["rewards/accuracies"] == pytest.approx(2 / 3)
+    assert result["chosen_below_reference"] == pytest.approx(1 / 3)
+    assert result["dpop/penalty"] == pytest.approx(1 / 3)
+    assert result["dpop/active"] == pytest.approx(1 / 3)
+    assert result["logps/before_edit"] == pytest.approx((-1 - 1) / 2)  # pair 1's first token, pair 3's first
+    assert result["logps/at_edit"] == pytest.approx((-2 - 1 - 1) / 3)
+    assert result["logps/after_edit"] == pytest.approx((-3 - 1) / 2)  # pair 1's last, pair 2's last
+    assert result["choice/acc"] == 0  # of the one group with two pairs, one rejected has a higher sum
+    assert result["choice/acc_norm"] == 0  # -2/4 against -1.5/1 and -4/8: a tie is no win
+
+
+def test_choice_norm_counts_characters() -> None:
+    groups = [group([(0, 1), (0, 1)], [1, 1, 1], [10, 1, 1])]
+    result = found(of(groups, torch.tensor([[-2.0], [-2], [-1], [-3]]).double(), None))
+    assert (result["choice/acc"], result["choice/acc_norm"]) == (0, 1)
+
+
+def test_without_a_reference_nothing_compares_with_one() -> None:
+    result = found(of([group([(0, 1)], [1, 1], [1, 1])], torch.tensor([[-1.0], [-2]]).double(), None))
+    assert set(result) == {"loss", "logps/chosen", "logps/rejected", "logps/at_edit"}
+
+
+@given(st.lists(st.integers(1, 3), min_size=2, max_size=6), st.integers(0, 100))
+def test_parts_add_up(sizes: list[int], seed: int) -> None:
+    """Metrics of a batch equal those of its groups one by one; a part that counts nothing changes nothing."""
+    rng = np.random.default_rng(seed)
+    groups = [group([(0, 1)] * size, [2] * (size + 1), [3] * (size + 1), f"{n}-") for n, size in enumerate(sizes)]
+    tokens = [torch.from_numpy(-rng.random((2 * size, 2))) for size in sizes]
+    whole = torch.cat(
+        [
+            *(part[:size] for part, size in zip(tokens, sizes, strict=True)),
+            *(part[size:] for part, size in zip(tokens, sizes, strict=True)),
+        ]
+    )
+    together = found(of(groups, whole, whole * 1.1))
+    total: Sums = {}
+    for one, part in zip(groups, tokens, strict=True):
+        total = add(total, of([one], part, part * 1.1))
+    del together["loss"]  # numbered anew in each batch here
+    apart = found(total)
+    assert {name: apart[name] for name in together} == pytest.approx(together)
+
+
+def test_a_part_without_weight_counts_nothing() -> None:
+    one = group([(0, 1), (0, 1)], [1, 1, 1], [1, 1, 1])
+    tokens = torch.tensor([[-1.0], [-1], [-2], [-3]]).double()
+    batch = padded([one])
+    batch.weight.zero_()
+    scores = Scores(tokens[:2].sum(1), tokens[2:].sum(1), torch.ones(2).double(), torch.ones(2).double())
+    sums = measure(batch, tokens, scores, torch.ones(2).double(), OPTIONS)
+    assert found(sums) == {}

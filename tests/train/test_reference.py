@@ -1,0 +1,133 @@
+"""Reference log-probs: kept by pair, taken up after a kill, the same whatever was there before."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+
+from pairgen.train.batch import Batch
+from pairgen.train.groups import SCHEMA, Group, Groups
+from pairgen.train.padded import padded
+from pairgen.train.reference import Reference, compute, folder_of, read
+
+
+def some_groups(count: int = 12) -> Groups:
+    rng = np.random.default_rng(0)
+    rows = []
+    for index in range(count):
+        pairs = int(rng.integers(1, 4))
+        completions = [rng.integers(1, 99, int(rng.integers(1, 9))).tolist() for _ in range(pairs + 1)]
+        keys = [f"{index}-{pair}" for pair in range(pairs)]
+        rows.append(
+            {
+                "prompt": [1] * int(rng.integers(1, 30)),
+                "completions": completions,
+                "keys": keys,
+                "edit": [0, 1] * pairs,
+                "chars": [1] * (pairs + 1),
+            }
+        )
+    return Groups([pa.Table.from_pylist(rows, schema=SCHEMA)])
+
+
+class Model:
+    """Gives each token a log-prob that follows from its id, and counts its batches."""
+
+    def __init__(self, stop_after: int = 10**9) -> None:
+        self.batches: list[tuple[str, ...]] = []
+        self.stop_after = stop_after
+
+    def __call__(self, groups: Sequence[Group]) -> tuple[Batch, torch.Tensor]:
+        if len(self.batches) == self.stop_after:
+            raise KeyboardInterrupt
+        batch = padded(groups)
+        self.batches.append(batch.keys)
+        return batch, batch.completions(-batch.targets.double() / 7)
+
+
+def test_values_are_those_of_the_pair(tmp_path: Path) -> None:
+    groups = some_groups()
+    compute(groups, range(len(groups)), Model(), tmp_path / "ref", 4)
+    known = Reference(read(tmp_path / "ref"))
+    for group in groups:
+        chosen, rejected, tokens = known.values(group.keys, 10)
+        assert chosen.tolist() == pytest.approx([-group.completions[0].sum() / 7] * group.pairs)
+        assert rejected.tolist() == pytest.approx([-ids.sum() / 7 for ids in group.completions[1:]])
+        for line in tokens:
+            assert line[: len(group.completions[0])].tolist() == pytest.approx(-group.completions[0] / 7)
+            assert not line[len(group.completions[0]) :].any()
+
+
+def test_a_second_run_computes_nothing(tmp_path: Path) -> None:
+    groups = some_groups()
+    compute(groups, range(len(groups)), Model(), tmp_path, 4)
+    again = Model(stop_after=0)
+    compute(groups, range(len(groups)), again, tmp_path, 4)
+    assert again.batches == []
+
+
+def test_only_what_is_wanted(tmp_path: Path) -> None:
+    groups = some_groups()
+    model = Model()
+    compute(groups, [3, 5], model, tmp_path, 100)
+    assert {key for batch in model.batches for key in batch} == {*groups[3].keys, *groups[5].keys}
+
+
+@pytest.mark.parametrize("after", [0, 1, 2, 3])
+def test_one_that_was_cut_short_goes_on_with_the_same_batches(tmp_path: Path, after: int) -> None:
+    groups = some_groups()
+    whole, first, second = Model(), Model(stop_after=after), Model()
+    compute(groups, range(len(groups)), whole, tmp_path / "whole", 4)
+    with pytest.raises(KeyboardInterrupt):
+        compute(groups, range(len(groups)), first, tmp_path / "cut", 4)
+    compute(groups, range(len(groups)), second, tmp_path / "cut", 4)
+    assert len(whole.batches) > 4
+    assert first.batches + second.batches == whole.batches
+
+
+def test_a_torn_file_gives_its_whole_batches(tmp_path: Path) -> None:
+    groups = some_groups()
+    compute(groups, range(len(groups)), Model(), tmp_path, 4)
+    (part,) = tmp_path.glob("*.arrows")
+    data = part.read_bytes()
+    counts = set()
+    for cut in range(0, len(data), 97):
+        part.write_bytes(data[:cut])
+        known = read(tmp_path)
+        assert all(batch.validate(full=True) is None for batch in known)
+        counts.add(len(known))
+    assert counts >= {0, 1, 2}
+    compute(groups, range(len(groups)), Model(), tmp_path, 4)
+    known_keys = Reference(read(tmp_path))
+    assert all(key in known_keys for group in groups for key in group.keys)
+
+
+def test_processes_share_the_work(tmp_path: Path) -> None:
+    groups = some_groups()
+    alone, one, two = Model(), Model(), Model()
+    compute(groups, range(len(groups)), alone, tmp_path / "alone", 4)
+    compute(groups, range(len(groups)), one, tmp_path / "both", 4, 0, 2)
+    compute(groups, range(len(groups)), two, tmp_path / "other", 4, 1, 2)
+    assert sorted(one.batches + two.batches) == sorted(alone.batches)
+    assert one.batches
+    assert two.batches
+
+
+def test_prefixes_part_datasets(tmp_path: Path) -> None:
+    compute(some_groups(2), range(2), Model(), tmp_path, 4)
+    both = Reference()
+    both.add(read(tmp_path), "0:")
+    both.add(read(tmp_path), "1:")
+    assert "0:0-0" in both
+    assert "1:0-0" in both
+    assert "0-0" not in both
+
+
+def test_they_lie_beside_the_data_or_in_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert folder_of(tmp_path, "", tmp_path / "run") == tmp_path / "reference"
+    assert folder_of(tmp_path, str(tmp_path / "x"), tmp_path / "run") == tmp_path / "x"
+    monkeypatch.setattr("os.access", lambda *_: False)
+    assert folder_of(tmp_path, "", tmp_path / "run") == tmp_path / "run"

@@ -1,0 +1,80 @@
+"""Against TRL: same model, same pairs, same order, float32 on a CPU: the same losses and log-probs, step after step."""
+
+import json
+from pathlib import Path
+
+import datasets
+import numpy as np
+import pytest
+import tiny_runs as runs
+import torch
+
+from pairgen.train.order import Order
+from pairgen.train.run import train
+
+STEPS, BATCH, RATE = 5, 4, 1e-3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("loss", ["dpo", "ipo"])
+@pytest.mark.parametrize("name", ["metamath", "hellaswag"])
+def test_five_steps_equal_trl(tmp_path: Path, loss: str, name: str) -> None:
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from trl import DPOConfig, DPOTrainer
+
+    data = runs.dataset(tmp_path / "pairs", name, rows=40, prompt_style="lm-eval")
+    model = runs.start_model(data, tmp_path / "model")
+    ours = train(
+        runs.config(
+            data, tmp_path / "run", model=str(model), loss=loss, beta=0.1, sft_steps=0, steps=STEPS, batch_size=BATCH,
+            learning_rate=RATE, schedule="constant", warmup=0.0, best="none",
+        )
+    )  # fmt: skip
+    lines = [json.loads(line) for line in (ours.folder / "metrics.jsonl").read_text().splitlines()]
+    found = [line for line in lines if line["step"] > 0]
+
+    rows = datasets.load_from_disk(str(data))["train"]
+    starts = [at for at, row in enumerate(rows) if not at or row["group_id"] != rows[at - 1]["group_id"]]
+    members = np.split(np.arange(len(rows)), starts[1:])
+    order = Order(np.array([len(part) for part in members]), BATCH, runs.FAST["seed"])
+    taken = [np.concatenate([members[index] for index in order.batch(step)]) for step in range(STEPS)]
+    size = len(taken[0])
+    assert all(len(step) == size for step in taken)
+
+    class InOrder(DPOTrainer):
+        def _get_train_sampler(self, *_: object) -> torch.utils.data.Sampler[int]:
+            return torch.utils.data.SequentialSampler(self.train_dataset)
+
+    told = DPOConfig(
+        output_dir=str(tmp_path / "trl"),
+        loss_type="sigmoid" if loss == "dpo" else "ipo",
+        beta=0.1,
+        max_steps=STEPS,
+        per_device_train_batch_size=size,
+        learning_rate=RATE,
+        lr_scheduler_type="constant",
+        logging_steps=1,
+        max_length=2048,
+        report_to=[],
+        use_cpu=True,
+        bf16=False,
+        fp16=False,
+        save_strategy="no",
+        gradient_checkpointing=False,
+    )
+    tokenizer = AutoTokenizer.from_pretrained(model)
+    pairs = rows.select(np.concatenate(taken)).select_columns(["prompt", "chosen", "rejected"])
+    trainer = InOrder(
+        model=AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32),
+        args=told,
+        train_dataset=pairs,
+        processing_class=tokenizer,
+    )
+    trainer.train()
+    theirs = [line for line in trainer.state.log_history if "loss" in line]
+    assert len(theirs) == len(found) == STEPS
+    for mine, other in zip(found, theirs, strict=True):
+        assert mine["loss"] == pytest.approx(other["loss"], abs=1e-4)
+        for key in ("logps/chosen", "logps/rejected", "rewards/chosen", "rewards/rejected"):
+            assert mine[key] == pytest.approx(other[key], rel=1e-5, abs=1e-3), key
+    assert abs(found[-1]["rewards/chosen"]) > 0.01  # something was learnt
