@@ -58,7 +58,10 @@ def load(config: Config, texts: Iterable[str], device: torch.device, resumed: Pa
     _without_dropout(model)
     model.config.use_cache = False
     if config.gradient_checkpointing:
-        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        if hasattr(model, "activation_checkpointing_enable"):  # the newer name
+            model.activation_checkpointing_enable({"use_reentrant": False})
+        else:
+            model.gradient_checkpointing_enable({"use_reentrant": False})
     model = model.to(device)
     if config.lora:
         model = _adapted(model, config, adapter)
