@@ -10,6 +10,7 @@
     |   `-- OutputExists                  the folder is there already
     |-- NotPairs                 exit 1   a folder is not a whole pairgen dataset
     |-- TrainingError            exit 1   a run cannot start or cannot go on
+    |   |-- NoPairLeft                    every pair of a split was dropped
     |   |-- BadModel                      a model or tokenizer that cannot be trained on pairs
     |   |-- OutOfMemory                   the device's memory is full
     |   |-- NotFinite                     the loss is no number any more
@@ -75,6 +76,10 @@ class ContractBroken(PairgenError):
 
 class TrainingError(PairgenError):
     """A run that cannot start or cannot go on; what was saved before stays."""
+
+
+class NoPairLeft(TrainingError):
+    """Every pair of a split was dropped on the way to tokens; says why."""
 
 
 class BadModel(TrainingError):

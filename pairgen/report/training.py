@@ -110,6 +110,11 @@ def _facts(run: Run) -> Table:
     speeds = [value for _, value in run.series("pairs_per_second")]
     if speeds:
         facts.add_row("speed", f"{median(speeds):,.1f} pairs/s")
+    run_tokens = sum(value for _, value in run.series("tokens/run"))
+    if run_tokens:
+        plain_tokens = sum(value for _, value in run.series("tokens/plain"))
+        saved = f"{run_tokens:,.0f} run, of {plain_tokens:,.0f} in padded pairs ({plain_tokens / run_tokens:.2f}x)"
+        facts.add_row("tokens", saved)
     for folder in run.models():
         facts.add_row("best model" if folder.name == "best" else "model", plain(folder))
     return facts

@@ -9,7 +9,7 @@ from dataclasses import MISSING, Field, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from pairgen.errors import UsageError
+from pairgen.errors import OutputError, UsageError
 
 
 def _(default: Any, help: str, **more: Any) -> Any:
@@ -55,7 +55,7 @@ class Config:
         free=True,
     )
     row_tokens: int = _(8192, "Tokens of a row that trees are packed into.", at_least=64, free=True)
-    seed: int = _(0, "Every random choice follows from it.")
+    seed: int = _(0, "Every random choice follows from it.", at_least=0)
 
     sft_steps: int | None = _(
         None, "Steps of SFT on chosen before the preference training. Default: 300 for tiny, else 0.", at_least=0
@@ -64,7 +64,9 @@ class Config:
         None, "Learning rate of those. Default: 3e-3 for tiny, else --learning-rate.", above=0
     )
 
-    learning_rate: float | None = _(None, "Peak learning rate. Default: 2e-4 for tiny and --lora, else 5e-6.", above=0)
+    learning_rate: float | None = _(
+        None, "Peak learning rate. Default: 2e-4 for tiny and --lora, else 5e-6.", above=0, free=True
+    )
     schedule: str = _("cosine", "Learning rate after the warm-up.", choices=("cosine", "constant"))
     warmup: float = _(0.1, "Share of the steps over which the learning rate rises.", at_least=0, at_most=1)
     weight_decay: float = _(0.0, "AdamW's weight decay.", at_least=0)
@@ -101,7 +103,7 @@ class Config:
     log_every: int = _(1, "Steps between lines of metrics.jsonl.", at_least=1, free=True)
     eval_every: int = _(0, "Steps between evaluations; 0: at the start and the end.", at_least=0, free=True)
     eval_pairs: int = _(1000, "Pairs of the eval split that are used; 0 takes all.", at_least=0, free=True)
-    save_every: int = _(0, "Steps between checkpoints; 0: at the end and when interrupted.", at_least=0, free=True)
+    save_every: int = _(100, "Steps between checkpoints; 0: at the end and when interrupted.", at_least=0, free=True)
     keep: int = _(2, "Checkpoints that are kept, the newest.", at_least=1, free=True)
     best: str = _("eval/loss", "Metric of the best model, kept in best/; `none` keeps none.", free=True)
     report_to: str = _(
@@ -221,7 +223,14 @@ def save(config: Config, path: Path) -> None:
     import tomli_w
 
     values = {name: list(value) if name == "data" else value for name, value in asdict(config).items()}
-    path.write_text(tomli_w.dumps({name: value for name, value in values.items() if value is not None}), "utf-8")
+    temporary = path.with_name(f".{path.name}.new")
+    try:
+        temporary.write_text(
+            tomli_w.dumps({name: value for name, value in values.items() if value is not None}), "utf-8"
+        )
+        temporary.replace(path)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror or error})") from error
 
 
 def combine(flags: Mapping[str, Any], file: Path | None = None, preset: str | None = None) -> Config:
@@ -236,6 +245,8 @@ def combine(flags: Mapping[str, Any], file: Path | None = None, preset: str | No
     if file is not None:
         told = load(file)
         _check_plain(told, str(file))  # ranges, and what excludes what, when the flags are in
+        if told.get("trust_remote_code") and not flags.get("trust_remote_code"):
+            raise UsageError(f"{file}: allows code that comes with the model; that takes the flag --trust-remote-code")
         values |= told
     values |= {name: value for name, value in flags.items() if value is not None}
     return from_mapping(values, "the command line")

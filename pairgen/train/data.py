@@ -12,7 +12,7 @@ import xxhash
 from numpy.typing import NDArray
 
 from pairgen import store
-from pairgen.errors import UsageError
+from pairgen.errors import NoPairLeft, UsageError
 from pairgen.train.groups import Groups, joined
 from pairgen.train.tokens import Tokenised, tokenise
 
@@ -83,6 +83,7 @@ def tokens_of(
     chat: str,
     max_length: int,
     limit: int = 0,
+    warn: Callable[[str], None] | None = None,
     told: Callable[[str, int, int], None],
 ) -> Data | None:
     """One split of every dataset that has it; None if none has.
@@ -90,22 +91,29 @@ def tokens_of(
     Args:
         folder: where the tokens are cached.
         limit: pairs of each dataset that are enough; 0 takes all.
+        warn: told of a split of which no pair is left; without it that is an error.
     """
     parts = []
     for dataset in datasets:
         found = dataset.splits.get(split)
         if found is None or not found.pairs:
             continue
-        tokens = tokenise(
-            found,
-            tokenizer,
-            folder,
-            dataset_hash=split_hash(dataset, split),
-            chat=chat,
-            max_length=max_length,
-            limit=limit or None,
-            progress=partial(told, f"tokens of {dataset.path.name}"),
-        )
+        try:
+            tokens = tokenise(
+                found,
+                tokenizer,
+                folder,
+                dataset_hash=split_hash(dataset, split),
+                chat=chat,
+                max_length=max_length,
+                limit=limit or None,
+                progress=partial(told, f"tokens of {dataset.path.name}"),
+            )
+        except NoPairLeft as error:
+            if warn is None:
+                raise
+            warn(str(error))
+            continue
         parts.append(Part(dataset.path, tokens))
     if not parts:
         return None

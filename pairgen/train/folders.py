@@ -6,6 +6,8 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from safetensors import SafetensorError
+
 from pairgen.errors import OutputError
 
 
@@ -21,9 +23,11 @@ def whole_folder(path: Path) -> Iterator[Path]:
     old = path.with_name(f".{path.name}.old")
     with plain_errors(path):
         try:
-            for left in (temporary, old):
-                if left.exists():
-                    shutil.rmtree(left)
+            if old.exists() and not path.exists():  # a kill came between the two renames below
+                old.rename(path)
+            for left in path.parent.glob(".*.tmp"):
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
+            shutil.rmtree(old, ignore_errors=True)
             temporary.mkdir()
             yield temporary
             if path.exists():
@@ -32,7 +36,17 @@ def whole_folder(path: Path) -> Iterator[Path]:
             shutil.rmtree(old, ignore_errors=True)
         except BaseException:
             shutil.rmtree(temporary, ignore_errors=True)
+            if old.exists() and not path.exists():
+                old.rename(path)
             raise
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file that is as it was or as it shall be, whenever a kill comes. Raises OutputError."""
+    temporary = path.with_name(f".{path.name}.new")
+    with plain_errors(path):
+        temporary.write_text(text, "utf-8")
+        temporary.replace(path)
 
 
 @contextlib.contextmanager
@@ -40,15 +54,10 @@ def plain_errors(path: Path) -> Iterator[None]:
     """Say in one sentence what the operating system refused."""
     try:
         yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error):
+    except (OSError, SafetensorError) as error:  # safetensors has an error of its own for a full disk
+        number = getattr(error, "errno", None)
+        if number in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error):
             raise OutputError(
                 f"{path}: the disk is full; what was saved before is whole: free some space and go on with --resume"
             ) from error
-        raise OutputError(f"{path}: cannot be written ({error.strerror or error})") from error
-    except Exception as error:  # safetensors reports a full disk as an error of its own
-        if "No space left" in str(error):
-            raise OutputError(
-                f"{path}: the disk is full; what was saved before is whole: free some space and go on with --resume"
-            ) from error
-        raise
+        raise OutputError(f"{path}: cannot be written ({getattr(error, 'strerror', None) or error})") from error

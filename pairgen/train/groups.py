@@ -1,7 +1,7 @@
 """Token groups: the pairs that share prompt and chosen, as token ids. What the trainer shuffles, batches and packs."""
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 
@@ -71,6 +71,9 @@ class Groups:
         lengths = [np.asarray(pc.list_value_length(table["keys"]), dtype=np.int64) for table in self._tables]
         self.pairs: NDArray[np.int64] = np.concatenate([np.zeros(0, np.int64), *lengths])
         """[G] pairs of each group."""
+        sizes = [_tokens(table) for table in self._tables]
+        self.tokens: NDArray[np.int64] = np.concatenate([np.zeros(0, np.int64), *sizes])
+        """[G] tokens of each group's prompt and completions."""
 
     def __len__(self) -> int:
         return self._stops[-1] if self._stops else 0
@@ -91,14 +94,14 @@ class Groups:
     def __iter__(self) -> Iterator[Group]:
         return (self[index] for index in range(len(self)))
 
-    def first(self, pairs: int) -> "Groups":
-        """The groups of the front that hold at least so many pairs; 0 takes all."""
-        if not pairs or self.pairs.sum() <= pairs:
-            return self
-        count = int(np.searchsorted(self.pairs.cumsum(), pairs)) + 1
-        starts = [0, *self._stops[:-1]]
-        cut = [table[: max(0, count - start)] for table, start in zip(self._tables, starts, strict=True)]
-        return Groups(cut, self._prefixes)
+    def unknown(self, known: Container[str]) -> NDArray[np.bool_]:
+        """[G] whether a group has a pair whose key is not known."""
+        keys = [
+            prefix + key for table, prefix in zip(self._tables, self._prefixes, strict=True) for key in _keys(table)
+        ]
+        new = np.fromiter((key not in known for key in keys), dtype=bool, count=len(keys))
+        starts = np.cumsum(self.pairs) - self.pairs
+        return np.logical_or.reduceat(new, starts) if len(keys) else new
 
 
 def joined(parts: Sequence[Groups]) -> Groups:
@@ -107,6 +110,21 @@ def joined(parts: Sequence[Groups]) -> Groups:
         return parts[0]
     tables = [table for part in parts for table in part._tables]
     return Groups(tables, [f"{index}:" for index, part in enumerate(parts) for _ in part._tables])
+
+
+def _tokens(table: pa.Table) -> NDArray[np.int64]:
+    """Tokens of each row: those of the prompt, and of every completion."""
+    tokens = np.asarray(pc.list_value_length(table["prompt"]), dtype=np.int64)
+    of_each = np.asarray(pc.list_value_length(pc.list_flatten(table["completions"])), dtype=np.int64)
+    counts = np.asarray(pc.list_value_length(table["completions"]), dtype=np.int64)
+    if len(of_each):
+        tokens = tokens + np.add.reduceat(of_each, np.cumsum(counts) - counts)
+    return tokens
+
+
+def _keys(table: pa.Table) -> list[str]:
+    keys: list[str] = pc.list_flatten(table["keys"]).to_pylist()
+    return keys
 
 
 def _array(scalar: pa.ListScalar) -> Ids:

@@ -11,24 +11,30 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
+from torch import Tensor
 
-from pairgen.errors import NotFinite, OutOfMemory
+from pairgen.errors import NotFinite, OutOfMemory, UsageError
 from pairgen.train import checkpoint, distributed, models
 from pairgen.train.batch import Batch
 from pairgen.train.checkpoint import State
 from pairgen.train.config import Config
 from pairgen.train.distributed import World
-from pairgen.train.folders import plain_errors, whole_folder
+from pairgen.train.folders import plain_errors, whole_folder, write_whole
 from pairgen.train.groups import Groups
 from pairgen.train.metrics import Sums, add, means, stacked
 from pairgen.train.order import Order, chunks, share
 from pairgen.train.scoring import Scoring
+from pairgen.train.trackers import Tracker
 
 Tell = Callable[[str, int, int, Mapping[str, float]], None]
 """Told of progress: what is being done, how much of it is done, how much there is, and figures to show beside it."""
+
+LOWER_IS_BETTER = ("loss", "chosen_below_reference", "dpop/penalty", "dpop/active")
+"""Metrics of which --best takes the lowest; of all others it takes the highest."""
+NO_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 
 
 class Interrupted(KeyboardInterrupt):
@@ -53,8 +59,7 @@ class Loop:
     world: World
     state: State
     tell: Tell
-    send: Callable[[dict[str, float]], None]
-    """Takes each logged line to a tracker."""
+    tracker: Tracker
     _since: Sums = field(default_factory=dict)
     _work: Counter[str] = field(default_factory=Counter)
     _started: float = 0.0
@@ -63,11 +68,11 @@ class Loop:
         """Train until the last step is done.
 
         Raises:
-            NotFinite: the loss is NaN or infinite; the pairs of the batch are in ``not-finite.json``.
+            NotFinite: the loss is NaN or infinite; the pairs of the batch are in ``not-finite-RANK.json``.
             OutOfMemory: the device's memory is full.
             Interrupted: Ctrl-C or SIGTERM came; the run is saved.
         """
-        with _stopping() as stop, _memory(), ThreadPoolExecutor(1) as worker:
+        with _stopping() as stop, ThreadPoolExecutor(1, initializer=self._on_device) as worker:
             if self.state.step == 0:
                 self._first()
             self._started = time.monotonic()
@@ -77,6 +82,11 @@ class Loop:
                 coming = self._lay_out(worker, self.state.step + 1)
                 norm = self._step(batches)
                 self._after(norm, stop)
+
+    def _on_device(self) -> None:
+        """Let the thread that lays out batches work for this process's device."""
+        if self.scoring.device.type == "cuda":
+            torch.cuda.set_device(self.scoring.device)
 
     def _lay_out(self, worker: ThreadPoolExecutor, step: int) -> "Future[list[Batch]]":
         """The coming step's batches, laid out while this one runs."""
@@ -99,8 +109,7 @@ class Loop:
                 # gradients are averaged over processes: their number makes the mean over pairs of it
                 ((losses * batch.weight).sum() * (self.world.size / pairs)).backward()
             sums = add(sums, found)
-        norm = self._clip()
-        self._check_finite(sums, norm, batches)
+        norm = self._checked_norm(sums["loss"][0], batches)
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.config, self.state.step, self.steps)
         self.optimizer.step()
@@ -113,10 +122,29 @@ class Loop:
         self.state.step += 1
         return norm
 
-    def _clip(self) -> float:
+    def _checked_norm(self, loss: Tensor, batches: list[Batch]) -> float:
+        """Clip the gradients; returns their norm before. Raises NotFinite if it or the loss is no number."""
         weights = [weight for weight in self.scoring.module.parameters() if weight.requires_grad]
         limit = self.config.max_grad_norm or math.inf
-        return float(distributed.whole(torch.nn.utils.clip_grad_norm_(weights, limit)).item())
+        norm = distributed.whole(torch.nn.utils.clip_grad_norm_(weights, limit))
+        values = torch.stack([self.world.sum(loss.clone()).float(), norm.float()])  # one look at the device
+        total, size = (float(value) for value in values.tolist())
+        if not (math.isfinite(total) and math.isfinite(size)):
+            self._not_finite(total, size, batches)
+        return size
+
+    def _not_finite(self, loss: float, norm: float, batches: list[Batch]) -> NoReturn:
+        """Save what there was before this step, and the pairs that it took."""
+        self.optimizer.zero_grad(set_to_none=True)
+        if self.state.step:
+            self._save()
+        file = self.run / f"not-finite-{self.world.rank}.json"
+        keys = [key for batch in batches for key in batch.keys]
+        write_whole(file, json.dumps({"step": self.state.step + 1, "loss": str(loss), "pairs": keys}, indent=1))
+        raise NotFinite(
+            f"step {self.state.step + 1}: the loss is {loss}, the gradient's norm {norm}; its pairs are in {file}, and "
+            "the step before is saved: --resume with a lower --learning-rate, or start anew with --precision float32"
+        )
 
     def _baseline(self, sums: Sums) -> float:
         """KTO's reference point for the step to come: the mean log-ratio of all completions, at least 0."""
@@ -144,7 +172,13 @@ class Loop:
         """Measure the model before its first step."""
         if self.evaluation is not None:
             found = self._evaluate()
+            self._check_best(found)
             self._write({"step": 0, "epoch": 0.0, "loss": found["eval/loss"], **found})
+
+    def _check_best(self, found: Mapping[str, float]) -> None:
+        """Raise UsageError for a metric of --best that is not measured."""
+        if self.config.best not in found and self.config.best not in ("none", "eval/loss"):
+            raise UsageError(f"--best {self.config.best}: is not measured; there are {', '.join(found)}")
 
     def _after(self, norm: float, stop: threading.Event) -> None:
         """What follows a step: a line of metrics, an evaluation, a checkpoint, each where it is due."""
@@ -162,6 +196,8 @@ class Loop:
             self.tell("train", step, self.steps, {})
         if saves:
             self._save()
+        if evaluates or saves:
+            self._started = time.monotonic()  # what they took is no training
         if interrupted and not last:
             raise Interrupted(f"stopped after step {step} of {self.steps}, which is saved; go on with --resume")
 
@@ -199,24 +235,30 @@ class Loop:
                 sums = add(sums, self.scoring.losses(batch, self.state.baseline)[1])
                 self.tell("evaluation", stop, len(groups), {})
         self.scoring.module.train()
-        return {f"eval/{name}": value for name, value in self._means(sums).items()}
+        found = {f"eval/{name}": value for name, value in self._means(sums).items()}
+        for name, value in found.items():
+            if not math.isfinite(value):
+                raise NotFinite(f"step {self.state.step}: {name} is {value}; the last checkpoint is whole")
+        return found
 
     def _keep_best(self, line: Mapping[str, float]) -> None:
         """Keep the model as ``best/`` if the metric that was asked for is better than ever (lower, for a loss)."""
         name = self.config.best
-        if name not in line or not math.isfinite(line[name]):
+        if name not in line:
             return
         value, best = line[name], self.state.best
-        if best is None or (value < best if name.endswith("loss") else value > best):
+        if best is None or (value < best if name.removeprefix("eval/") in LOWER_IS_BETTER else value > best):
             self.state.best = value
             self.write_model("best")
 
-    def write_model(self, name: str) -> None:
-        """Write the model as it is into the run's folder ``name``."""
+    def write_model(self, name: str, readme: str = "") -> None:
+        """Write the model as it is into the run's folder ``name``, with a card."""
         weights = distributed.model_state(self.scoring.module)
         if self.world.main:
             with whole_folder(self.run / name) as folder:
                 models.save(checkpoint.scorer(self.scoring.module).model, self.tokenizer, folder, weights)
+                if readme:
+                    (folder / "README.md").write_text(readme, "utf-8")
 
     def _save(self) -> None:
         checkpoint.save(
@@ -229,7 +271,7 @@ class Loop:
         file = self.run / "metrics.jsonl"
         with plain_errors(file), file.open("a", encoding="utf-8") as out:
             out.write(json.dumps(line) + "\n")
-        self.send(line)
+        self.tracker.send(line)
         self.tell("train", self.state.step, self.steps, line)
 
 
@@ -271,14 +313,14 @@ def _stopping() -> Iterator[threading.Event]:
 
 
 @contextmanager
-def _memory() -> Iterator[None]:
+def memory() -> Iterator[None]:
     """Say which knobs help where memory is short."""
     try:
         yield
-    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-        if not isinstance(error, RuntimeError) or isinstance(error, torch.OutOfMemoryError) or "memory" in str(error):
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, (MemoryError, torch.OutOfMemoryError)) or any(sign in str(error) for sign in NO_MEMORY):
             raise OutOfMemory(
-                "the device's memory is full: lower --micro-batch-size (the result stays the same), --max-length or "
-                "--batch-size, or add --gradient-checkpointing; go on with --resume"
+                "the device's memory is full: go on with --resume and a lower --micro-batch-size (the result stays the "
+                "same) or --gradient-checkpointing; or start anew with a lower --max-length or --batch-size"
             ) from error
         raise

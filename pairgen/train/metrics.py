@@ -59,7 +59,7 @@ def measure(
         mean("dpop/penalty", penalty)
         mean("dpop/active", (penalty > 0).to(weight.dtype))
     sums |= _around_edit(batch, tokens[: batch.pairs].detach(), weight)
-    return sums | _choice(batch, scores, weight) if compares and chooses else sums
+    return sums | _choice(batch, tokens.detach(), weight) if compares and chooses else sums
 
 
 def _around_edit(batch: Batch, chosen: Tensor, weight: Tensor) -> Sums:
@@ -75,23 +75,22 @@ def _around_edit(batch: Batch, chosen: Tensor, weight: Tensor) -> Sums:
     return {name: ((chosen * weights).sum(), weights.sum()) for name, weights in counted.items()}
 
 
-def _choice(batch: Batch, scores: Scores, weight: Tensor) -> Sums:
+def _choice(batch: Batch, tokens: Tensor, weight: Tensor) -> Sums:
     """How often chosen has a higher log-prob than every rejected of its group, as harnesses score a choice.
 
-    Only groups of two pairs and more say something here.
+    They score the text alone, so the last token of a completion, EOS, is left out. Only groups of two pairs and more
+    say something here.
     """
-    chars = batch.chars.clamp(min=1)
-    wins = {
-        "choice/acc": scores.chosen > scores.rejected,
-        "choice/acc_norm": scores.chosen / chars[: batch.pairs] > scores.rejected / chars[batch.pairs :],
-    }
+    sums = tokens.sum(1) - tokens.gather(1, batch.lengths[:, None] - 1)[:, 0]
+    by_char = sums / batch.chars.clamp(min=1)
+    wins = {name: of[: batch.pairs] > of[batch.pairs :] for name, of in (("acc", sums), ("acc_norm", by_char))}
     size = torch.zeros_like(weight).index_add_(0, batch.group, torch.ones_like(weight))
     held = torch.zeros_like(weight).index_add_(0, batch.group, weight)
     counts = (size > 1) & (held > 0)
     found: Sums = {}
     for name, won in wins.items():
         lost = torch.zeros_like(weight).index_add_(0, batch.group, (~won).to(weight.dtype))
-        found[name] = (((lost == 0) & counts).to(weight.dtype).sum(), counts.to(weight.dtype).sum())
+        found[f"choice/{name}"] = (((lost == 0) & counts).to(weight.dtype).sum(), counts.to(weight.dtype).sum())
     return found
 
 

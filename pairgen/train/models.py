@@ -1,12 +1,14 @@
 """The model and the tokenizer of a run: loaded, made, adapted, saved. Weights are safetensors only, never a pickle."""
 
 import json
+import logging
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import torch
 import xxhash
+from safetensors import SafetensorError
 from torch import nn
 
 from pairgen.errors import BadModel, UsageError
@@ -75,6 +77,7 @@ def _transformers() -> Any:
     import transformers
 
     transformers.utils.logging.disable_progress_bar()
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # it tells each retry of a hub that is out of reach
     return transformers
 
 
@@ -87,15 +90,29 @@ def load_tokenizer(name: str, trust_remote_code: bool = False) -> Any:
 def load_model(name: str, dtype: torch.dtype, trust_remote_code: bool = False) -> Any:
     """A causal language model from a folder or the hub; an adapter in the folder is merged into its base."""
     with _one_sentence(name, "model"):
-        if (Path(name) / "adapter_config.json").is_file():
+        if is_adapter(name):
             return _merged(name, dtype, trust_remote_code)
-        return _transformers().AutoModelForCausalLM.from_pretrained(
-            name, dtype=dtype, use_safetensors=True, trust_remote_code=trust_remote_code
+        model, found = _transformers().AutoModelForCausalLM.from_pretrained(
+            name, dtype=dtype, use_safetensors=True, trust_remote_code=trust_remote_code, output_loading_info=True
         )
+    if lacks := sorted(found["missing_keys"]):
+        raise BadModel(
+            f"--model {name}: has no weights for {lacks[0]}"
+            + (f" and {len(lacks) - 1} others" if lacks[1:] else "")
+            + "; a causal language model needs all of its weights, its head's too"
+        )
+    return model
+
+
+def is_adapter(name: str) -> bool:
+    """Whether a folder holds an adapter and not a whole model."""
+    return (Path(name) / "adapter_config.json").is_file()
 
 
 def _merged(name: str, dtype: torch.dtype, trust_remote_code: bool) -> Any:
     peft = _peft()
+    if not (Path(name) / "adapter_model.safetensors").is_file():
+        raise BadModel(f"--model {name}: the adapter's weights are no safetensors file")
     base = json.loads((Path(name) / "adapter_config.json").read_text("utf-8"))["base_model_name_or_path"]
     model = load_model(base, dtype, trust_remote_code)
     return peft.PeftModel.from_pretrained(model, name).merge_and_unload().requires_grad_(True)
@@ -136,10 +153,20 @@ class _one_sentence:  # noqa: N801 - reads as a statement
         return None
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
-        if error is None or not isinstance(error, (OSError, ValueError, KeyError, ImportError, RuntimeError)):
+        expected = (
+            OSError,
+            ValueError,
+            KeyError,
+            ImportError,
+            RuntimeError,
+            AttributeError,
+            TypeError,
+            SafetensorError,
+        )
+        if not isinstance(error, expected) or isinstance(error, torch.OutOfMemoryError):
             return
-        if isinstance(error, torch.OutOfMemoryError):
-            return
+        if not Path(self.name).is_dir() and (self.name.startswith(("/", ".", "~")) or self.name.count("/") > 1):
+            raise BadModel(f"--model {self.name}: no such folder") from error
         reason = " ".join(str(error).split("\n")[0].split())[:300]
         if "trust_remote_code" in str(error):
             reason = "it comes with code of its own; read it, then allow it with --trust-remote-code"
@@ -161,9 +188,8 @@ def _without_dropout(model: nn.Module) -> None:
     for module in model.modules():
         if isinstance(module, nn.Dropout):
             module.p = 0.0
-    for name in ("attention_dropout", "attn_pdrop", "attn_dropout"):
-        for module in model.modules():
-            if isinstance(getattr(module, name, None), float):
+        for name, value in vars(module).items():
+            if isinstance(value, float) and any(word in name for word in ("dropout", "pdrop", "layerdrop")):
                 setattr(module, name, 0.0)
 
 

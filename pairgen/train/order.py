@@ -3,6 +3,7 @@
 Nothing is carried from step to step, so a run that goes on at step n takes the same pairs as one that never stopped.
 """
 
+import threading
 from bisect import bisect_right
 from collections.abc import Sequence
 from functools import lru_cache
@@ -23,6 +24,7 @@ class Order:
         self.pairs, self.batch_size, self.seed = pairs, batch_size, seed
         self._epoch = lru_cache(maxsize=2)(self._shuffled)
         self._before = [0]
+        self._lock = threading.Lock()  # the loop and the thread that lays out its batches both ask
 
     def steps(self, epochs: float) -> int:
         """Steps that ``epochs`` passes take, at least one."""
@@ -47,14 +49,16 @@ class Order:
         return epoch + (step - self._starts(epoch)) / len(self._epoch(epoch))
 
     def _of(self, step: int) -> int:
-        while self._before[-1] <= step:
-            self._before.append(self._before[-1] + len(self._epoch(len(self._before) - 1)))
+        with self._lock:
+            while self._before[-1] <= step:
+                self._before.append(self._before[-1] + len(self._epoch(len(self._before) - 1)))
         return bisect_right(self._before, step) - 1
 
     def _starts(self, epoch: int) -> int:
         """The first step of an epoch."""
-        while len(self._before) <= epoch:
-            self._before.append(self._before[-1] + len(self._epoch(len(self._before) - 1)))
+        with self._lock:
+            while len(self._before) <= epoch:
+                self._before.append(self._before[-1] + len(self._epoch(len(self._before) - 1)))
         return self._before[epoch]
 
     def _shuffled(self, epoch: int) -> list[Indices]:

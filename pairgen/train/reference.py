@@ -8,6 +8,7 @@ of one that a kill cut short, the whole batches count.
 import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from uuid import uuid4
 
 import numpy as np
 import pyarrow as pa
@@ -49,7 +50,7 @@ class Reference:
         for row, key in enumerate(self._table["pair"][before:].to_pylist(), before):
             self._row.setdefault(prefix + key, row)
 
-    def __contains__(self, key: str) -> bool:
+    def __contains__(self, key: object) -> bool:
         return key in self._row
 
     def values(self, keys: Sequence[str], width: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -97,7 +98,7 @@ def read(folder: Path) -> list[pa.RecordBatch]:
 
 def compute(
     groups: Groups,
-    wanted: Iterable[int],
+    wanted: Sequence[int] | NDArray[np.int64],
     score: Score,
     folder: Path,
     pairs_at_once: int,
@@ -115,25 +116,20 @@ def compute(
         wanted: indices of groups.
         done: told how many of the missing batches are through, and how many are missing.
     """
-    known = Reference(read(folder))
-    indices = np.array(list(wanted), dtype=np.int64)
-    some = [groups[index] for index in indices.tolist()]
-    order = np.argsort([group.plain_tokens / group.pairs for group in some], kind="stable")
-    runs = [
-        [some[index] for index in order[start:stop]]
-        for start, stop in chunks(groups.pairs[indices[order]], pairs_at_once)
-    ]
-    missing = [run for run in runs if any(key not in known for group in run for key in group.keys)]
+    unknown = groups.unknown(Reference(read(folder)))
+    indices = np.asarray(wanted, dtype=np.int64)
+    order = indices[np.argsort(groups.tokens[indices], kind="stable")]
+    runs = [order[start:stop] for start, stop in chunks(groups.pairs[order], pairs_at_once)]
+    missing = [run for run in runs[rank::size] if unknown[run].any()]
     if not missing:
         return
     with plain_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        part = folder / f"{len(list(folder.glob('*.arrows'))):05}-{rank:03}-{os.getpid()}.arrows"
-        with pa.OSFile(str(part), "wb") as sink, pa.ipc.new_stream(sink, SCHEMA) as stream:
-            for number in range(rank, len(missing), size):
-                stream.write_batch(_scored(missing[number], score))
+        with pa.OSFile(str(folder / f"{uuid4().hex}.arrows"), "wb") as sink, pa.ipc.new_stream(sink, SCHEMA) as stream:
+            for number, run in enumerate(missing, 1):
+                stream.write_batch(_scored([groups[index] for index in run], score))
                 sink.flush()
-                done(number + 1, len(missing))
+                done(number, len(missing))
 
 
 def _scored(groups: Sequence[Group], score: Score) -> pa.RecordBatch:

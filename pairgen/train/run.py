@@ -1,4 +1,4 @@
-"""A run from its config to its last file: the folder, SFT before it, tokens, reference log-probs, the loop, the model.
+"""A run from its config to its last file: the folder, SFT before it, the loop, the model at the end.
 
 RUN/
   config.toml      every option, defaults filled in
@@ -8,38 +8,34 @@ RUN/
   final/           the model at the end, for `from_pretrained`
   sft/             the run of --sft-steps, a run like any other
   tokens/          the pairs as tokens
+  base/            where an adapter is trained on: the model it was merged into
+  reference.json   hash of the reference model's weights; reference/, where the datasets cannot be written to
+  not-finite-0.json  the pairs of the batch whose loss was no number, by process
+  tensorboard/     with --report-to tensorboard
 """
 
+import contextlib
 import json
 import shutil
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import asdict, dataclass
-from functools import cache, partial
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor, nn
-
-from pairgen.errors import BadModel, OutputExists, RunMismatch, UsageError
-from pairgen.store import PairDataset
-from pairgen.train import card, checkpoint, data, distributed, models, reference, trackers
+from pairgen.errors import OutputExists, PairgenError, RunMismatch, UsageError
+from pairgen.train import card, checkpoint, data, distributed, models, trackers
 from pairgen.train import config as configs
-from pairgen.train.batch import Batch
-from pairgen.train.checkpoint import State
 from pairgen.train.config import Config, flag
 from pairgen.train.distributed import World
 from pairgen.train.folders import plain_errors
-from pairgen.train.groups import Group
-from pairgen.train.loop import Loop, Tell
-from pairgen.train.losses import LOSSES
-from pairgen.train.order import Order
-from pairgen.train.scorer import Scorer, check, check_trees
-from pairgen.train.scoring import Layout, Scoring, options_of
-from pairgen.train.tree import trees
+from pairgen.train.loop import Loop, Tell, memory
+from pairgen.train.prepare import Place, prepare
+
+FILES = (
+    *("config.toml", "metrics.jsonl", "checkpoints", "best", "final", "sft", "tokens", "base", "reference.json"),
+    *("reference", "tensorboard"),
+)
+"""What a run writes, and --overwrite removes; and every ``not-finite-*.json``."""
 
 
 @dataclass(frozen=True)
@@ -71,17 +67,22 @@ def train(
         OutputExists: the folder holds something already.
         TrainingError: the model cannot be trained, memory is full, or the loss is NaN.
     """
-    config = config.resolved()
-    if not config.out:
-        raise UsageError("--out is missing: name the run's folder")
-    data.open_all(config.data)
+    config = _absolute(config.resolved())
+    run = Path(config.out)
+    datasets = data.open_all(config.data)
+    _refuse_nesting(config, run, [dataset.path for dataset in datasets])
+    trackers.check(config.report_to)
+    models.pick_device(config.device)
+    if config.model != "tiny":
+        models.load_tokenizer(config.model, config.trust_remote_code)
     with distributed.world(config.device) as world:
         if world.main:
-            _new_folder(Path(config.out), overwrite)
-            with plain_errors(Path(config.out)):
-                configs.save(config, Path(config.out) / "config.toml")
+            _new_folder(run, overwrite)
+            configs.save(config, run / "config.toml")
         world.wait()
-        return _run(config, world, progress or (lambda *_: None), warn if world.main else lambda _: None)
+        place = Place(run, run / "tokens", world, progress or (lambda *_: None), warn if world.main else lambda _: None)
+        with _gone_if_nothing_began(run, world):
+            return _run(config, place)
 
 
 def resume(
@@ -99,12 +100,51 @@ def resume(
     Raises:
         RunMismatch: there is no run, or it has another config.
     """
-    config = _continued(Path(out), changes or {})
+    run = Path(out).absolute()
+    config = _continued(run, changes or {})
+    trackers.check(config.report_to)
     with distributed.world(config.device) as world:
         if world.main:
-            configs.save(config, Path(out) / "config.toml")
+            configs.save(config, run / "config.toml")
         world.wait()
-        return _run(config, world, progress or (lambda *_: None), warn if world.main else lambda _: None)
+        place = Place(run, run / "tokens", world, progress or (lambda *_: None), warn if world.main else lambda _: None)
+        return _run(config, place)
+
+
+def _absolute(config: Config) -> Config:
+    """Paths that hold from any folder, since a run may go on from another."""
+    if not config.out:
+        raise UsageError("--out is missing: name the run's folder")
+    model = Path(config.model)
+    return config.replaced(
+        out=str(Path(config.out).absolute()),
+        data=tuple(str(Path(folder).absolute()) for folder in config.data),
+        model=str(model.absolute()) if model.is_dir() and config.model != "tiny" else config.model,
+        reference_dir=str(Path(config.reference_dir).absolute()) if config.reference_dir else "",
+    )
+
+
+def _refuse_nesting(config: Config, run: Path, datasets: list[Path]) -> None:
+    """Raise UsageError where a run would lie in a dataset, or what it reads in the run, which --overwrite removes."""
+    for dataset in datasets:
+        if run.resolve().is_relative_to(dataset.resolve()):
+            raise UsageError(f"--out {run}: is in the dataset {dataset}, which a new build removes; choose another")
+    for read in (*datasets, Path(config.model), *([Path(config.reference_dir)] if config.reference_dir else [])):
+        if read.exists() and read.resolve().is_relative_to(run.resolve()):
+            raise UsageError(f"--out {run}: holds {read}, which the run reads; choose another --out")
+
+
+@contextlib.contextmanager
+def _gone_if_nothing_began(run: Path, world: World) -> Iterator[None]:
+    """A run that fails before its first measurement leaves no folder, so that the corrected call can have it."""
+    try:
+        yield
+    except (PairgenError, KeyboardInterrupt):
+        if world.main and not list(run.rglob("metrics.jsonl")):
+            _remove(run)
+            with contextlib.suppress(OSError):
+                run.rmdir()
+        raise
 
 
 def _continued(run: Path, changes: Mapping[str, Any]) -> Config:
@@ -112,125 +152,60 @@ def _continued(run: Path, changes: Mapping[str, Any]) -> Config:
     if not file.is_file():
         raise RunMismatch(f"{run}: holds no run to go on with; start one without --resume")
     before = configs.from_mapping({**configs.load(file), "out": str(run)}, str(file)).resolved()
-    after = before.replaced(**{name: value for name, value in changes.items() if value is not None and name != "out"})
+    given = {name: value for name, value in changes.items() if value is not None and name != "out"}
+    after = _absolute(before.replaced(**given))
     for name, value in after.fixed().items():
         was = before.fixed()[name]
         if value != was:
             raise RunMismatch(f"{run}: was started with {flag(name)} {was}, not {value}; leave it so, or start anew")
+    if before.trust_remote_code and not changes.get("trust_remote_code"):
+        raise UsageError(f"{run}: runs code that comes with the model; allow it again with --trust-remote-code")
+    at = checkpoint.newest(run)
+    if at and after.steps and checkpoint.read_state(at).step > after.steps:
+        raise RunMismatch(f"{run}: has done {checkpoint.read_state(at).step} steps, more than --steps {after.steps}")
     return after
 
 
 def _new_folder(run: Path, overwrite: bool) -> None:
-    if run.exists() and (not run.is_dir() or any(run.iterdir())):
-        if not (run / "config.toml").is_file():
-            raise OutputExists(f"{run}: holds files of something else; choose another --out")
-        if not overwrite:
-            raise OutputExists(f"{run}: holds a run already; go on with --resume, or replace it with --overwrite")
-        shutil.rmtree(run)
+    """Make the run's folder. Raises OutputExists where there is something else in it, or a run that shall stay."""
     with plain_errors(run):
+        if run.exists() and (not run.is_dir() or any(run.iterdir())):
+            others = [path.name for path in run.iterdir()] if run.is_dir() else [run.name]
+            others = [name for name in others if name not in FILES and not name.startswith(("not-finite-", "."))]
+            if others or not (run / "config.toml").is_file():
+                what = f" ({others[0]})" if others else ""
+                raise OutputExists(f"{run}: holds files of something else{what}; choose another --out")
+            if not overwrite:
+                raise OutputExists(f"{run}: holds a run already; go on with --resume, or replace it with --overwrite")
+            _remove(run)
         run.mkdir(parents=True, exist_ok=True)
 
 
-def _run(config: Config, world: World, tell: Tell, warn: Callable[[str], None], tokens: Path | None = None) -> Outcome:
+def _remove(run: Path) -> None:
+    """Remove what a run has written, its config last."""
+    found = [run / name for name in FILES[1:]] + list(run.glob("not-finite-*.json")) + list(run.glob(".*"))
+    for path in [*found, run / "config.toml"]:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _run(config: Config, place: Place) -> Outcome:
     """All of a run but its folder: what is there already is taken up."""
-    run = Path(config.out)
-    tokens = tokens or run / "tokens"
-    started_from = config
-    if config.sft_steps:
-        config = _after_sft(config, world, tell, warn, tokens)
-    datasets = data.open_all(config.data)
-    device = models.pick_device(config.device, world.local_rank)
-    at = checkpoint.newest(run)
-    model, tokenizer = models.load(config, data.texts(datasets), device, at / "model" if at else None)
-
-    about: dict[str, Any] = {
-        "chat": config.chat,
-        "max_length": models.longest(model, config.max_length),
-        "told": lambda phase, done, total: tell(phase, done, total, {}),
-    }
-    pairs = data.tokens_of(datasets, "train", tokenizer, tokens, **about)
-    assert pairs is not None  # open_all has looked
-    evaluation = data.tokens_of(datasets, "eval", tokenizer, tokens, limit=config.eval_pairs, **about)
-    for reason, count in pairs.drops.items():
-        warn(f"left out {count:,} pairs: {reason}")
-
-    scorer = Scorer(model)
-    check(scorer, len(tokenizer))
-    layout = _layout(config, scorer, tokenizer, warn)
-    autocast = models.precision(config, device) == "bf16"
-    chooses = bool(np.mean(pairs.groups.pairs > 1) > 0.5)
-    scoring = Scoring(scorer, layout, device, autocast, config.loss, options_of(config), None, chooses)
-    order = Order(pairs.groups.pairs, config.batch_size, config.seed)
-    steps = config.steps or order.steps(config.epochs)
-    if LOSSES[config.loss].needs_reference:
-        wanted = [(pairs, order.used(steps))]
-        if evaluation:
-            wanted.append((evaluation, np.arange(len(evaluation.groups))))
-        start = _starting(config, scorer, datasets, device, resumed=at is not None)
-        scoring.reference = _reference(config, wanted, scoring, start, run, world, tell)
-    scoring.module = distributed.spread(scorer, config.parallel, world, device)
-    scoring.module.train()
-
-    trainable = [weight for weight in scoring.module.parameters() if weight.requires_grad]
-    optimizer = torch.optim.AdamW(trainable, lr=config.learning_rate, weight_decay=config.weight_decay)
-    state = State()
-    if at:
-        state = checkpoint.read_state(at)
-        checkpoint.restore(at, scoring.module, optimizer)
-    if world.main:
-        _cut_metrics(run / "metrics.jsonl", state.step)
-    send = trackers.start(config.report_to, run, asdict(config)) if world.main else (lambda _: None)
-    loop = Loop(
-        config=config,
-        run=run,
-        scoring=scoring,
-        tokenizer=tokenizer,
-        optimizer=optimizer,
-        train=pairs.groups,
-        order=order,
-        steps=steps,
-        evaluation=evaluation.groups if evaluation else None,
-        world=world,
-        state=state,
-        tell=tell,
-        send=send,
-    )
-    loop.go()
-    return _finish(started_from, loop, pairs, world)
-
-
-def _starting(
-    config: Config, scorer: Scorer, datasets: list[PairDataset], device: torch.device, resumed: bool
-) -> Callable[[], Scorer]:
-    """What gives the model as it was before the first step: this one, or, if it has moved on, a second one."""
-    if not resumed and config.reference != "online":
-        return lambda: scorer
-    return cache(lambda: Scorer(models.load(config, data.texts(datasets), device)[0]))
-
-
-def _layout(config: Config, scorer: Scorer, tokenizer: Any, warn: Callable[[str], None]) -> Layout:
-    """How groups are laid out: by ``share``, or for ``auto`` as trees if the model reads them as it reads rows.
-
-    Raises:
-        BadModel: a level of sharing was asked for that the model does not bear.
-    """
-    share = config.share
-    if share == "auto":
+    after = _after_sft(config, place) if config.sft_steps else config
+    with memory():
+        loop, pairs = prepare(after, place)
         try:
-            check_trees(scorer, len(tokenizer))
-            share = "shots"
-        except BadModel as error:
-            warn(f"nothing is shared: {error}")
-            share = "none"
-    elif share != "none":
-        check_trees(scorer, len(tokenizer))
-    pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
-    return partial(trees, row_tokens=config.row_tokens, share=share, pad=pad)
+            loop.go()
+        finally:
+            loop.tracker.close()
+        return _finish(config, loop, pairs, place.world)
 
 
-def _after_sft(config: Config, world: World, tell: Tell, warn: Callable[[str], None], tokens: Path) -> Config:
+def _after_sft(config: Config, place: Place) -> Config:
     """The config of the preference run that follows SFT; SFT is run first if its model is not there yet."""
-    run = Path(config.out) / "sft"
+    run = place.run / "sft"
     sft = config.replaced(
         out=str(run),
         loss="sft",
@@ -239,102 +214,26 @@ def _after_sft(config: Config, world: World, tell: Tell, warn: Callable[[str], N
         learning_rate=config.sft_learning_rate,
         best="none",
         eval_every=0,
+        report_to="none",
     )
     if not (run / "final").is_dir():
-        if world.main:
-            run.mkdir(exist_ok=True)
+        if place.world.main:
+            with plain_errors(run):
+                run.mkdir(exist_ok=True)
             configs.save(sft, run / "config.toml")
-        world.wait()
-        _run(sft, world, lambda phase, *rest: tell("SFT" if phase == "train" else phase, *rest), warn, tokens)
+        place.world.wait()
+
+        def tell(phase: str, *rest: Any) -> None:
+            place.tell("SFT" if phase == "train" else phase, *rest)
+
+        _run(sft, replace(place, run=run, tell=tell))
     return config.replaced(model=str(run / "final"), sft_steps=0)
-
-
-def _reference(
-    config: Config,
-    wanted: list[tuple[data.Data, NDArray[np.int64]]],
-    scoring: Scoring,
-    start: Callable[[], Scorer],
-    run: Path,
-    world: World,
-    tell: Tell,
-) -> reference.Reference | nn.Module:
-    """The reference's log-probs of pairs, computed where they are not known yet; or a module that scores anew.
-
-    Args:
-        wanted: the groups whose pairs will be asked for.
-        start: gives the model as it was before the first step.
-    """
-    if config.reference == "online":
-        return scoring.module if config.lora else start().requires_grad_(False).eval()
-    mark = run / "reference.json"
-    if world.main and not mark.is_file():
-        mark.write_text(json.dumps({"weights": models.weights_hash(start())}), "utf-8")
-    world.wait()
-    weights = json.loads(mark.read_text("utf-8"))["weights"]
-    found = reference.Reference()
-    for of_split, indices in wanted:
-        for part, prefix, groups in zip(of_split.parts, of_split.prefixes, of_split.by_part(indices), strict=True):
-            name = f"{weights[:16]}-{'bf16' if scoring.autocast else 'full'}-{part.tokens.hash[:16]}"
-            folder = reference.folder_of(part.dataset, config.reference_dir, run / "reference") / name
-            _compute(part, groups, scoring, start, folder, config, world, tell)
-            found.add(reference.read(folder), prefix)
-    return found
-
-
-def _compute(
-    part: data.Part,
-    wanted: NDArray[np.int64],
-    scoring: Scoring,
-    start: Callable[[], Scorer],
-    folder: Path,
-    config: Config,
-    world: World,
-    tell: Tell,
-) -> None:
-    """Write the reference log-probs of one split that are not known yet."""
-    module: list[Scorer] = []
-
-    def score(some: Sequence[Group]) -> tuple[Batch, Tensor]:
-        if not module:
-            module.append(start())
-            module[0].eval()
-        batch = scoring.laid_out(some)
-        with torch.no_grad():
-            return batch, scoring.tokens(batch, module[0])
-
-    size = config.micro_batch_size or config.batch_size
-    reference.compute(
-        part.tokens.groups,
-        wanted.tolist(),
-        score,
-        folder,
-        size,
-        world.rank,
-        world.size,
-        lambda done, total: tell(f"reference log-probs of {part.dataset.name}", done, total, {}),
-    )
-    world.wait()
-
-
-def _cut_metrics(file: Path, step: int) -> None:
-    """Leave out the lines behind a checkpoint, which its steps will write again, and a line that a kill cut short."""
-    if not file.is_file():
-        return
-    kept = []
-    for line in file.read_text("utf-8").splitlines():
-        with suppress(ValueError):
-            if json.loads(line)["step"] <= step:
-                kept.append(line)
-    temporary = file.with_name(".metrics.jsonl.tmp")
-    temporary.write_text("".join(line + "\n" for line in kept), "utf-8")
-    temporary.replace(file)
 
 
 def _finish(config: Config, loop: Loop, pairs: data.Data, world: World) -> Outcome:
     """The model at the end with its card, and what the run came to."""
     run = Path(config.out)
-    loop.write_model("final")
-    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text("utf-8").splitlines()]
+    lines = (run / "metrics.jsonl").read_text("utf-8").splitlines()
     summary = {
         "out": str(run),
         "model": str(run / "final"),
@@ -342,9 +241,8 @@ def _finish(config: Config, loop: Loop, pairs: data.Data, world: World) -> Outco
         "steps": loop.state.step,
         "pairs": int(pairs.groups.pairs.sum()),
         "drops": dict(pairs.drops),
-        "metrics": lines[-1],
+        "metrics": json.loads(lines[-1]),
     }
-    if world.main:
-        (run / "final" / "README.md").write_text(card.render(config, summary), "utf-8")
+    loop.write_model("final", card.render(config, summary))
     world.wait()
     return Outcome(run, summary)

@@ -72,13 +72,32 @@ def check(scorer: Scorer, vocabulary: int) -> None:
     causal.eval()
     ours = scorer(_probe(tokens))
     theirs = causal(input_ids=tokens, use_cache=False).logits[0, :-1].float().log_softmax(-1)
+    other_end = torch.cat([tokens[:, :-1], tokens[:, :1]], dim=1)
+    before_it = causal(input_ids=other_end, use_cache=False).logits[0, :-1].float().log_softmax(-1)
     causal.train(was_training)
+    if not torch.allclose(theirs, before_it, atol=0.01, rtol=0.01):
+        raise BadModel(f"{type(causal).__name__}: sees tokens that come later; choose a causal language model")
     expected = theirs.gather(1, tokens[0, 1:, None])[:, 0]
     if not torch.allclose(ours.float(), expected, atol=0.05, rtol=0.01):
         raise BadModel(
             f"{type(causal).__name__}: changes its logits in a way that pairgen does not know "
             f"(off by {float((ours - expected).abs().max()):.2g} nats); choose another model"
         )
+
+
+@torch.no_grad()
+def check_training(scorer: Scorer, vocabulary: int) -> None:
+    """Hold a model's log-probs in training against those in evaluation: policy and reference have to be comparable.
+
+    Raises:
+        BadModel: they differ, as under a dropout that could not be switched off.
+    """
+    probe = _probe(torch.arange(8, device=scorer.causal.get_output_embeddings().weight.device)[None] % vocabulary)
+    was_training = scorer.causal.training
+    calm, training = (scorer(probe) for _ in map(scorer.causal.train, (False, True)))
+    scorer.causal.train(was_training)
+    if not torch.allclose(calm, training, atol=0.01, rtol=0.01):
+        raise BadModel(f"{type(scorer.causal).__name__}: rolls dice in training, so it cannot be held to a reference")
 
 
 @torch.no_grad()

@@ -16,7 +16,7 @@ import pyarrow as pa
 import xxhash
 
 from pairgen import store
-from pairgen.errors import NotPairs, OutputError, TrainingError
+from pairgen.errors import NoPairLeft, NotPairs, OutputError
 from pairgen.train.groups import SCHEMA, Groups
 from pairgen.train.texts import LONG_CHOSEN, LONG_REJECTED, Reader, Row, Run
 
@@ -74,7 +74,7 @@ def tokenise(
         BadModel: the tokenizer has no EOS or gives no offsets, or its chat template does not go with pairs.
         UsageError: ``chat`` is "on" and there is no template.
         NotPairs: the split lacks a column, or is damaged.
-        TrainingError: no pair is left.
+        NoPairLeft: every pair was dropped.
         OutputError: the folder cannot be written.
     """
     reader = Reader(tokenizer, chat, max_length)
@@ -128,7 +128,7 @@ def _write(
             for batch in _batches(split, reader, prefix, limit, progress):
                 stream.write_batch(batch)
         if not reader.counts.pairs:
-            raise TrainingError(_nothing_left(split, reader.counts.drops))
+            raise NoPairLeft(_nothing_left(split, reader.counts.drops))
         # One batch, so that ``Groups`` need not copy it together in every process.
         table = pa.ipc.open_stream(pa.memory_map(str(hidden / "batches"))).read_all().combine_chunks()
         file = hidden / f"{name}.arrow"

@@ -1,8 +1,9 @@
 """Where metrics go besides ``metrics.jsonl``, if the user has such a thing installed."""
 
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pairgen.errors import UsageError
 
@@ -10,12 +11,19 @@ Send = Callable[[dict[str, float]], None]
 """Takes one line of metrics."""
 
 
-def _none(run: Path, config: dict[str, Any]) -> Send:
+class Tracker(NamedTuple):
+    """Where metrics go, and what ends it."""
+
+    send: Send
+    close: Callable[[], None]
+
+
+def _none(run: Path, config: dict[str, Any]) -> Tracker:
     del run, config
-    return lambda _: None
+    return Tracker(lambda _: None, lambda: None)
 
 
-def _tensorboard(run: Path, config: dict[str, Any]) -> Send:
+def _tensorboard(run: Path, config: dict[str, Any]) -> Tracker:
     from torch.utils.tensorboard import SummaryWriter
 
     writer = SummaryWriter(str(run / "tensorboard"))
@@ -27,32 +35,32 @@ def _tensorboard(run: Path, config: dict[str, Any]) -> Send:
                 writer.add_scalar(name, value, int(line["step"]))
         writer.flush()
 
-    return send
+    return Tracker(send, writer.close)
 
 
-def _logger(module: Any, run: Path, config: dict[str, Any]) -> Send:
+def _logger(module: Any, run: Path, config: dict[str, Any]) -> Tracker:
     """Trackio and wandb share their calls."""
     module.init(project="pairgen", name=run.name, config=config)
 
     def send(line: dict[str, float]) -> None:
         module.log({name: value for name, value in line.items() if name != "step"}, step=int(line["step"]))
 
-    return send
+    return Tracker(send, module.finish)
 
 
-def _trackio(run: Path, config: dict[str, Any]) -> Send:
+def _trackio(run: Path, config: dict[str, Any]) -> Tracker:
     import trackio
 
     return _logger(trackio, run, config)
 
 
-def _wandb(run: Path, config: dict[str, Any]) -> Send:
+def _wandb(run: Path, config: dict[str, Any]) -> Tracker:
     import wandb
 
     return _logger(wandb, run, config)
 
 
-TRACKERS: dict[str, Callable[[Path, dict[str, Any]], Send]] = {
+TRACKERS: dict[str, Callable[[Path, dict[str, Any]], Tracker]] = {
     "none": _none,
     "tensorboard": _tensorboard,
     "trackio": _trackio,
@@ -60,9 +68,7 @@ TRACKERS: dict[str, Callable[[Path, dict[str, Any]], Send]] = {
 }
 
 
-def start(name: str, run: Path, config: dict[str, Any]) -> Send:
-    """A tracker's ``send``. Raises UsageError where it is not installed."""
-    try:
-        return TRACKERS[name](run, config)
-    except ImportError as error:
-        raise UsageError(f"--report-to {name}: {name} is not installed here ({error}); pip install {name}") from None
+def check(name: str) -> None:
+    """Raise UsageError for a tracker that is not installed."""
+    if name != "none" and find_spec(name) is None:
+        raise UsageError(f"--report-to {name}: {name} is not installed here; pip install {name}")

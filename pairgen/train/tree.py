@@ -7,6 +7,7 @@ k <= q <= ends[k], where ends[k] is the last column of k's subtree. Log-probs an
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -134,18 +135,52 @@ def _placed(prompts: list[np.ndarray], sizes: Numbers, row_tokens: int, shots: b
 
 
 def common_starts(prompts: list[np.ndarray]) -> list[tuple[Numbers, int]]:
-    """Prompts that start with the same ``SHOTS`` tokens or more: which they are, and how many tokens exactly."""
-    long = np.array([at for at, prompt in enumerate(prompts) if len(prompt) >= SHOTS], dtype=np.int64)
+    """Prompts that start with the same ``SHOTS`` tokens or more: which they are, and how many tokens exactly.
+
+    A few that leave the others early, as a question does that is one of the shots, do not cut the others' start short.
+    """
+    long = [at for at, prompt in enumerate(prompts) if len(prompt) >= SHOTS]
     if len(long) < 2:
         return []
-    _, kind = np.unique(np.stack([prompts[at][:SHOTS] for at in long]), axis=0, return_inverse=True)
-    found = []
-    for members in (long[kind.ravel() == one] for one in np.flatnonzero(np.bincount(kind.ravel()) > 1)):
-        lengths = np.array([len(prompts[at]) for at in members])
-        ids, starts = np.concatenate([prompts[at] for at in members]), before(lengths)
-        equal = common(ids, np.zeros_like(starts), starts, np.minimum(lengths, lengths[0]))
-        found.append((members, int(equal.min())))
-    return found
+    long.sort(key=lambda at: prompts[at].astype(">i4").tobytes())  # in the order of tokens
+    lengths = np.array([len(prompts[at]) for at in long])
+    ids, starts = np.concatenate([prompts[at] for at in long]), before(lengths)
+    equal = common(ids, starts[:-1], starts[1:], np.minimum(lengths[:-1], lengths[1:]))
+    found = [(np.sort(long[run.first : run.stop]), run.start) for run in _runs(equal.tolist())]
+    return sorted(found, key=lambda one: int(one[0][0]))
+
+
+class _Run(NamedTuple):
+    """Sorted prompts first to stop, which have a start of so many tokens in common."""
+
+    first: int
+    stop: int
+    start: int
+
+
+def _runs(equal: list[int]) -> list[_Run]:
+    """Cut sorted prompts into runs: one start for all that are alike, or several where that saves more tokens.
+
+    Prompts are joined from the most alike to the least, each time either into one run or as the runs that they are.
+
+    Args:
+        equal: tokens that a prompt and the next one start with alike.
+    """
+    parts: list[tuple[int, int, list[_Run]]] = [(0, 0, [])]  # the first prompt, tokens saved, runs
+    between: list[int] = []
+    for after, start in enumerate([*equal, -1], 1):
+        while between and between[-1] >= start:
+            _, right_saved, right = parts.pop()
+            first, left_saved, left = parts.pop()
+            joined, saved = between.pop(), left_saved + right_saved
+            whole = joined * (after - first - 1)
+            if joined >= SHOTS and whole >= saved:
+                parts.append((first, whole, [_Run(first, after, joined)]))
+            else:
+                parts.append((first, saved, left + right))
+        between.append(start)
+        parts.append((after, 0, []))
+    return parts[0][2]
 
 
 def _batch(groups: Sequence[Group], units: _Units, tried: Tries, places: _Places, pad: int) -> Batch:

@@ -9,15 +9,14 @@ The model is a Llama of some 12M parameters with random weights, the loss DPO wi
 step is forward, backward, clipping and AdamW, and for ours also laying out the batch, which TRL does outside its time.
 In each round every system takes one step, by turns, over the same pairs in the same order; figures are medians of
 rounds. Each system takes the better of two sizes of micro-batch, tried before. Of long shapes TRL and the padded layout
-take only the first groups of each step (``took``). Before anything is timed, first steps are held against each other:
-loss, log-probs and gradient norm.
+take only the first groups of each step (``took``). The untimed first steps are held against each other: loss, log-probs
+and gradient norm.
 
-``auto`` takes the precision in which TRL is faster, for all; where trees are faster in the other, they have a second row.
+``auto`` takes the precision in which TRL is faster, for all; where trees are faster in the other, they have a row more.
 
     took       pairs a step of TRL, of padded, of trees
-    saved      tokens that TRL runs for the same pairs, without padding, over tokens of the trees
-    /trl       pairs a second of trees over TRL's, and of padded
-    of saved   the ratio of times as a share of the ratio of tokens
+    saved      tokens of the padded layout over those of trees for the same pairs; without padding, and with padding
+    of saved   trees over padded, as a share of either ratio of tokens
 """
 
 import argparse
@@ -32,9 +31,9 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from time import perf_counter
 from typing import Any, NamedTuple
 
+import numpy as np
 import peers
 import torch
 from peers import First, Row
@@ -90,9 +89,10 @@ class Shape(NamedTuple):
 
 
 SHAPES = {
-    "metamath": Shape("metamath", Options(), 1, 24, 24, 2.9),
-    "metamath, 4 corruptions": Shape("metamath", Options(corruptions=4), 4, 8, 8),
-    "metamath, 5 shots": Shape("metamath", Options(shots=5), 1, 24, 4),
+    "metamath": Shape("metamath", Options(), 1, 16, 16, 2.9),
+    "metamath, alpaca": Shape("metamath", Options(prompt_style="alpaca"), 1, 16, 16, 2.9),
+    "metamath, 4 corruptions": Shape("metamath", Options(corruptions=4), 4, 4, 4),
+    "metamath, 5 shots": Shape("metamath", Options(shots=5), 1, 16, 4),
     "arc": Shape("arc", Options(), 3, 16, 16, 6.5),
     "arc, 25 shots": Shape("arc", Options(shots=25), 3, 16, 2, 18.0),
     "hellaswag": Shape("hellaswag", Options(), 3, 12, 12, 4.8),
@@ -142,16 +142,18 @@ class Pairs(NamedTuple):
 
 
 def pairs_of(shape: Shape, rows: Sequence[dict[str, Any]], tokenizer: Any, steps: int, folder: Path) -> Pairs:
-    """Build the pairs of as many rows as are needed and cut them into steps."""
+    """Build all pairs and cut as many as are needed into steps, in an order drawn by a seed."""
     source = folder / "rows.jsonl"
     wanted = shape.groups * steps
-    source.write_text("".join(json.dumps(row) + "\n" for row in rows[: 64 + 2 * wanted]), "utf-8")
+    source.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
     built = build(shape.source, folder / "pairs", [str(source)], shape.options)
     found = data.tokens_of(
         [built], "train", tokenizer, folder / "tokens", chat="off", max_length=4096, told=lambda *_: None
     )
-    assert found is not None and not found.drops
-    fitting = [index for index, pairs in enumerate(found.groups.pairs) if pairs == shape.pairs][:wanted]
+    assert found is not None
+    assert not found.drops
+    order = np.random.default_rng(0).permutation(len(found.groups)).tolist()
+    fitting = [index for index in order if found.groups.pairs[index] == shape.pairs][:wanted]
     if len(fitting) < wanted:
         raise SystemExit(f"{len(fitting)} groups of {shape.pairs} pairs, {wanted} are needed: take fewer --rounds")
     taken = [found.groups[index] for index in fitting]
@@ -171,7 +173,7 @@ def texts_by_pair(built: PairDataset) -> dict[str, Row]:
 class Ours:
     """Our trainer's step."""
 
-    def __init__(self, model: Any, share: str, precision: str, known: reference.Reference) -> None:
+    def __init__(self, model: Any, share: str, precision: str, chooses: bool) -> None:
         self.model = copy.deepcopy(model)
         self.micro = 0
         self.scoring = Scoring(
@@ -181,9 +183,21 @@ class Ours:
             autocast=precision == "bf16",
             loss="dpo",
             options=LossOptions(beta=peers.BETA),
-            reference=known,
+            reference=None,
+            chooses=chooses,
         )
-        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=peers.RATE, weight_decay=0.0)
+        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=peers.RATE, weight_decay=0.0, fused=True)
+
+    def know(self, pairs: Pairs, folder: Path) -> None:
+        """Compute the reference log-probs of all pairs: those of the model as it is."""
+
+        def score(groups: Sequence[Group]) -> tuple[Batch, torch.Tensor]:
+            batch = self.scoring.laid_out(groups)
+            with torch.no_grad():
+                return batch, self.scoring.tokens(batch)
+
+        reference.compute(pairs.groups, pairs.used, score, folder, 32)
+        self.scoring.reference = reference.Reference(reference.read(folder))
 
     def step(self, groups: Sequence[Group]) -> First:
         """One optimizer step over groups, ``micro`` groups at once (0: all)."""
@@ -202,9 +216,9 @@ class Ours:
         return First(*told, norm)
 
     def timed(self, groups: Sequence[Group]) -> float:
-        clock = perf_counter()
+        start = peers.clock()
         self.step(groups)
-        return perf_counter() - clock
+        return peers.clock() - start
 
     def tune(self, groups: Sequence[Group], sizes: Sequence[int]) -> None:
         """Take the micro-batch that is fastest."""
@@ -214,20 +228,6 @@ class Ours:
         self.micro = min(seconds, key=seconds.__getitem__)
 
 
-def references(model: Any, pairs: Pairs, share: str, precision: str, folder: Path) -> reference.Reference:
-    """The log-probs of all pairs under the model as it is."""
-    ours = Ours(model, share, precision, reference.Reference())
-    ours.scoring.reference = None
-
-    def score(groups: Sequence[Group]) -> tuple[Batch, torch.Tensor]:
-        batch = ours.scoring.laid_out(groups)
-        with torch.no_grad():
-            return batch, ours.scoring.tokens(batch)
-
-    reference.compute(pairs.groups, pairs.used, score, folder, 32)
-    return reference.Reference(reference.read(folder))
-
-
 class Line(NamedTuple):
     """A row of the table: pairs and median seconds of a step of TRL, padded and trees."""
 
@@ -235,23 +235,26 @@ class Line(NamedTuple):
     precision: str
     pairs: tuple[int, int, int]
     seconds: tuple[float, float, float]
-    saved: float
+    saved: tuple[float, float]
     off: float
 
     def __str__(self) -> str:
         trl, padded, tree = (count / seconds for count, seconds in zip(self.pairs, self.seconds, strict=True))
         wanted = SHAPES[self.shape].wanted
+        saved = "".join(f"{ratio:7.2f}" for ratio in self.saved)
+        shares = "".join(f"{100 * tree / padded / ratio:7.0f}%" for ratio in self.saved)
         return (
-            f"{self.shape:24}{self.precision:9}{'/'.join(map(str, self.pairs)):>9}{self.saved:8.2f}"
-            f"{trl:9.2f}{padded:9.2f}{tree:9.2f}{tree / trl:8.2f}{f'{wanted:8.1f}' if wanted else '       -'}"
-            f"{padded / trl:8.2f}{tree / padded:8.2f}{100 * tree / padded / self.saved:6.0f}%{self.off:10.0e}"
+            f"{self.shape:24}{self.precision:9}{'/'.join(map(str, self.pairs)):>9}{saved}"
+            f"{trl:8.2f}{padded:8.2f}{tree:8.2f}{tree / trl:8.2f}{f'{wanted:8.1f}' if wanted else '       -'}"
+            f"{padded / trl:8.2f}{tree / padded:8.2f}{shares}{self.off:9.0e}"
         )
 
 
 HEAD = (
-    f"{'':24}{'':9}{'':9}{'':8}{'pairs a second':>27}{'trees':>8}{'':8}{'padded':>8}{'trees/':>8}{'of':>7}{'first':>10}\n"
-    f"{'shape':24}{'':9}{'took':>9}{'saved':>8}{'TRL':>9}{'padded':>9}{'trees':>9}{'/TRL':>8}{'wanted':>8}{'/TRL':>8}"
-    f"{'padded':>8}{'saved':>7}{'step off':>10}"
+    f"{'':42}{'saved':>7}{'with':>7}{'pairs a second':>24}{'trees':>8}{'':8}{'padded':>8}{'trees/':>8}{'of':>8}"
+    f"{'of with':>8}{'1st step':>9}\n"
+    f"{'shape':24}{'':9}{'took':>9}{'':7}{'padd.':>7}{'TRL':>8}{'padded':>8}{'trees':>8}{'/TRL':>8}{'wanted':>8}{'/TRL':>8}"
+    f"{'padded':>8}{'saved':>8}{'padd.':>8}{'off':>9}"
 )
 
 
@@ -264,54 +267,65 @@ class Bench:
         self.pairs = pairs_of(self.shape, rows, tokenizer, 1 + rounds, folder)
         self.share = "shots"
         few = self.shape.few
-        self.sizes = [few, few // 2] if few < 8 else [few, few // 4]
+        self.sizes = [few, few // 2] if few < self.shape.groups else [few, few // 4]
 
-    def trl(self, steps: int, size: int, precision: str, turn: peers.Turn) -> First:
-        """TRL over the first steps, ``size`` groups at once."""
-        few, each = self.shape.few, self.shape.pairs
+    def trl(self, steps: int, few: int, size: int, precision: str, turn: peers.Turn) -> First:
+        """TRL over the first ``few`` groups of the first steps, ``size`` groups at once."""
+        each = self.shape.pairs
         texts = self.pairs.texts(few, steps)
         model = copy.deepcopy(self.model)
         return peers.train(model, self.tokenizer, texts, few * each, size * each, precision, self.folder / "trl", turn)
 
-    def tuned(self, precisions: Sequence[str]) -> tuple[int, str]:
-        """Micro-batch, in groups, and precision in which TRL's second step is fastest."""
-        found = {}
-        for precision in precisions:
-            for size in self.sizes:
-                seconds: list[float] = []
-                self.trl(2, size, precision, lambda _, took, seconds=seconds: seconds.append(took))
-                found[size, precision] = seconds[1]
-        said = ", ".join(f"{precision} {size} groups {took:.2f} s" for (size, precision), took in found.items())
+    def tuned(self, precision: str) -> int:
+        """Groups at once with which TRL is fastest in its second step; in its first one, where steps are long."""
+        steps = 2 if self.shape.few == self.shape.groups else 1
+        found = {size: self.last_step(steps, self.shape.few, size, precision) for size in self.sizes}
+        said = ", ".join(f"{size} groups at once {took:.2f} s" for size, took in found.items())
         print(f"{self.name}: TRL tries {said}", file=sys.stderr, flush=True)
         return min(found, key=found.__getitem__)
 
-    def ours(self, share: str, precision: str) -> Ours:
-        folder = self.folder / f"reference-{precision}"
-        return Ours(self.model, share, precision, references(self.model, self.pairs, self.share, precision, folder))
+    def last_step(self, steps: int, few: int, size: int, precision: str) -> float:
+        """TRL's seconds for the last of some steps."""
+        seconds: list[float] = []
+        self.trl(steps, few, size, precision, lambda _, took: seconds.append(took))
+        return seconds[-1]
 
-    def measure(self, precisions: Sequence[str], both: bool) -> list[Line]:
+    def faster(self) -> list[str]:
+        """The precision in which TRL's second step over two groups is faster, and the one in which trees' is."""
+        some = self.pairs.steps[0][:2]
+        trl = {precision: self.last_step(2, 2, 2, precision) for precision in PRECISIONS}
+        systems = {precision: self.ours(self.share, precision) for precision in PRECISIONS}
+        ours = {precision: min(system.timed(some) for _ in range(2)) for precision, system in systems.items()}
+        for who, found in (("TRL", trl), ("trees", ours)):
+            said = ", ".join(f"{precision} {took:.3f} s" for precision, took in found.items())
+            print(f"{who}, two groups: {said}", file=sys.stderr, flush=True)
+        return [min(found, key=found.__getitem__) for found in (trl, ours)]
+
+    def ours(self, share: str, precision: str) -> Ours:
+        """A system that knows its reference log-probs; those that the first one computed are taken by the others."""
+        ours = Ours(self.model, share, precision, chooses=self.shape.pairs > 1)
+        ours.know(self.pairs, self.folder / f"reference-{precision}")
+        return ours
+
+    def measure(self, precisions: Sequence[str]) -> list[Line]:
         """Times of every system.
 
         Args:
-            precisions: the one in which TRL is fastest is taken.
-            both: trees may also run in the other.
+            precisions: that of all systems; where there is a second one, trees also run in it.
         """
-        size, precision = self.tuned(precisions)
+        precision = precisions[0]
+        size = self.tuned(precision)
         steps, few = self.pairs.steps, self.shape.few
-        padded, shared = self.ours("none", precision), self.ours(self.share, precision)
+        shared, padded = self.ours(self.share, precision), self.ours("none", precision)
         checks = [copy.deepcopy(one).step(steps[0][:few]) for one in (padded, shared)]
         padded.tune(steps[0][:few], self.sizes)
         shared.tune(steps[0], [0] if self.shape.options.shots else [0, self.shape.groups // 4])
         systems: list[Callable[[list[Group]], float]] = [lambda groups: padded.timed(groups[:few]), shared.timed]
-        trees_in = [precision]
-        if both:
-            other = next(one for one in PRECISIONS if one != precision)
+        for other in precisions[1:]:
             again = self.ours(self.share, other)
             again.micro = shared.micro
-            again.timed(steps[0])
-            if again.timed(steps[0]) < shared.timed(steps[0]):
-                systems.append(again.timed)
-                trees_in.append(other)
+            again.step(steps[0])
+            systems.append(again.timed)
 
         taken: list[list[float]] = []
 
@@ -320,21 +334,31 @@ class Bench:
                 taken.append([seconds, *(system(steps[step]) for system in systems)])
                 print(f"{self.name}: {' '.join(f'{value:.2f}' for value in taken[-1])} s", file=sys.stderr, flush=True)
 
-        first = self.trl(len(steps), size, precision, turn)
+        first = self.trl(len(steps), few, size, precision, turn)
         off = max(check.off(first) for check in checks)
         if off > TOLERANCE[precision]:
             raise SystemExit(f"{self.name}: first steps differ: TRL {first}, padded {checks[0]}, trees {checks[1]}")
         trl_s, padded_s, *trees_s = (statistics.median(column) for column in zip(*taken, strict=True))
         pairs = (few * self.shape.pairs, few * self.shape.pairs, self.shape.groups * self.shape.pairs)
         return [
-            Line(self.name, used, pairs, (trl_s, padded_s, tree_s), self.saved(), off)
-            for used, tree_s in zip(trees_in, trees_s, strict=True)
+            Line(self.name, used, pairs, (trl_s, padded_s, tree_s), self.saved(padded.micro), off)
+            for used, tree_s in zip(precisions, trees_s, strict=True)
         ]
 
-    def saved(self) -> float:
-        """Tokens of the timed steps as TRL runs them, without padding, over those of trees."""
-        batches = [trees(groups, ROW_TOKENS, self.share) for groups in self.pairs.steps[1:]]
-        return sum(batch.plain_tokens for batch in batches) / sum(batch.run_tokens for batch in batches)
+    def saved(self, rows: int) -> tuple[float, float]:
+        """Tokens of the timed steps as the padded layout runs them over those of trees: without padding, and with it.
+
+        Args:
+            rows: groups that are padded together.
+        """
+        tree = [trees(groups, ROW_TOKENS, self.share) for groups in self.pairs.steps[1:]]
+        few = self.shape.few
+        parts = [groups[at : at + rows] for groups in self.pairs.steps[1:] for at in range(0, few, rows)]
+        plain = [trees(part, ROW_TOKENS, "none") for part in parts]
+        scale = self.shape.groups / few
+        run = sum(batch.run_tokens for batch in tree)
+        cells = scale * sum(batch.tokens.numel() for batch in plain)
+        return sum(batch.plain_tokens for batch in tree) / run, cells / run
 
 
 def main() -> None:
@@ -344,20 +368,26 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--precision", default="auto", choices=("auto", *PRECISIONS))
+    parser.add_argument(
+        "--clock", default="wall", choices=peers.CLOCKS, help="own: with --threads 1, on a busy machine"
+    )
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
+    peers.clock = peers.CLOCKS[asked.clock]
     rows = {name: rows_of(asked.data, source) for name, source in SOURCES.items()}
     tokenizer = train_tokenizer((SOURCES[name].text(row) for name in rows for row in rows[name]), 8192)
     size = sum(value.numel() for value in llama(len(tokenizer)).parameters()) / 1e6
     libraries = ", ".join(f"{name} {version(name)}" for name in ("trl", "transformers", "torch"))
     print(f"{size:.1f}M parameters, vocabulary {len(tokenizer):,}, {asked.threads} threads, {libraries}")
-    print(f"load before: {os.getloadavg()[0]:.2f} (1 min), {asked.rounds} rounds\n{HEAD}", flush=True)
-    precisions = list(PRECISIONS) if asked.precision == "auto" else [asked.precision]
+    print(
+        f"load before: {os.getloadavg()[0]:.2f} (1 min), {asked.rounds} rounds, {asked.clock} clock\n{HEAD}", flush=True
+    )
+    precisions = [] if asked.precision == "auto" else [asked.precision]
     for name in asked.shape:
         with tempfile.TemporaryDirectory() as folder:
             bench = Bench(name, Path(folder), asked.rounds, tokenizer, rows[SHAPES[name].source])
-            lines = bench.measure(precisions, both=asked.precision == "auto")
-        precisions = [lines[0].precision]
+            precisions = precisions or list(dict.fromkeys(bench.faster()))
+            lines = bench.measure(precisions)
         for line in lines:
             print(line, flush=True)
 

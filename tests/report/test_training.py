@@ -57,6 +57,7 @@ def test_the_closing_table_goes_from_start_to_end(tmp_path: Path) -> None:
     assert "step 50" in text
     rows = {" ".join(line.split("  ")[0].split()): line.split() for line in text.splitlines()}
     assert rows["loss"][1:] == ["0.693", "->", "0.211"]
+    assert "5,000 run, of 20,000 in padded pairs (4.00x)" in text
     assert rows["chosen log-ratio"][2:] == ["0.00", "->", "+0.29", "nats"]
     assert rows["log-prob after the edit"][4:] == ["-0.388", "->", "-0.581", "nats", "per", "token"]
     assert rows["chosen below reference"][3:] == ["-", "->", "3.10%", "of", "pairs"]

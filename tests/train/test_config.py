@@ -56,7 +56,7 @@ def test_what_is_saved_is_loaded_again(tmp_path_factory: pytest.TempPathFactory,
     config = from_mapping(values, "here")
     path = tmp_path_factory.mktemp("run") / "config.toml"
     save(config, path)
-    assert combine({}, path) == config
+    assert combine({"trust_remote_code": config.trust_remote_code}, path) == config
     assert from_mapping(load(path), "there") == config
     assert all(getattr(config, name) == value for name, value in values.items() if name != "data")
 
@@ -243,9 +243,9 @@ def test_a_choice_is_one_of_those_there_are(name: str) -> None:
 
 
 def test_every_number_and_choice_is_under_test() -> None:
-    """All numbers but the seed have a range."""
+    """All numbers have a range."""
     numeric = {name for name, kind in KIND.items() if "int" in kind or "float" in kind}
-    assert numeric - set(NUMBERS) == {"seed"}
+    assert numeric == set(NUMBERS)
     assert {"loss", "dpop_form", "schedule", "device", "precision", "report_to"} <= set(CHOICES)
 
 
@@ -300,11 +300,18 @@ def test_a_copy_with_other_values_is_checked() -> None:
         config.replaced(beta=0.0)
 
 
+def test_code_of_a_model_is_allowed_by_a_flag_alone(tmp_path: Path) -> None:
+    file = toml(tmp_path, 'model = "theirs"\ntrust_remote_code = true\n')
+    with pytest.raises(UsageError, match="takes the flag --trust-remote-code"):
+        combine({}, file)
+    assert combine({"trust_remote_code": True}, file).trust_remote_code
+
+
 def test_what_a_run_may_change_is_not_fixed() -> None:
     fixed = Config(data=("a",)).fixed()
     free = {option.name for option in fields(Config)} - fixed.keys()
     assert {"steps", "epochs", "device", "micro_batch_size", "log_every", "save_every", "keep", "report_to"} <= free
-    assert {"data", "model", "loss", "beta", "dpop_lambda", "batch_size", "seed", "lora", "learning_rate"} <= set(fixed)
+    assert {"data", "model", "loss", "beta", "dpop_lambda", "batch_size", "seed", "lora", "schedule"} <= set(fixed)
     assert free == {name for name, option in OPTIONS.items() if option.metadata.get("free")}
     assert fixed["data"] == ("a",)
     one, other = Config(steps=5, device="cpu"), Config(steps=9, keep=4)

@@ -70,10 +70,14 @@ def test_by_hand() -> None:
     assert result["choice/acc_norm"] == 0  # -2/4 against -1.5/1 and -4/8: a tie is no win
 
 
-def test_choice_norm_counts_characters() -> None:
-    groups = [group([(0, 1), (0, 1)], [1, 1, 1], [10, 1, 1])]
-    result = found(of(groups, torch.tensor([[-2.0], [-2], [-1], [-3]]).double(), None))
+def test_choices_are_scored_as_harnesses_do() -> None:
+    """Per character or not, and in both without the end of the text, the last token."""
+    groups = [group([(0, 1), (0, 1)], [2, 2, 2], [10, 1, 1])]
+    tokens = torch.tensor([[-2.0, -9], [-2, -9], [-1, -1], [-3, -1]]).double()
+    result = found(of(groups, tokens, None))
     assert (result["choice/acc"], result["choice/acc_norm"]) == (0, 1)
+    tokens[2, 0] = -2.5
+    assert found(of(groups, tokens, None))["choice/acc"] == 1
 
 
 def test_without_a_reference_nothing_compares_with_one() -> None:

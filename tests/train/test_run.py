@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -267,7 +268,9 @@ def test_overwrite_starts_anew(pairs: Path, tmp_path: Path) -> None:
 def test_a_loss_that_is_nan_names_the_pairs(
     pairs: Path, done: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    nan = losses.LOSSES["dpop"]._replace(function=lambda scores, _: scores.chosen * float("nan"))
+    nan = losses.LOSSES["dpop"]._replace(
+        function=lambda scores, _: scores.chosen * (float("nan") if scores.chosen.requires_grad else 1)
+    )
     monkeypatch.setitem(losses.LOSSES, "dpop", nan)
     with pytest.raises(NotFinite, match=r"step 1: .*not-finite-0\.json.*--learning-rate"):
         train(runs.config(pairs, tmp_path / "run", model=str(done / "final"), sft_steps=0))
@@ -281,7 +284,7 @@ def test_full_memory_names_the_knobs(pairs: Path, done: Path, tmp_path: Path, mo
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(torch.optim.AdamW, "step", full)
-    with pytest.raises(OutOfMemory, match=r"--micro-batch-size.*--max-length.*--gradient-checkpointing"):
+    with pytest.raises(OutOfMemory, match=r"--micro-batch-size.*--gradient-checkpointing.*--max-length"):
         train(runs.config(pairs, tmp_path / "run", model=str(done / "final"), sft_steps=0))
 
 
@@ -300,7 +303,67 @@ def test_data_that_is_no_dataset(tmp_path: Path) -> None:
 
 
 def test_a_model_that_is_none(pairs: Path, tmp_path: Path) -> None:
-    with pytest.raises(BadModel, match="cannot be loaded"):
+    with pytest.raises(BadModel, match="no such folder"):
         train(runs.config(pairs, tmp_path / "run", model=str(tmp_path / "nothing")))
     with pytest.raises(UsageError, match="--lora"):
         runs.config(pairs, tmp_path / "run", lora=4)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_model_without_a_head_is_not_given_a_random_one(pairs: Path, done: Path, tmp_path: Path) -> None:
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    model = AutoModelForCausalLM.from_pretrained(done / "final")
+    model.config.tie_word_embeddings = False
+    model.model.save_pretrained(tmp_path / "headless")
+    AutoTokenizer.from_pretrained(done / "final").save_pretrained(tmp_path / "headless")
+    with pytest.raises(BadModel, match=r"no weights for lm_head\.weight"):
+        train(runs.config(pairs, tmp_path / "run", model=str(tmp_path / "headless")))
+
+
+def test_a_damaged_model_is_one_sentence(pairs: Path, done: Path, tmp_path: Path) -> None:
+    shutil.copytree(done / "final", tmp_path / "model")
+    file = tmp_path / "model" / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:1000])
+    with pytest.raises(BadModel, match="cannot be loaded"):
+        train(runs.config(pairs, tmp_path / "run", model=str(tmp_path / "model")))
+
+
+def test_overwrite_removes_what_a_run_wrote_and_nothing_else(pairs: Path, done: Path, tmp_path: Path) -> None:
+    run = shutil.copytree(done, tmp_path / "run")
+    with pytest.raises(BadModel, match="no such folder"):
+        train(runs.config(pairs, run, model=str(tmp_path / "nothing")), overwrite=True)
+    with pytest.raises(UsageError, match="which the run reads"):
+        train(runs.config(pairs, run, model=str(run / "final")), overwrite=True)
+    (run / "thesis.txt").touch()
+    with pytest.raises(OutputExists, match=r"something else \(thesis\.txt\)"):
+        train(runs.config(pairs, run), overwrite=True)
+    assert weights(run) == weights(done)
+
+
+def test_a_run_does_not_lie_in_a_dataset(pairs: Path) -> None:
+    with pytest.raises(UsageError, match="in the dataset"):
+        train(runs.config(pairs, pairs / "run"))
+
+
+def test_fewer_steps_than_are_done(done: Path, tmp_path: Path) -> None:
+    with pytest.raises(RunMismatch, match="has done 6 steps, more than --steps 2"):
+        resume(shutil.copytree(done, tmp_path / "run"), {"steps": 2})
+
+
+def test_a_best_metric_that_is_not_measured(pairs: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"eval/los: is not measured; there are eval/loss"):
+        train(runs.config(pairs, tmp_path / "run", sft_steps=0, best="eval/los"))
+
+
+def test_lora_after_sft_loads_as_it_was_trained(pairs: Path, done: Path, tmp_path: Path) -> None:
+    from pairgen.train import models
+
+    changes: dict[str, Any] = {"sft_steps": 4, "sft_learning_rate": 0.03, "lora": 4, "steps": 2, "eval_pairs": 20}
+    train(runs.config(pairs, tmp_path / "run", model=str(done / "final"), **changes))
+    model = models.load_model(str(tmp_path / "run" / "final"), torch.float32)
+    models.save(model, models.load_tokenizer(str(tmp_path / "run" / "final")), tmp_path / "merged")
+    train(runs.config(pairs, tmp_path / "look", model=str(tmp_path / "merged"), sft_steps=0, steps=1, eval_pairs=20))
+    ended, looked = lines(tmp_path / "run")[-1], lines(tmp_path / "look")[0]
+    assert looked["eval/logps/chosen"] == pytest.approx(ended["eval/logps/chosen"], rel=1e-4)
+    assert lines(tmp_path / "run")[0]["eval/logps/chosen"] != pytest.approx(ended["eval/logps/chosen"], rel=1e-4)

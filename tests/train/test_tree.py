@@ -169,3 +169,12 @@ def test_ragged_and_common() -> None:
     ids = np.array([1, 2, 3, 1, 2, 4, 1, 2])
     found = common(ids, np.array([0, 0, 3, 0]), np.array([3, 6, 6, 0]), np.array([3, 2, 2, 0]))
     assert found.tolist() == [2, 2, 2, 0]
+
+
+def test_a_prompt_that_leaves_early_does_not_cut_the_others_start_short() -> None:
+    shots = np.arange(100, 200)
+    others = [np.append(shots, last) for last in (1, 2, 3)]
+    early = np.concatenate([shots[:40], shots[50:], [4]])
+    assert [(members.tolist(), size) for members, size in common_starts([early, *others])] == [([1, 2, 3], 100)]
+    late = np.concatenate([shots[:95], [4]])
+    assert [(members.tolist(), size) for members, size in common_starts([late, *others])] == [([0, 1, 2, 3], 95)]

@@ -1,0 +1,185 @@
+"""From a config to a loop that is ready to go: data as tokens, the model, its layout, its reference, its optimizer."""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from pairgen.errors import BadModel
+from pairgen.train import checkpoint, data, distributed, models, trackers
+from pairgen.train.checkpoint import State
+from pairgen.train.config import Config
+from pairgen.train.distributed import World
+from pairgen.train.folders import whole_folder, write_whole
+from pairgen.train.loop import Loop, Tell
+from pairgen.train.losses import LOSSES
+from pairgen.train.order import Order
+from pairgen.train.reference_pass import known_reference, online_reference
+from pairgen.train.scorer import Scorer, check, check_training, check_trees
+from pairgen.train.scoring import Layout, Scoring, options_of
+from pairgen.train.tree import trees
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a run happens, and whom it tells."""
+
+    run: Path
+    tokens: Path
+    """Folder of the pairs as tokens."""
+    world: World
+    tell: Tell
+    warn: Callable[[str], None]
+    """Takes sentences that a person should see."""
+
+
+def prepare(config: Config, place: Place) -> tuple[Loop, data.Data]:
+    """The loop of a run, from its newest checkpoint if there is one, and the pairs it trains on.
+
+    Raises:
+        PairgenError: whatever is wrong with the data, the model or the folder.
+    """
+    run, world = place.run, place.world
+    config = _without_adapter(config, place)
+    datasets = data.open_all(config.data)
+    device = models.pick_device(config.device, world.local_rank)
+    at = checkpoint.newest(run)
+    model, tokenizer = models.load(config, data.texts(datasets), device, at / "model" if at else None)
+    pairs, evaluation = _tokens(config, place, datasets, model, tokenizer)
+
+    scorer = Scorer(model)
+    check(scorer, len(tokenizer))
+    check_training(scorer, len(tokenizer))
+    scoring = Scoring(
+        module=scorer,
+        layout=_layout(config, scorer, tokenizer, place.warn),
+        device=device,
+        autocast=models.precision(config, device) == "bf16",
+        loss=config.loss,
+        options=options_of(config),
+        reference=None,
+        chooses=bool(np.mean(pairs.groups.pairs > 1) > 0.5),
+    )
+    order = Order(pairs.groups.pairs, config.batch_size, config.seed)
+    steps = config.steps or order.steps(config.epochs)
+    if LOSSES[config.loss].needs_reference:
+        # the model before its first step: this one, or, where it has moved on or will, one more
+        start = (lambda: scorer) if not at else lambda: Scorer(models.load(config, data.texts(datasets), device)[0])
+        if config.reference == "online":
+            scoring.reference = online_reference(
+                scorer if config.lora else Scorer(models.load(config, data.texts(datasets), device)[0])
+            )
+        else:
+            wanted = [(pairs, order.used(steps))]
+            if evaluation:
+                wanted.append((evaluation, np.arange(len(evaluation.groups))))
+            scoring.reference = known_reference(config, wanted, scoring, start, run, world, place.tell)
+    module = distributed.spread(scorer, config.parallel, world, device)
+    if scoring.reference is scorer:
+        scoring.reference = module
+    scoring.module = module.train()
+
+    trainable = [weight for weight in module.parameters() if weight.requires_grad]
+    optimizer = torch.optim.AdamW(trainable, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True)
+    state = State()
+    if at:
+        state = checkpoint.read_state(at)
+        checkpoint.restore(at, module, optimizer)
+    if world.main:
+        _cut_metrics(run / "metrics.jsonl", state.step)
+    tracker = trackers.TRACKERS[config.report_to if world.main else "none"](run, asdict(config))
+    loop = Loop(
+        config=config,
+        run=run,
+        scoring=scoring,
+        tokenizer=tokenizer,
+        optimizer=optimizer,
+        train=pairs.groups,
+        order=order,
+        steps=steps,
+        evaluation=evaluation.groups if evaluation else None,
+        world=world,
+        state=state,
+        tell=place.tell,
+        tracker=tracker,
+    )
+    return loop, pairs
+
+
+def _without_adapter(config: Config, place: Place) -> Config:
+    """A LoRA goes onto a whole model: an adapter that is to be trained on is merged into its base, in ``base/``."""
+    if not config.lora or not models.is_adapter(config.model):
+        return config
+    base = place.run / "base"
+    if place.world.main and not base.is_dir():
+        tokenizer = models.load_tokenizer(config.model, config.trust_remote_code)
+        model = models.load_model(config.model, torch.float32, config.trust_remote_code)
+        with whole_folder(base) as folder:
+            models.save(model, tokenizer, folder)
+    place.world.wait()
+    return config.replaced(model=str(base.absolute()))
+
+
+def _tokens(
+    config: Config, place: Place, datasets: list[Any], model: Any, tokenizer: Any
+) -> tuple[data.Data, data.Data | None]:
+    """The training and the evaluation pairs, tokenised by the main process, read by the others."""
+    fits = models.longest(model, config.max_length)
+    about: dict[str, Any] = {
+        "chat": config.chat,
+        "max_length": fits,
+        "told": lambda phase, done, total: place.tell(phase, done, total, {}),
+    }
+    if fits < config.max_length:
+        place.warn(f"--max-length {config.max_length} is more than the model takes: {fits} it is")
+    with place.world.main_first():
+        pairs = data.tokens_of(datasets, "train", tokenizer, place.tokens, **about)
+        assert pairs is not None  # open_all has looked
+        evaluation = data.tokens_of(
+            datasets, "eval", tokenizer, place.tokens, limit=config.eval_pairs, warn=place.warn, **about
+        )
+    for name, some in (("", pairs), (" of the eval split", evaluation)):
+        for reason, count in (some.drops if some else {}).items():
+            place.warn(f"left out {count:,} pairs{name}: {reason}")
+    return pairs, evaluation
+
+
+def _layout(config: Config, scorer: Scorer, tokenizer: Any, warn: Callable[[str], None]) -> Layout:
+    """How groups are laid out: by ``share``, or for ``auto`` as trees if the model reads them as it reads rows.
+
+    Raises:
+        BadModel: a level of sharing was asked for that the model does not bear.
+    """
+    share = config.share
+    if share == "auto":
+        try:
+            check_trees(scorer, len(tokenizer))
+            share = "shots"
+        except BadModel as error:
+            warn(f"nothing is shared: {error}")
+            share = "none"
+    elif share != "none":
+        check_trees(scorer, len(tokenizer))
+    pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
+    return partial(trees, row_tokens=config.row_tokens, share=share, pad=pad)
+
+
+def _cut_metrics(file: Path, step: int) -> None:
+    """Leave out the lines behind a checkpoint, which will be written again, and a line that a kill cut short.
+
+    Without a checkpoint (step 0) nothing stays.
+    """
+    kept = []
+    for line in file.read_text("utf-8").splitlines() if step and file.is_file() else ():
+        try:
+            if json.loads(line)["step"] <= step:
+                kept.append(line)
+        except ValueError:
+            continue
+    if kept or file.is_file():
+        write_whole(file, "".join(line + "\n" for line in kept))
