@@ -40,7 +40,10 @@ app = typer.Typer(
 
 def main() -> None:
     """Run the command line."""
-    app(prog_name="pairgen")
+    try:
+        app(prog_name="pairgen")
+    except KeyboardInterrupt:  # before a command has begun
+        raise SystemExit(130) from None
 
 
 def rank() -> int:

@@ -163,8 +163,9 @@ def _training(out: str) -> Iterator[tuple[Tell | None, Say]]:
         ) from error
     except KeyboardInterrupt as stopped:
         if not rank():
-            told = str(stopped) or "interrupted; go on with --resume"
-            say(f"pairgen: {told}: pairgen train --resume --out {shlex.quote(out)}")
+            going = f"go on with: pairgen train --resume --out {shlex.quote(out)}"
+            began = (Path(out) / "config.toml").is_file()
+            say(f"pairgen: {str(stopped) or 'interrupted'}; {going if began else 'nothing is left of it'}")
         raise typer.Exit(130) from None
 
 

@@ -38,7 +38,7 @@ NO_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 
 
 class Interrupted(KeyboardInterrupt):
-    """A run that was asked to stop and has saved; says how to go on."""
+    """A run that was asked to stop and has saved."""
 
 
 @dataclass
@@ -199,7 +199,7 @@ class Loop:
         if evaluates or saves:
             self._started = time.monotonic()  # what they took is no training
         if interrupted and not last:
-            raise Interrupted(f"stopped after step {step} of {self.steps}, which is saved; go on with --resume")
+            raise Interrupted(f"stopped after step {step} of {self.steps}, which is saved")
 
     def _line(self, norm: float) -> dict[str, float]:
         """Metrics since the last line."""

@@ -214,16 +214,17 @@ def test_another_import_error_is_a_bug(run: Run, trainer: Trainer) -> None:
     assert run("train", "pairs", "--out", "run").exception is trainer.fails
 
 
-@pytest.mark.parametrize(
-    ("stopped", "said"),
-    [
-        (KeyboardInterrupt(), "interrupted; go on with --resume: pairgen train --resume --out 'my run'"),
-        (KeyboardInterrupt("stopped after step 7, which is saved; go on with --resume"), "stopped after step 7"),
-    ],
-)
-def test_an_interrupt_says_how_to_go_on(run: Run, trainer: Trainer, stopped: BaseException, said: str) -> None:
-    trainer.fails = stopped
+@pytest.mark.parametrize("stopped", ["", "stopped after step 7, which is saved"])
+@pytest.mark.parametrize("began", [True, False])
+def test_an_interrupt_says_how_to_go_on(
+    run: Run, trainer: Trainer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stopped: str, began: bool
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if began:
+        Path("my run").mkdir()
+        Path("my run", "config.toml").touch()
+    trainer.fails = KeyboardInterrupt(stopped) if stopped else KeyboardInterrupt()
     done = run("train", "pairs", "--out", "my run")
     assert done.exit_code == 130
-    assert said in done.stderr
-    assert "--resume --out 'my run'" in done.stderr
+    assert (stopped or "interrupted") in done.stderr
+    assert ("go on with: pairgen train --resume --out 'my run'" in done.stderr) == began

@@ -174,7 +174,7 @@ def test_ctrl_c_saves_the_step_and_says_how_to_go_on(pairs: Path, done: Path, tm
         if phase == "train" and step == 3:
             os.kill(os.getpid(), signal.SIGINT)
 
-    with pytest.raises(loop.Interrupted, match=r"after step [34] of 6.*--resume"):
+    with pytest.raises(loop.Interrupted, match=r"after step [34] of 6, which is saved"):
         train(runs.config(pairs, tmp_path / "run"), progress=stop)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     resume(tmp_path / "run")
