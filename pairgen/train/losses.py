@@ -59,6 +59,8 @@ class Scores:
     """[P, T] the same under the reference"""
     baseline: Tensor | float = 0.0
     """KTO's reference point z_0, in nats"""
+    rounding: float = 0.0
+    """relative error of log-probs: how far equal models' may differ because they were computed in other batches"""
 
     @property
     def chosen_ratio(self) -> Tensor:
@@ -87,10 +89,19 @@ def dpop_penalty(scores: Scores, options: LossOptions) -> Tensor:
 
     The token level is the reading of the paper's derivation B.2, which has the maximum at each token: tokens above the
     reference cannot pay for tokens below it. It is never smaller than the level of the completion.
+
+    A fall that is no more than ``scores.rounding`` is none. At the first step policy and reference are equal, and DPOP's
+    gradient is 1 + lambda times larger just below the reference than at it: rounding alone would tell for which pairs.
     """
     if options.dpop_level == "token":
-        return torch.relu(_known(scores.reference_chosen_tokens) - _known(scores.chosen_tokens)).sum(-1)
-    return torch.relu(-scores.chosen_ratio)
+        return _fall(_known(scores.reference_chosen_tokens), _known(scores.chosen_tokens), scores.rounding).sum(-1)
+    return _fall(_known(scores.reference_chosen), scores.chosen, scores.rounding)
+
+
+def _fall(reference: Tensor, policy: Tensor, rounding: float) -> Tensor:
+    """max(0, reference - policy), and 0 where that is rounding."""
+    fall = torch.relu(reference - policy)
+    return torch.where(fall > rounding * reference.abs().clamp(min=1), fall, 0) if rounding else fall
 
 
 def dpop(scores: Scores, options: LossOptions) -> Tensor:

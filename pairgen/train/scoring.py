@@ -15,6 +15,7 @@ from pairgen.train.losses import LOSSES, LossOptions, Scores
 from pairgen.train.metrics import Sums, measure
 from pairgen.train.reference import Reference
 
+ROUNDING = 2e-6
 Layout = Callable[[Sequence[Group]], Batch]
 """How groups become rows of tokens."""
 
@@ -35,6 +36,11 @@ class Scoring:
     """Log-probs by pair; or a module that scores anew (under LoRA the policy itself); None if the loss needs none."""
     chooses: bool
     """Groups are choices with several wrong ones, as of ARC and HellaSwag."""
+
+    @property
+    def rounding(self) -> float:
+        """Relative error of a completion's log-prob in float32, some ten units of its last place; else not known."""
+        return 0.0 if self.autocast else ROUNDING
 
     @property
     def compares(self) -> bool:
@@ -72,7 +78,9 @@ class Scoring:
         pairs = batch.pairs
         sums = tokens.sum(1)
         lengths = batch.lengths.to(tokens.dtype)
-        policy = Scores(sums[:pairs], sums[pairs:], lengths[:pairs], lengths[pairs:], baseline=baseline)
+        policy = Scores(
+            sums[:pairs], sums[pairs:], lengths[:pairs], lengths[pairs:], baseline=baseline, rounding=self.rounding
+        )
         if self.reference is None:
             return policy
         if isinstance(self.reference, Reference):

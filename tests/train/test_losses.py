@@ -459,3 +459,17 @@ def test_the_config_offers_the_losses_and_their_forms() -> None:
 def test_the_config_has_the_options_of_the_losses_with_their_defaults() -> None:
     names = [field.name for field in fields(LossOptions)]
     assert {name: getattr(Config(), name) for name in names} == asdict(LossOptions())
+
+
+@pytest.mark.parametrize("level", ["completion", "token"])
+def test_a_fall_within_rounding_is_none(level: str) -> None:
+    """Only where the trainer says how much rounding is; a fall beyond it counts whole."""
+    reference = torch.full((3, 2), -250.0, dtype=torch.float64)
+    policy = reference - torch.tensor([[0.0, 0.0], [1e-5, 1e-5], [0.01, 0.01]])
+    scores = Scores(
+        policy.sum(1), policy.sum(1), torch.full((3,), 2.0), torch.full((3,), 2.0), reference.sum(1), reference.sum(1),
+        policy, reference,
+    )  # fmt: skip
+    options = LossOptions(dpop_level=level)
+    assert dpop_penalty(scores, options).tolist() == pytest.approx([0, 2e-5, 0.02], abs=1e-7)
+    assert dpop_penalty(replace(scores, rounding=1e-6), options).tolist() == pytest.approx([0, 0, 0.02], abs=1e-7)

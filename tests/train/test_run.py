@@ -97,6 +97,23 @@ def test_equal_configs_give_equal_runs(pairs: Path, done: Path, tmp_path: Path) 
     assert weights(tmp_path / "again") == weights(done)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(losses.LOSSES))
+@pytest.mark.parametrize("data", ["metamath", "arc"])
+def test_trees_and_padded_rows_give_the_same_curve(tmp_path: Path, name: str, data: str) -> None:
+    """20 steps in float32, every loss."""
+    pairs = runs.dataset(tmp_path / "pairs", data, rows=24)
+    model = runs.start_model(pairs, tmp_path / "model")
+    curves = []
+    for share in ("none", "auto"):
+        changes: dict[str, Any] = {"share": share, "reference_dir": str(tmp_path / share), "best": "none"}
+        same: dict[str, Any] = {"model": str(model), "loss": name, "sft_steps": 0, "steps": 20, "batch_size": 6}
+        out = train(runs.config(pairs, tmp_path / f"run-{share}", learning_rate=5e-5, **same, **changes)).folder
+        curves.append([line["loss"] for line in lines(out)])
+    assert curves[1] == pytest.approx(curves[0], abs=1e-4)
+    assert abs(curves[0][-1] - curves[0][0]) > 1e-3
+
+
 @pytest.mark.parametrize("changes", [{"micro_batch_size": 1}, {"reference": "online"}])
 def test_ways_that_give_the_same_losses(pairs: Path, done: Path, tmp_path: Path, changes: dict[str, Any]) -> None:
     """A batch in parts, a reference that is computed in every step: the same curve, to rounding."""
