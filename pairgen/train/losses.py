@@ -90,7 +90,7 @@ def dpop_penalty(scores: Scores, options: LossOptions) -> Tensor:
     The token level is the reading of the paper's derivation B.2, which has the maximum at each token: tokens above the
     reference cannot pay for tokens below it. It is never smaller than the level of the completion.
 
-    A fall that is no more than ``scores.rounding`` is none. At the first step policy and reference are equal, and DPOP's
+    A fall of no more than ``scores.rounding`` is none. At the first step policy and reference are equal, and DPOP's
     gradient is 1 + lambda times larger just below the reference than at it: rounding alone would tell for which pairs.
     """
     if options.dpop_level == "token":
