@@ -94,7 +94,8 @@ def closing_table(run: Run) -> RenderableType:
     known = [key for key in ROWS if key in end]
     for key in known:
         name, kind = ROWS[key]
-        table.add_row(name, _at(start, key), "->", _at(end, key), Text(kind, style="dim"))
+        comparable = prefix or not key.startswith("logps/")  # a batch's log-probs say nothing of another batch's
+        table.add_row(name, _at(start, key) if comparable else "-", "->", _at(end, key), Text(kind, style="dim"))
     title = Text.assemble((cut(run.name, LINE).plain, "bold"), f" ({plain(run.loss)}), {MEANT[prefix]}")
     return Group(title, table, Text(), *_notes(known), Text(), _facts(run))
 

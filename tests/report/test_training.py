@@ -225,3 +225,10 @@ def test_without_plotext_there_is_the_table(monkeypatch: pytest.MonkeyPatch) -> 
     text = rendered(comparison(three(), 100))
     assert "plotext is not installed" in text
     assert cells(text, "ipo")
+
+
+def test_log_probs_of_one_training_batch_are_not_put_beside_anothers(tmp_path: Path) -> None:
+    text = rendered(closing_table(open_run(make_run(tmp_path / "mine", every=0))))
+    line = next(line for line in text.splitlines() if line.startswith("log-prob after the edit"))
+    assert line.split()[4:6] == ["-", "->"]
+    assert "training batches" in text
