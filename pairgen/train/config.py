@@ -9,7 +9,7 @@ from dataclasses import MISSING, Field, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from pairgen.errors import OutputError, UsageError
+from pairgen.errors import UsageError
 
 
 def _(default: Any, help: str, **more: Any) -> Any:
@@ -222,15 +222,10 @@ def save(config: Config, path: Path) -> None:
     """Write a config as TOML; what has no value is left out."""
     import tomli_w
 
+    from pairgen.train.folders import write_whole
+
     values = {name: list(value) if name == "data" else value for name, value in asdict(config).items()}
-    temporary = path.with_name(f".{path.name}.new")
-    try:
-        temporary.write_text(
-            tomli_w.dumps({name: value for name, value in values.items() if value is not None}), "utf-8"
-        )
-        temporary.replace(path)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror or error})") from error
+    write_whole(path, tomli_w.dumps({name: value for name, value in values.items() if value is not None}))
 
 
 def combine(flags: Mapping[str, Any], file: Path | None = None, preset: str | None = None) -> Config:

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from pairgen.errors import BadModel
+from pairgen.store import PairDataset
 from pairgen.train import checkpoint, data, distributed, models, trackers
 from pairgen.train.checkpoint import State
 from pairgen.train.config import Config
@@ -69,12 +70,11 @@ def prepare(config: Config, place: Place) -> tuple[Loop, data.Data]:
     steps = config.steps or order.steps(config.epochs)
     if LOSSES[config.loss].needs_reference:
         # the model before its first step: this one, or, where it has moved on or will, one more
-        start = (lambda: scorer) if not at else lambda: Scorer(models.load(config, data.texts(datasets), device)[0])
+        again = partial(_loaded_again, config, datasets, device)
         if config.reference == "online":
-            scoring.reference = online_reference(
-                scorer if config.lora else Scorer(models.load(config, data.texts(datasets), device)[0])
-            )
+            scoring.reference = online_reference(scorer if config.lora else again())
         else:
+            start = again if at else lambda: scorer
             wanted = [(pairs, order.used(steps))]
             if evaluation:
                 wanted.append((evaluation, np.arange(len(evaluation.groups))))
@@ -109,6 +109,10 @@ def prepare(config: Config, place: Place) -> tuple[Loop, data.Data]:
         tracker=tracker,
     )
     return loop, pairs
+
+
+def _loaded_again(config: Config, datasets: list[PairDataset], device: torch.device) -> Scorer:
+    return Scorer(models.load(config, data.texts(datasets), device)[0])
 
 
 def _without_adapter(config: Config, place: Place) -> Config:
