@@ -1,6 +1,7 @@
 """Chunked log-probs against their slow twin: one ``log_softmax`` over all logits."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -64,6 +65,13 @@ def close(ours: dict[str, Tensor | None], theirs: dict[str, Tensor | None], tole
         assert off <= tolerance * max(size, 1e-3), f"{name} is off by {off} of {size}"
 
 
+@pytest.fixture(autouse=True, params=["kept", "computed again"])
+def _kept(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every law holds whether logits are kept for the backward pass or computed again."""
+    if request.param != "kept":
+        monkeypatch.setattr(module, "KEPT", 0)
+
+
 @pytest.fixture
 def short_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "CHUNK", 4)
@@ -93,7 +101,7 @@ def test_gradients_are_those_of_finite_differences(with_bias: bool, cap: float) 
     def of_leaves(hidden: Tensor, weight: Tensor, *bias: Tensor) -> Tensor:
         return logprobs(hidden, weight, targets, *bias, cap=cap)
 
-    assert torch.autograd.gradcheck(of_leaves, leaves)
+    assert torch.autograd.gradcheck(of_leaves, leaves, nondet_tol=1e-12)  # a second pass computes logits anew
 
 
 @pytest.mark.parametrize("count", [CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK + 7])
@@ -186,16 +194,23 @@ def test_the_cap_is_that_of_the_logits_not_of_their_product() -> None:
     assert logprobs(hidden, weight, torch.tensor([0]), cap=2.0).item() == pytest.approx(-0.1515235, abs=1e-6)
 
 
-@pytest.mark.usefixtures("short_chunks")
-def test_logits_of_more_than_a_chunk_are_never_held(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[int] = []
+@pytest.fixture
+def seen(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many positions' logits are computed, call by call."""
+    counts: list[int] = []
     made_by = module._logits
 
-    def watched(hidden: Tensor, *rest: object) -> tuple[Tensor, Tensor | None]:
-        seen.append(len(hidden))
+    def watched(hidden: Tensor, *rest: Any) -> Tensor:
+        counts.append(len(hidden))
         return made_by(hidden, *rest)
 
     monkeypatch.setattr(module, "_logits", watched)
+    return counts
+
+
+@pytest.mark.usefixtures("short_chunks")
+def test_logits_of_more_than_a_chunk_are_never_held(seen: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "KEPT", 50 * 40 - 1)
     kept: list[int] = []
 
     def keep(value: Tensor) -> Tensor:
@@ -206,3 +221,35 @@ def test_logits_of_more_than_a_chunk_are_never_held(monkeypatch: pytest.MonkeyPa
         values_and_grads(logprobs, inputs(50, vocabulary=40), cap=1.5)
     assert seen == [*[4] * 12, 2] * 2  # forward, and again backward
     assert max(kept) == 50 * WIDTH  # the hidden states, and no logits
+
+
+@pytest.mark.usefixtures("short_chunks")
+def test_few_logits_are_computed_once(seen: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "KEPT", 50 * 40)
+    values_and_grads(logprobs, inputs(50, vocabulary=40), cap=1.5)
+    assert seen == [*[4] * 12, 2]
+
+
+@over_heads
+@pytest.mark.usefixtures("short_chunks")
+def test_positions_without_a_gradient_have_no_backward_pass(seen: list[int], with_bias: bool, cap: float) -> None:
+    """Their gradients are what they are with all of them, and of the others no logits are computed again."""
+    hidden, weight, targets, bias = inputs(21)
+    down = torch.linspace(-1.0, 2.0, 21, dtype=torch.float64) * (torch.arange(21) % 3 != 1)
+    found = []
+    for function in (logprobs, plain):
+        leaves = [value.clone().requires_grad_() for value in (hidden, weight, bias)]
+        function(leaves[0], leaves[1], targets, leaves[2] if with_bias else None, cap).backward(down)
+        found.append({name: leaf.grad for name, leaf in zip(("hidden", "weight", "bias"), leaves, strict=True)})
+    close(*found, 1e-12)
+    again = [4, 4, 4, 2] if module.KEPT == 0 else []
+    assert seen == [4, 4, 4, 4, 4, 1, *again]  # 7 of 21 have none
+
+
+def test_a_second_backward_pass_finds_what_the_first_did() -> None:
+    hidden, weight, targets, _ = inputs(9)
+    weight.requires_grad_()
+    out = logprobs(hidden, weight, targets).sum()
+    (first,) = torch.autograd.grad(out, weight, retain_graph=True)
+    (second,) = torch.autograd.grad(out, weight)
+    torch.testing.assert_close(first, second, rtol=1e-12, atol=0)
