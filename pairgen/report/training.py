@@ -1,7 +1,7 @@
 """What a person looks at after training: one run from start to end, and several runs side by side."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from statistics import median
+from statistics import fmean, median
 from typing import Any
 
 from rich import box
@@ -61,6 +61,9 @@ _START = ("logps/before_edit", "logps/at_edit", "logps/after_edit")
 _TIES = ("rewards/accuracies", "chosen_below_reference")
 """What says nothing at step 0, where the model is its own reference."""
 
+_PARTS = ("attention", "head", "rest")
+"""What a step's time is told of."""
+
 MEANT = {EVAL: "eval split", "": "training batches"}
 """Which pairs the values are means of."""
 
@@ -116,6 +119,10 @@ def _facts(run: Run) -> Table:
         plain_tokens = sum(value for _, value in run.series("tokens/plain"))
         saved = f"{run_tokens:,.0f} run, of {plain_tokens:,.0f} in padded pairs ({plain_tokens / run_tokens:.2f}x)"
         facts.add_row("tokens", saved)
+    shares = {part: [value for _, value in run.series(f"time/{part}")] for part in _PARTS}
+    if any(shares.values()):
+        spent = ", ".join(f"{part} {fmean(values):.0%}" for part, values in shares.items() if values)
+        facts.add_row("time", spent)
     for folder in run.models():
         facts.add_row("best model" if folder.name == "best" else "model", plain(folder))
     return facts

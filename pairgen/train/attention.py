@@ -10,6 +10,7 @@ use it is found out at once.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -21,6 +22,7 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from pairgen.errors import BadModel
 from pairgen.train import segments
+from pairgen.train.clock import ATTENTION, Clock
 
 NAME = "pairgen_tree"
 KNOWN_LAYERS = {"full_attention", "sliding_attention"}
@@ -36,10 +38,11 @@ class Visible:
     Args:
         ends: [R, L] the rule of ``Batch.ends``.
         positions: [R, L]
+        clock: is told when attention runs.
     """
 
-    def __init__(self, ends: Tensor, positions: Tensor) -> None:
-        self.ends, self.positions = ends, positions
+    def __init__(self, ends: Tensor, positions: Tensor, clock: Clock | None = None) -> None:
+        self.ends, self.positions, self.clock = ends, positions, clock or Clock()
         self._blocks: dict[tuple[int, bool], segments.Blocks] = {}
         self._block_masks: dict[int, BlockMask] = {}
 
@@ -172,7 +175,8 @@ def attention(
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
     if tree is not None:
         _check(module, dropout, sliding_window, more)
-        return _tree_attention(query, key, value, scale, sliding_window or 0, softcap or 0.0, tree), None
+        how = {"scale": scale, "window": sliding_window or 0, "cap": softcap or 0.0, "tree": tree}
+        return tree.clock.timed(ATTENTION, partial(_tree_attention, **how), query, key, value), None
     if softcap:
         repeats = query.shape[1] // key.shape[1]
         key, value = key.repeat_interleave(repeats, 1), value.repeat_interleave(repeats, 1)

@@ -20,6 +20,7 @@ from pairgen.errors import NotFinite, OutOfMemory, UsageError
 from pairgen.train import checkpoint, distributed, models
 from pairgen.train.batch import Batch
 from pairgen.train.checkpoint import State
+from pairgen.train.clock import PARTS
 from pairgen.train.config import Config
 from pairgen.train.distributed import World
 from pairgen.train.folders import plain_errors, whole_folder, write_whole
@@ -62,6 +63,7 @@ class Loop:
     tracker: Tracker
     _since: Sums = field(default_factory=dict)
     _work: Counter[str] = field(default_factory=Counter)
+    """Pairs, tokens, and seconds of each part, since the last line."""
     _started: float = 0.0
 
     def go(self) -> None:
@@ -102,6 +104,8 @@ class Loop:
     def _step(self, batches: list[Batch]) -> float:
         """One optimizer step over the mean loss of all its pairs; returns the gradient's norm."""
         pairs = int(self.train.pairs[self.order.batch(self.state.step)].sum())
+        clock = checkpoint.scorer(self.scoring.module).clock
+        clock.start(self.scoring.device)
         sums: Sums = {}
         for index, batch in enumerate(batches):
             with distributed.accumulating(self.scoring.module, last=index == len(batches) - 1):
@@ -118,7 +122,7 @@ class Loop:
             self.state.baseline = self._baseline(sums)
         self._since = add(self._since, sums)
         work = {name: sum(getattr(batch, name) for batch in batches) for name in ("plain_tokens", "run_tokens")}
-        self._work.update(pairs=pairs, **work)
+        self._work.update(pairs=pairs, **work, **clock.stop())
         self.state.step += 1
         return norm
 
@@ -153,18 +157,6 @@ class Loop:
 
     def _means(self, sums: Sums) -> dict[str, float]:
         return means(list(sums), self.world.sum(stacked(sums)))
-
-    def _check_finite(self, sums: Sums, norm: float, batches: list[Batch]) -> None:
-        loss = float(self.world.sum(sums["loss"][0].clone()).item())
-        if math.isfinite(loss) and math.isfinite(norm):
-            return
-        file = self.run / f"not-finite-{self.world.rank}.json"
-        keys = [key for batch in batches for key in batch.keys]
-        file.write_text(json.dumps({"step": self.state.step + 1, "loss": str(loss), "pairs": keys}, indent=1), "utf-8")
-        raise NotFinite(
-            f"step {self.state.step + 1}: the loss is {loss}, the gradient's norm {norm}; its pairs are in {file}, the "
-            "last checkpoint is whole: try a lower --learning-rate, or --precision float32"
-        )
 
     # ------------------------------------------------------------ measuring and saving
 
@@ -216,9 +208,15 @@ class Loop:
             "tokens/plain": plain,
             "tokens/run": run,
             "tokens/ratio": plain / run,
+            **self._time_shares(),
         }
         self._since, self._work, self._started = {}, Counter(), time.monotonic()
         return line
+
+    def _time_shares(self) -> dict[str, float]:
+        """What share of the steps' time each part took; attention of padded rows is part of the rest."""
+        seconds = {part: self._work[part] for part in PARTS}
+        return {f"time/{part}": took / sum(seconds.values()) for part, took in seconds.items() if took}
 
     def _evaluate(self) -> dict[str, float]:
         """Metrics of the evaluation pairs, each name behind ``eval/``."""

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from pairgen.errors import BadModel
 from pairgen.train.attention import Visible, install, no_mask
 from pairgen.train.batch import Batch
+from pairgen.train.clock import HEAD, Clock
 from pairgen.train.groups import Group
 from pairgen.train.logprobs import logprobs
 from pairgen.train.tree import trees
@@ -24,6 +25,8 @@ class Scorer(nn.Module):
     def __init__(self, model: Any) -> None:
         super().__init__()
         self.model = model
+        self.clock = Clock()
+        """Started by who wants to know where the time goes."""
 
     @property
     def causal(self) -> Any:
@@ -40,14 +43,15 @@ class Scorer(nn.Module):
         hidden = causal.base_model(input_ids=batch.tokens, use_cache=False, **self._seen(batch)).last_hidden_state
         head = causal.get_output_embeddings()
         flat = hidden.reshape(-1, hidden.shape[-1])[batch.score]
-        return logprobs(flat, head.weight, batch.targets, head.bias, softcap(causal.config))
+        cap = softcap(causal.config)
+        return self.clock.timed(HEAD, lambda flat: logprobs(flat, head.weight, batch.targets, head.bias, cap), flat)
 
     def _seen(self, batch: Batch) -> dict[str, Any]:
         """What the model has to know of a batch of trees."""
         if batch.ends is None or batch.positions is None:
             return {}
         install(self.causal)
-        visible = Visible(batch.ends, batch.positions)
+        visible = Visible(batch.ends, batch.positions, self.clock)
         return {"position_ids": batch.positions, "attention_mask": no_mask(batch.tokens), "tree": visible}
 
 

@@ -64,6 +64,7 @@ def test_the_closing_table_goes_from_start_to_end(tmp_path: Path) -> None:
     assert rows["accuracy"][1:] == ["-", "->", "86.8%", "of", "pairs"]
     assert rows["right choice"][2:] == ["40.0%", "->", "68.9%", "of", "groups"]
     assert rows["speed"][1:] == ["45.0", "pairs/s"]
+    assert rows["time"][1:] == ["attention", "10%,", "head", "20%,", "rest", "70%"]
     assert "".join(text.split()).endswith(f"model{tmp_path}/mine/final".replace(" ", ""))
 
 

@@ -58,6 +58,16 @@ def test_a_run_leaves_its_config_metrics_checkpoints_and_model(done: Path) -> No
     assert not [path for path in done.rglob("*") if path.suffix in (".bin", ".pt", ".pkl")]
 
 
+@pytest.mark.parametrize(("share", "parts"), [("auto", ["attention", "head", "rest"]), ("none", ["head", "rest"])])
+def test_metrics_tell_where_the_time_goes(pairs: Path, tmp_path: Path, share: str, parts: list[str]) -> None:
+    """Of padded rows attention is part of the rest."""
+    out = train(runs.config(pairs, tmp_path / "run", share=share, sft_steps=0, steps=2)).folder
+    for line in lines(out)[1:]:
+        shares = {name: value for name, value in line.items() if name.startswith("time/")}
+        assert list(shares) == [f"time/{part}" for part in parts]
+        assert sum(shares.values()) == pytest.approx(1)
+
+
 def test_the_final_model_loads_and_has_a_card(done: Path) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 

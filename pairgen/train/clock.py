@@ -1,0 +1,81 @@
+"""Where a step's time goes: attention, the head and the rest, forwards and backwards.
+
+What is timed is put between two marks, which leave tensors as they are and switch the clock as a pass comes by::
+
+    forward     rest | attention | rest
+    backward    rest | attention | rest        the marks in reverse, each the other way
+
+On a GPU the marks are events on the stream, so that nothing waits for them; they are read once the step is done.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+ATTENTION, HEAD, REST = PARTS = ("attention", "head", "rest")
+
+
+class Clock:
+    """A clock that stands still until it is started; only one part's time runs at once."""
+
+    def __init__(self) -> None:
+        self.running = False
+        self._on_gpu = False
+        self._marks: list[tuple[str, Any]] = []
+        """Which part begins when: seconds, or an event."""
+
+    def start(self, device: torch.device) -> None:
+        """Begin to measure, with the rest."""
+        self.running, self._on_gpu, self._marks = True, device.type == "cuda", []
+        self.switch(REST)
+
+    def switch(self, part: str) -> None:
+        """From here on it is the time of another part."""
+        if self._on_gpu:
+            moment = torch.cuda.Event(enable_timing=True)
+            moment.record()
+        else:
+            moment = time.perf_counter()
+        self._marks.append((part, moment))
+
+    def stop(self) -> Counter[str]:
+        """Seconds of each part since the start. On a GPU this waits for what runs."""
+        self.switch(REST)
+        self.running = False
+        if self._on_gpu:
+            self._marks[-1][1].synchronize()
+        seconds: Counter[str] = Counter(dict.fromkeys(PARTS, 0.0))
+        for (part, begin), (_, end) in zip(self._marks, self._marks[1:], strict=False):
+            seconds[part] += begin.elapsed_time(end) / 1000 if self._on_gpu else end - begin
+        self._marks = []
+        return seconds
+
+    def timed(self, part: str, function: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
+        """``function(*inputs)``, whose time, backwards too, is the part's while the clock runs."""
+        if not self.running:
+            return function(*inputs)
+        out = function(*_Mark.apply(self, part, REST, *inputs))
+        marked: tuple[Tensor] = _Mark.apply(self, REST, part, out)
+        return marked[0]
+
+
+class _Mark(torch.autograd.Function):
+    """Values as they are; the clock goes on with ``ahead`` when they pass, with ``back`` when their gradients do."""
+
+    @staticmethod
+    def forward(ctx: Any, clock: Clock, ahead: str, back: str, *values: Tensor) -> tuple[Tensor, ...]:
+        ctx.clock, ctx.back = clock, back
+        clock.switch(ahead)
+        return tuple(value.view_as(value) for value in values)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        if ctx.clock.running:
+            ctx.clock.switch(ctx.back)
+        return (None, None, None, *grads)
