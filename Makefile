@@ -3,10 +3,11 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 DEMO := --steps 50 --learning-rate 2e-4
+ON_GPU := --device cuda --size 0.5B --precision bf16 --times 8 --profile
 BENCH_ROWS ?= $(if $(PAIRGEN_REAL_DATA),--source $(PAIRGEN_REAL_DATA)/metamath/GSM_AnsAug.json,)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow lint check format bench clean
+.PHONY: help setup demo test test-slow lint check format bench bench-gpu clean
 
 help: ## print this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 12
@@ -61,5 +62,9 @@ bench: .venv/dev ## speed and memory, as ratios; with PAIRGEN_REAL_DATA on real 
 	$(BIN)/python tests/bench/bench_pack.py
 	$(if $(PAIRGEN_REAL_DATA),$(BIN)/python tests/bench/bench_train.py $(PAIRGEN_REAL_DATA))
 
+bench-gpu: ## the trainer against TRL on a GPU, with PYTHON's own torch; WHEELS=FOLDER adds what it lacks, without a network
+	$(if $(WHEELS),$(PYTHON) -m pip install --quiet --no-index --no-deps --upgrade --target .bench $(WHEELS)/*.whl)
+	PYTHONPATH=.:.bench $(PYTHON) -W ignore tests/bench/bench_train.py $(or $(PAIRGEN_REAL_DATA),sample) $(ON_GPU)
+
 clean: ## remove what make made
-	rm -rf .venv demo dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .bench demo dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -15,12 +15,14 @@ OPERATOR = r"[-+*/×÷·−–]"
 
 # Every part of the grammar is spelt backwards. Possessive where it can be: what a part has taken it never gives back,
 # so no text makes the matching slow.
-_REVERSED_NUMBER = r"(?:\d+\.(?!\d)|(?:\d+\.)?(?:(?:\d{3},)+\d{1,3}(?!\d)|\d+))"
+_REVERSED_NUMBER = r"(?:\d++(?![.,])|\d+\.(?!\d)|(?:\d+\.)?(?:(?:\d{3},)+\d{1,3}(?!\d)|\d+))"  # the usual one first
 _REVERSED_VALUE = rf"%? ?(?:{CURRENCY} ?)?{_REVERSED_NUMBER}{CURRENCY}?-?\(*+"
 _SIDE_BY_SIDE = r"(?<=\()(?=[\d)])|(?=\))"  # 13(2), (3)(4): multiplied
 _BARE = rf"\)*+{_REVERSED_VALUE}"
 _BARE_JOINT = rf"(?: *(?:{OPERATOR}|x) *|{_SIDE_BY_SIDE})"
-_BARE_START = rf" *{_BARE}{_BARE_JOINT}\)*+%? ?(?:{CURRENCY} ?)?\d"  # of such a calculation
+_BARE_START = (  # of such a calculation; most are two bare numbers, which is seen at once
+    rf"(?: ?\d++\$? ?[-+*/x] ?\d| *{_BARE}{_BARE_JOINT}\)*+%? ?(?:{CURRENCY} ?)?\d)"
+)
 
 _JOINING_WORD = r"(?:fo|semit|yb dedivid|sulp|sunim)"  # of, times, divided by, plus, minus
 _NO_UNIT = rf"(?:{_JOINING_WORD}|yb|dna|ro|si|era|ot|x)(?![a-z])"

@@ -20,12 +20,13 @@ _GOES_ON = (  # not a result if the expression goes on: `= 16 * $47`, `= 75/x`, 
     r"|[.,]?\d|:(?!00)\d| +of +[\d$]| \d{3}(?![\d-])|\.\.\.\d"
 )
 _UNITS_THEN_MORE = r"(?: ?[a-zA-Z]++(?:/(?=[a-zA-Z]))?){1,4}+ ?[-+*/×÷·−–] ?-?[$€£]?[\d(]"  # = 24 slices - 15 slices
-_PLAIN_LITERAL = rf"-?(?:\d+ \d+/\d+(?![\d/])|{NUMBER}(?:/\d+)?)"
+_PLAIN_LITERAL = rf"-?(?:\d++(?![.,/ ]\d)|\d+ \d+/\d+(?![\d/])|{NUMBER}(?:/\d+)?)"  # the usual one first
 _RESULT = re.compile(
-    rf"=(?: ?=)? *[%$€£¥¢]* *({_PLAIN_LITERAL})(?: ?{CURRENCY})?( ?%)?"
+    rf"=(?: ?=)? *+[%$€£¥¢]*+ *+({_PLAIN_LITERAL})"
     # nothing but words or the end of the line: the usual case, seen at once
-    rf"(?:(?=\.?(?:\n|$))|(?= (?!of )[a-zA-Z]{{2}})(?!{_UNITS_THEN_MORE})|(?! ?[a-zA-Z]{{2}}|{_GOES_ON})"
-    rf"|(?=[a-zA-Z]{{2}}| of [a-z]|-[a-zA-Z]{{2}})(?!{_UNITS_THEN_MORE}))",
+    r"(?:(?= (?!of )[a-zA-Z]{2}[a-zA-Z ]*+(?![-+*/×÷·−–$€£\d(]))|(?=\.?(?:\n|$))"
+    rf"|(?: ?{CURRENCY})?( ?%)?(?:(?=\.?(?:\n|$))|(?! ?[a-zA-Z]{{2}}|{_GOES_ON})"
+    rf"|(?=[a-zA-Z]{{2}}| (?!of )[a-zA-Z]{{2}}| of [a-z]|-[a-zA-Z]{{2}})(?!{_UNITS_THEN_MORE})))",
     re.ASCII,
 )
 _NEGATED_RESULT = re.compile(

@@ -55,6 +55,7 @@ class Clock:
         self._marks = []
         return seconds
 
+    @torch.compiler.disable
     def timed(self, part: str, function: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
         """``function(*inputs)``, whose time, backwards too, is the part's while the clock runs."""
         if not self.running:

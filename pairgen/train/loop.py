@@ -2,13 +2,11 @@
 
 import json
 import math
-import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
@@ -16,7 +14,7 @@ from typing import Any, NoReturn
 import torch
 from torch import Tensor
 
-from pairgen.errors import NotFinite, OutOfMemory, UsageError
+from pairgen.errors import NotFinite, UsageError
 from pairgen.train import checkpoint, distributed, models
 from pairgen.train.batch import Batch
 from pairgen.train.checkpoint import State
@@ -28,6 +26,7 @@ from pairgen.train.groups import Groups
 from pairgen.train.metrics import Sums, add, means, stacked
 from pairgen.train.order import Order, chunks, share
 from pairgen.train.scoring import Scoring
+from pairgen.train.stopping import Interrupted, stopping
 from pairgen.train.trackers import Tracker
 
 Tell = Callable[[str, int, int, Mapping[str, float]], None]
@@ -35,11 +34,6 @@ Tell = Callable[[str, int, int, Mapping[str, float]], None]
 
 LOWER_IS_BETTER = ("loss", "chosen_below_reference", "dpop/penalty", "dpop/active")
 """Metrics of which --best takes the lowest; of all others it takes the highest."""
-NO_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
-
-
-class Interrupted(KeyboardInterrupt):
-    """A run that was asked to stop and has saved."""
 
 
 @dataclass
@@ -74,7 +68,7 @@ class Loop:
             OutOfMemory: the device's memory is full.
             Interrupted: Ctrl-C or SIGTERM came; the run is saved.
         """
-        with _stopping() as stop, ThreadPoolExecutor(1, initializer=self._on_device) as worker:
+        with stopping() as stop, ThreadPoolExecutor(1, initializer=self._on_device) as worker:
             if self.state.step == 0:
                 self._first()
             self._started = time.monotonic()
@@ -287,38 +281,3 @@ def learning_rate(config: Config, step: int, steps: int) -> float:
 
 def _due(step: int, every: int) -> bool:
     return bool(every) and step % every == 0
-
-
-@contextmanager
-def _stopping() -> Iterator[threading.Event]:
-    """An event that Ctrl-C or SIGTERM sets, so that the step under way ends and is saved; the second stops at once."""
-    event = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield event
-        return
-
-    def stop(*_: object) -> None:
-        if event.is_set():
-            raise KeyboardInterrupt
-        event.set()
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield event
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-@contextmanager
-def memory() -> Iterator[None]:
-    """Say which knobs help where memory is short."""
-    try:
-        yield
-    except (MemoryError, RuntimeError) as error:
-        if isinstance(error, (MemoryError, torch.OutOfMemoryError)) or any(sign in str(error) for sign in NO_MEMORY):
-            raise OutOfMemory(
-                "the device's memory is full: go on with --resume and a lower --micro-batch-size (the result stays the "
-                "same) or --gradient-checkpointing; or start anew with a lower --max-length or --batch-size"
-            ) from error
-        raise

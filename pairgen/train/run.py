@@ -28,8 +28,9 @@ from pairgen.train import config as configs
 from pairgen.train.config import Config, flag
 from pairgen.train.distributed import World
 from pairgen.train.folders import plain_errors
-from pairgen.train.loop import Loop, Tell, memory
+from pairgen.train.loop import Loop, Tell
 from pairgen.train.prepare import Place, prepare
+from pairgen.train.stopping import memory
 
 FILES = (
     *("config.toml", "metrics.jsonl", "checkpoints", "best", "final", "sft", "tokens", "base", "reference.json"),

@@ -1,259 +1,94 @@
 """Training steps against TRL: pairs a second of TRL's DPO trainer, of our padded layout and of trees, in one run.
 
     python tests/bench/bench_train.py DATA [--shape metamath arc] [--rounds 3] [--threads 2] [--precision auto]
+    python tests/bench/bench_train.py sample --device cuda --size 0.5B --precision bf16 --times 8 --profile
 
 ``DATA`` is a folder with ``metamath/GSM_AnsAug.json``, ``arc/ARC-Challenge-Train.jsonl`` and
-``hellaswag/train_raw_first3368.jsonl.gz``, as the hub has their rows. Datasets are built from it on the spot.
+``hellaswag/train_raw_first3368.jsonl.gz``, as the hub has their rows, or ``sample``: rows that are made up. Datasets
+are built from them on the spot.
 
-The model is a Llama of some 12M parameters with random weights, the loss DPO with its reference computed beforehand; a
-step is forward, backward, clipping and AdamW, and for ours also laying out the batch, which TRL does outside its time.
-In each round every system takes one step, by turns, over the same pairs in the same order; figures are medians of
-rounds. Each system takes the better of two sizes of micro-batch, tried before. Of long shapes TRL and the padded layout
-take only the first groups of each step (``took``). The untimed first steps are held against each other: loss, log-probs
-and gradient norm.
+The model is a Llama of some 12M parameters (``--size``) with random weights, the loss DPO with its reference computed
+beforehand; a step is forward, backward, clipping and AdamW, and for ours also laying out the batch, which TRL does
+outside its time. In each round every system takes one step, by turns, over the same pairs in the same order; figures
+are medians of rounds. Each system takes the better of two sizes of micro-batch, tried before. Of long shapes TRL and
+the padded layout take only the first groups of each step (``took``). The untimed first steps are held against each
+other: loss, log-probs and gradient norm.
 
 ``auto`` takes the precision in which TRL is faster, for all; where trees are faster in the other, they have a row more.
 
     took       pairs a step of TRL, of padded, of trees
     saved      tokens of the padded layout over those of trees for the same pairs; without padding, and with padding
     of saved   trees over padded, as a share of either ratio of tokens
+
+The line below says of trees where their time goes, how many operations a second of the model they make, also as a share
+of what a bare product of large matrices makes, and on a GPU how far a step of TRL, of padded and of trees lifts memory.
 """
 
 import argparse
 import copy
-import gzip
-import json
 import os
 import statistics
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import peers
 import torch
-from peers import First, Row
-from transformers import LlamaConfig, LlamaForCausalLM
+from peers import Cost, First
+from steps import ROW_TOKENS, Ours, product_rate
+from torch.profiler import ProfilerActivity, profile
+from workloads import SHAPES, SIZES, Shape, llama, pairs_of, tokenizer_of
 
-from pairgen.build import Options, build
-from pairgen.store import PairDataset
-from pairgen.train import data, reference
-from pairgen.train.batch import Batch
-from pairgen.train.groups import Group, Groups
-from pairgen.train.losses import LossOptions
-from pairgen.train.metrics import Sums, add
-from pairgen.train.scorer import Scorer
-from pairgen.train.scoring import Scoring
-from pairgen.train.tiny import train_tokenizer
+from pairgen.train.groups import Group
+from pairgen.train.models import pick_device
 from pairgen.train.tree import trees
 
 PRECISIONS = ("float32", "bf16")
 TOLERANCE = {"float32": 1e-3, "bf16": 3e-2}
-ROW_TOKENS = 8192
-
-
-class Source(NamedTuple):
-    """Where rows come from, and what of a row the tokenizer learns."""
-
-    file: str
-    text: Callable[[dict[str, Any]], str]
-
-
-SOURCES = {
-    "metamath": Source("metamath/GSM_AnsAug.json", lambda row: f"{row['query']}\n{row['response']}"),
-    "arc": Source(
-        "arc/ARC-Challenge-Train.jsonl",
-        lambda row: " ".join([row["question"]["stem"], *(choice["text"] for choice in row["question"]["choices"])]),
-    ),
-    "hellaswag": Source("hellaswag/train_raw_first3368.jsonl.gz", lambda row: " ".join([row["ctx"], *row["endings"]])),
-}
-
-
-class Shape(NamedTuple):
-    """A shape of data."""
-
-    source: str
-    options: Options
-    pairs: int
-    """Pairs of each group; groups that have more or fewer are left out."""
-    groups: int
-    """Groups of a step."""
-    few: int
-    """Groups of a step that TRL and the padded layout take."""
-    wanted: float = 0.0
-    """Pairs a second over TRL's."""
-
-
-SHAPES = {
-    "metamath": Shape("metamath", Options(), 1, 16, 16, 2.9),
-    "metamath, alpaca": Shape("metamath", Options(prompt_style="alpaca"), 1, 16, 16, 2.9),
-    "metamath, 4 corruptions": Shape("metamath", Options(corruptions=4), 4, 4, 4),
-    "metamath, 5 shots": Shape("metamath", Options(shots=5), 1, 16, 4),
-    "arc": Shape("arc", Options(), 3, 16, 16, 6.5),
-    "arc, 25 shots": Shape("arc", Options(shots=25), 3, 16, 2, 18.0),
-    "hellaswag": Shape("hellaswag", Options(), 3, 12, 12, 4.8),
-    "hellaswag, 10 shots": Shape("hellaswag", Options(shots=10), 3, 16, 2, 18.0),
-}
-
-
-def rows_of(folder: Path, source: Source) -> list[dict[str, Any]]:
-    file = folder / source.file
-    text = gzip.decompress(file.read_bytes()).decode() if file.suffix == ".gz" else file.read_text("utf-8")
-    return json.loads(text) if file.suffix == ".json" else [json.loads(line) for line in text.splitlines()]
-
-
-def llama(vocabulary: int) -> LlamaForCausalLM:
-    torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=vocabulary,
-        hidden_size=384,
-        intermediate_size=1024,
-        num_hidden_layers=5,
-        num_attention_heads=6,
-        num_key_value_heads=6,
-        max_position_embeddings=4096,
-        tie_word_embeddings=True,
-        pad_token_id=0,
-        bos_token_id=1,
-        eos_token_id=2,
-    )
-    return LlamaForCausalLM(config).train()
-
-
-class Pairs(NamedTuple):
-    """The pairs of a shape, step by step."""
-
-    groups: Groups
-    used: list[int]
-    """Which groups are taken."""
-    steps: list[list[Group]]
-    """Groups of each step."""
-    rows: dict[str, Row]
-    """Texts by pair."""
-
-    def texts(self, few: int, steps: int) -> Any:
-        """What TRL takes of the first groups of the first steps."""
-        keys = (key for groups in self.steps[:steps] for group in groups[:few] for key in group.keys)
-        return peers.dataset([self.rows[key] for key in keys])
-
-
-def pairs_of(shape: Shape, rows: Sequence[dict[str, Any]], tokenizer: Any, steps: int, folder: Path) -> Pairs:
-    """Build all pairs and cut as many as are needed into steps, in an order drawn by a seed."""
-    source = folder / "rows.jsonl"
-    wanted = shape.groups * steps
-    source.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
-    built = build(shape.source, folder / "pairs", [str(source)], shape.options)
-    found = data.tokens_of(
-        [built], "train", tokenizer, folder / "tokens", chat="off", max_length=4096, told=lambda *_: None
-    )
-    assert found is not None
-    assert not found.drops
-    order = np.random.default_rng(0).permutation(len(found.groups)).tolist()
-    fitting = [index for index in order if found.groups.pairs[index] == shape.pairs][:wanted]
-    if len(fitting) < wanted:
-        raise SystemExit(f"{len(fitting)} groups of {shape.pairs} pairs, {wanted} are needed: take fewer --rounds")
-    taken = [found.groups[index] for index in fitting]
-    cut = [taken[first : first + shape.groups] for first in range(0, wanted, shape.groups)]
-    return Pairs(found.groups, fitting, cut, texts_by_pair(built))
-
-
-def texts_by_pair(built: PairDataset) -> dict[str, Row]:
-    names = ("prompt", "chosen", "rejected")
-    found = {}
-    for batch in built.splits["train"].batches(("pair_id", *names)):
-        for row in batch.to_pylist():
-            found[row["pair_id"]] = {name: row[name] for name in names}
-    return found
-
-
-class Ours:
-    """Our trainer's step."""
-
-    def __init__(self, model: Any, share: str, precision: str, chooses: bool) -> None:
-        self.model = copy.deepcopy(model)
-        self.micro = 0
-        self.scoring = Scoring(
-            module=Scorer(self.model),
-            layout=partial(trees, row_tokens=ROW_TOKENS, share=share, pad=0),
-            device=torch.device("cpu"),
-            autocast=precision == "bf16",
-            loss="dpo",
-            options=LossOptions(beta=peers.BETA),
-            reference=None,
-            chooses=chooses,
-        )
-        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=peers.RATE, weight_decay=0.0, fused=True)
-
-    def know(self, pairs: Pairs, folder: Path) -> None:
-        """Compute the reference log-probs of all pairs: those of the model as it is."""
-
-        def score(groups: Sequence[Group]) -> tuple[Batch, torch.Tensor]:
-            batch = self.scoring.laid_out(groups)
-            with torch.no_grad():
-                return batch, self.scoring.tokens(batch)
-
-        reference.compute(pairs.groups, pairs.used, score, folder, 32)
-        self.scoring.reference = reference.Reference(reference.read(folder))
-
-    def step(self, groups: Sequence[Group]) -> First:
-        """One optimizer step over groups, ``micro`` groups at once (0: all)."""
-        size = self.micro or len(groups)
-        pairs = sum(group.pairs for group in groups)
-        sums: Sums = {}
-        for first in range(0, len(groups), size):
-            batch = self.scoring.laid_out(groups[first : first + size])
-            losses, found = self.scoring.losses(batch)
-            ((losses * batch.weight).sum() / pairs).backward()
-            sums = add(sums, found)
-        norm = float(torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0))
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
-        told = [float(sums[name][0] / sums[name][1]) for name in ("loss", "logps/chosen", "logps/rejected")]
-        return First(*told, norm)
-
-    def timed(self, groups: Sequence[Group]) -> float:
-        start = peers.clock()
-        self.step(groups)
-        return peers.clock() - start
-
-    def tune(self, groups: Sequence[Group], sizes: Sequence[int]) -> None:
-        """Take the micro-batch that is fastest."""
-        seconds = {}
-        for self.micro in sizes:
-            seconds[self.micro] = self.timed(groups)
-        self.micro = min(seconds, key=seconds.__getitem__)
+SHARE = "shots"
 
 
 class Line(NamedTuple):
-    """A row of the table: pairs and median seconds of a step of TRL, padded and trees."""
+    """A row of the table: pairs and median costs of a step of TRL, padded and trees."""
 
     shape: str
     precision: str
+    wanted: float
     pairs: tuple[int, int, int]
-    seconds: tuple[float, float, float]
+    costs: tuple[Cost, Cost, Cost]
     saved: tuple[float, float]
     off: float
+    trees: Ours
+    flops: float
+    rate: float
+    """Operations a second of a bare product."""
 
     def __str__(self) -> str:
-        trl, padded, tree = (count / seconds for count, seconds in zip(self.pairs, self.seconds, strict=True))
-        wanted = SHAPES[self.shape].wanted
+        trl, padded, tree = (count / cost.seconds for count, cost in zip(self.pairs, self.costs, strict=True))
         saved = "".join(f"{ratio:7.2f}" for ratio in self.saved)
         shares = "".join(f"{100 * tree / padded / ratio:7.0f}%" for ratio in self.saved)
         return (
-            f"{self.shape:24}{self.precision:9}{'/'.join(map(str, self.pairs)):>9}{saved}"
-            f"{trl:8.2f}{padded:8.2f}{tree:8.2f}{tree / trl:8.2f}{f'{wanted:8.1f}' if wanted else '       -'}"
-            f"{padded / trl:8.2f}{tree / padded:8.2f}{shares}{self.off:9.0e}"
+            f"{self.shape:24}{self.precision:9}{'/'.join(map(str, self.pairs)):>11}{saved}"
+            f"{trl:9.2f}{padded:9.2f}{tree:9.2f}{tree / trl:8.2f}{f'{self.wanted:8.1f}' if self.wanted else '       -'}"
+            f"{padded / trl:8.2f}{tree / padded:8.2f}{shares}{self.off:9.0e}\n    {self.about_trees()}"
         )
+
+    def about_trees(self) -> str:
+        whole = sum(self.trees.spent.values())
+        spent = ", ".join(f"{part} {seconds / whole:.0%}" for part, seconds in self.trees.spent.items())
+        reached = self.flops / self.costs[2].seconds
+        said = f"{spent}; {reached / 1e12:.3f} TFLOP/s, {reached / self.rate:.0%} of a bare product's"
+        lifted = [f"{cost.lifted / 1e9:.2f}" for cost in self.costs]
+        return f"{said}; memory of a step {' / '.join(lifted)} GB" if any(cost.lifted for cost in self.costs) else said
 
 
 HEAD = (
-    f"{'':42}{'saved':>7}{'with':>7}{'pairs a second':>24}{'trees':>8}{'':8}{'padded':>8}{'trees/':>8}{'of':>8}"
+    f"{'':44}{'saved':>7}{'with':>7}{'pairs a second':>27}{'trees':>8}{'':8}{'padded':>8}{'trees/':>8}{'of':>8}"
     f"{'of with':>8}{'1st step':>9}\n"
-    f"{'shape':24}{'':9}{'took':>9}{'':7}{'padd.':>7}{'TRL':>8}{'padded':>8}{'trees':>8}{'/TRL':>8}{'wanted':>8}{'/TRL':>8}"
+    f"{'shape':24}{'':9}{'took':>11}{'':7}{'padd.':>7}{'TRL':>9}{'padded':>9}{'trees':>9}{'/TRL':>8}{'wanted':>8}{'/TRL':>8}"
     f"{'padded':>8}{'saved':>8}{'padd.':>8}{'off':>9}"
 )
 
@@ -261,20 +96,22 @@ HEAD = (
 class Bench:
     """One shape, measured."""
 
-    def __init__(self, name: str, folder: Path, rounds: int, tokenizer: Any, rows: list[dict[str, Any]]) -> None:
-        self.name, self.shape, self.folder = name, SHAPES[name], folder
-        self.tokenizer, self.model = tokenizer, llama(len(tokenizer))
-        self.pairs = pairs_of(self.shape, rows, tokenizer, 1 + rounds, folder)
-        self.share = "shots"
-        few = self.shape.few
-        self.sizes = [few, few // 2] if few < self.shape.groups else [few, few // 4]
+    def __init__(self, name: str, shape: Shape, asked: argparse.Namespace, tokenizer: Any, folder: Path) -> None:
+        self.name, self.shape, self.folder, self.tokenizer = name, shape, folder, tokenizer
+        self.device = pick_device(asked.device)
+        self.model = llama(asked.size)
+        self.pairs = pairs_of(shape, asked.data, tokenizer, 1 + asked.rounds, folder)
+        few = shape.few
+        self.sizes = [few, few // 2] if few < shape.groups else [few, few // 4]
 
     def trl(self, steps: int, few: int, size: int, precision: str, turn: peers.Turn) -> First:
         """TRL over the first ``few`` groups of the first steps, ``size`` groups at once."""
         each = self.shape.pairs
         texts = self.pairs.texts(few, steps)
-        model = copy.deepcopy(self.model)
-        return peers.train(model, self.tokenizer, texts, few * each, size * each, precision, self.folder / "trl", turn)
+        how = {"step": few * each, "micro": size * each, "precision": precision, "device": self.device}
+        return peers.train(
+            copy.deepcopy(self.model), self.tokenizer, texts, folder=self.folder / "trl", turn=turn, **how
+        )
 
     def tuned(self, precision: str) -> int:
         """Groups at once with which TRL is fastest in its second step; in its first one, where steps are long."""
@@ -285,65 +122,93 @@ class Bench:
         return min(found, key=found.__getitem__)
 
     def last_step(self, steps: int, few: int, size: int, precision: str) -> float:
-        """TRL's seconds for the last of some steps."""
+        """TRL's seconds for the last of some steps; endless where memory is too small."""
         seconds: list[float] = []
-        self.trl(steps, few, size, precision, lambda _, took: seconds.append(took))
+        try:
+            self.trl(steps, few, size, precision, lambda _, cost: seconds.append(cost.seconds))
+        except torch.OutOfMemoryError:
+            return float("inf")
         return seconds[-1]
 
     def faster(self) -> list[str]:
         """The precision in which TRL's second step over two groups is faster, and the one in which trees' is."""
         some = self.pairs.steps[0][:2]
         trl = {precision: self.last_step(2, 2, 2, precision) for precision in PRECISIONS}
-        systems = {precision: self.ours(self.share, precision) for precision in PRECISIONS}
-        ours = {precision: min(system.timed(some) for _ in range(2)) for precision, system in systems.items()}
+        systems = {precision: self.ours(SHARE, precision) for precision in PRECISIONS}
+        ours = {name: min(system.timed(some).seconds for _ in range(2)) for name, system in systems.items()}
         for who, found in (("TRL", trl), ("trees", ours)):
             said = ", ".join(f"{precision} {took:.3f} s" for precision, took in found.items())
             print(f"{who}, two groups: {said}", file=sys.stderr, flush=True)
-        return [min(found, key=found.__getitem__) for found in (trl, ours)]
+        return list(dict.fromkeys(min(found, key=found.__getitem__) for found in (trl, ours)))
 
     def ours(self, share: str, precision: str) -> Ours:
         """A system that knows its reference log-probs; those that the first one computed are taken by the others."""
-        ours = Ours(self.model, share, precision, chooses=self.shape.pairs > 1)
+        ours = Ours(self.model, share, precision, self.shape.pairs > 1, self.device)
         ours.know(self.pairs, self.folder / f"reference-{precision}")
         return ours
 
-    def measure(self, precisions: Sequence[str]) -> list[Line]:
-        """Times of every system.
+    def measure(self, precisions: Sequence[str], wanted: float, profiles: bool) -> list[Line]:
+        """Costs of every system.
 
         Args:
             precisions: that of all systems; where there is a second one, trees also run in it.
+            wanted: pairs a second over TRL's.
+            profiles: print what a step of trees does at the end.
         """
         precision = precisions[0]
         size = self.tuned(precision)
         steps, few = self.pairs.steps, self.shape.few
-        shared, padded = self.ours(self.share, precision), self.ours("none", precision)
-        checks = [copy.deepcopy(one).step(steps[0][:few]) for one in (padded, shared)]
+        padded = self.ours("none", precision)
+        shared = [self.ours(SHARE, one) for one in precisions]
+        checks = [copy.deepcopy(one).step(steps[0][:few]) for one in (padded, shared[0])]
         padded.tune(steps[0][:few], self.sizes)
-        shared.tune(steps[0], [0] if self.shape.options.shots else [0, self.shape.groups // 4])
-        systems: list[Callable[[list[Group]], float]] = [lambda groups: padded.timed(groups[:few]), shared.timed]
-        for other in precisions[1:]:
-            again = self.ours(self.share, other)
-            again.micro = shared.micro
-            again.step(steps[0])
-            systems.append(again.timed)
+        shared[0].tune(steps[0], [0] if self.shape.options.shots else [0, self.shape.groups // 4])
+        for again in shared[1:]:
+            again.tune(steps[0], [shared[0].micro])
+        systems: list[Callable[[list[Group]], Cost]] = [lambda groups: padded.timed(groups[:few])]
+        systems += [one.timed for one in shared]
+        taken: list[list[Cost]] = []
 
-        taken: list[list[float]] = []
-
-        def turn(step: int, seconds: float) -> None:
+        def turn(step: int, cost: Cost) -> None:
             if step:
-                taken.append([seconds, *(system(steps[step]) for system in systems)])
-                print(f"{self.name}: {' '.join(f'{value:.2f}' for value in taken[-1])} s", file=sys.stderr, flush=True)
+                taken.append([cost, *(system(steps[step]) for system in systems)])
+                seconds = " ".join(f"{one.seconds:.2f}" for one in taken[-1])
+                print(f"{self.name}: {seconds} s", file=sys.stderr, flush=True)
 
         first = self.trl(len(steps), few, size, precision, turn)
         off = max(check.off(first) for check in checks)
         if off > TOLERANCE[precision]:
             raise SystemExit(f"{self.name}: first steps differ: TRL {first}, padded {checks[0]}, trees {checks[1]}")
-        trl_s, padded_s, *trees_s = (statistics.median(column) for column in zip(*taken, strict=True))
+        if profiles:
+            self.profile(shared[0])
+        columns = list(zip(*taken, strict=True))
+        trl_cost, padded_cost, *trees_cost = (Cost(*map(statistics.median, zip(*one, strict=True))) for one in columns)
         pairs = (few * self.shape.pairs, few * self.shape.pairs, self.shape.groups * self.shape.pairs)
+        flops = statistics.median(shared[0].flops(groups) for groups in steps[1:])
         return [
-            Line(self.name, used, pairs, (trl_s, padded_s, tree_s), self.saved(padded.micro), off)
-            for used, tree_s in zip(precisions, trees_s, strict=True)
+            Line(
+                shape=self.name,
+                precision=used,
+                wanted=wanted,
+                pairs=pairs,
+                costs=(trl_cost, padded_cost, cost),
+                saved=self.saved(padded.micro),
+                off=off,
+                trees=tree,
+                flops=flops,
+                rate=product_rate(self.device, used),
+            )
+            for used, cost, tree in zip(precisions, trees_cost, shared, strict=True)
         ]
+
+    def profile(self, tree: Ours) -> None:
+        """Print what a step of trees runs, the longest first."""
+        gpu = self.device.type == "cuda"
+        activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if gpu else [])]
+        with profile(activities=activities) as found:
+            tree.step(self.pairs.steps[-1])
+        by = "self_cuda_time_total" if gpu else "self_cpu_time_total"
+        print(found.key_averages().table(sort_by=by, row_limit=16, max_name_column_width=60), file=sys.stderr)
 
     def saved(self, rows: int) -> tuple[float, float]:
         """Tokens of the timed steps as the padded layout runs them over those of trees: without padding, and with it.
@@ -351,7 +216,7 @@ class Bench:
         Args:
             rows: groups that are padded together.
         """
-        tree = [trees(groups, ROW_TOKENS, self.share) for groups in self.pairs.steps[1:]]
+        tree = [trees(groups, ROW_TOKENS, SHARE) for groups in self.pairs.steps[1:]]
         few = self.shape.few
         parts = [groups[at : at + rows] for groups in self.pairs.steps[1:] for at in range(0, few, rows)]
         plain = [trees(part, ROW_TOKENS, "none") for part in parts]
@@ -361,33 +226,45 @@ class Bench:
         return sum(batch.plain_tokens for batch in tree) / run, cells / run
 
 
-def main() -> None:
+def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", type=Path)
+    parser.add_argument("data")
     parser.add_argument("--shape", nargs="+", default=list(SHAPES), choices=SHAPES, metavar="SHAPE")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--precision", default="auto", choices=("auto", *PRECISIONS))
+    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
+    parser.add_argument("--size", default="12M", choices=SIZES, help="of the model, in parameters")
+    parser.add_argument("--times", type=int, default=1, help="so many times the groups in a step")
+    parser.add_argument("--profile", action="store_true", help="print what a step of trees does")
     parser.add_argument(
         "--clock", default="wall", choices=peers.CLOCKS, help="own: with --threads 1, on a busy machine"
     )
-    asked = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> None:
+    asked = options()
     torch.set_num_threads(asked.threads)
     peers.clock = peers.CLOCKS[asked.clock]
-    rows = {name: rows_of(asked.data, source) for name, source in SOURCES.items()}
-    tokenizer = train_tokenizer((SOURCES[name].text(row) for name in rows for row in rows[name]), 8192)
-    size = sum(value.numel() for value in llama(len(tokenizer)).parameters()) / 1e6
+    device = pick_device(asked.device)
+    where = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{asked.threads} threads"
+    size = sum(value.numel() for value in llama(asked.size).parameters()) / 1e6
     libraries = ", ".join(f"{name} {version(name)}" for name in ("trl", "transformers", "torch"))
-    print(f"{size:.1f}M parameters, vocabulary {len(tokenizer):,}, {asked.threads} threads, {libraries}")
-    print(
-        f"load before: {os.getloadavg()[0]:.2f} (1 min), {asked.rounds} rounds, {asked.clock} clock\n{HEAD}", flush=True
-    )
+    print(f"{size:.1f}M parameters, vocabulary {SIZES[asked.size]['vocab_size']:,}, {where}, {libraries}")
+    print(f"load before: {os.getloadavg()[0]:.2f} (1 min), {asked.rounds} rounds, {asked.clock} clock")
+    with tempfile.TemporaryDirectory() as folder:
+        tokenizer = tokenizer_of(asked.data, Path(folder))
+    print(HEAD, flush=True)
     precisions = [] if asked.precision == "auto" else [asked.precision]
     for name in asked.shape:
+        shape = SHAPES[name].times(asked.times)
         with tempfile.TemporaryDirectory() as folder:
-            bench = Bench(name, Path(folder), asked.rounds, tokenizer, rows[SHAPES[name].source])
-            precisions = precisions or list(dict.fromkeys(bench.faster()))
-            lines = bench.measure(precisions)
+            bench = Bench(name, shape, asked, tokenizer, Path(folder))
+            precisions = precisions or bench.faster()
+            lines = bench.measure(
+                precisions, shape.wanted_gpu if device.type == "cuda" else shape.wanted, asked.profile
+            )
         for line in lines:
             print(line, flush=True)
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter, process_time
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -18,8 +18,39 @@ clock = perf_counter
 
 Row = dict[str, str]
 """A pair's prompt, chosen and rejected."""
-Turn = Callable[[int, float], None]
-"""Told of each of TRL's steps: its number from 0 and its seconds. What it does is not part of TRL's time."""
+
+
+class Cost(NamedTuple):
+    """What a step takes."""
+
+    seconds: float
+    lifted: int
+    """Bytes by which it lifts the device's memory above what is held between steps; 0 on a CPU."""
+
+
+Turn = Callable[[int, Cost], None]
+"""Told of each of TRL's steps: its number from 0 and its cost. What it does is not part of TRL's time."""
+
+
+class Meter:
+    """Measures a step; a GPU is waited for at its start and at its end."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.gpu = device.type == "cuda"
+        self.held, self.began = 0, 0.0
+
+    def start(self) -> None:
+        if self.gpu:
+            torch.cuda.synchronize()
+            torch.cuda.reset_peak_memory_stats()
+            self.held = torch.cuda.memory_allocated()
+        self.began = clock()
+
+    def stop(self) -> Cost:
+        if self.gpu:
+            torch.cuda.synchronize()
+        seconds = clock() - self.began
+        return Cost(seconds, torch.cuda.max_memory_allocated() - self.held if self.gpu else 0)
 
 
 @dataclass(frozen=True)
@@ -40,7 +71,15 @@ class First:
 
 
 def train(
-    model: Any, tokenizer: Any, pairs: Any, step: int, micro: int, precision: str, folder: Path, turn: Turn
+    model: Any,
+    tokenizer: Any,
+    pairs: Any,
+    step: int,
+    micro: int,
+    precision: str,
+    folder: Path,
+    turn: Turn,
+    device: torch.device,
 ) -> First:
     """Train over the pairs once, in order: reference log-probs beforehand, no checkpointing, chunked head (always on).
 
@@ -61,13 +100,13 @@ def train(
             return torch.utils.data.SequentialSampler(self.train_dataset)
 
     class Turns(TrainerCallback):  # type: ignore[misc]
-        start = 0.0
+        meter = Meter(device)
 
         def on_step_begin(self, *_: object, **__: object) -> None:
-            self.start = clock()
+            self.meter.start()
 
         def on_step_end(self, _: object, state: Any, *__: object, **___: object) -> None:
-            turn(state.global_step - 1, clock() - self.start)
+            turn(state.global_step - 1, self.meter.stop())
 
     told = DPOConfig(
         output_dir=str(folder),
@@ -85,12 +124,12 @@ def train(
         max_length=4096,
         logging_steps=1,
         report_to=[],
-        use_cpu=True,
+        use_cpu=device.type == "cpu",
         bf16=precision == "bf16",
         fp16=False,
         save_strategy="no",
         disable_tqdm=True,
-        dataloader_pin_memory=False,
+        dataloader_pin_memory=device.type == "cuda",
     )
     trainer = InOrder(model=model, args=told, train_dataset=pairs, processing_class=tokenizer)
     trainer.remove_callback(PrinterCallback)

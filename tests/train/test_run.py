@@ -18,7 +18,7 @@ import torch
 
 from pairgen.errors import BadModel, NotFinite, NotPairs, OutOfMemory, OutputExists, RunMismatch, UsageError
 from pairgen.train import config as configs
-from pairgen.train import loop, losses
+from pairgen.train import losses, stopping
 from pairgen.train.run import resume, train
 
 
@@ -124,6 +124,21 @@ def test_trees_and_padded_rows_give_the_same_curve(tmp_path: Path, name: str, da
     assert abs(curves[0][-1] - curves[0][0]) > 1e-3
 
 
+@pytest.mark.slow
+def test_a_compiled_model_gives_the_same_losses(
+    pairs: Path, done: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its graphs are traced around attention, head and clock, and run as they are: no compiler is needed."""
+    compiles = torch.nn.Module.compile
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda self, **how: compiles(self, backend="eager", **how))
+    same: dict[str, Any] = {"sft_steps": 0, "steps": 2, "model": str(done / "sft" / "final")}
+    curves = []
+    for compiled in (False, True):
+        out = train(runs.config(pairs, tmp_path / str(compiled), compile=compiled, **same)).folder
+        curves.append([line["loss"] for line in lines(out)])
+    assert curves[1] == pytest.approx(curves[0], abs=1e-5)
+
+
 @pytest.mark.parametrize("changes", [{"micro_batch_size": 1}, {"reference": "online"}])
 def test_ways_that_give_the_same_losses(pairs: Path, done: Path, tmp_path: Path, changes: dict[str, Any]) -> None:
     """A batch in parts, a reference that is computed in every step: the same curve, to rounding."""
@@ -201,7 +216,7 @@ def test_ctrl_c_saves_the_step_and_says_how_to_go_on(pairs: Path, done: Path, tm
         if phase == "train" and step == 3:
             os.kill(os.getpid(), signal.SIGINT)
 
-    with pytest.raises(loop.Interrupted, match=r"after step [34] of 6, which is saved"):
+    with pytest.raises(stopping.Interrupted, match=r"after step [34] of 6, which is saved"):
         train(runs.config(pairs, tmp_path / "run"), progress=stop)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     resume(tmp_path / "run")

@@ -1,0 +1,120 @@
+"""Our trainer's step as benchmarks take it: laying out, scoring, backwards, clipping, AdamW."""
+
+import copy
+from collections import Counter
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import peers
+import torch
+from peers import Cost, First, Meter
+from workloads import Pairs
+
+from pairgen.train import reference
+from pairgen.train.batch import Batch
+from pairgen.train.groups import Group
+from pairgen.train.losses import LossOptions
+from pairgen.train.metrics import Sums, add
+from pairgen.train.scorer import Scorer
+from pairgen.train.scoring import Scoring
+from pairgen.train.tree import trees
+
+ROW_TOKENS = 8192
+
+
+class Ours:
+    """A model, its optimizer, and what is known of the reference."""
+
+    def __init__(self, model: Any, share: str, precision: str, chooses: bool, device: torch.device) -> None:
+        self.model = copy.deepcopy(model).to(device)
+        self.micro = 0
+        """Groups that go through the model at once; 0: all of a step."""
+        self.meter = Meter(device)
+        self.spent: Counter[str] = Counter()
+        """Seconds of each part of the timed steps."""
+        self.scoring = Scoring(
+            module=Scorer(self.model),
+            layout=partial(trees, row_tokens=ROW_TOKENS, share=share, pad=0),
+            device=device,
+            autocast=precision == "bf16",
+            loss="dpo",
+            options=LossOptions(beta=peers.BETA),
+            reference=None,
+            chooses=chooses,
+        )
+        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=peers.RATE, weight_decay=0.0, fused=True)
+
+    def know(self, pairs: Pairs, folder: Path) -> None:
+        """Compute the reference log-probs of all pairs: those of the model as it is."""
+
+        def score(groups: Sequence[Group]) -> tuple[Batch, torch.Tensor]:
+            batch = self.scoring.laid_out(groups)
+            with torch.no_grad():
+                return batch, self.scoring.tokens(batch)
+
+        reference.compute(pairs.groups, pairs.used, score, folder, 32)
+        self.scoring.reference = reference.Reference(reference.read(folder))
+
+    def step(self, groups: Sequence[Group]) -> First:
+        """One optimizer step over groups."""
+        size = self.micro or len(groups)
+        pairs = sum(group.pairs for group in groups)
+        sums: Sums = {}
+        for first in range(0, len(groups), size):
+            batch = self.scoring.laid_out(groups[first : first + size])
+            losses, found = self.scoring.losses(batch)
+            ((losses * batch.weight).sum() / pairs).backward()
+            sums = add(sums, found)
+        norm = float(torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0))
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        told = [float(sums[name][0] / sums[name][1]) for name in ("loss", "logps/chosen", "logps/rejected")]
+        return First(*told, norm)
+
+    def timed(self, groups: Sequence[Group]) -> Cost:
+        """What a step costs; where its time goes is added to ``spent``."""
+        clock = self.scoring.module.clock
+        self.meter.start()
+        clock.start(self.scoring.device)
+        self.step(groups)
+        self.spent += clock.stop()
+        return self.meter.stop()
+
+    def tune(self, groups: Sequence[Group], sizes: Sequence[int]) -> None:
+        """Take the micro-batch that is fastest."""
+        seconds = {}
+        for self.micro in sizes:
+            seconds[self.micro] = self.timed(groups).seconds
+        self.micro = min(seconds, key=seconds.__getitem__)
+        self.spent = Counter()
+
+    def flops(self, groups: Sequence[Group]) -> float:
+        """What the model has to compute for a step, forwards and backwards, without what is computed twice.
+
+        A product of a token with a weight is 2 forwards and 4 backwards; a query that sees a key, as many for each
+        number of a head, for the score and for the value.
+        """
+        batch = self.scoring.layout(groups)
+        config = self.model.config
+        matrices = [weight.numel() for name, weight in self.model.named_parameters() if weight.ndim == 2]
+        head = config.vocab_size * config.hidden_size  # tied to the embedding, which is no product
+        assert batch.ends is not None
+        column = torch.arange(batch.tokens.shape[1])
+        seen = int((batch.ends - column + 1).sum()) - (batch.tokens.numel() - batch.run_tokens)
+        products = (sum(matrices) - head) * batch.run_tokens + head * len(batch.score)
+        width = config.num_attention_heads * config.head_dim
+        return 6.0 * products + 12.0 * seen * width * config.num_hidden_layers
+
+
+def product_rate(device: torch.device, precision: str) -> float:
+    """Operations a second of a bare product of large matrices: the median of several."""
+    size, dtype = (8192, torch.bfloat16) if precision == "bf16" else (4096, torch.float32)
+    left, right = (torch.randn(size, size, device=device, dtype=dtype) for _ in range(2))
+    meter, seconds = Meter(device), []
+    for _ in range(12):
+        meter.start()
+        left @ right
+        seconds.append(meter.stop().seconds)
+    return 2.0 * size**3 / sorted(seconds[2:])[5]

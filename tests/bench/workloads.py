@@ -1,0 +1,154 @@
+"""What trainers are measured on: shapes of data, cut into steps of pairs, and models with random weights."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import peers
+import torch
+from peers import Row
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from pairgen.build import Options, build
+from pairgen.store import PairDataset
+from pairgen.train import data
+from pairgen.train.groups import Group, Groups
+from pairgen.train.tiny import train_tokenizer
+
+SAMPLE = "sample"
+FILES = {
+    "metamath": "metamath/GSM_AnsAug.json",
+    "arc": "arc/ARC-Challenge-Train.jsonl",
+    "hellaswag": "hellaswag/train_raw_first3368.jsonl.gz",
+}
+"""Rows of each dataset, in a folder of real ones."""
+
+
+def source(given: str, dataset: str) -> list[str]:
+    """Where ``build`` reads rows: ``given`` is a folder, or the word sample for rows that are made up."""
+    return [f"{SAMPLE}:4000" if given == SAMPLE else str(Path(given) / FILES[dataset])]
+
+
+class Shape(NamedTuple):
+    """A shape of data."""
+
+    dataset: str
+    options: Options
+    pairs: int
+    """Pairs of each group; groups that have more or fewer are left out."""
+    groups: int
+    """Groups of a step."""
+    few: int
+    """Groups of a step that TRL and the padded layout take."""
+    wanted: float = 0.0
+    """Pairs a second over TRL's, on two cores."""
+    wanted_gpu: float = 0.0
+
+    def times(self, factor: int) -> "Shape":
+        """The same with steps of so many times the groups."""
+        return self._replace(groups=self.groups * factor, few=self.few * factor)
+
+
+SHAPES = {
+    "metamath": Shape("metamath", Options(), 1, 16, 16, 2.9, 3.0),
+    "metamath, alpaca": Shape("metamath", Options(prompt_style="alpaca"), 1, 16, 16, 2.9, 3.0),
+    "metamath, 4 corruptions": Shape("metamath", Options(corruptions=4), 4, 4, 4),
+    "metamath, 5 shots": Shape("metamath", Options(shots=5), 1, 16, 4),
+    "arc": Shape("arc", Options(), 3, 16, 16, 6.5, 6.0),
+    "arc, 25 shots": Shape("arc", Options(shots=25), 3, 16, 2, 18.0),
+    "hellaswag": Shape("hellaswag", Options(), 3, 12, 12, 4.8, 6.0),
+    "hellaswag, 10 shots": Shape("hellaswag", Options(shots=10), 3, 16, 2, 18.0),
+}
+
+Size = dict[str, int]
+
+SIZES: dict[str, Size] = {
+    "12M": {
+        "vocab_size": 8192,
+        "hidden_size": 384,
+        "intermediate_size": 1024,
+        "num_hidden_layers": 5,
+        "num_attention_heads": 6,
+        "num_key_value_heads": 6,
+    },
+    "0.5B": {
+        "vocab_size": 151_936,
+        "hidden_size": 896,
+        "intermediate_size": 4864,
+        "num_hidden_layers": 24,
+        "num_attention_heads": 14,
+        "num_key_value_heads": 2,
+    },
+}
+"""Llamas by their parameters; the second has the measures of Qwen2.5-0.5B."""
+
+
+def llama(size: str) -> LlamaForCausalLM:
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        **SIZES[size],
+        max_position_embeddings=8192,
+        tie_word_embeddings=True,
+        pad_token_id=0,
+        bos_token_id=1,
+        eos_token_id=2,
+    )
+    return LlamaForCausalLM(config).train()
+
+
+def tokenizer_of(given: str, folder: Path) -> Any:
+    """A tokenizer of 8,192 tokens that has learnt prompts and chosen answers of all datasets."""
+
+    def texts() -> Iterator[str]:
+        for dataset in FILES:
+            built = build(dataset, folder / f"texts-{dataset}", source(given, dataset), Options())
+            for batch in built.splits["train"].batches(("prompt", "chosen")):
+                for row in batch.to_pylist():
+                    yield row["prompt"] + row["chosen"]
+
+    return train_tokenizer(texts(), 8192)
+
+
+class Pairs(NamedTuple):
+    """The pairs of a shape, step by step."""
+
+    groups: Groups
+    used: list[int]
+    """Which groups are taken."""
+    steps: list[list[Group]]
+    """Groups of each step."""
+    rows: dict[str, Row]
+    """Texts by pair."""
+
+    def texts(self, few: int, steps: int) -> Any:
+        """What TRL takes of the first groups of the first steps."""
+        keys = (key for groups in self.steps[:steps] for group in groups[:few] for key in group.keys)
+        return peers.dataset([self.rows[key] for key in keys])
+
+
+def pairs_of(shape: Shape, given: str, tokenizer: Any, steps: int, folder: Path) -> Pairs:
+    """Build all pairs and cut as many as are needed into steps, in an order drawn by a seed."""
+    wanted = shape.groups * steps
+    built = build(shape.dataset, folder / "pairs", source(given, shape.dataset), shape.options)
+    found = data.tokens_of(
+        [built], "train", tokenizer, folder / "tokens", chat="off", max_length=4096, told=lambda *_: None
+    )
+    assert found is not None
+    assert not found.drops
+    order = np.random.default_rng(0).permutation(len(found.groups)).tolist()
+    fitting = [index for index in order if found.groups.pairs[index] == shape.pairs][:wanted]
+    if len(fitting) < wanted:
+        raise SystemExit(f"{len(fitting)} groups of {shape.pairs} pairs, {wanted} are needed: take fewer --rounds")
+    taken = [found.groups[index] for index in fitting]
+    cut = [taken[first : first + shape.groups] for first in range(0, wanted, shape.groups)]
+    return Pairs(found.groups, fitting, cut, texts_by_pair(built))
+
+
+def texts_by_pair(built: PairDataset) -> dict[str, Row]:
+    names = ("prompt", "chosen", "rejected")
+    found = {}
+    for batch in built.splits["train"].batches(("pair_id", *names)):
+        for row in batch.to_pylist():
+            found[row["pair_id"]] = {name: row[name] for name in names}
+    return found
