@@ -54,9 +54,12 @@ class Visible:
         return self._blocks[window, split]
 
     def block_mask(self, window: int) -> BlockMask:
-        """For FlexAttention."""
+        """For FlexAttention: over all rows as one, so that what is compiled does not depend on their number."""
         if window not in self._block_masks:
-            self._block_masks[window] = block_mask(self.ends, self.positions, window)
+            rows, width = self.ends.shape
+            first = torch.arange(rows, device=self.ends.device)[:, None] * width
+            as_one = (self.ends + first).view(1, -1), self.positions.view(1, -1)
+            self._block_masks[window] = block_mask(*as_one, window)
         return self._block_masks[window]
 
     def dense(self, window: int = 0) -> Tensor:
@@ -218,26 +221,31 @@ _COMPILED: dict[str, Any] = {}
 
 
 def _flex(query: Tensor, key: Tensor, value: Tensor, scale: float, mask: BlockMask, cap: float) -> Tensor:
-    """FlexAttention, compiled once for all shapes."""
+    """FlexAttention over all rows as one, compiled once for all shapes.
+
+    What is compiled also depends on the order in memory and on what a tensor is a view of: it is given copies.
+    """
 
     def bent(score: Tensor, row: Tensor, head: Tensor, query: Tensor, key: Tensor) -> Tensor:  # noqa: ARG001
         return cap * torch.tanh(score / cap)
 
+    rows, heads, width, _ = query.shape
+    given = [values.transpose(1, 2).flatten(0, 1) for values in (query, key, value)]
     if torch.is_autocast_enabled(query.device.type):
-        dtype = torch.get_autocast_dtype(query.device.type)
-        query, key, value = query.to(dtype), key.to(dtype), value.to(dtype)
+        given = [values.to(torch.get_autocast_dtype(query.device.type)) for values in given]
+    given = [values.clone(memory_format=torch.contiguous_format) for values in given]
     if "flex" not in _COMPILED:
-        _COMPILED["flex"] = torch.compile(flex_attention, dynamic=True)
-    out: Tensor = _COMPILED["flex"](
-        query,
-        key,
-        value,
-        score_mod=bent if cap else None,
-        block_mask=mask,
-        scale=scale,
-        enable_gqa=query.shape[1] != key.shape[1],
-    )
-    return out.transpose(1, 2).contiguous()
+        _COMPILED["flex"] = torch.compile(over_tokens, dynamic=True)
+    how = {"score_mod": bent if cap else None, "block_mask": mask, "scale": scale, "enable_gqa": heads != key.shape[1]}
+    out: Tensor = _COMPILED["flex"](*given, **how)
+    return out.reshape(rows, width, heads, -1)
+
+
+def over_tokens(query: Tensor, key: Tensor, value: Tensor, **how: Any) -> Tensor:
+    """[T, H, D] FlexAttention of queries [T, H, D] to keys and values [T, K, D]."""
+    given = [values.transpose(0, 1)[None] for values in (query, key, value)]
+    out: Tensor = flex_attention(*given, **how)
+    return out[0].transpose(0, 1)
 
 
 AttentionInterface.register(NAME, attention)

@@ -9,7 +9,8 @@ from groups import VOCABULARY, group, random_groups
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
-from torch.nn.attention.flex_attention import create_block_mask, flex_attention
+from torch._dynamo.testing import CompileCounterWithBackend
+from torch.nn.attention.flex_attention import create_block_mask
 from trees import MODELS, SMALL, assert_equal_passes, families, model_of, passed
 
 from pairgen.errors import BadModel
@@ -215,7 +216,7 @@ def test_flex_attention_forwards_equals_one_dense_mask(
     window: int, cap: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As on a GPU, but not compiled: there is no backward pass on a CPU."""
-    monkeypatch.setitem(attention._COMPILED, "flex", flex_attention)
+    monkeypatch.setitem(attention._COMPILED, "flex", attention.over_tokens)
     batch = trees(some_kinds(6) * 3, 150, "shots")
     assert batch.ends is not None
     assert batch.positions is not None
@@ -227,6 +228,30 @@ def test_flex_attention_forwards_equals_one_dense_mask(
     wide = [values.repeat_interleave(2, 1) for values in (key, value)]
     expected = segments.softmaxed(query, *wide, visible.dense(window), 0.3, cap).transpose(1, 2)
     assert torch.allclose(found, expected, atol=1e-5)
+
+
+def test_flex_attention_is_compiled_once_for_all_shapes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the number of rows and tokens; traced only, since compilers for a CPU do not take it."""
+    torch._dynamo.reset()
+    traced = CompileCounterWithBackend("eager")
+    monkeypatch.setitem(attention._COMPILED, "flex", torch.compile(attention.over_tokens, dynamic=True, backend=traced))
+    shapes = set()
+    for seed, count, row_tokens in ((0, 20, 600), (1, 30, 400), (2, 40, 512), (3, 9, 900)):
+        batch = trees(random_groups(seed, count, length=30), row_tokens, "group")
+        assert batch.ends is not None
+        assert batch.positions is not None
+        rows, width = batch.tokens.shape
+        query, key, value = (torch.randn(rows, heads, width, 8) for heads in (4, 2, 2))
+        with torch.no_grad():
+            visible = Visible(batch.ends, batch.positions)
+            found = attention._flex(query, key, value, 0.3, visible.block_mask(0), 0.0)
+        wide = [values.repeat_interleave(2, 1) for values in (key, value)]
+        expected = segments.softmaxed(query, *wide, visible.dense(), 0.3, 0.0).transpose(1, 2)
+        assert torch.allclose(found, expected, atol=1e-5)
+        shapes.add((rows, width))
+    assert len({rows for rows, _ in shapes}) > 1
+    assert len({width for _, width in shapes}) > 2
+    assert traced.frame_count == 1
 
 
 @pytest.mark.parametrize(
