@@ -14,7 +14,7 @@ import xxhash
 from pairgen.arithmetic.corrupt import corrupt
 from pairgen.arithmetic.draws import Draws
 from pairgen.arithmetic.solution import Proof, Solution
-from pairgen.arithmetic.steps import Step, Steps
+from pairgen.arithmetic.steps import Step
 from pairgen.builders import BUILDERS, CORRUPTIONS
 from pairgen.builders.builder import MAX_LENGTH, clean_text
 from pairgen.builders.gsm8k import strip_marks
@@ -84,10 +84,7 @@ def explain(
 def _solution(text: str) -> Solution:
     """The solution as the engine takes it; marks are gone from the text, and their results are the steps."""
     plain, marked = strip_marks(text)
-    solution = solution_of(plain)
-    if marked:
-        solution.steps = Steps([step for step in marked if step.stop <= solution.stop])
-    return solution
+    return solution_of(plain, marked or None)
 
 
 def _checked(solution: Solution, step: Step) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from pairgen.arithmetic.evaluate import states
 from pairgen.arithmetic.numbers import Literal, Ratio, equal, lowest_terms, parse
 from pairgen.arithmetic.places import Place, given_values, outside_calculations
 from pairgen.arithmetic.solution import Proof, Solution, is_supposed
-from pairgen.arithmetic.steps import Step
+from pairgen.arithmetic.steps import Step, step_of, written
 from pairgen.arithmetic.wrong import CORRUPTIONS, Draw
 from pairgen.edits import Edit
 from pairgen.records import Drop, Rejection
@@ -72,7 +72,7 @@ def _use(
 def _kinds(solution: Solution, question: str, draws: Draws) -> Iterator[Iterable[Place]]:
     """All places, kind by kind in the order of preference; in a kind in random order, each found as it is asked for."""
     waiting: dict[str, list[Place]] = {}
-    total = len(solution.steps)
+    total = len(solution.found)
     inner = total - _final(solution)
     yield _proved(solution, list(range(1, inner + 1)), "", question, draws, waiting)
     yield _proved(solution, list(range(inner + 1, total + 1)), "last-result", question, draws, waiting)
@@ -92,10 +92,10 @@ def _proved(
     waiting: dict[str, list[Place]],
 ) -> Iterator[Place]:
     """The provable ones of some steps; the others wait, by rank."""
-    steps = solution.steps
+    found = solution.found
     for _ in range(min(len(numbers), MAX_LOOKED_AT)):
         number = numbers.pop(draws.below(len(numbers))) if len(numbers) > 1 else numbers.pop()
-        place = _place(solution, steps[number - 1], number, strategy)
+        place = _place(solution, step_of(found[number - 1]), number, strategy)
         if place is None:
             continue
         if place.proof is None:
@@ -137,14 +137,14 @@ def _rank(place: Place, question: str, solution: Solution) -> str:
 
 def _final(solution: Solution) -> int:
     """How many results at the end state the final answer; the last counts as such if the answer is no number."""
-    steps, answer = solution.steps, solution.answer
+    found, answer = solution.found, solution.answer
     if answer is None:
-        return min(1, len(steps))
-    for count in range(len(steps)):
-        stated = parse(steps.written(-1 - count, solution.text))
+        return min(1, len(found))
+    for count in range(len(found)):
+        stated = parse(written(found[-1 - count], solution.text))
         if stated is None or not _same_size(stated, answer):
             return count
-    return len(steps)
+    return len(found)
 
 
 def _same_size(literal: Literal, value: Ratio) -> bool:
@@ -202,7 +202,7 @@ def _rejection(solution: Solution, place: Place, wrong: Literal) -> Rejection:
     text = solution.text
     corrupted = str(wrong)
     return Rejection(
-        text[:start] + corrupted + text[stop:],
+        f"{text[:start]}{corrupted}{text[stop:]}",
         Edit(start, stop, start + len(corrupted)),
         text[start:stop],
         corrupted,
@@ -213,5 +213,5 @@ def _rejection(solution: Solution, place: Place, wrong: Literal) -> Rejection:
         reason,
         strategy,
         number,
-        len(solution.steps) if number else None,
+        len(solution.found) if number else None,
     )

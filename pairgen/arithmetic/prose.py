@@ -11,9 +11,9 @@ from functools import lru_cache
 
 from pairgen.arithmetic import plain, sentence, units
 from pairgen.arithmetic.numbers import NUMBER
-from pairgen.arithmetic.plain import CURRENCY, OPERATOR
+from pairgen.arithmetic.plain import CURRENCY, OPERATOR, WINDOW
 from pairgen.arithmetic.reasons import Unreadable
-from pairgen.arithmetic.steps import Step
+from pairgen.arithmetic.steps import Found, Step
 
 _GOES_ON = (  # not a result if the expression goes on: `= 16 * $47`, `= 75/x`, `= 3 x 4`, `= 2(5)`, `= 8x`, `= 1,5`
     rf"(?: *{OPERATOR}| *x(?= *[\d$(])) *(?:[\d$€£(.]|[a-zA-Z]\b)|[(^_]|(?!k [a-z])[a-fijknp-zA-KN-Z]\b"
@@ -53,9 +53,9 @@ _HALF = re.compile(
 _MARK = re.compile(rf"(<<([^<>\n]*)=[^<>=\n]*>>)(?: ?{CURRENCY}? ?({_PLAIN_LITERAL})( ?%)?)?", re.ASCII)
 _NUMBERS = re.compile(NUMBER, re.ASCII)
 _NAME = re.compile(r"(?<![\w)}\\^_*/+-])(?<![\d+*/^×·-] )\$?([A-Z](?=[a-z]+ ?\Z)|[A-Za-z](?= ?\Z))[a-z]* ?\Z", re.ASCII)
-_STATED = re.compile(
-    rf"=(?:[\d .$()*/+×÷%-]{{1,60}}=){{0,4}} ?(?:{CURRENCY} ?)?({_PLAIN_LITERAL})(?: ?{CURRENCY})?( ?%)?"
-    rf"(?![A-Za-z]|{_GOES_ON}| *=)",
+_STATED = re.compile(  # behind a letter, where the rest is worth looking at
+    r"=(?:(?<=[A-Za-z]=)|(?<=[A-Za-z] =))(?:[\d .$()*/+×÷%-]{1,60}=){0,4}"
+    rf" ?(?:{CURRENCY} ?)?({_PLAIN_LITERAL})(?: ?{CURRENCY})?( ?%)?(?![A-Za-z]|{_GOES_ON}| *=)",
     re.ASCII,
 )
 
@@ -81,23 +81,20 @@ _VALUE_OF = re.compile(
 )
 
 
-def find(text: str, end: int) -> "list[re.Match[str] | Step]":
+def find(text: str, end: int) -> list[Found]:
     """All results before ``end``, in order.
 
     Worked example: in ``"He pays 3 * $1,500 = $4,500."`` the result is ``4,500``. Read backwards from the equals sign,
     `` 005,1$ * 3 syap eH`` begins with two operands joined by ``*``.
     """
-    found: list[re.Match[str] | Step] = []
-    starts_bare, starts = plain.starts_bare, plain.starts
-    signs = 0
+    found: list[Found] = []
     doubtful: list[re.Match[str]] = []
+    starts_bare, starts = plain.starts_bare, plain.starts
+    backwards = text[:end][::-1]
     for result in _RESULT.finditer(text, 0, end):
         sign = result.start()
-        signs += 1
-        if not sign:
-            continue
-        near = text[sign - 1 : sign - 65 if sign > 64 else None : -1]  # `backwards`, without the price of a call
-        if starts_bare(near) or starts(plain.backwards(text, sign)) or _is_calculation(text, sign):
+        at = end - sign
+        if starts_bare(backwards, at, at + 64) or starts(backwards, at, at + WINDOW) or _is_calculation(text, sign):
             found.append(result)
         else:
             doubtful.append(result)
@@ -106,7 +103,7 @@ def find(text: str, end: int) -> "list[re.Match[str] | Step]":
         more.extend(_stated_steps(text, doubtful))
         more.extend(_converted_steps(text, doubtful))
         more.extend(_named_steps(text, doubtful))
-    if text.count("=", 0, end) > signs:
+    if text.count("=", 0, end) > len(found) + len(doubtful):
         more.extend(_negated_steps(text, end))
         more.extend(_linear_steps(text, end))
         more.extend(_worked_out_steps(text, end))
@@ -129,16 +126,18 @@ def find(text: str, end: int) -> "list[re.Match[str] | Step]":
         more.extend(_marked_steps(marks))
     if not more:
         return found
-    by_start: dict[int, re.Match[str] | Step] = {
-        result.start(1) if isinstance(result, re.Match) else result.start: result for result in found
-    }
+    by_start: dict[int, Found] = {_start(result): result for result in found}
     by_start.update((step.start, step) for step in more)
     return [by_start[start] for start in sorted(by_start)]
 
 
-def _inside(step: re.Match[str] | Step, marks: list[re.Match[str]], starts: list[int]) -> bool:
+def _start(found: Found) -> int:
+    return found.start if isinstance(found, Step) else found.start(1)
+
+
+def _inside(found: Found, marks: list[re.Match[str]], starts: list[int]) -> bool:
     """Whether a result stands in a mark; ``starts`` are those of the marks."""
-    start = step.start if isinstance(step, Step) else step.start(1)
+    start = _start(found)
     before = bisect_right(starts, start) - 1
     return before >= 0 and start < marks[before].end(1)
 
@@ -234,7 +233,7 @@ def _linear_steps(text: str, end: int) -> Iterator[Step]:
         if found is None:
             continue
         letter = found["x"] or found["x2"]
-        left = text[max(text.rfind("\n", 0, sign), text.rfind("=", 0, sign), sign - plain.WINDOW) + 1 : sign]
+        left = text[max(text.rfind("\n", 0, sign), text.rfind("=", 0, sign), sign - WINDOW) + 1 : sign]
         if not re.search(rf"(?<![A-Za-z]){letter}(?![A-Za-z])", left) or not _is_calculation(text, sign):
             continue
         for group in ("a", "b", "b2", "a2"):

@@ -188,8 +188,8 @@ class _Reader:
                 self.depth -= 1
                 self.pieces.append("(")
                 self.unknown = False
-            elif (kind in _NUMBERS or text in _CLOSE or (text in self.values and text not in FUNCTIONS)) and (
-                self.unknown or self.pieces[-1][0] == "("
+            elif (self.unknown or self.pieces[-1][0] == "(") and (
+                kind in _NUMBERS or text in _CLOSE or (text in self.values and text not in FUNCTIONS)
             ):  # 5x, (2)(3), x(4)
                 if kind == "word" and text in "xX" and self.is_times() and (token.spaced or self.tokens[-2].spaced):
                     self.tokens.pop()

@@ -5,7 +5,7 @@ Unknowns are replaced by the values that the solution itself ends with: ``5x + 3
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property, lru_cache
 from typing import NamedTuple
 
@@ -25,7 +25,7 @@ from pairgen.arithmetic.reasons import (
     TOO_LARGE,
     Unreadable,
 )
-from pairgen.arithmetic.steps import Step, Steps
+from pairgen.arithmetic.steps import Found, Step, step_of
 
 CHOICES = 3
 """Choices of values for unknowns that have none, under each of which a side must come out the same."""
@@ -78,28 +78,27 @@ def judge(expression: str, result: Literal, percent: bool, substituted: bool = F
 
 
 class Solution:
-    """A solution whose reasoning ends at ``stop``; ``answer`` is the value of its final answer, if that is a number."""
+    """A solution whose reasoning ends at ``stop``; ``answer`` is the value of its final answer, if that is a number.
 
-    def __init__(self, text: str, stop: int, answer: Ratio | None = None) -> None:
+    ``found`` are the results stated in the reasoning, unless the source itself marks them.
+    """
+
+    def __init__(self, text: str, stop: int, answer: Ratio | None = None, marked: Sequence[Step] | None = None) -> None:
         self.text = text
         self.stop = stop
         self.answer = answer
         self.is_latex = "\\" in text
         self.visible = formulas.masked(text)
-        self._steps: Steps | None = None
+        self.found: Sequence[Found]
+        if marked is not None:
+            self.found = [step for step in marked if step.stop <= stop]
+        else:
+            self.found = formulas.find(self.visible, stop) if self.is_latex else prose.find(self.visible, stop)
 
     @property
-    def steps(self) -> Steps:
-        """The results stated in the reasoning."""
-        if self._steps is None:
-            found = formulas.find(self.visible, self.stop) if self.is_latex else prose.find(self.visible, self.stop)
-            self._steps = Steps(found)
-        return self._steps
-
-    @steps.setter
-    def steps(self, steps: Steps) -> None:
-        """Results that the source itself marks."""
-        self._steps = steps
+    def steps(self) -> list[Step]:
+        """The results, in order."""
+        return [step_of(found) for found in self.found]
 
     @cached_property
     def values(self) -> Mapping[str, str]:

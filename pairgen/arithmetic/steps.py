@@ -1,8 +1,7 @@
 """What a stated result is: a place in a text, and how the calculation in front of it can be had."""
 
 import re
-from collections.abc import Sequence
-from typing import NamedTuple, overload
+from typing import NamedTuple
 
 
 class Step(NamedTuple):
@@ -26,34 +25,18 @@ class Step(NamedTuple):
     side_stop: int = -1
 
 
-class Steps(Sequence[Step]):
-    """The results found in a text, in order. Each becomes a ``Step`` when it is asked for: few ever are."""
-
-    __slots__ = ("_found",)
-
-    def __init__(self, found: "Sequence[re.Match[str] | Step]") -> None:
-        self._found = found
-
-    def __len__(self) -> int:
-        return len(self._found)
-
-    def written(self, index: int, text: str) -> str:
-        """The literal of a step, as written in the text they were found in."""
-        found = self._found[index]
-        return text[found.start : found.stop] if isinstance(found, Step) else found.group(1)
-
-    @overload
-    def __getitem__(self, index: int) -> Step: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Step]: ...
-    def __getitem__(self, index: int | slice) -> Step | list[Step]:
-        if isinstance(index, slice):
-            return [_step(result) for result in self._found[index]]
-        return _step(self._found[index])
+Found = re.Match[str] | Step
+"""A result as it was found: most are the match of a pattern whose groups are the literal and its percent sign."""
 
 
-def _step(result: "re.Match[str] | Step") -> Step:
-    if isinstance(result, Step):
-        return result
-    start, stop = result.span(1)
-    return Step(start, stop, result.group(2) is not None, result.start())
+def step_of(found: Found) -> Step:
+    """The step that a result is; made only when it is asked for, since few ever are."""
+    if isinstance(found, Step):
+        return found
+    start, stop = found.span(1)
+    return Step(start, stop, found.group(2) is not None, found.start())
+
+
+def written(found: Found, text: str) -> str:
+    """The literal of a result, as written in the text it was found in."""
+    return text[found.start : found.stop] if isinstance(found, Step) else found.group(1)

@@ -7,8 +7,7 @@ from typing import Any
 from pairgen.arithmetic.corrupt import corrupt
 from pairgen.arithmetic.draws import Draws
 from pairgen.arithmetic.numbers import NUMBER
-from pairgen.arithmetic.solution import Solution
-from pairgen.arithmetic.steps import Step, Steps
+from pairgen.arithmetic.steps import Step
 from pairgen.arithmetic.wrong import CORRUPTIONS
 from pairgen.builders.builder import Builder, Example, Wanted, clean_text
 from pairgen.builders.metamath import solution_of
@@ -64,8 +63,7 @@ def read(row: Mapping[str, Any]) -> Example | Drop:
 
 def reject(example: Example, draws: Draws, wanted: Wanted) -> list[Rejection] | Drop:
     """Corrupted solutions, one marked result of each."""
-    solution: Solution = solution_of(example.answer)
-    solution.steps = Steps([step for step in example.detail if step.stop <= solution.stop])
+    solution = solution_of(example.answer, example.detail)
     return corrupt(solution, example.question, draws, CORRUPTIONS[wanted.corruption].draw, wanted.corruptions)
 
 

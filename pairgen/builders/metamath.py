@@ -4,7 +4,7 @@ Rows are those of ``meta-math/MetaMathQA``. A response ends ``#### 32\\nThe answ
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -12,6 +12,7 @@ from pairgen.arithmetic.corrupt import corrupt
 from pairgen.arithmetic.draws import Draws
 from pairgen.arithmetic.numbers import LATEX_FRACTION, LATEX_NUMBER, Ratio, parse
 from pairgen.arithmetic.solution import Solution
+from pairgen.arithmetic.steps import Step
 from pairgen.arithmetic.wrong import CORRUPTIONS
 from pairgen.builders.builder import Builder, Example, Wanted, clean_text
 from pairgen.records import Drop, Rejection
@@ -56,10 +57,13 @@ def read(row: Mapping[str, Any]) -> Example | Drop:
     return Example(question, answer, source, f"{source}\0{question}\0{answer}", topic, row)
 
 
-def solution_of(response: str) -> Solution:
-    """A response as the engine takes it: nothing from the final-answer lines on is touched."""
+def solution_of(response: str, marked: Sequence[Step] | None = None) -> Solution:
+    """A response as the engine takes it: nothing from the final-answer lines on is touched.
+
+    ``marked`` are its results where the source says them; else they are searched for.
+    """
     stop = reasoning_stop(response)
-    return Solution(response, stop, final_answer(response[stop:]))
+    return Solution(response, stop, final_answer(response[stop:]), marked)
 
 
 def reject(example: Example, draws: Draws, wanted: Wanted) -> list[Rejection] | Drop:

@@ -129,13 +129,6 @@ def test_nothing_from_stop_on_is_found() -> None:
     assert [text[step.start : step.stop] for step in solution.steps] == ["2"]
 
 
-def test_steps_are_a_sequence() -> None:
-    steps = Solution("1 + 1 = 2, 2 + 2 = 4, x + 3 = 6", 31).steps
-    assert len(steps) == 3
-    assert [*steps] == steps[0:3] == [steps[0], steps[1], steps[-1]]
-    assert [steps.written(at, "1 + 1 = 2, 2 + 2 = 4, x + 3 = 6") for at in (0, 1, -1)] == ["2", "4", "6"]
-
-
 @given(
     st.integers(0, 99_999),
     st.sampled_from(["+", "-", "*", "/", "x", "×", "÷"]),
