@@ -27,13 +27,20 @@ class _Level(NamedTuple):
 def evaluate(expression: str) -> Ratio | None:
     """Value of an expression over ``+ - * / ( )`` and decimal literals; with ``** sqrt pi`` too, where it is rational.
 
+    Returns None for anything that is not such an expression, for a division by zero, and for an expression over
+    ``MAX_LENGTH``.
+    """
+    return _value(expression) if len(expression) <= MAX_LENGTH else None
+
+
+@lru_cache(1 << 14)
+def _value(expression: str) -> Ratio | None:
+    """The same of an expression that is short enough; kept, since an equation is solved by trials that come again.
+
     One pass, left to right: a sum so far, and the product now being built, kept apart until a ``+`` or ``-`` closes it.
     A minus is carried by the product's sign. Only what fails here is tried as an expression with powers and roots, so
-    that those cost the others nothing. Returns None for anything that is not such an expression, for a division by
-    zero, and for an expression over ``MAX_LENGTH``.
+    that those cost the others nothing.
     """
-    if len(expression) > MAX_LENGTH:
-        return None
     outside: list[_Level] = []
     total: Ratio = (0, 1)
     product: Ratio = (1, 1)
@@ -74,7 +81,6 @@ def evaluate(expression: str) -> Ratio | None:
     return _with_powers(expression) if operator or outside else _add(total, product)
 
 
-@lru_cache(1 << 12)
 def _with_powers(expression: str) -> Ratio | None:
     """The value of what is no plain expression, if powers, roots or pi are why, and they leave a rational."""
     if "**" not in expression and "sqrt" not in expression and "pi" not in expression:

@@ -72,7 +72,8 @@ class _Token(NamedTuple):
 
 def before(text: str, sign: int) -> str:
     """What a calculation that ends at ``sign`` can reach back to: its line, or all that a sum goes on over."""
-    start = max(sign - WINDOW, text.rfind("=", max(0, sign - WINDOW), sign) + 1, 0)
+    start = max(0, sign - WINDOW)
+    start = max(start, text.rfind("=", start, sign) + 1)
     line = text.rfind("\n", start, sign)
     while line > start and (text[start:line].rstrip()[-1:] in _GOING_ON or text[line:sign].lstrip()[:1] in _GOING_ON):
         line = text.rfind("\n", start, line)
@@ -99,15 +100,13 @@ def read(window: str, values: Mapping[str, str], *, single: bool = False) -> str
 @lru_cache(1 << 12)
 def _tokens(window: str) -> tuple[_Token, ...]:
     """Taken apart; kept, since the same text is read for several values of its unknowns."""
-    return tuple(
-        _Token(
-            "word" if match.lastgroup == "label" else str(match.lastgroup),
-            match.group(),
-            window[match.end() : match.end() + 1] == " ",
-        )
-        for match in _TOKEN.finditer(window)
-        if match.lastgroup not in ("nothing", "hyphen")
-    )
+    tokens = []
+    for match in _TOKEN.finditer(window):
+        kind = match.lastgroup
+        if kind != "nothing" and kind != "hyphen":
+            spaced = window.startswith(" ", match.end())
+            tokens.append(_Token("word" if kind == "label" else str(kind), match.group(), spaced))
+    return tuple(tokens)
 
 
 class _Reader:
