@@ -13,7 +13,8 @@ import xxhash
 
 from pairgen.arithmetic.corrupt import corrupt
 from pairgen.arithmetic.draws import Draws
-from pairgen.arithmetic.solution import Proof, Solution
+from pairgen.arithmetic.proof import Proof
+from pairgen.arithmetic.solution import Solution
 from pairgen.arithmetic.steps import Step
 from pairgen.builders import BUILDERS, CORRUPTIONS
 from pairgen.builders.builder import MAX_LENGTH, clean_text

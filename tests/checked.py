@@ -1,6 +1,7 @@
 """What the engine makes of a text, as short lists that tables of tests can hold."""
 
-from pairgen.arithmetic.solution import Proof, Solution
+from pairgen.arithmetic.proof import Proof
+from pairgen.arithmetic.solution import Solution
 
 
 def checked(text: str, answer: tuple[int, int] | None = None) -> list[tuple[str, str]]:

@@ -7,7 +7,8 @@ from pairgen.arithmetic.draws import Draws
 from pairgen.arithmetic.evaluate import states
 from pairgen.arithmetic.numbers import Literal, Ratio, equal, lowest_terms, parse
 from pairgen.arithmetic.places import Place, given_values, outside_calculations
-from pairgen.arithmetic.solution import Proof, Solution, is_supposed
+from pairgen.arithmetic.proof import Proof
+from pairgen.arithmetic.solution import Solution, is_supposed
 from pairgen.arithmetic.steps import Step, step_of, written
 from pairgen.arithmetic.wrong import CORRUPTIONS, Draw
 from pairgen.edits import Edit

@@ -9,9 +9,10 @@ from typing import NamedTuple
 from pairgen.arithmetic import formulas
 from pairgen.arithmetic.draws import Draws
 from pairgen.arithmetic.numbers import LATEX_FRACTION, LATEX_NUMBER, NUMBER, Literal, lowest_terms, parse
+from pairgen.arithmetic.proof import Proof
 from pairgen.arithmetic.reasons import STATED
 from pairgen.arithmetic.sentence import NUMBER_WORDS
-from pairgen.arithmetic.solution import Proof, Solution, is_supposed
+from pairgen.arithmetic.solution import Solution, is_supposed
 
 MAX_OUTSIDE = 4096
 """Numbers outside calculations that are looked at."""

@@ -6,14 +6,13 @@ Unknowns are replaced by the values that the solution itself ends with: ``5x + 3
 
 import re
 from collections.abc import Mapping, Sequence
-from functools import cached_property, lru_cache
-from typing import NamedTuple
+from functools import cached_property
 
 from pairgen.arithmetic import formulas, latex, prose, sentence
-from pairgen.arithmetic.evaluate import evaluate, states
-from pairgen.arithmetic.latex import bracketed
+from pairgen.arithmetic.evaluate import evaluate
 from pairgen.arithmetic.numbers import Literal, Ratio, equal, lowest_terms, parse
-from pairgen.arithmetic.plain import calculation_before, plain
+from pairgen.arithmetic.plain import calculation_before
+from pairgen.arithmetic.proof import ONE_NUMBER, Proof, judge, prove
 from pairgen.arithmetic.reasons import (
     NO_ARITHMETIC,
     NO_CALCULATION,
@@ -22,59 +21,13 @@ from pairgen.arithmetic.reasons import (
     NOT_TRUE,
     OTHER_VALUE,
     STATED,
-    TOO_LARGE,
     Unreadable,
 )
 from pairgen.arithmetic.steps import Found, Step, step_of
+from pairgen.arithmetic.unknowns import CHOICES, Chosen, Noting, as_operand, minus, place_of, said_with
 
-CHOICES = 3
-"""Choices of values for unknowns that have none, under each of which a side must come out the same."""
 MAX_EQUATIONS = 8
 """Equations looked at to find where the value of an unknown comes from, the nearest first."""
-
-
-class Proof(NamedTuple):
-    """What exact arithmetic says of a stated result.
-
-    ``expression`` is in ASCII, ``value`` its exact value in the literal's unit, ``stated`` that of the literal as p/q
-    (the two differ where the result is rounded). ``substituted`` says that unknowns were replaced by their values.
-    """
-
-    expression: str
-    value: Ratio
-    stated: str
-    substituted: bool = False
-
-
-@lru_cache(1 << 16)
-def prove(calculation: str, literal: str, percent: bool) -> Proof | None:
-    """Recompute a calculation in plain text; None unless ``literal`` states its result rightly.
-
-    Answers are kept: MetaMath asks each question some 26 times, so most calculations come again and again.
-    """
-    result = parse(literal)
-    if result is None:
-        return None
-    proof = judge(plain(calculation), result, percent)
-    return proof if isinstance(proof, Proof) else None
-
-
-def judge(expression: str, result: Literal, percent: bool, substituted: bool = False) -> Proof | str:
-    """Whether ``result`` states the value of an expression; the reason if not.
-
-    A result with a percent sign is read first as hundredths (``1/4 = 25%``: ``100*(1/4)`` is 25), then as the bare
-    number (``1/4 * 100 = 25%``), so that ``expression`` always has the value of the literal as it is written.
-    """
-    if _ONE_NUMBER.fullmatch(expression):
-        return NO_CALCULATION
-    value = evaluate(expression)
-    if value is None:
-        return TOO_LARGE if len(expression) > 300 else NOT_EXACT
-    stated = lowest_terms(result.value)
-    hundredfold = (value[0] * 100, value[1])
-    if percent and states(result, hundredfold):
-        return Proof(f"100*({expression})", hundredfold, stated, substituted)
-    return Proof(expression, value, stated, substituted) if states(result, value) else NOT_TRUE
 
 
 class Solution:
@@ -105,7 +58,7 @@ class Solution:
         """The unknowns' values in ASCII arithmetic: what is stated of each last, and the answer for x if nothing is."""
         values = {}
         if self.answer is not None:
-            values.update(dict.fromkeys("xX", _ascii(self.answer)))
+            values.update(dict.fromkeys("xX", as_operand(self.answer)))
         stated = [
             (step.unknown, self.text[step.start : step.stop], step.negated)
             for step in (self.steps if self.is_latex else ())
@@ -116,7 +69,7 @@ class Solution:
             literal = parse(written)
             if literal is not None:
                 top, bottom = literal.value
-                values[letter] = _ascii((-top if negated else top, bottom))
+                values[letter] = as_operand((-top if negated else top, bottom))
         return values
 
     def check(self, step: Step) -> Proof | str:
@@ -124,7 +77,7 @@ class Solution:
         if step.sign < 0:
             proof = prove(step.marked, self.text[step.start : step.stop], step.percent)
             if proof is None:
-                return NO_CALCULATION if _ONE_NUMBER.fullmatch(step.marked) else NOT_TRUE
+                return NO_CALCULATION if ONE_NUMBER.fullmatch(step.marked) else NOT_TRUE
             return proof
         if not self.is_latex and not step.negated and not step.unknown:
             calculation = calculation_before(self.text, step.sign)
@@ -156,13 +109,13 @@ class Solution:
 
         If an unknown has no value, the calculation may still be of one value for all: ``\frac{x}{2x}`` is a half.
         """
-        used = _Noting(self.values)
+        used = Noting(self.values)
         try:
             return self._left(sign, used), bool(used.asked)
         except Unreadable as unreadable:
             if str(unreadable) != NO_VALUE or result is None:
                 raise
-        found = [self._left(sign, _Chosen(self.values, choice)) for choice in range(CHOICES)]
+        found = [self._left(sign, Chosen(self.values, choice)) for choice in range(CHOICES)]
         for expression in found:
             value = evaluate(expression)
             if value is None or not equal(value, result.value):
@@ -178,7 +131,7 @@ class Solution:
                 if "\\" in side.replace("\\$", ""):
                     raise
                 return sentence.read(sentence.before(self.text, sign), values, single=single)
-            if not single and _ONE_NUMBER.fullmatch(expression):
+            if not single and ONE_NUMBER.fullmatch(expression):
                 raise Unreadable(NO_CALCULATION)
             return expression
         return sentence.read(sentence.before(self.text, sign), values, single=single)
@@ -213,7 +166,7 @@ class Solution:
     def _ends_otherwise(self, step: Step, literal: Literal) -> bool:
         """Whether another value than this is the last of its unknown: one of two roots, or another case."""
         top, bottom = literal.value
-        return self.values.get(step.unknown) != _ascii((-top if step.negated else top, bottom))
+        return self.values.get(step.unknown) != as_operand((-top if step.negated else top, bottom))
 
     def _collected(self, step: Step) -> str:
         """The number that has to stand in the place of one of several on the right for the sides to be equal.
@@ -225,10 +178,10 @@ class Solution:
         literal = parse(self.text[step.start : step.stop])
         found = []
         for choice in range(CHOICES):
-            values = _Chosen(self.values, choice)
+            values = Chosen(self.values, choice)
             left = self._left(step.sign, values, single=True)
             zero, one, two = (self._right_with(trial, step, values) for trial in "012")
-            expression = _place_of(left, zero, one, two)
+            expression = place_of(left, zero, one, two)
             value = evaluate(f"-({expression})" if step.negated else expression)
             if value is None:
                 raise Unreadable(NOT_EXACT)
@@ -261,30 +214,30 @@ class Solution:
         """
         gaps = []
         for trial in trials:
-            used = _Noting({**self.values, letter: trial})
+            used = Noting({**self.values, letter: trial})
             left = self._left(sign, used, single=True)
-            beside = _Noting({**self.values, letter: trial})
+            beside = Noting({**self.values, letter: trial})
             right = self._side(self.text[sign + 1 : end], beside)
             if letter not in used.asked | beside.asked:
                 return None
             if left == trial and letter not in beside.asked:
-                return None if _ONE_NUMBER.fullmatch(right) else right  # x = 300/3 is solved already
+                return None if ONE_NUMBER.fullmatch(right) else right  # x = 300/3 is solved already
             gap = evaluate(f"({left}) - ({right})")
             if gap is None:
                 return None
             gaps.append(gap)
         first, second, third = gaps
-        slope, again = _minus(second, first), _minus(third, second)
-        top = _minus(slope, first)
+        slope, again = minus(second, first), minus(third, second)
+        top = minus(slope, first)
         if slope[0] == 0 or not equal(slope, again) or (top[0] == 0 and form[1] == "1"):
             return None
         if form[1] == "0" and not beside.asked:  # say it with the right side as written: (12 - 6)/2
-            return _said_with(right, top, slope)
+            return said_with(right, top, slope)
         if form[1] == "0" and letter not in used.asked:
-            return _said_with(left, (-top[0], top[1]), (-slope[0], slope[1]))
+            return said_with(left, (-top[0], top[1]), (-slope[0], slope[1]))
         if slope[0] < 0:
             slope, top = (-slope[0], slope[1]), (-top[0], top[1])
-        return form.format(_ascii(top), _ascii(slope))
+        return form.format(as_operand(top), as_operand(slope))
 
     def _side(self, side: str, values: Mapping[str, str]) -> str:
         """A right side as ASCII arithmetic."""
@@ -295,33 +248,6 @@ class Solution:
                 if "\\" in side.replace("\\$", ""):
                     raise
         return sentence.read(sentence.before(side, len(side)), values, single=True)
-
-
-def _said_with(side: str, top: Ratio, slope: Ratio) -> str:
-    """A root, ``top/slope``, said with the side that the unknown is not on: where 26 is A - 4, A is ``26 - (-4)``."""
-    rest = _minus(evaluate(side) or (0, 1), top)
-    side = side if rest[0] == 0 else f"{side} - {_ascii(rest)}"
-    return side if equal(slope, (1, 1)) else f"{bracketed(side)}/{_ascii(slope)}"
-
-
-def _place_of(left: str, zero: str, one: str, two: str) -> str:
-    """Which number makes the right side equal the left, from the right sides that 0, 1 and 2 make."""
-    if evaluate(zero) is None and _is_number(f"({one}) - 2*({two})", 0):  # below a fraction's line
-        return f"({one})/({left})"
-    if not _is_number(f"({two}) - 2*({one}) + ({zero})", 0):
-        raise Unreadable(NOT_EXACT)
-    if _is_number(f"({one}) - ({zero})", 1):
-        return f"({left}) - ({zero})"
-    if _is_number(f"({zero}) - ({one})", 1):
-        return f"({zero}) - ({left})"
-    if _is_number(zero, 0):
-        return f"({left})/({one})"
-    return f"(({left}) - ({zero}))/(({one}) - ({zero}))"
-
-
-def _is_number(expression: str, number: int) -> bool:
-    value = evaluate(expression)
-    return value is not None and equal(value, (number, 1))
 
 
 _SUPPOSED = re.compile(
@@ -336,63 +262,8 @@ def is_supposed(text: str, start: int) -> bool:
     return _SUPPOSED.search(text, max(0, start - 60), start) is not None
 
 
-_ONE_NUMBER = re.compile(r"\(*-?[\d.]+\)*", re.ASCII)
 _END_OF_SIDE = re.compile(
     r"[=\n;:]|,(?!\d{3})|\.(?!\d)|(?<!\\)\$(?![\d.a-z])|\\(?:[\])\\]|end|q?quad|(?:Long)?[rR]ightarrow|implies)"
     r"| (?:and|so|then|where|which|when|or|if|for|with|because|since|gives|is|are|we|thus|therefore|to)\b",
     re.ASCII,
 )
-
-
-class _Chosen(dict[str, str]):
-    """Values of unknowns; those without one are given one, another for each choice."""
-
-    def __init__(self, values: Mapping[str, str], choice: int) -> None:
-        super().__init__(values)
-        self.choice = choice
-        self.chosen = False
-
-    def __contains__(self, letter: object) -> bool:
-        return isinstance(letter, str) and len(letter) == 1 and letter.isalpha() and letter not in "aAI"
-
-    def get(self, letter: str, _default: object = None) -> str:
-        value = super().get(letter)
-        if value is not None:
-            return value
-        self.chosen = True
-        return str(_CHOSEN[(ord(letter) * 7 + self.choice * 5) % len(_CHOSEN)])
-
-
-_CHOSEN = (2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31)
-
-
-class _Noting(Mapping[str, str]):
-    """The values of unknowns, noting whether any was asked for."""
-
-    def __init__(self, values: Mapping[str, str]) -> None:
-        self.values_of = values
-        self.asked: set[str] = set()
-
-    def __getitem__(self, letter: str) -> str:
-        value = self.values_of[letter]
-        self.asked.add(letter)
-        return value
-
-    def __contains__(self, letter: object) -> bool:
-        return letter in self.values_of
-
-    def __iter__(self):  # type: ignore[no-untyped-def]
-        return iter(self.values_of)
-
-    def __len__(self) -> int:
-        return len(self.values_of)
-
-
-def _minus(a: Ratio, b: Ratio) -> Ratio:
-    return a[0] * b[1] - b[0] * a[1], a[1] * b[1]
-
-
-def _ascii(value: Ratio) -> str:
-    """A value as one operand of ASCII arithmetic: ``5``, ``(-3)``, ``(3/4)``."""
-    text = lowest_terms(value).removesuffix("/1")
-    return text if text.isdigit() else f"({text})"

@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pairgen.arithmetic.evaluate import evaluate
+from pairgen.arithmetic.proof import Proof
 from pairgen.arithmetic.reasons import NO_VALUE, NOT_TRUE
-from pairgen.arithmetic.solution import Proof, Solution
+from pairgen.arithmetic.solution import Solution
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from pairgen.arithmetic.draws import Draws
-from pairgen.arithmetic.solution import Proof
+from pairgen.arithmetic.proof import Proof
 from pairgen.builders.builder import Wanted
 from pairgen.builders.gsm8k import strip_marks
 from pairgen.builders.metamath import BUILDER, solution_of
