@@ -198,7 +198,8 @@ def _check(module: Any, dropout: float, window: int | None, more: dict[str, Any]
         if more.get(extra) is not None:
             raise BadModel(f"{name}: adds to its attention scores ({extra}), which does not run on trees; {_ELSE}")
     types = getattr(module.config, "layer_types", None)
-    if types and types[module.layer_idx] == "sliding_attention" and not window:
+    slides = types[module.layer_idx] == "sliding_attention" if types else getattr(module.config, "sliding_window", None)
+    if slides and not window:
         raise BadModel(f"{name}: does not say how far its sliding window reaches; {_ELSE}")
 
 
@@ -218,16 +219,21 @@ def _tree_attention(
 
 
 _COMPILED: dict[str, Any] = {}
+VARIANTS = 64
+"""Ways to compile it, by dtype, gradient, window, cap and size of heads: behind torch's own limit of 8 it would quietly
+run uncompiled, which takes memory for all scores."""
 
 
 def _flex(query: Tensor, key: Tensor, value: Tensor, scale: float, mask: BlockMask, cap: float) -> Tensor:
     """FlexAttention over all rows as one, compiled once for all shapes.
 
-    What is compiled also depends on the order in memory and on what a tensor is a view of: it is given copies.
+    What is compiled also depends on the order in memory and on what a tensor is a view of: it is given copies. A cap
+    is given as a tensor, since a number that is not known beforehand would end what is compiled.
     """
+    bound = torch.tensor(cap, device=query.device) if cap else None
 
     def bent(score: Tensor, row: Tensor, head: Tensor, query: Tensor, key: Tensor) -> Tensor:  # noqa: ARG001
-        return cap * torch.tanh(score / cap)
+        return bound * torch.tanh(score / bound)
 
     rows, heads, width, _ = query.shape
     given = [values.transpose(1, 2).flatten(0, 1) for values in (query, key, value)]
@@ -235,9 +241,10 @@ def _flex(query: Tensor, key: Tensor, value: Tensor, scale: float, mask: BlockMa
         given = [values.to(torch.get_autocast_dtype(query.device.type)) for values in given]
     given = [values.clone(memory_format=torch.contiguous_format) for values in given]
     if "flex" not in _COMPILED:
-        _COMPILED["flex"] = torch.compile(over_tokens, dynamic=True)
+        _COMPILED["flex"] = torch.compile(over_tokens, dynamic=True, fullgraph=True)
     how = {"score_mod": bent if cap else None, "block_mask": mask, "scale": scale, "enable_gqa": heads != key.shape[1]}
-    out: Tensor = _COMPILED["flex"](*given, **how)
+    with torch._dynamo.config.patch(recompile_limit=VARIANTS):
+        out: Tensor = _COMPILED["flex"](*given, **how)
     return out.reshape(rows, width, heads, -1)
 
 

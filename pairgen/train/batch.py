@@ -84,7 +84,7 @@ class Batch:
 
         Returns:
             [2P, T] log-prob of each token of chosen of each pair, then of rejected; 0 behind a completion's end.
-            In float64 where the device has it: a sum of a thousand tokens keeps its last digits.
+            In float64, so that a sum of a thousand tokens keeps its last digits.
         """
-        exact = logps.float() if logps.device.type == "mps" else logps.double()
+        exact = logps.double()
         return torch.cat([exact, exact.new_zeros(1)])[self.owner]

@@ -48,8 +48,9 @@ class Group:
     @property
     def plain_tokens(self) -> int:
         """Tokens that a trainer runs which repeats prompt and chosen for every pair."""
-        chosen, *rejected = (len(ids) for ids in self.completions)
-        return self.pairs * (2 * len(self.prompt) + chosen) + sum(rejected)
+        chosen, *rejected = self.completions
+        others = [len(self.prompt) + len(ids) for ids in rejected if ids is not chosen]
+        return self.pairs * (len(self.prompt) + len(chosen)) + sum(others)
 
     def chosen_only(self) -> "Group":
         """The same with chosen in place of every rejected, for a loss that looks at chosen alone."""

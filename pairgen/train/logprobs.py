@@ -3,9 +3,9 @@
 The head's matrix product runs in chunks of positions, and again in the backward pass: memory is one chunk of logits
 (``CHUNK`` x vocabulary) instead of three times all of them. Where all logits are few (``KEPT``) they are kept instead.
 
-A position whose log-prob has no gradient has no backward pass. Tokens that chosen and rejected share are such: in a
-loss of the difference of the two, as DPO's, and DPOP's above the reference, they cancel. The slow twin in the tests is
-one ``log_softmax``.
+A position whose log-prob has no gradient, but for rounding, has no backward pass. Tokens that chosen and rejected
+share are such: in a loss of the difference of the two, as DPO's, and DPOP's above the reference, they cancel. The slow
+twin in the tests is one ``log_softmax``.
 """
 
 from typing import Any
@@ -18,6 +18,8 @@ CHUNK = 512
 """Positions whose logits are computed at once."""
 KEPT = 1 << 26
 """Logits of a batch that are kept for its backward pass, at most: 256 MB in float32."""
+NOTHING = 1e-13
+"""A gradient so many times smaller than the largest is what is left of a sum that cancels."""
 
 
 class _LogProbs(torch.autograd.Function):
@@ -46,7 +48,7 @@ class _LogProbs(torch.autograd.Function):
         d_hidden = torch.zeros_like(hidden) if wants_hidden else None
         d_weight = torch.zeros_like(weight) if wants_weight else None
         d_bias = torch.zeros_like(bias) if bias is not None and wants_bias else None
-        rows = grad.nonzero()[:, 0]
+        rows = (~(grad.abs() <= NOTHING * grad.abs().max())).nonzero()[:, 0] if len(grad) else grad.long()  # NaN stays
         for at in _chunks(len(grad)) if len(rows) == len(grad) else rows.split(CHUNK):
             given = hidden[at]
             logits = _logits(given, weight, bias, ctx.cap) if kept is None else kept[at]

@@ -57,7 +57,7 @@ class Loop:
     tracker: Tracker
     _since: Sums = field(default_factory=dict)
     _work: Counter[str] = field(default_factory=Counter)
-    """Pairs, tokens, and seconds of each part, since the last line."""
+    """Pairs and tokens since the last line, and seconds of each part of a step."""
     _started: float = 0.0
 
     def go(self) -> None:
@@ -99,7 +99,9 @@ class Loop:
         """One optimizer step over the mean loss of all its pairs; returns the gradient's norm."""
         pairs = int(self.train.pairs[self.order.batch(self.state.step)].sum())
         clock = checkpoint.scorer(self.scoring.module).clock
-        clock.start(self.scoring.device)
+        measures = self._reports(self.state.step + 1)  # on a GPU it waits for the end of the step
+        if measures:
+            clock.start(self.scoring.device)
         sums: Sums = {}
         for index, batch in enumerate(batches):
             with distributed.accumulating(self.scoring.module, last=index == len(batches) - 1):
@@ -116,7 +118,7 @@ class Loop:
             self.state.baseline = self._baseline(sums)
         self._since = add(self._since, sums)
         work = {name: sum(getattr(batch, name) for batch in batches) for name in ("plain_tokens", "run_tokens")}
-        self._work.update(pairs=pairs, **work, **clock.stop())
+        self._work.update(pairs=pairs, **work, **(clock.stop() if measures else {}))
         self.state.step += 1
         return norm
 
@@ -172,7 +174,7 @@ class Loop:
         interrupted = self.world.agree(stop.is_set(), self.scoring.device)
         evaluates = self.evaluation is not None and (last or _due(step, self.config.eval_every))
         saves = last or interrupted or _due(step, self.config.save_every)
-        if step == 1 or evaluates or saves or _due(step, self.config.log_every):
+        if evaluates or saves or self._reports(step):
             line = self._line(norm)
             if evaluates:
                 line |= self._evaluate()
@@ -186,6 +188,10 @@ class Loop:
             self._started = time.monotonic()  # what they took is no training
         if interrupted and not last:
             raise Interrupted(f"stopped after step {step} of {self.steps}, which is saved")
+
+    def _reports(self, step: int) -> bool:
+        """Whether a step has a line of metrics by its number."""
+        return step in (1, self.steps) or _due(step, self.config.log_every)
 
     def _line(self, norm: float) -> dict[str, float]:
         """Metrics since the last line."""
@@ -208,9 +214,9 @@ class Loop:
         return line
 
     def _time_shares(self) -> dict[str, float]:
-        """What share of the steps' time each part took; attention of padded rows is part of the rest."""
-        seconds = {part: self._work[part] for part in PARTS}
-        return {f"time/{part}": took / sum(seconds.values()) for part, took in seconds.items() if took}
+        """What share of the last step's time each part took; attention of padded rows is part of the rest."""
+        seconds = {part: self._work[part] for part in PARTS if self._work[part]}
+        return {f"time/{part}": took / sum(seconds.values()) for part, took in seconds.items()}
 
     def _evaluate(self) -> dict[str, float]:
         """Metrics of the evaluation pairs, each name behind ``eval/``."""

@@ -14,17 +14,21 @@ from pairgen.train.groups import Group
 
 
 def padded(groups: Sequence[Group], pad: int = 0) -> Batch:
-    """Lay groups out as 2P rows: chosen of each pair, then rejected of each pair.
+    """Lay groups out as rows: chosen of each pair, then rejected of each pair, unless that is chosen itself (SFT).
 
     Padding stands on the right, so under causal attention no token sees it and no mask is needed.
     """
     prompts = [group.prompt for group in groups for _ in group.keys]
     chosen = [group.completions[0] for group in groups for _ in group.keys]
     rejected = [ids for group in groups for ids in group.completions[1:]]
-    completions = [*chosen, *rejected]
-    rows = [np.concatenate(parts) for parts in zip([*prompts, *prompts], completions, strict=True)]
+    pair = np.arange(len(prompts))
+    other = np.array([left is not right for left, right in zip(chosen, rejected, strict=True)])
+    row_of = np.concatenate([pair, np.where(other, len(pair) + np.cumsum(other) - 1, pair)])
+    completions = [*chosen, *(rejected[index] for index in pair[other])]
+    prompts += [prompts[index] for index in pair[other]]
+    rows = [np.concatenate(parts) for parts in zip(prompts, completions, strict=True)]
     lengths = np.array([len(ids) for ids in completions])
-    prompt_lengths = np.array([len(ids) for ids in [*prompts, *prompts]])
+    prompt_lengths = np.array([len(ids) for ids in prompts])
 
     width = max(map(len, rows))
     tokens = np.full((len(rows), width), pad, dtype=np.int64)
@@ -44,7 +48,7 @@ def padded(groups: Sequence[Group], pad: int = 0) -> Batch:
         ends=None,
         score=torch.from_numpy(score[inside]),
         targets=torch.from_numpy(np.concatenate(completions).astype(np.int64)),
-        owner=torch.from_numpy(owner),
+        owner=torch.from_numpy(owner[row_of]),
         plain_tokens=sum(map(len, rows)),
         run_tokens=sum(map(len, rows)),
         **about_pairs(groups),

@@ -72,7 +72,7 @@ def prepare(config: Config, place: Place) -> tuple[Loop, data.Data]:
         # the model before its first step: this one, or, where it has moved on or will, one more
         again = partial(_loaded_again, config, datasets, device)
         if config.reference == "online":
-            scoring.reference = online_reference(scorer if config.lora else again())
+            scoring.reference = online_reference(scorer if config.lora else again(), scorer)
         else:
             start = again if at else lambda: scorer
             wanted = [(pairs, order.used(steps))]

@@ -25,10 +25,11 @@ Wanted = list[tuple[data.Data, NDArray[np.int64]]]
 """Groups whose pairs will be asked for."""
 
 
-def online_reference(scorer: Scorer) -> nn.Module:
+def online_reference(scorer: Scorer, policy: Scorer) -> nn.Module:
     """A model that scores every batch anew: frozen, unless it is the policy with an adapter to switch off."""
-    if hasattr(scorer.model, "disable_adapter"):
+    if scorer is policy:
         return scorer
+    scorer.clock = policy.clock  # its attention and head are those of the step
     return scorer.requires_grad_(False).eval()
 
 

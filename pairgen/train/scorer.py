@@ -120,8 +120,11 @@ def check_trees(scorer: Scorer, vocabulary: int) -> None:
         plain, shared = (trees(groups, 64, share).to(device) for share in ("none", "group"))
         expected = plain.completions(scorer(plain))
         found = shared.completions(scorer(shared))
-    except TypeError as error:
-        raise BadModel(f"{name}: does not run on trees ({error}); use --share none") from error
+    except (BadModel, torch.OutOfMemoryError):
+        raise
+    except Exception as error:  # a model's own, or a compiler's
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise BadModel(f"{name}: does not run on trees ({reason}); use --share none") from error
     finally:
         scorer.causal.train(was_training)
     off = float((found - expected)[expected != 0].abs().mean())

@@ -212,12 +212,11 @@ class _InPieces(torch.autograd.Function):
         grad = grads[0].contiguous()
         down = [torch.zeros_like(values) for values in (query, key, value)]
         for own in ctx.blocks.own:
-            given_grad, given_total = own.take(grad), own.take(total)
-            if own.padding is not None:
-                # padding has no gradient, and exp(score - inf) = 0 keeps it from overflowing
-                given_grad = given_grad.masked_fill(own.padding, 0.0)
+            given = [own.take(values) for values in (grad, query, key, value, out)]
+            given_total = own.take(total)
+            if own.padding is not None:  # it gets exp(score - inf) = 0 of each gradient
                 given_total = given_total.masked_fill(own.padding, torch.inf)
-            given = [given_grad, *(own.take(values) for values in (query, key, value, out)), given_total[..., 0]]
+            given.append(given_total[..., 0])
             mask = _additive(own, query)
             parts = _backward(*given, 0.0, own.mask is None, attn_mask=mask, scale=ctx.scale)
             for into, part in zip(down, parts, strict=True):

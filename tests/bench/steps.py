@@ -94,7 +94,8 @@ class Ours:
         """What the model has to compute for a step, forwards and backwards, without what is computed twice.
 
         A product of a token with a weight is 2 forwards and 4 backwards; a query that sees a key, as many for each
-        number of a head, for the score and for the value.
+        number of a head, for the score and for the value. Through the head only those positions go backwards that count
+        otherwise for chosen than for rejected.
         """
         batch = self.scoring.layout(groups)
         config = self.model.config
@@ -103,14 +104,16 @@ class Ours:
         assert batch.ends is not None
         column = torch.arange(batch.tokens.shape[1])
         seen = int((batch.ends - column + 1).sum()) - (batch.tokens.numel() - batch.run_tokens)
-        products = (sum(matrices) - head) * batch.run_tokens + head * len(batch.score)
+        chosen, rejected = (part.ravel().bincount(minlength=len(batch.score) + 1) for part in batch.owner.chunk(2))
+        back = int((chosen != rejected)[:-1].sum())
         width = config.num_attention_heads * config.head_dim
-        return 6.0 * products + 12.0 * seen * width * config.num_hidden_layers
+        body = 6.0 * (sum(matrices) - head) * batch.run_tokens + 12.0 * seen * width * config.num_hidden_layers
+        return body + head * (2.0 * len(batch.score) + 4.0 * back)
 
 
 def product_rate(device: torch.device, precision: str) -> float:
     """Operations a second of a bare product of large matrices: the median of several."""
-    size, dtype = (8192, torch.bfloat16) if precision == "bf16" else (4096, torch.float32)
+    size, dtype = (8192 if device.type == "cuda" else 2048), torch.bfloat16 if precision == "bf16" else torch.float32
     left, right = (torch.randn(size, size, device=device, dtype=dtype) for _ in range(2))
     meter, seconds = Meter(device), []
     for _ in range(12):

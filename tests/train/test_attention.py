@@ -9,7 +9,6 @@ from groups import VOCABULARY, group, random_groups
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
-from torch._dynamo.testing import CompileCounterWithBackend
 from torch.nn.attention.flex_attention import create_block_mask
 from trees import MODELS, SMALL, assert_equal_passes, families, model_of, passed
 
@@ -133,6 +132,8 @@ def test_pieces_equal_one_dense_mask(window: int, heads: int) -> None:
     assert batch.positions is not None
     rows, width = batch.tokens.shape
     visible = Visible(batch.ends, batch.positions)
+    if segments.CALL == 0:
+        assert bool(visible.blocks(window, True).below) == (not window)  # a window keeps trees whole
     draw = torch.Generator().manual_seed(0)
     given = [
         torch.randn(rows, count, width, 8, generator=draw, dtype=torch.float64, requires_grad=True)
@@ -213,55 +214,12 @@ def listed(count: Tensor, indices: Tensor) -> Tensor:
     return torch.zeros_like(indices, dtype=torch.bool).scatter(-1, indices.long(), first)
 
 
-@pytest.mark.parametrize("window", [0, 5])
-@pytest.mark.parametrize("cap", [0.0, 2.0])
-def test_flex_attention_forwards_equals_one_dense_mask(
-    window: int, cap: float, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As on a GPU, but not compiled: there is no backward pass on a CPU."""
-    monkeypatch.setitem(attention._COMPILED, "flex", attention.over_tokens)
-    batch = trees(some_kinds(6) * 3, 150, "shots")
-    assert batch.ends is not None
-    assert batch.positions is not None
-    rows, width = batch.tokens.shape
-    draw = torch.Generator().manual_seed(0)
-    query, key, value = (torch.randn(rows, heads, width, 16, generator=draw) for heads in (4, 2, 2))
-    visible = Visible(batch.ends, batch.positions)
-    found = attention._flex(query, key, value, 0.3, visible.block_mask(window), cap)
-    wide = [values.repeat_interleave(2, 1) for values in (key, value)]
-    expected = segments.softmaxed(query, *wide, visible.dense(window), 0.3, cap).transpose(1, 2)
-    assert torch.allclose(found, expected, atol=1e-5)
-
-
-def test_flex_attention_is_compiled_once_for_all_shapes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever the number of rows and tokens; traced only, since compilers for a CPU do not take it."""
-    torch._dynamo.reset()
-    traced = CompileCounterWithBackend("eager")
-    monkeypatch.setitem(attention._COMPILED, "flex", torch.compile(attention.over_tokens, dynamic=True, backend=traced))
-    shapes = set()
-    for seed, count, row_tokens in ((0, 20, 600), (1, 30, 400), (2, 40, 512), (3, 9, 900)):
-        batch = trees(random_groups(seed, count, length=30), row_tokens, "group")
-        assert batch.ends is not None
-        assert batch.positions is not None
-        rows, width = batch.tokens.shape
-        query, key, value = (torch.randn(rows, heads, width, 8) for heads in (4, 2, 2))
-        with torch.no_grad():
-            visible = Visible(batch.ends, batch.positions)
-            found = attention._flex(query, key, value, 0.3, visible.block_mask(0), 0.0)
-        wide = [values.repeat_interleave(2, 1) for values in (key, value)]
-        expected = segments.softmaxed(query, *wide, visible.dense(), 0.3, 0.0).transpose(1, 2)
-        assert torch.allclose(found, expected, atol=1e-5)
-        shapes.add((rows, width))
-    assert len({rows for rows, _ in shapes}) > 1
-    assert len({width for _, width in shapes}) > 2
-    assert traced.frame_count == 1
-
-
 @pytest.mark.parametrize(
     ("name", "changes", "reason"),
     [
         ("Llama4Text", {"attention_chunk_size": 4, "num_local_experts": 2}, "layers of type chunked_attention"),
         ("Llama", {"attention_dropout": 0.1}, "drops out attention weights"),
+        ("Phimoe", {"sliding_window": 50, "num_local_experts": 2}, "does not say how far its sliding window reaches"),
         ("GptOss", {"num_local_experts": 2, "num_experts_per_tok": 1, "head_dim": 8}, "adds to its attention scores"),
     ],
 )
@@ -280,7 +238,7 @@ def test_models_pass_the_check_and_are_left_as_they_were(name: str, dtype: torch
     assert model.training
 
 
-@pytest.mark.parametrize("wrong", ["positions", "keyword", "mask"])
+@pytest.mark.parametrize("wrong", ["positions", "keyword", "compiler", "mask"])
 def test_a_model_that_reads_trees_otherwise_is_refused(wrong: str) -> None:
     model = model_of("Llama", torch.float32)
     forward = model.base_model.forward
@@ -290,6 +248,8 @@ def test_a_model_that_reads_trees_otherwise_is_refused(wrong: str) -> None:
             del given["position_ids"]
         if "tree" in given and wrong == "keyword":
             raise TypeError("forward() got an unexpected keyword argument 'tree'")
+        if "tree" in given and wrong == "compiler":
+            raise RuntimeError("no compiler here\nand many lines more")
         if wrong == "mask":  # it keeps the keyword to itself, and attends as the mask says
             given.pop("tree", None)
         return forward(**given)

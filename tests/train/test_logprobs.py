@@ -246,6 +246,24 @@ def test_positions_without_a_gradient_have_no_backward_pass(seen: list[int], wit
     assert seen == [4, 4, 4, 4, 4, 1, *again]  # 7 of 21 have none
 
 
+def test_what_is_left_of_a_sum_that_cancels_is_no_gradient_and_nan_is_one(seen: list[int]) -> None:
+    """As of a group's pairs, of which each adds to a shared token what it takes away."""
+    hidden, weight, targets, _ = inputs(6, torch.float32)
+    weight.requires_grad_()
+    shares = torch.tensor([0.1, 0.2, 0.3], dtype=torch.float64)
+    left = float(shares[0] + shares[1] + shares[2] - shares[0] - shares[1] - shares[2])
+    assert left != 0
+    out = logprobs(hidden, weight, targets)
+    (found,) = torch.autograd.grad(out, weight, torch.tensor([1.0, left, -0.5, left, 0.0, 1e-6]), retain_graph=True)
+    (wanted,) = torch.autograd.grad(
+        plain(hidden, weight, targets), weight, torch.tensor([1.0, 0.0, -0.5, 0.0, 0.0, 1e-6])
+    )
+    torch.testing.assert_close(found, wanted)
+    assert seen == ([6, 3] if module.KEPT == 0 else [6])
+    (found,) = torch.autograd.grad(out, weight, torch.tensor([1.0, left, torch.nan, left, 0.0, 0.0]))
+    assert found.isnan().any()
+
+
 def test_a_second_backward_pass_finds_what_the_first_did() -> None:
     hidden, weight, targets, _ = inputs(9)
     weight.requires_grad_()

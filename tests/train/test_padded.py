@@ -70,6 +70,17 @@ def test_chosen_of_all_pairs_stand_first_then_rejected() -> None:
     assert batch.owner.tolist() == [[0, 1, 11], [2, 3, 11], [4, 11, 11], [5, 6, 11], [7, 11, 11], [8, 9, 10]]
 
 
+def test_a_loss_that_looks_at_chosen_alone_runs_it_once_a_pair() -> None:
+    groups = random_groups(0, 3, pairs=2)
+    alone = padded([group.chosen_only() for group in groups])
+    pairs = sum(group.pairs for group in groups)
+    assert alone.tokens.shape[0] == pairs
+    assert alone.plain_tokens == sum(group.pairs * (len(group.prompt) + len(group.completions[0])) for group in groups)
+    assert torch.equal(alone.owner[:pairs], alone.owner[pairs:])
+    chosen = alone.completions(alone.targets.double())[:pairs]
+    assert torch.equal(chosen, padded(groups).completions(padded(groups).targets.double())[:pairs, : chosen.shape[1]])
+
+
 def test_about_pairs() -> None:
     about = about_pairs([group([1], [2, 3], [2, 4], [5], name="a"), group([6, 7], [8], [9, 9, 9], name="b")])
     assert about["lengths"].tolist() == [2, 2, 1, 2, 1, 3]
