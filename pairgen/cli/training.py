@@ -1,6 +1,7 @@
 """The commands around training: train, compare. ``train`` has a flag for every option of ``Config``."""
 
 import inspect
+import os
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -151,7 +152,12 @@ def _resumed(given: dict[str, Any], file: Path | None, preset: str | None, overw
 
 @contextmanager
 def _training(out: str) -> Iterator[tuple[Tell | None, Say]]:
-    """Progress, and plain words for a missing torch and for an interrupt."""
+    """Progress, and plain words for a missing torch and for an interrupt.
+
+    Torch's threads spin while they wait, by default. Beside anything else that runs, they take its core and it takes
+    theirs, and a step takes several times as long; asleep they cost a few percent on a machine of one's own.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         with telling() as spoken:
             yield spoken

@@ -10,7 +10,7 @@ out1 * exp(l1 - m) + out2 * exp(l2 - m). Going backward, each part needs nothing
 tree costs less in one piece with a mask; blocks of like length run together. Slow twin: one softmax under one mask.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -47,6 +47,15 @@ class Own:
     """[tokens] what stands there."""
     mask: Tensor | None
     """[B, 1, n, n] visible; None: causal."""
+    _added: dict[torch.dtype, Tensor] = field(default_factory=dict)
+
+    def added(self, dtype: torch.dtype) -> Tensor | None:
+        """[B, 1, n, n] the mask as what is added to scores: made once for all layers; None: causal."""
+        if self.mask is None:
+            return None
+        if dtype not in self._added:
+            self._added[dtype] = torch.zeros(self.mask.shape, dtype=dtype).masked_fill_(~self.mask, -torch.inf)
+        return self._added[dtype]
 
     def take(self, values: Tensor) -> Tensor:
         """[T, H, D] -> [B, H, n, D]"""
@@ -190,7 +199,7 @@ class _InPieces(torch.autograd.Function):
         total = query.new_zeros((*query.shape[:2], 1))
         for own in blocks.own:
             given = [own.take(values) for values in (query, key, value)]
-            part, part_total = _forward(*given, 0.0, own.mask is None, attn_mask=_additive(own, query), scale=scale)
+            part, part_total = _forward(*given, 0.0, own.mask is None, attn_mask=own.added(query.dtype), scale=scale)
             own.put(out, part)
             own.put(total, part_total[..., None])
         for start, stop, end in blocks.below:
@@ -217,8 +226,8 @@ class _InPieces(torch.autograd.Function):
             if own.padding is not None:  # it gets exp(score - inf) = 0 of each gradient
                 given_total = given_total.masked_fill(own.padding, torch.inf)
             given.append(given_total[..., 0])
-            mask = _additive(own, query)
-            parts = _backward(*given, 0.0, own.mask is None, attn_mask=mask, scale=ctx.scale)
+            mask = own.added(query.dtype)
+            parts = _backward(*given, 0.0, mask is None, attn_mask=mask, scale=ctx.scale)
             for into, part in zip(down, parts, strict=True):
                 own.put(into, part)
         for start, stop, end in ctx.blocks.below:
@@ -238,12 +247,6 @@ _backward = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward
 def _piece(values: Tensor, start: int, stop: int) -> Tensor:
     """[T, H, D] -> [1, H, stop - start, D]"""
     return values[start:stop].transpose(0, 1)[None]
-
-
-def _additive(own: Own, like: Tensor) -> Tensor | None:
-    if own.mask is None:
-        return None
-    return torch.zeros(own.mask.shape, dtype=like.dtype).masked_fill_(~own.mask, -torch.inf)
 
 
 Heads = tuple[Tensor, Tensor, Tensor]

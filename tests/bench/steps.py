@@ -83,10 +83,10 @@ class Ours:
         return self.meter.stop()
 
     def tune(self, groups: Sequence[Group], sizes: Sequence[int]) -> None:
-        """Take the micro-batch that is fastest."""
+        """Take the micro-batch that is fastest in the better of two steps."""
         seconds = {}
         for self.micro in sizes:
-            seconds[self.micro] = self.timed(groups).seconds
+            seconds[self.micro] = min(self.timed(groups).seconds for _ in range(2))
         self.micro = min(seconds, key=seconds.__getitem__)
         self.spent = Counter()
 

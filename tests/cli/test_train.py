@@ -1,5 +1,6 @@
 """``pairgen train``: a flag per option, what the trainer is handed, and how it fails."""
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -98,6 +99,18 @@ def test_no_flag_is_cut_off_in_the_help(run: Run, monkeypatch: pytest.MonkeyPatc
     assert all(panel in text for panel in PANELS.values())
     for name in PRESETS:
         assert name in text
+
+
+@pytest.mark.parametrize("given", [None, "ACTIVE"])
+def test_threads_that_wait_leave_their_core_unless_told_otherwise(
+    run: Run, trainer: Trainer, monkeypatch: pytest.MonkeyPatch, given: str | None
+) -> None:
+    monkeypatch.setenv("OMP_WAIT_POLICY", given or "")
+    if given is None:
+        monkeypatch.delenv("OMP_WAIT_POLICY")
+    assert run("train", "a", "--out", "run").exit_code == 0
+    assert trainer.config is not None
+    assert os.environ["OMP_WAIT_POLICY"] == (given or "PASSIVE")
 
 
 def test_defaults_are_those_of_the_config(run: Run, trainer: Trainer) -> None:
