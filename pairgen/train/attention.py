@@ -230,7 +230,7 @@ def _flex(query: Tensor, key: Tensor, value: Tensor, scale: float, mask: BlockMa
     What is compiled also depends on the order in memory and on what a tensor is a view of: it is given copies. A cap
     is given as a tensor, since a number that is not known beforehand would end what is compiled.
     """
-    bound = torch.tensor(cap, device=query.device) if cap else None
+    bound = torch.full((), cap, device=query.device) if cap else None  # made there: nothing waits for a copy
 
     def bent(score: Tensor, row: Tensor, head: Tensor, query: Tensor, key: Tensor) -> Tensor:  # noqa: ARG001
         return bound * torch.tanh(score / bound)
