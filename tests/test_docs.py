@@ -10,7 +10,7 @@ import typer
 
 from pairgen.builders import BUILDERS
 from pairgen.cli import app
-from pairgen.records import COLUMNS
+from pairgen.pairs.record import COLUMNS
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")

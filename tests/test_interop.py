@@ -7,9 +7,9 @@ import datasets
 import pandas
 import pytest
 
-from pairgen.build import Options, build
-from pairgen.records import SCHEMA
-from pairgen.store import PairDataset
+from pairgen.building.pipeline import Options, build
+from pairgen.pairs.dataset import PairDataset
+from pairgen.pairs.record import SCHEMA
 
 
 @pytest.fixture(scope="module")

@@ -6,15 +6,15 @@ from pathlib import Path
 import pytest
 from bench.bench_engine import count_marks, count_shares, rows_of
 
-from pairgen.arithmetic.corrupt import corrupt
-from pairgen.arithmetic.draws import Draws
-from pairgen.arithmetic.numbers import equal, parse
-from pairgen.build import Options, build
+from pairgen.arithmetic.errors.corrupt import corrupt
+from pairgen.arithmetic.errors.rng import Draws
+from pairgen.arithmetic.exact.numbers import equal, parse
 from pairgen.builders import CORRUPTIONS
-from pairgen.builders.builder import Wanted
+from pairgen.builders.interface import Wanted
 from pairgen.builders.metamath import reasoning_stop, solution_of
-from pairgen.records import Drop
-from pairgen.validate import violations
+from pairgen.building.pipeline import Options, build
+from pairgen.pairs.record import Drop
+from pairgen.pairs.validate import violations
 
 PAPER = {
     "arc": ({"train": "arc/ARC-Challenge-Train.jsonl", "eval": "arc/ARC-Challenge-Dev.jsonl"}, [3357, 895]),

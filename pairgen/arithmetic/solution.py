@@ -8,11 +8,13 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 
-from pairgen.arithmetic import formulas, latex, prose, sentence
-from pairgen.arithmetic.evaluate import evaluate
-from pairgen.arithmetic.numbers import Literal, Ratio, equal, lowest_terms, parse
-from pairgen.arithmetic.plain import calculation_before
-from pairgen.arithmetic.proof import ONE_NUMBER, Proof, judge, prove
+from pairgen.arithmetic.exact.evaluate import evaluate
+from pairgen.arithmetic.exact.numbers import Literal, Ratio, equal, lowest_terms, parse
+from pairgen.arithmetic.exact.proof import ONE_NUMBER, Proof, judge, prove
+from pairgen.arithmetic.exact.unknowns import CHOICES, Chosen, Noting, as_operand, minus, place_of, said_with
+from pairgen.arithmetic.reading import formulas, latex, prose, sentence
+from pairgen.arithmetic.reading.plain import calculation_before
+from pairgen.arithmetic.reading.steps import Found, Step, step_of
 from pairgen.arithmetic.reasons import (
     NO_ARITHMETIC,
     NO_CALCULATION,
@@ -23,8 +25,6 @@ from pairgen.arithmetic.reasons import (
     STATED,
     Unreadable,
 )
-from pairgen.arithmetic.steps import Found, Step, step_of
-from pairgen.arithmetic.unknowns import CHOICES, Chosen, Noting, as_operand, minus, place_of, said_with
 
 MAX_EQUATIONS = 8
 """Equations looked at to find where the value of an unknown comes from, the nearest first."""

@@ -1,8 +1,8 @@
 """What each dataset's rows mean. A new dataset is one file here and one line in ``BUILDERS``."""
 
-from pairgen.arithmetic.wrong import CORRUPTIONS
+from pairgen.arithmetic.errors.values import CORRUPTIONS
 from pairgen.builders import arc, gsm8k, hellaswag, metamath
-from pairgen.builders.builder import Builder
+from pairgen.builders.interface import Builder
 
 BUILDERS: dict[str, Builder] = {
     "metamath": metamath.BUILDER,

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pairgen.builders.builder import Builder, Example, clean_text, reject_choices
-from pairgen.records import Drop
-from pairgen.sources import Hub
+from pairgen.builders.interface import Builder, Example, clean_text, reject_choices
+from pairgen.pairs.record import Drop
+from pairgen.sources.locate import Hub
 
 
 def _choices(row: Mapping[str, Any]) -> tuple[Any, list[Any], list[Any]] | None:

@@ -4,15 +4,15 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from pairgen.arithmetic.corrupt import corrupt
-from pairgen.arithmetic.draws import Draws
-from pairgen.arithmetic.numbers import NUMBER
-from pairgen.arithmetic.steps import Step
-from pairgen.arithmetic.wrong import CORRUPTIONS
-from pairgen.builders.builder import Builder, Example, Wanted, clean_text
+from pairgen.arithmetic.errors.corrupt import corrupt
+from pairgen.arithmetic.errors.rng import Draws
+from pairgen.arithmetic.errors.values import CORRUPTIONS
+from pairgen.arithmetic.exact.numbers import NUMBER
+from pairgen.arithmetic.reading.steps import Step
+from pairgen.builders.interface import Builder, Example, Wanted, clean_text
 from pairgen.builders.metamath import solution_of
-from pairgen.records import Drop, Rejection
-from pairgen.sources import Hub
+from pairgen.pairs.record import Drop, Rejection
+from pairgen.sources.locate import Hub
 
 _MARK = re.compile(r"<<([^<>\n]*)>>")
 _RESULT = re.compile(rf"-?{NUMBER}(?:/\d+)?", re.ASCII)

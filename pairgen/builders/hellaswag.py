@@ -4,10 +4,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from pairgen.builders.builder import Builder, Example, clean_text, reject_choices
-from pairgen.prompts import STYLES, Style
-from pairgen.records import Drop
-from pairgen.sources import Hub
+from pairgen.builders.interface import Builder, Example, clean_text, reject_choices
+from pairgen.builders.prompts import STYLES, Style
+from pairgen.pairs.record import Drop
+from pairgen.sources.locate import Hub
 
 _TAG = re.compile(r"\[.*?\]")
 

@@ -8,15 +8,15 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from pairgen.arithmetic.corrupt import corrupt
-from pairgen.arithmetic.draws import Draws
-from pairgen.arithmetic.numbers import LATEX_FRACTION, LATEX_NUMBER, Ratio, parse
+from pairgen.arithmetic.errors.corrupt import corrupt
+from pairgen.arithmetic.errors.rng import Draws
+from pairgen.arithmetic.errors.values import CORRUPTIONS
+from pairgen.arithmetic.exact.numbers import LATEX_FRACTION, LATEX_NUMBER, Ratio, parse
+from pairgen.arithmetic.reading.steps import Step
 from pairgen.arithmetic.solution import Solution
-from pairgen.arithmetic.steps import Step
-from pairgen.arithmetic.wrong import CORRUPTIONS
-from pairgen.builders.builder import Builder, Example, Wanted, clean_text
-from pairgen.records import Drop, Rejection
-from pairgen.sources import Hub
+from pairgen.builders.interface import Builder, Example, Wanted, clean_text
+from pairgen.pairs.record import Drop, Rejection
+from pairgen.sources.locate import Hub
 
 _FINAL_LINES = ("\n####", "\nThe answer is:", "The answer is:")
 _ANSWER = re.compile(  # a number, and no more of a formula: not the 2 of 2x, 2 + 3i or 2\\sqrt{3}

@@ -12,8 +12,8 @@ from typing import Annotated, Any, get_args
 import typer
 from rich.console import Console
 
-from pairgen.cli.group import Json, app, print_json, rank, say
-from pairgen.cli.progress import Say, Tell, telling
+from pairgen.cli.app import Json, app, print_json, rank, say
+from pairgen.cli.bars import Say, Tell, telling
 from pairgen.errors import TrainingError, UsageError
 from pairgen.train.config import OPTIONS, PRESETS, combine, flag
 
@@ -108,8 +108,8 @@ def train(
     if as_json:
         print_json({"out": str(outcome.folder), **outcome.summary})
         return
-    from pairgen.report.training import closing_table
-    from pairgen.runs import open_run
+    from pairgen.report.run_tables import closing_table
+    from pairgen.run_folder import open_run
 
     Console().print(closing_table(open_run(outcome.folder)))
 
@@ -183,8 +183,8 @@ def compare(
     paths: Annotated[list[Path], typer.Argument(metavar="RUN", help="Folders that `pairgen train --out` wrote.")],
     as_json: Json = False,
 ) -> None:
-    from pairgen.report.training import compared, comparison
-    from pairgen.runs import open_run
+    from pairgen.report.run_tables import compared, comparison
+    from pairgen.run_folder import open_run
 
     runs = [open_run(path) for path in paths]
     if as_json:

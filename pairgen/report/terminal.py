@@ -15,7 +15,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from pairgen.report import shares
+from pairgen.pairs import shares
 
 # ---------------------------------------------------------------- statistics
 

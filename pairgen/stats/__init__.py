@@ -13,9 +13,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pairgen.errors import UsageError
-from pairgen.stats import corruptions, edits, lengths
+from pairgen.pairs.dataset import PairDataset, Split
+from pairgen.stats import corruptions, lengths
+from pairgen.stats import distance as edits
 from pairgen.stats.summary import Numbers, Summary, by_value, histogram
-from pairgen.store import PairDataset, Split
 
 
 class Statistic(NamedTuple):

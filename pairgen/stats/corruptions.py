@@ -5,7 +5,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from pairgen.store import Split
+from pairgen.pairs.dataset import Split
 
 DEFINITION = "corrupted pairs, and those whose right and wrong value exact arithmetic confirms (verified)"
 

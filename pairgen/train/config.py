@@ -222,10 +222,10 @@ def save(config: Config, path: Path) -> None:
     """Write a config as TOML; what has no value is left out."""
     import tomli_w
 
-    from pairgen.train.folders import write_whole
+    from pairgen.atomic import write_text
 
     values = {name: list(value) if name == "data" else value for name, value in asdict(config).items()}
-    write_whole(path, tomli_w.dumps({name: value for name, value in values.items() if value is not None}))
+    write_text(path, tomli_w.dumps({name: value for name, value in values.items() if value is not None}))
 
 
 def combine(flags: Mapping[str, Any], file: Path | None = None, preset: str | None = None) -> Config:

@@ -14,20 +14,22 @@ from typing import Any, NoReturn
 import torch
 from torch import Tensor
 
+from pairgen.atomic import new_folder, os_errors, write_text
 from pairgen.errors import NotFinite, UsageError
-from pairgen.train import checkpoint, distributed, models
-from pairgen.train.batch import Batch
-from pairgen.train.checkpoint import State
-from pairgen.train.clock import PARTS
+from pairgen.train import distributed
 from pairgen.train.config import Config
+from pairgen.train.data.groups import Groups
+from pairgen.train.data.order import Order, chunks, share
 from pairgen.train.distributed import World
-from pairgen.train.folders import plain_errors, whole_folder, write_whole
-from pairgen.train.groups import Groups
+from pairgen.train.interrupts import Interrupted, stopping
+from pairgen.train.layout.batch import Batch
 from pairgen.train.metrics import Sums, add, means, stacked
-from pairgen.train.order import Order, chunks, share
-from pairgen.train.scoring import Scoring
-from pairgen.train.stopping import Interrupted, stopping
-from pairgen.train.trackers import Tracker
+from pairgen.train.model import loading as models
+from pairgen.train.model.timing import PARTS
+from pairgen.train.objective import Scoring
+from pairgen.train.output import checkpoint
+from pairgen.train.output.checkpoint import State
+from pairgen.train.output.trackers import Tracker
 
 Tell = Callable[[str, int, int, Mapping[str, float]], None]
 """Told of progress: what is being done, how much of it is done, how much there is, and figures to show beside it."""
@@ -140,7 +142,7 @@ class Loop:
             self._save()
         file = self.run / f"not-finite-{self.world.rank}.json"
         keys = [key for batch in batches for key in batch.keys]
-        write_whole(file, json.dumps({"step": self.state.step + 1, "loss": str(loss), "pairs": keys}, indent=1))
+        write_text(file, json.dumps({"step": self.state.step + 1, "loss": str(loss), "pairs": keys}, indent=1))
         raise NotFinite(
             f"step {self.state.step + 1}: the loss is {loss}, the gradient's norm {norm}; its pairs are in {file}, and "
             "the step before is saved: --resume with a lower --learning-rate, or start anew with --precision float32"
@@ -253,7 +255,7 @@ class Loop:
         """Write the model as it is into the run's folder ``name``, with a card."""
         weights = distributed.model_state(self.scoring.module)
         if self.world.main:
-            with whole_folder(self.run / name) as folder:
+            with new_folder(self.run / name) as folder:
                 models.save(checkpoint.scorer(self.scoring.module).model, self.tokenizer, folder, weights)
                 if readme:
                     (folder / "README.md").write_text(readme, "utf-8")
@@ -267,7 +269,7 @@ class Loop:
         if not self.world.main:
             return
         file = self.run / "metrics.jsonl"
-        with plain_errors(file), file.open("a", encoding="utf-8") as out:
+        with os_errors(file), file.open("a", encoding="utf-8") as out:
             out.write(json.dumps(line) + "\n")
         self.tracker.send(line)
         self.tell("train", self.state.step, self.steps, line)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from pairgen.train.batch import Batch
+from pairgen.train.layout.batch import Batch
 from pairgen.train.losses import LossOptions, Scores, dpop_penalty
 
 Sums = dict[str, tuple[Tensor, Tensor]]

@@ -10,20 +10,23 @@ from typing import Any
 import numpy as np
 import torch
 
+from pairgen.atomic import new_folder, write_text
 from pairgen.errors import BadModel
-from pairgen.store import PairDataset
-from pairgen.train import checkpoint, data, distributed, models, trackers
-from pairgen.train.checkpoint import State
+from pairgen.pairs.dataset import PairDataset
+from pairgen.train import distributed
 from pairgen.train.config import Config
+from pairgen.train.data import load as data
+from pairgen.train.data.order import Order
 from pairgen.train.distributed import World
-from pairgen.train.folders import whole_folder, write_whole
+from pairgen.train.layout.tree import trees
 from pairgen.train.loop import Loop, Tell
 from pairgen.train.losses import LOSSES
-from pairgen.train.order import Order
-from pairgen.train.reference_pass import known_reference, online_reference
-from pairgen.train.scorer import Scorer, check, check_training, check_trees
-from pairgen.train.scoring import Layout, Scoring, options_of
-from pairgen.train.tree import trees
+from pairgen.train.model import loading as models
+from pairgen.train.model.scorer import Scorer, check, check_training, check_trees
+from pairgen.train.objective import Layout, Scoring, options_of
+from pairgen.train.output import checkpoint, trackers
+from pairgen.train.output.checkpoint import State
+from pairgen.train.reference.compute import known_reference, online_reference
 
 
 @dataclass(frozen=True)
@@ -123,7 +126,7 @@ def _without_adapter(config: Config, place: Place) -> Config:
     if place.world.main and not base.is_dir():
         tokenizer = models.load_tokenizer(config.model, config.trust_remote_code)
         model = models.load_model(config.model, torch.float32, config.trust_remote_code)
-        with whole_folder(base) as folder:
+        with new_folder(base) as folder:
             models.save(model, tokenizer, folder)
     place.world.wait()
     return config.replaced(model=str(base.absolute()))
@@ -186,4 +189,4 @@ def _cut_metrics(file: Path, step: int) -> None:
         except ValueError:
             continue
     if kept or file.is_file():
-        write_whole(file, "".join(line + "\n" for line in kept))
+        write_text(file, "".join(line + "\n" for line in kept))

@@ -22,15 +22,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pairgen.atomic import os_errors
 from pairgen.errors import OutputExists, PairgenError, RunMismatch, UsageError
-from pairgen.train import card, checkpoint, data, distributed, models, trackers
 from pairgen.train import config as configs
+from pairgen.train import distributed
 from pairgen.train.config import Config, flag
+from pairgen.train.data import load as data
 from pairgen.train.distributed import World
-from pairgen.train.folders import plain_errors
+from pairgen.train.interrupts import memory
 from pairgen.train.loop import Loop, Tell
+from pairgen.train.model import loading as models
+from pairgen.train.output import checkpoint, trackers
+from pairgen.train.output import model_card as card
 from pairgen.train.prepare import Place, prepare
-from pairgen.train.stopping import memory
 
 FILES = (
     *("config.toml", "metrics.jsonl", "checkpoints", "best", "final", "sft", "tokens", "base", "reference.json"),
@@ -169,7 +173,7 @@ def _continued(run: Path, changes: Mapping[str, Any]) -> Config:
 
 def _new_folder(run: Path, overwrite: bool) -> None:
     """Make the run's folder. Raises OutputExists where there is something else in it, or a run that shall stay."""
-    with plain_errors(run):
+    with os_errors(run):
         if run.exists() and (not run.is_dir() or any(run.iterdir())):
             others = [path.name for path in run.iterdir()] if run.is_dir() else [run.name]
             others = [name for name in others if name not in FILES and not name.startswith(("not-finite-", "."))]
@@ -219,7 +223,7 @@ def _after_sft(config: Config, place: Place) -> Config:
     )
     if not (run / "final").is_dir():
         if place.world.main:
-            with plain_errors(run):
+            with os_errors(run):
                 run.mkdir(exist_ok=True)
             configs.save(sft, run / "config.toml")
         place.world.wait()

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pairgen.arithmetic.corrupt import corrupt
-from pairgen.arithmetic.draws import Draws
+from pairgen.arithmetic.errors.corrupt import corrupt
+from pairgen.arithmetic.errors.rng import Draws
+from pairgen.arithmetic.errors.values import CORRUPTIONS
 from pairgen.arithmetic.solution import Solution
-from pairgen.arithmetic.wrong import CORRUPTIONS
 
 BOUND = 5.0
 """Seconds. Most of these texts take a hundredth of it."""

@@ -19,10 +19,10 @@ import sympy
 from latex2sympy2_extended import latex2sympy
 from latex2sympy2_extended.latex2sympy2 import ConversionConfig
 
-from pairgen.arithmetic.corrupt import corrupt
-from pairgen.arithmetic.draws import Draws
+from pairgen.arithmetic.errors.corrupt import corrupt
+from pairgen.arithmetic.errors.rng import Draws
 from pairgen.builders.metamath import solution_of
-from pairgen.records import Drop, Rejection
+from pairgen.pairs.record import Drop, Rejection
 
 pytestmark = pytest.mark.slow
 

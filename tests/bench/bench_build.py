@@ -31,9 +31,9 @@ import pyarrow.json
 from rapidfuzz import process
 from rapidfuzz.distance import Levenshtein
 
-from pairgen import sample
+from pairgen.pairs.dataset import open_pairs
+from pairgen.sources import sample
 from pairgen.stats import describe
-from pairgen.store import open_pairs
 
 
 def write_rows(path: Path, count: int, given: Path | None) -> None:

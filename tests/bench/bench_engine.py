@@ -18,12 +18,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pairgen.arithmetic.draws import Draws
-from pairgen.arithmetic.proof import Proof
-from pairgen.builders.builder import Wanted
+from pairgen.arithmetic.errors.rng import Draws
+from pairgen.arithmetic.exact.proof import Proof
 from pairgen.builders.gsm8k import strip_marks
+from pairgen.builders.interface import Wanted
 from pairgen.builders.metamath import BUILDER, solution_of
-from pairgen.records import Drop
+from pairgen.pairs.record import Drop
 
 FILES = ("GSM_AnsAug.json", "GSM_FOBAR_like.jsonl", "MATH_solutions.jsonl")
 

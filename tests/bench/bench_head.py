@@ -28,7 +28,7 @@ def step(way: str, positions: int, vocabulary: int, width: int) -> tuple[float, 
     import torch
     from torch import Tensor
 
-    from pairgen.train.logprobs import logprobs
+    from pairgen.train.model.logprobs import logprobs
 
     def plain(hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
         return torch.nn.functional.linear(hidden, weight).log_softmax(-1).gather(1, targets[:, None])[:, 0]

@@ -12,10 +12,10 @@ import time
 import numpy as np
 import torch
 
-from pairgen.train.groups import Group
-from pairgen.train.packing import pack
-from pairgen.train.tree import trees
-from pairgen.train.trie import before, tries
+from pairgen.train.data.groups import Group
+from pairgen.train.layout.packing import pack
+from pairgen.train.layout.tree import trees
+from pairgen.train.layout.trie import before, tries
 
 
 def metamath_sized(count: int, pairs: int, seed: int = 0) -> list[Group]:

@@ -42,9 +42,9 @@ from steps import ROW_TOKENS, Ours, product_rate
 from torch.profiler import ProfilerActivity, profile
 from workloads import SHAPES, SIZES, Shape, llama, pairs_of, tokenizer_of
 
-from pairgen.train.groups import Group
-from pairgen.train.models import pick_device
-from pairgen.train.tree import trees
+from pairgen.train.data.groups import Group
+from pairgen.train.layout.tree import trees
+from pairgen.train.model.loading import pick_device
 
 PRECISIONS = ("float32", "bf16")
 TOLERANCE = {"float32": 1e-3, "bf16": 3e-2}

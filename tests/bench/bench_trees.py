@@ -24,10 +24,10 @@ import numpy as np
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from pairgen.train.batch import Batch
-from pairgen.train.groups import Group
-from pairgen.train.scorer import Scorer
-from pairgen.train.tree import trees
+from pairgen.train.data.groups import Group
+from pairgen.train.layout.batch import Batch
+from pairgen.train.layout.tree import trees
+from pairgen.train.model.scorer import Scorer
 
 VOCABULARY = 8192
 Draw = Callable[[int], np.ndarray]

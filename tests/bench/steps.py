@@ -12,14 +12,14 @@ import torch
 from peers import Cost, First, Meter
 from workloads import Pairs
 
-from pairgen.train import reference
-from pairgen.train.batch import Batch
-from pairgen.train.groups import Group
+from pairgen.train.data.groups import Group
+from pairgen.train.layout.batch import Batch
+from pairgen.train.layout.tree import trees
 from pairgen.train.losses import LossOptions
 from pairgen.train.metrics import Sums, add
-from pairgen.train.scorer import Scorer
-from pairgen.train.scoring import Scoring
-from pairgen.train.tree import trees
+from pairgen.train.model.scorer import Scorer
+from pairgen.train.objective import Scoring
+from pairgen.train.reference import cache as reference
 
 ROW_TOKENS = 8192
 

@@ -10,11 +10,11 @@ import torch
 from peers import Row
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from pairgen.build import Options, build
-from pairgen.store import PairDataset
-from pairgen.train import data
-from pairgen.train.groups import Group, Groups
-from pairgen.train.tiny import train_tokenizer
+from pairgen.building.pipeline import Options, build
+from pairgen.pairs.dataset import PairDataset
+from pairgen.train.data import load as data
+from pairgen.train.data.groups import Group, Groups
+from pairgen.train.model.tiny import train_tokenizer
 
 SAMPLE = "sample"
 FILES = {

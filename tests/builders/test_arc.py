@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from pairgen.builders.arc import read
-from pairgen.records import Drop
+from pairgen.pairs.record import Drop
 
 
 def hub(key: Any = "B", labels: Any = ("A", "B", "C"), texts: Any = ("ice", "steam", "rock")) -> dict[str, Any]:

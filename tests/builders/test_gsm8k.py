@@ -2,11 +2,11 @@
 
 import pytest
 
-from pairgen.arithmetic.draws import Draws
-from pairgen.arithmetic.steps import Step
-from pairgen.builders.builder import Wanted
+from pairgen.arithmetic.errors.rng import Draws
+from pairgen.arithmetic.reading.steps import Step
 from pairgen.builders.gsm8k import read, reject, strip_marks
-from pairgen.records import Drop
+from pairgen.builders.interface import Wanted
+from pairgen.pairs.record import Drop
 
 
 @pytest.mark.parametrize(

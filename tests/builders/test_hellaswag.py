@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from pairgen.builders.hellaswag import clean, read
-from pairgen.records import Drop
+from pairgen.pairs.record import Drop
 
 
 @pytest.mark.parametrize(

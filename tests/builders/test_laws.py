@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from pairgen import sample
-from pairgen.arithmetic.draws import Draws
+from pairgen.arithmetic.errors.rng import Draws
 from pairgen.builders import BUILDERS
-from pairgen.builders.builder import MAX_LENGTH, Example, Wanted
-from pairgen.prompts import STYLES
-from pairgen.records import CHECKS, Drop, Rejection
+from pairgen.builders.interface import MAX_LENGTH, Example, Wanted
+from pairgen.builders.prompts import STYLES
+from pairgen.pairs.record import CHECKS, Drop, Rejection
+from pairgen.sources import sample
 
 SAMPLES = {name: [sample.row(name, "train", index) for index in range(150)] for name in BUILDERS}
 
@@ -96,7 +96,7 @@ def test_a_bad_cell_drops_the_row_with_a_reason(name: str, value: object) -> Non
 
 
 def test_paper_counts_of_arc(real_data: Path) -> None:
-    from pairgen.sources import resolve, rows
+    from pairgen.sources.locate import resolve, rows
 
     builder = BUILDERS["arc"]
     for given, expected in {

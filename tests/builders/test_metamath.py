@@ -4,10 +4,10 @@ from fractions import Fraction
 
 import pytest
 
-from pairgen.arithmetic.draws import Draws
-from pairgen.builders.builder import Wanted
+from pairgen.arithmetic.errors.rng import Draws
+from pairgen.builders.interface import Wanted
 from pairgen.builders.metamath import BUILDER, final_answer, read, reasoning_stop, reject
-from pairgen.records import Drop, Rejection
+from pairgen.pairs.record import Drop, Rejection
 
 ROW = {
     "type": "GSM_AnsAug",

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from runs import make_run
+from helpers.logged_runs import make_run
 from typer.testing import Result
 
 Run = Callable[..., Result]

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import pytest
 import typer
-from runs import make_run
+from helpers.logged_runs import make_run
 from typer.testing import Result
 
 import pairgen.train

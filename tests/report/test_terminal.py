@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers.rows import as_batch, good_pairs, good_rows, make_folder, pair
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pairs import as_batch, good_pairs, good_rows, make_folder, pair
 from rich.cells import cell_len
 from rich.console import Console, RenderableType
 
-from pairgen.records import to_batch
+from pairgen.pairs.record import to_batch
 from pairgen.report.terminal import BAR, MOST, draw_bar, figure, pair_view, plain, statistics_table
 from pairgen.stats import BY, describe
 

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from helpers.rows import good_pairs, make_folder, pair
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pairs import good_pairs, make_folder, pair
 
-from pairgen import store
 from pairgen.errors import NotPairs, UsageError
-from pairgen.records import SCHEMA, to_batch
+from pairgen.pairs import dataset as store
+from pairgen.pairs.record import SCHEMA, to_batch
 from pairgen.stats import BY, STATISTICS, describe, lengths
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import tiny_runs as runs
+from helpers import tiny_runs as runs
 
 from pairgen.train import config as configs
 

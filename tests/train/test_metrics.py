@@ -8,10 +8,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pairgen.train.groups import Group
+from pairgen.train.data.groups import Group
+from pairgen.train.layout.padded import padded
 from pairgen.train.losses import LossOptions, Scores
 from pairgen.train.metrics import Sums, add, means, measure, stacked
-from pairgen.train.padded import padded
 
 OPTIONS = LossOptions(beta=0.5)
 

@@ -8,10 +8,10 @@ import pyarrow as pa
 import pytest
 import torch
 
-from pairgen.train.batch import Batch
-from pairgen.train.groups import SCHEMA, Group, Groups
-from pairgen.train.padded import padded
-from pairgen.train.reference import Reference, compute, folder_of, read
+from pairgen.train.data.groups import SCHEMA, Group, Groups
+from pairgen.train.layout.batch import Batch
+from pairgen.train.layout.padded import padded
+from pairgen.train.reference.cache import Reference, compute, folder_of, read
 
 
 def some_groups(count: int = 12) -> Groups:

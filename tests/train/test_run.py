@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import tiny_runs as runs
 import torch
+from helpers import tiny_runs as runs
 
 from pairgen.errors import BadModel, NotFinite, NotPairs, OutOfMemory, OutputExists, RunMismatch, UsageError
 from pairgen.train import config as configs
-from pairgen.train import losses, stopping
+from pairgen.train import interrupts as stopping
+from pairgen.train import losses
 from pairgen.train.run import resume, train
 
 
@@ -399,7 +400,7 @@ def test_a_best_metric_that_is_not_measured(pairs: Path, tmp_path: Path) -> None
 
 
 def test_lora_after_sft_loads_as_it_was_trained(pairs: Path, done: Path, tmp_path: Path) -> None:
-    from pairgen.train import models
+    from pairgen.train.model import loading as models
 
     changes: dict[str, Any] = {"sft_steps": 4, "sft_learning_rate": 0.03, "lora": 4, "steps": 2, "eval_pairs": 20}
     train(runs.config(pairs, tmp_path / "run", model=str(done / "final"), **changes))

@@ -6,10 +6,10 @@ from pathlib import Path
 import datasets
 import numpy as np
 import pytest
-import tiny_runs as runs
 import torch
+from helpers import tiny_runs as runs
 
-from pairgen.train.order import Order
+from pairgen.train.data.order import Order
 from pairgen.train.run import train
 
 STEPS, BATCH, RATE = 5, 4, 1e-3

@@ -1,0 +1,1 @@
+"""Wrong values, and what in a solution they replace."""

@@ -1,0 +1,1 @@
+"""Exact values: numbers, roots, evaluation and proof."""

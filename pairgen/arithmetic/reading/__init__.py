@@ -1,0 +1,1 @@
+"""From text to results: where they stand and which calculation they state."""

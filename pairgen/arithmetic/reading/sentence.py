@@ -1,0 +1,275 @@
+"""A calculation inside a sentence, read from its end to its start, with units, remarks and unknowns between numbers.
+
+``There are 52 weeks in a year - 2 weeks of holidays = `` reads ``52 - 2``; where x is 4, ``we get 5x + 3 = `` reads
+``5*4 + 3``.
+This is the thorough path: what ``plain``'s patterns cannot read is taken apart here, token by token.
+"""
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import NamedTuple
+
+from pairgen.arithmetic.exact.numbers import NUMBER
+from pairgen.arithmetic.reasons import NO_ARITHMETIC, NO_CALCULATION, NO_VALUE, Unreadable
+
+WINDOW = 300
+"""Code points looked at in front of a sign."""
+MAX_WORDS = 12
+"""Words that may follow a number as its unit."""
+
+_COUNTING = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen"
+NUMBER_WORDS = {word: str(number) for number, word in enumerate(_COUNTING.split(), 1)} | {"half": "(1/2)"}
+_OPERAND_AHEAD = rf"(?=\ (?:[$(\d]|(?:{'|'.join(NUMBER_WORDS)})\b))"
+_TOKEN = re.compile(
+    rf"""
+    (?P<label>\d*1?\d(?:st|nd|rd|th)\b|[A-Za-z]+&[A-Za-z]+)
+    |(?P<mixed>(?<![\d.,/])\d+(?:\ |\ and\ )\d+/\d+(?![\d/.]))
+    |(?P<number>(?<![\d.])\d{{1,3}}(?:\ \d{{3}})+(?![\d.,])|{NUMBER})(?:\ ?%(?P<percent>))?
+    |(?P<half>[½¼¾⅓⅔⅛])
+    |(?P<hyphen>(?<=\d)-(?=[A-Za-z]{{2}}))
+    |(?P<sign>\*\*|//|\^|[-+*/×÷·−–—()\[\]]
+        |\b(?:times|plus|minus|over)\b{_OPERAND_AHEAD}|\b(?:divided|multiplied)\ (?:by|into)\b
+        |\bof\b(?=\ (?:the\ )?\$?[\d(]))
+    |(?P<word>(?:[A-Za-z]+(?:['’-][A-Za-z]{{2,}})+|[A-Za-z]+(?:['’][A-Za-z])*)['’]?(?:\.(?=\ ?(?:[a-z/*+=–-]|\Z)))?)
+    |(?P<nothing>(?:[^\S\n]|\\?[$€£¥¢]|[\xa0"“”²³°™])+)
+    |(?P<pause>\n|[.,;:?!=<>|~&{{}}\\_])
+    |(?P<other>.)
+    """,
+    re.ASCII | re.VERBOSE | re.DOTALL,
+)
+_REMARK = re.compile(r" ?\((?!\w\))[^()\d]{2,60}\)")
+_OPERATORS = {
+    **dict.fromkeys("*×·", "*"),
+    **dict.fromkeys(("/", "//", "÷"), "/"),
+    **dict.fromkeys("-−–—", "-"),
+    "+": "+",
+    "^": "**",
+    "**": "**",
+    "times": "*",
+    "plus": "+",
+    "minus": "-",
+    "over": "/",
+    "of": "*",
+    "divided by": "/",
+    "divided into": "/",
+    "multiplied by": "*",
+}
+FUNCTIONS = frozenset("fghFGHPQ")
+"""Letters that stand for a function where a bracket follows them."""
+_GOING_ON = frozenset("+-–−*×÷/")
+_HALVES = {"½": "(1/2)", "¼": "(1/4)", "¾": "(3/4)", "⅓": "(1/3)", "⅔": "(2/3)", "⅛": "(1/8)"}
+_NUMBERS = frozenset({"number", "percent", "mixed", "half"})
+_OPEN, _CLOSE = frozenset("(["), frozenset(")]")
+
+
+class _Token(NamedTuple):
+    kind: str
+    text: str
+    spaced: bool
+    """Whether a space follows."""
+
+
+def before(text: str, sign: int) -> str:
+    """What a calculation that ends at ``sign`` can reach back to: its line, or all that a sum goes on over."""
+    start = max(0, sign - WINDOW)
+    start = max(start, text.rfind("=", start, sign) + 1)
+    line = text.rfind("\n", start, sign)
+    while line > start and (text[start:line].rstrip()[-1:] in _GOING_ON or text[line:sign].lstrip()[:1] in _GOING_ON):
+        line = text.rfind("\n", start, line)
+    return text[max(start, line) : sign]
+
+
+def read(window: str, values: Mapping[str, str], *, single: bool = False) -> str:
+    """The calculation that a text ends with, as ASCII arithmetic, unknowns replaced by ``values``.
+
+    ``single`` says that it is a whole side of an equation: a number or an unknown alone will do, and a dash in front is
+    a minus and not that of a list.
+
+    Raises:
+        Unreadable: with the reason.
+    """
+    if "(" in window:
+        window = _REMARK.sub("", window)
+    window = window[
+        max(window.rfind(", "), window.rfind(": "), window.rfind("; "), 0) :
+    ]  # nothing is read across these
+    return _Reader(list(_tokens(window)), values, single).read()
+
+
+@lru_cache(1 << 12)
+def _tokens(window: str) -> tuple[_Token, ...]:
+    """Taken apart; kept, since the same text is read for several values of its unknowns."""
+    tokens = []
+    for match in _TOKEN.finditer(window):
+        kind = match.lastgroup
+        if kind != "nothing" and kind != "hyphen":
+            spaced = window.startswith(" ", match.end())
+            tokens.append(_Token("word" if kind == "label" else str(kind), match.group(), spaced))
+    return tuple(tokens)
+
+
+class _Reader:
+    """Tokens taken from the right; ``pieces`` of the expression grow from the right as well."""
+
+    def __init__(self, tokens: list[_Token], values: Mapping[str, str], single: bool) -> None:
+        self.tokens = tokens
+        self.single = single
+        self.values = values
+        self.pieces: list[str] = []
+        self.depth = 0
+        self.operators = 0
+        self.unknown = False  # whether the operand read last is one, so that a number in front of it is its factor
+
+    def read(self) -> str:
+        self.operand()
+        while self.joint():
+            self.operand()
+        if self.depth:
+            raise Unreadable(NO_ARITHMETIC)
+        if not self.operators and not self.single:
+            raise Unreadable(NO_CALCULATION)
+        return "".join(reversed(self.pieces)).strip()
+
+    def operand(self) -> None:
+        """Skip the words behind a number, then take the number, the unknown, or the bracket that closes."""
+        words = 0
+        self.unknown = False
+        while self.tokens:
+            token = self.tokens.pop()
+            kind, text = token.kind, token.text
+            if kind in _NUMBERS:
+                self.pieces.append(_value(kind, text))
+                return
+            if kind == "word" and not words and text.lower() in NUMBER_WORDS:
+                self.pieces.append(NUMBER_WORDS[text.lower()])
+                return
+            if text in _CLOSE:
+                self.depth += 1
+                self.pieces.append(")")
+                words = 0
+            elif kind == "word":
+                if not words and self.is_unknown(token):
+                    value = self.values.get(text)
+                    if value is None:
+                        raise Unreadable(NO_VALUE)
+                    self.pieces.append(value)
+                    self.unknown = True
+                    return
+                words += 1
+                if words > MAX_WORDS:
+                    break
+            elif not (
+                (text == "/" and words)  # pens/box
+                or (text == "\n" and self.pieces and not words)  # a sum that goes on over the line
+            ):
+                break
+        raise Unreadable(NO_ARITHMETIC if self.operators else NO_CALCULATION)
+
+    def is_unknown(self, token: _Token) -> bool:
+        """Whether a word is a letter in place of an operand: known, or not behind a number or word (5 g, room B)."""
+        if len(token.text) != 1:
+            return False
+        if token.text in self.values:
+            return True
+        before = self.tokens[-1].kind if self.tokens else ""
+        return before not in _NUMBERS and before != "word" and token.text not in "aAI"
+
+    def joint(self) -> bool:
+        """Take what joins the operand just read to another on its left; False where the calculation begins."""
+        while self.tokens:
+            token = self.tokens[-1]
+            kind, text = token.kind, token.text
+            if text in _OPEN:
+                if not self.depth:
+                    return False  # a bracket of the sentence
+                self.tokens.pop()
+                self.depth -= 1
+                self.pieces.append("(")
+                self.unknown = False
+            elif (self.unknown or self.pieces[-1][0] == "(") and (
+                kind in _NUMBERS or text in _CLOSE or (text in self.values and text not in FUNCTIONS)
+            ):  # 5x, (2)(3), x(4)
+                if kind == "word" and text in "xX" and self.is_times() and (token.spaced or self.tokens[-2].spaced):
+                    self.tokens.pop()
+                return self.joined("*")
+            elif kind == "word" and text in "xX" and self.is_times():
+                self.tokens.pop()
+                return self.joined("*")
+            elif kind == "word":
+                if self.pieces[-1] == "(" and not token.spaced and not self.unknown:
+                    raise Unreadable(NO_ARITHMETIC)  # f(x) is a function of x, no product
+                if not self.skip_to_operator():
+                    return False
+            elif text == "\n" and len(self.tokens) > 1 and self.tokens[-2].text in _OPERATORS:
+                self.tokens.pop()  # a sum that goes on over the line
+            elif kind != "sign":
+                return False
+            elif text[0].isalpha() and not self.has_left_operand(text):
+                if not self.skip_to_operator():
+                    return False
+            else:
+                self.tokens.pop()
+                operator = _OPERATORS.get(text)
+                if operator is None:
+                    return False
+                if operator != "-" or not self.is_unary():
+                    return self.joined(operator)
+                if self.is_bullet(token):
+                    return False
+                self.pieces.append("-")
+        return False
+
+    def joined(self, operator: str) -> bool:
+        self.operators += 1
+        self.pieces.append(operator if operator in ("*", "/", "**") else f" {operator} ")
+        return True
+
+    def is_times(self) -> bool:
+        """Whether the x on the right end stands between two operands."""
+        before = self.tokens[-2] if len(self.tokens) > 1 else None
+        return before is not None and (before.kind in _NUMBERS or before.kind == "word" or before.text in _CLOSE)
+
+    def has_left_operand(self, operator: str) -> bool:
+        """Whether an operator spelt as a word has a number on its left: right there for ``of``, near by for others."""
+        reach = 2 if operator == "of" else 7
+        return any(
+            token.kind in _NUMBERS
+            or token.text in _CLOSE
+            or token.text.lower() in NUMBER_WORDS
+            or token.text in self.values
+            for token in self.tokens[-reach:-1]
+        )
+
+    def is_unary(self) -> bool:
+        """Whether a minus just taken has no operand on its left."""
+        before = self.tokens[-1] if self.tokens else None
+        return before is None or before.kind == "pause" or before.text in _OPEN or before.text in _OPERATORS
+
+    def is_bullet(self, token: _Token) -> bool:
+        """Whether such a minus is the dash of a list: first of its line, with a space behind it."""
+        return not self.single and token.spaced and (not self.tokens or self.tokens[-1].text == "\n")
+
+    def skip_to_operator(self) -> bool:
+        """Drop words between an operator and its number (``2 * the 10 marbles``); False if no operator is there."""
+        for words in range(1, 5):
+            if len(self.tokens) <= words:
+                return False
+            before = self.tokens[-1 - words]
+            behind = self.tokens[-2 - words].kind if len(self.tokens) > words + 1 else ""
+            if (before.text in _OPERATORS and before.kind == "sign") or (before.text == "x" and behind in _NUMBERS):
+                del self.tokens[-words:]
+                return True
+            if before.kind != "word":
+                return False
+        return False
+
+
+def _value(kind: str, text: str) -> str:
+    if kind == "half":
+        return _HALVES[text]
+    if kind == "mixed":
+        whole, _, fraction = text.replace(" and ", " ").partition(" ")
+        return f"({whole} + {fraction})"
+    plain = text.replace(",", "").replace(" ", "")
+    return f"({plain.rstrip(' %')}/100)" if kind == "percent" else plain

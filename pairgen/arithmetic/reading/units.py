@@ -1,0 +1,44 @@
+"""Units that people convert without a calculation in sight: ``300 minutes = 5 hours`` is ``300/60``."""
+
+import re
+
+from pairgen.arithmetic.exact.numbers import NUMBER
+
+_SCALES: tuple[dict[str, int], ...] = (
+    {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 604800},
+    {"month": 1, "year": 12, "decade": 120, "century": 1200},
+    {"inch": 1, "inche": 1, "foot": 12, "feet": 12, "yard": 36, "mile": 63360},
+    {
+        "millimeter": 1,
+        "mm": 1,
+        "centimeter": 10,
+        "cm": 10,
+        "meter": 1000,
+        "m": 1000,
+        "kilometer": 1000000,
+        "km": 1000000,
+    },
+    {"ounce": 1, "oz": 1, "pound": 16, "lb": 16, "ton": 32000},
+    {"gram": 1, "g": 1, "kilogram": 1000, "kg": 1000},
+    {"milliliter": 1, "ml": 1, "liter": 1000, "l": 1000},
+    {"cup": 1, "pint": 2, "quart": 4, "gallon": 16},
+    {"cent": 1, "penny": 1, "pennie": 1, "nickel": 5, "dime": 10, "quarter": 25, "dollar": 100},
+)
+_SCALE_OF = {name: (index, size) for index, scale in enumerate(_SCALES) for name, size in scale.items()}
+
+conversion = re.compile(
+    rf"(?<![\w.,/*+×÷-])(?<![*+×÷/-] )\$?({NUMBER}) ?([A-Za-z]+?)s?(?: of [a-z]+)? = "
+    rf"\$?({NUMBER})[ -]?([A-Za-z]+?)s?(?![\w*/+-])(?! ?[*/+×÷-] ?[\d$])",
+    re.ASCII,
+)
+"""A number of one unit stated as a number of another."""
+
+
+def factor(one: str, other: str) -> str | None:
+    """What a number of ``one`` is multiplied with to be a number of ``other``: ``*60``, ``/60``, or None."""
+    first, second = _SCALE_OF.get(one.lower()), _SCALE_OF.get(other.lower())
+    if first is None or second is None or first[0] != second[0] or first[1] == second[1]:
+        return None
+    if first[1] % second[1] == 0:
+        return f"*{first[1] // second[1]}"
+    return f"/{second[1] // first[1]}" if second[1] % first[1] == 0 else f"*{first[1]}/{second[1]}"

@@ -1,0 +1,267 @@
+"""One chunk of a source made into shards: what a worker process does. Depends on the chunk and the job alone."""
+
+import gc
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import xxhash
+
+from pairgen.arithmetic.errors.rng import Draws
+from pairgen.builders import BUILDERS, Builder
+from pairgen.builders.interface import Example, Wanted
+from pairgen.builders.prompts import Renders, Shot, with_shots
+from pairgen.building.selection import Keys, text_key
+from pairgen.pairs.dataset import PartWriter, part_path, read_part
+from pairgen.pairs.record import Drop, Pair, to_batch
+from pairgen.sources import locate as sources
+
+BATCH_PAIRS = 2048
+ID_DIGITS = 20
+"""Hexadecimal digits of an id: 80 bits, so that among ten million rows two meet with a chance of 4e-11."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What every chunk of a build has in common. It crosses process borders, so it holds plain data."""
+
+    builder: str
+    folder: Path
+    seed: int
+    style: Renders
+    skip_broken: bool = False
+    eval_topics: frozenset[int] = frozenset()
+    shots: tuple[Shot, ...] = ()
+    shot_count: int = 0
+    shots_per_row: bool = False
+    wanted: Wanted = field(default_factory=Wanted)
+
+
+class Task(NamedTuple):
+    """One chunk of the source of one split, and the number its shards carry until they get their names."""
+
+    job: Job
+    number: int
+    split: str
+    chunk: sources.Chunk
+
+
+@dataclass
+class Part:
+    """The shard of one split that came out of one chunk, and what was counted on the way."""
+
+    split: str
+    number: int
+    about: dict[str, Any] | None = None
+    rows: int = 0
+    drops: Counter[str] = field(default_factory=Counter)
+    broken: list[str] = field(default_factory=list)
+    fewer: int = 0
+    """Rows that made fewer pairs than were wanted."""
+
+
+def ids_file(folder: Path, part: Part) -> Path:
+    """Where the keys of a part's pair ids wait until those of all parts are there: on disk, since there may be many."""
+    return part_path(folder, part.split, part.number).with_suffix(".ids")
+
+
+BROKEN = "row could not be read"
+MAX_TOLD = 5
+"""Sentences about broken rows kept from one chunk; all of them are counted."""
+
+
+def make(task: Task) -> list[Part]:
+    """Write the shards of one chunk: one of its own split, and one of eval if rows of it were taken off.
+
+    Python's search for reference cycles is off meanwhile: rows make none, and searching takes a tenth of the time.
+    """
+    searching = gc.isenabled()
+    gc.disable()
+    try:
+        return _make(task)
+    finally:
+        if searching:
+            gc.enable()
+
+
+def _make(task: Task) -> list[Part]:
+    job = task.job
+    builder = BUILDERS[job.builder]
+    parts = {task.split: Part(task.split, task.number)}
+    home = parts[task.split]
+    with ExitStack() as stack:
+        shards: dict[str, _Shard] = {}
+        for example in _examples(task, builder, home):
+            split = task.split
+            if isinstance(example, Drop):
+                home.rows += 1
+                home.drops[example.reason] += 1
+                continue
+            topic = text_key(example.topic) if job.eval_topics or job.shots else 0
+            if topic in job.eval_topics:
+                split = "eval"
+            if split not in parts:
+                parts[split] = Part(split, task.number)
+            part = parts[split]
+            part.rows += 1
+            pairs = pairs_of(example, topic, builder, job)
+            if isinstance(pairs, Drop):
+                part.drops[pairs.reason] += 1
+                continue
+            part.fewer += builder.corrupts and len(pairs) < job.wanted.corruptions
+            if split not in shards:
+                writer = stack.enter_context(PartWriter(job.folder, split, task.number))
+                shards[split] = _Shard(writer, [], [])
+            shards[split].add(pairs)
+        for shard in shards.values():
+            shard.flush()
+    for split, shard in shards.items():
+        parts[split].about = shard.writer.about()
+        np.concatenate(shard.ids).tofile(ids_file(job.folder, parts[split]))
+    return list(parts.values())
+
+
+class _Shard(NamedTuple):
+    """A shard being written: pairs wait until there are enough for a batch."""
+
+    writer: PartWriter
+    waiting: list[Pair]
+    ids: list[Keys]
+
+    def add(self, pairs: list[Pair]) -> None:
+        self.waiting.extend(pairs)
+        if len(self.waiting) >= BATCH_PAIRS:
+            self.flush()
+
+    def flush(self) -> None:
+        if not self.waiting:
+            return
+        self.writer.write(to_batch(self.waiting))
+        digest = xxhash.xxh3_64_intdigest
+        ids = np.fromiter((digest(pair.pair_id.encode()) for pair in self.waiting), np.uint64, len(self.waiting))
+        self.ids.append(ids)
+        self.waiting.clear()
+
+
+def _examples(task: Task, builder: Builder, home: Part) -> Iterator[Example | Drop]:
+    """Usable rows and dropped ones, in order; broken rows are counted in ``home`` if the job skips them."""
+    skipped: list[str] | None = [] if task.job.skip_broken else None
+    read = builder.read
+    for row in sources.rows(task.chunk, builder.columns, builder.optional, skipped):
+        yield read(row)
+    if skipped:
+        home.rows += len(skipped)
+        home.drops[BROKEN] += len(skipped)
+        home.broken = skipped[:MAX_TOLD]
+
+
+def pairs_of(example: Example, topic: int, builder: Builder, job: Job) -> list[Pair] | Drop:
+    """All pairs of one example, or why there is none.
+
+    Ids follow from the row's own text: the row's digest, and the number of the pair among those of its row.
+    ``group_id`` is a digest of prompt and chosen, so equal texts have it in common wherever they come from.
+    """
+    try:
+        row_id = xxhash.xxh3_128_hexdigest(example.key.encode())[:ID_DIGITS]
+    except UnicodeEncodeError:
+        return Drop("text is no valid Unicode")
+    rejections = builder.reject(example, Draws(row_id, job.seed), job.wanted)
+    if isinstance(rejections, Drop):
+        return rejections
+    prompt, lead = job.style.render(example.question, example.row)
+    if not prompt:
+        return Drop("prompt is empty")
+    if job.shot_count:
+        shots: Sequence[Shot] = job.shots
+        if job.shots_per_row:
+            shots = _own_shots(job.shots, topic, job.shot_count, Draws(row_id, job.seed + 1))
+        prompt = with_shots(prompt, topic, shots, job.shot_count)
+    chosen = lead + example.answer
+    group_id = xxhash.xxh3_128_hexdigest(f"{prompt}\0{chosen}".encode())[:ID_DIGITS]
+    shift = len(lead)
+    pairs = []
+    for index, rejection in enumerate(rejections):
+        edit = rejection.edit
+        pairs.append(
+            Pair(
+                prompt,
+                chosen,
+                lead + rejection.completion,
+                f"{row_id}-{index}",
+                group_id,
+                example.source,
+                edit.start + shift,
+                edit.chosen_stop + shift,
+                edit.rejected_stop + shift,
+                *rejection[2:],
+            )
+        )
+    return pairs
+
+
+def _own_shots(pool: tuple[Shot, ...], topic: int, count: int, draws: Draws) -> list[Shot]:
+    """``count`` different shots for one row, drawn from the pool, none of them asking the row's own question."""
+    left = [shot for shot in pool if shot.question != topic]
+    return [left.pop(draws.below(len(left))) for _ in range(min(count, len(left)))]
+
+
+def scan(task: Task) -> Keys:
+    """Topic keys of the usable rows of one chunk, in order."""
+    builder = BUILDERS[task.job.builder]
+    found = _examples(task, builder, Part(task.split, 0))
+    keys = [text_key(example.topic) for example in found if not isinstance(example, Drop)]
+    return np.array(keys, np.uint64)
+
+
+class Search(NamedTuple):
+    """A task, and the topics whose first example in its chunk is wanted as a shot."""
+
+    task: Task
+    topics: frozenset[int]
+
+
+def find_shots(search: Search) -> list[Shot]:
+    """A shot for each wanted topic that the chunk has, from its first row."""
+    job = search.task.job
+    builder = BUILDERS[job.builder]
+    found: dict[int, Shot] = {}
+    for example in _examples(search.task, builder, Part(search.task.split, 0)):
+        if not isinstance(example, Drop):
+            topic = text_key(example.topic)
+            if topic in search.topics and topic not in found:
+                prompt, lead = job.style.render(example.question, example.row)
+                found[topic] = Shot(topic, f"{prompt}{lead}{example.answer}")
+    return list(found.values())
+
+
+class Renumber(NamedTuple):
+    """A shard in which some ids stand already elsewhere, and how many equal ones came before each of its pairs."""
+
+    folder: Path
+    part: Part
+    before: Any
+
+
+def renumber(order: Renumber) -> Part:
+    """Write a shard anew with ``~2`` behind the id of the second of two equal rows, ``~3`` behind the third's."""
+    folder, part, before = order
+    at = 0
+    with PartWriter(folder, part.split, part.number, ".renumbered") as writer:
+        for batch in read_part(folder, part.split, part.number):
+            ids = [
+                f"{pair_id}~{ordinal + 1}" if ordinal else pair_id
+                for pair_id, ordinal in zip(
+                    batch.column("pair_id").to_pylist(), before[at : at + batch.num_rows].tolist(), strict=True
+                )
+            ]
+            at += batch.num_rows
+            index = batch.schema.get_field_index("pair_id")
+            columns = [*batch.columns[:index], pa.array(ids, pa.string()), *batch.columns[index + 1 :]]
+            writer.write(pa.record_batch(columns, schema=batch.schema))
+    writer.replace_part()
+    return replace(part, about=writer.about())

@@ -1,0 +1,215 @@
+"""What the engine sees in worked solutions: the results it finds, how each was checked, what a build would draw.
+
+Nothing is written. It is there to be asked why a pair is unchecked, or why a row makes none.
+"""
+
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+import xxhash
+
+from pairgen.arithmetic.errors.corrupt import corrupt
+from pairgen.arithmetic.errors.rng import Draws
+from pairgen.arithmetic.exact.proof import Proof
+from pairgen.arithmetic.reading.steps import Step
+from pairgen.arithmetic.solution import Solution
+from pairgen.builders import BUILDERS, CORRUPTIONS
+from pairgen.builders.gsm8k import strip_marks
+from pairgen.builders.interface import MAX_LENGTH, clean_text
+from pairgen.builders.metamath import solution_of
+from pairgen.building.convert import ID_DIGITS
+from pairgen.errors import SourceError, SourceMissing, UsageError
+from pairgen.pairs.record import Drop, Rejection
+from pairgen.sources.formats import READERS, kind_of
+
+ANSWERS = ("response", "answer")
+"""Fields of a row that may hold the solution, the first that is there."""
+
+QUESTIONS = ("query", "question")
+"""Fields of a row that may hold the question."""
+
+
+class Given(NamedTuple):
+    """A solution to explain.
+
+    ``key`` is what a build derives the row's draws from, where it is known; ``where`` names file and line.
+    """
+
+    text: str
+    question: str = ""
+    key: str | None = None
+    where: str = ""
+
+
+def explain(
+    text: str, question: str = "", corruption: str = "near", seed: int = 0, key: str | None = None
+) -> dict[str, Any]:
+    """What is found in a solution, what exact arithmetic says of it, and what a build would make wrong; fit for JSON.
+
+    ``solution`` is the text that all spans count in, in code points: without white space around it and GSM8K's marks.
+    ``steps`` has ``{start, stop, text, expression, check, reason}`` of each result: ``text`` is the literal as
+    written, ``check`` is ``verified`` (then ``reason`` is None) or ``unchecked`` (then ``expression`` is None).
+    ``drawn`` is ``{start, stop, correct, corrupted, expression, check, reason, strategy, step}``; ``step`` counts from
+    1 and is None outside any calculation. If nothing can be made wrong, ``drawn`` is None and ``dropped`` says why;
+    else ``dropped`` is None.
+
+    Args:
+        text: the solution; marks as GSM8K has them (``<<48/2=24>>``) say which numbers are results, and of what.
+        question: what was asked; numbers in it are given, not results.
+        corruption: how the wrong value is drawn, of ``CORRUPTIONS``.
+        seed: as of a build.
+        key: what the draws follow from, the text itself by default. A build takes a key of its row, which a text does
+            not tell: it may draw another place and another value of the same solution.
+
+    Raises:
+        UsageError: an unknown corruption.
+        SourceError: the text is empty, too long or no valid Unicode.
+    """
+    if corruption not in CORRUPTIONS:
+        raise UsageError(f"--corruption {corruption}: unknown; choose one of {', '.join(CORRUPTIONS)}")
+    text = _usable(text, "solution")
+    solution = _solution(text)
+    row_id = xxhash.xxh3_128_hexdigest((text if key is None else key).encode())[:ID_DIGITS]
+    made = corrupt(solution, question, Draws(row_id, seed), CORRUPTIONS[corruption].draw)
+    return {
+        "solution": solution.text,
+        "steps": [_checked(solution, step) for step in solution.steps],
+        "drawn": None if isinstance(made, Drop) else _drawn(made[0]),
+        "dropped": made.reason if isinstance(made, Drop) else None,
+    }
+
+
+def _solution(text: str) -> Solution:
+    """The solution as the engine takes it; marks are gone from the text, and their results are the steps."""
+    plain, marked = strip_marks(text)
+    return solution_of(plain, marked or None)
+
+
+def _checked(solution: Solution, step: Step) -> dict[str, Any]:
+    found = solution.check(step)
+    proof = found if isinstance(found, Proof) else None
+    return {
+        "start": step.start,
+        "stop": step.stop,
+        "text": solution.text[step.start : step.stop],
+        "expression": proof.expression if proof else None,
+        "check": "verified" if proof else "unchecked",
+        "reason": None if proof else found,
+    }
+
+
+def _drawn(rejection: Rejection) -> dict[str, Any]:
+    return {
+        "start": rejection.edit.start,
+        "stop": rejection.edit.chosen_stop,
+        "correct": rejection.correct,
+        "corrupted": rejection.corrupted,
+        "expression": rejection.expression,
+        "check": rejection.check,
+        "reason": rejection.reason,
+        "strategy": rejection.strategy,
+        "step": rejection.step,
+    }
+
+
+# ---------------------------------------------------------------- where solutions come from
+
+
+def solutions(given: str) -> Iterator[Given]:
+    """The solutions that an argument names: those of a file if there is one, else the argument itself.
+
+    ``-`` is the text on stdin. A file of JSON Lines, or of a JSON list, has one solution per row, in ``response`` or
+    ``answer``, and the question, if it is there, in ``query`` or ``question``; any other file is one solution.
+
+    Raises:
+        UsageError: a file of another kind of rows.
+        SourceError: the file is not there or cannot be read, a row has no solution, a text is empty, too long or no
+            valid Unicode.
+    """
+    if given == "-":
+        yield Given(_read(sys.stdin.buffer, "stdin"), where="stdin")
+        return
+    path = Path(given)
+    try:
+        there = bool(given.strip()) and path.exists()
+    except (OSError, ValueError):  # too long for a name, or no name at all
+        there = False
+    if there:
+        try:
+            yield from _of_file(path)
+        except OSError as error:
+            raise SourceError(f"{path}: cannot be read ({error.strerror or error}); give a file") from error
+    elif _FILE_NAME.fullmatch(given):
+        raise SourceMissing(f"{given}: no such file; give the file's path, the text of a solution, or - for stdin")
+    else:
+        yield Given(_usable(given, "solution"))
+
+
+_FILE_NAME = re.compile(r"[^\n]*\.(?:txt|jsonl?)|[^\s=]*/[^\s=]*", re.IGNORECASE)
+"""What is meant as a file, though there is none; ``48/2=24`` is not."""
+
+
+def _of_file(path: Path) -> Iterator[Given]:
+    try:
+        kind = kind_of(path)
+    except UsageError:  # an ending that says nothing
+        with path.open("rb") as file:
+            yield Given(_read(file, str(path)), where=str(path))
+        return
+    if kind not in ("lines", "list"):
+        raise UsageError(f"{path}: explain reads texts, .jsonl and .json; give one of these, or build it and use show")
+    unit = "line" if kind == "lines" else "row"
+    for number, row in READERS[kind](path, 0, -1, frozenset()):
+        where = f"{path}: {unit} {number + 1}"
+        if not isinstance(row, dict):
+            raise SourceError(f"{where} {row}; mend the {unit}, or leave it out")
+        yield _of_row(row, where)
+
+
+def _of_row(row: Mapping[str, Any], where: str) -> Given:
+    """The solution of a row; with the key a build would use, if the row is whole enough to be built from."""
+    name = next((name for name in ANSWERS if name in row), None)
+    if name is None:
+        raise SourceError(f"{where}: has neither {' nor '.join(ANSWERS)}; name the field with the solution so")
+    text = _usable(row[name], name, where)
+    for builder in BUILDERS.values():
+        if builder.corrupts and name in builder.columns <= row.keys():
+            example = builder.read(row)
+            if isinstance(example, Drop):
+                raise SourceError(f"{where}: {example.reason}; mend it, or leave it out")
+            return Given(text, example.question, example.key, where)
+    question = next((name for name in QUESTIONS if name in row), None)
+    return Given(text, _usable(row[question], question, where) if question else "", None, where)
+
+
+def _read(file: IO[bytes], where: str) -> str:
+    """The one solution that a text file holds; of a file far too large for one no more than needed is read."""
+    data = file.read(_MOST_BYTES)
+    if len(data) == _MOST_BYTES:
+        raise SourceError(f"{where}: is over {MAX_LENGTH:,} characters; give the text of one worked solution at a time")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise SourceError(f"{where}: is no UTF-8 ({error.reason} at byte {error.start}); save it as UTF-8") from error
+    return _usable(text.replace("\r\n", "\n"), "solution", where)
+
+
+_MOST_BYTES = 16 * MAX_LENGTH
+"""More bytes than any text takes that can be explained, the white space around it included."""
+
+
+def _usable(text: Any, what: str, where: str = "") -> str:
+    """A text without white space around it, if it can be explained."""
+    clean = clean_text(text, what)
+    start = f"{where}: " if where else ""
+    if isinstance(clean, Drop):
+        wanted = "one worked solution at a time" if isinstance(text, str) and text.strip() else "a worked solution"
+        raise SourceError(f"{start}{clean.reason}; give the text of {wanted}")
+    try:
+        clean.encode()
+    except UnicodeEncodeError as error:
+        raise SourceError(f"{start}{what} is no valid Unicode; save it as UTF-8") from error
+    return clean

@@ -1,0 +1,111 @@
+"""How far rejected is from chosen: the stored distance, or another metric over another unit, computed in bulk."""
+
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Sequence
+from functools import partial
+from itertools import count
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from pairgen.errors import UsageError
+from pairgen.pairs import edits
+
+Units = Sequence[Sequence[Hashable]]
+"""Per text, the sequence a distance runs over."""
+
+
+class Unit(NamedTuple):
+    """What a distance counts in.
+
+    ``split`` gets all texts of a batch, since units compare within one call only, and the tokenizer, if there is one.
+    """
+
+    definition: str
+    split: Callable[[list[str], Any], Units]
+
+
+def _characters(texts: list[str], _: Any) -> Units:
+    return texts
+
+
+def _words(texts: list[str], _: Any) -> Units:
+    number = defaultdict[str, int](count().__next__).__getitem__  # a number per word: smaller and faster than strings
+    return [list(map(number, text.split())) for text in texts]
+
+
+def _tokens(texts: list[str], tokenizer: Any) -> Units:
+    ids: list[list[int]] = tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
+    return ids
+
+
+UNITS: dict[str, Unit] = {
+    "char": Unit("code points", _characters),
+    "word": Unit("words (split at white space)", _words),
+    "token": Unit("tokens (of the completion alone, no special tokens)", _tokens),
+}
+
+
+def definition(metric: str = "levenshtein", unit: str = "char", tokenizer: str | None = None) -> str:
+    """One line that says exactly what the number is."""
+    said = f"{edits.METRICS[metric].definition}, over {UNITS[unit].definition}"
+    return f"{said}, tokenizer {tokenizer}" if tokenizer else said
+
+
+def check_choice(metric: str, unit: str, tokenizer: str | None) -> None:
+    """Raise UsageError for an unknown metric or unit, or a tokenizer without its unit or the reverse."""
+    for what, name, table in (("metric", metric, edits.METRICS), ("unit", unit, UNITS)):
+        if name not in table:
+            raise UsageError(f"--{what} {name}: unknown; choose one of {', '.join(table)}")
+    if unit == "token" and not tokenizer:
+        raise UsageError("--unit token counts in the tokens of a model: name it with --tokenizer ID, or a folder")
+    if unit != "token" and tokenizer:
+        raise UsageError(f"--tokenizer {tokenizer} goes with --unit token, not with --unit {unit}")
+
+
+def stored(batch: pa.RecordBatch) -> NDArray[np.float32]:
+    """The distance as the build wrote it: Levenshtein over code points. A copy, so that no shard stays mapped."""
+    values: NDArray[np.float32] = batch["edit_distance"].to_numpy(zero_copy_only=False).copy()
+    return values
+
+
+def measure(metric: str, unit: str, tokenizer: str | None) -> Callable[[pa.RecordBatch], NDArray[np.float32]]:
+    """The function that gives each pair of a batch its distance; the default metric and unit read the stored one.
+
+    Raises:
+        UsageError: see ``check_choice``, and for a tokenizer that cannot be loaded.
+    """
+    check_choice(metric, unit, tokenizer)
+    if (metric, unit) == ("levenshtein", "char"):
+        return stored
+    loaded = load_tokenizer(tokenizer) if tokenizer else None
+    return partial(_computed, metric=metric, unit=unit, tokenizer=loaded)
+
+
+def _computed(batch: pa.RecordBatch, metric: str, unit: str, tokenizer: Any) -> NDArray[np.float32]:
+    texts = batch["chosen"].to_pylist() + batch["rejected"].to_pylist()
+    sequences = UNITS[unit].split(texts, tokenizer)
+    return edits.distances(sequences[: batch.num_rows], sequences[batch.num_rows :], metric, workers=-1)
+
+
+def load_tokenizer(name: str) -> Any:
+    """A tokenizer by hub id or folder; no code that comes with it is run.
+
+    Raises:
+        UsageError: transformers is not installed, or it cannot load that tokenizer.
+    """
+    try:
+        from transformers import AutoTokenizer
+    except ImportError:
+        raise UsageError(
+            "--unit token needs transformers, which is not installed; pip install 'pairgen[train]'"
+        ) from None
+    try:
+        return AutoTokenizer.from_pretrained(name, trust_remote_code=False)
+    except Exception as error:  # a broken folder raises anything from OSError to AttributeError
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise UsageError(
+            f"--tokenizer {name}: cannot be loaded ({reason}); give a hub id or a folder with a tokenizer in it"
+        ) from error

@@ -1,0 +1,1 @@
+"""From pairs to token groups in training order."""

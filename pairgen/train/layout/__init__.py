@@ -1,0 +1,1 @@
+"""How token groups are laid out as model inputs: padded rows, or packed token trees."""

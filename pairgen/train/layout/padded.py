@@ -1,0 +1,74 @@
+"""The plain layout: every completion of every pair is a row of its own, padded to the longest.
+
+Prompt and chosen are run again for every pair that has them. Simple enough to be right: the twin of every other layout.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from pairgen.train.data.groups import Group
+from pairgen.train.layout.batch import Batch
+
+
+def padded(groups: Sequence[Group], pad: int = 0) -> Batch:
+    """Lay groups out as rows: chosen of each pair, then rejected of each pair, unless that is chosen itself (SFT).
+
+    Padding stands on the right, so under causal attention no token sees it and no mask is needed.
+    """
+    prompts = [group.prompt for group in groups for _ in group.keys]
+    chosen = [group.completions[0] for group in groups for _ in group.keys]
+    rejected = [ids for group in groups for ids in group.completions[1:]]
+    pair = np.arange(len(prompts))
+    other = np.array([left is not right for left, right in zip(chosen, rejected, strict=True)])
+    row_of = np.concatenate([pair, np.where(other, len(pair) + np.cumsum(other) - 1, pair)])
+    completions = [*chosen, *(rejected[index] for index in pair[other])]
+    prompts += [prompts[index] for index in pair[other]]
+    rows = [np.concatenate(parts) for parts in zip(prompts, completions, strict=True)]
+    lengths = np.array([len(ids) for ids in completions])
+    prompt_lengths = np.array([len(ids) for ids in prompts])
+
+    width = max(map(len, rows))
+    tokens = np.full((len(rows), width), pad, dtype=np.int64)
+    for row, ids in zip(tokens, rows, strict=True):
+        row[: len(ids)] = ids
+
+    longest = int(lengths.max())
+    column = np.arange(longest)
+    inside = column < lengths[:, None]
+    score = (np.arange(len(rows)) * width + prompt_lengths - 1)[:, None] + column
+    count = int(lengths.sum())
+    owner = np.full((len(rows), longest), count)
+    owner[inside] = np.arange(count)
+    return Batch(
+        tokens=torch.from_numpy(tokens),
+        positions=None,
+        ends=None,
+        score=torch.from_numpy(score[inside]),
+        targets=torch.from_numpy(np.concatenate(completions).astype(np.int64)),
+        owner=torch.from_numpy(owner[row_of]),
+        plain_tokens=sum(map(len, rows)),
+        run_tokens=sum(map(len, rows)),
+        **about_pairs(groups),
+    )
+
+
+def about_pairs(groups: Sequence[Group]) -> dict[str, Any]:
+    """What a batch says of its pairs, whatever its layout."""
+    pairs = [group.pairs for group in groups]
+
+    def per_completion(numbers: Sequence[Sequence[int]]) -> torch.Tensor:
+        first = np.repeat([of_group[0] for of_group in numbers], pairs)
+        rest = [number for of_group in numbers for number in of_group[1:]]
+        return torch.from_numpy(np.concatenate([first, rest]).astype(np.int64))
+
+    return {
+        "lengths": per_completion([[len(ids) for ids in group.completions] for group in groups]),
+        "chars": per_completion([group.chars.tolist() for group in groups]),
+        "edit": torch.from_numpy(np.concatenate([group.edit for group in groups]).astype(np.int64)),
+        "group": torch.from_numpy(np.repeat(np.arange(len(groups)), pairs)),
+        "weight": torch.ones(sum(pairs)),
+        "keys": tuple(key for group in groups for key in group.keys),
+    }

@@ -1,0 +1,1 @@
+"""What a run writes besides metrics: checkpoints, the model card, experiment trackers."""

@@ -1,0 +1,1 @@
+"""Reference log-probs: computed once, cached by pair."""

@@ -1,0 +1,375 @@
+r"""Wrong values: what each way can give, and that none of them changes the format."""
+
+import ast
+import contextlib
+import re
+from collections import Counter
+from collections.abc import Callable
+from fractions import Fraction
+from math import gcd
+
+import pytest
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
+
+from pairgen.arithmetic.errors.rng import Draws
+from pairgen.arithmetic.errors.values import CORRUPTIONS, Draw, digit, mixed, near, operation
+from pairgen.arithmetic.exact.numbers import Literal, parse
+
+SEEDS = range(200)
+
+
+def read(text: str) -> Literal:
+    literal = parse(text)
+    assert literal is not None, text
+    return literal
+
+
+def drawn(draw: Draw, text: str, expression: str | None = None) -> set[str | None]:
+    """All that 200 seeds give; None for an attempt that gave nothing."""
+    right = read(text)
+    wrongs = [draw(right, expression, Draws("row", seed)) for seed in SEEDS]
+    return {None if wrong is None else str(wrong) for wrong in wrongs}
+
+
+def kind(literal: Literal) -> tuple[object, ...]:
+    """What a wrong value has in common with the right one, but for the denominator."""
+    value = Fraction(*literal.value)
+    return (
+        literal.decimals,
+        literal.negative,
+        literal.separator,
+        literal.bare_point and abs(value) < 1,
+        literal.over != 1,
+        gcd(literal.units, literal.over) == 1,
+        literal.fraction,
+        literal.joint,
+        literal.joint is None or abs(value) > 1,
+    )
+
+
+def near_of_version_1(right: Literal, draws: Draws) -> int:
+    """The units drawn before there were other ways, written down once more."""
+    units, grain = right.units, 1
+    while units >= grain * 50 and units % (grain * 10) == 0:
+        grain *= 10
+    size = units // grain
+    bits = draws.bits()
+    move = 1 + (bits >> 1) % max(3, size // 3)
+    return units - move * grain if bits & 1 and move < size else units + move * grain
+
+
+@pytest.mark.parametrize(
+    ("text", "wrongs"),
+    [
+        ("0", {"1", "2", "3"}),
+        ("5", {"2", "3", "4", "6", "7", "8"}),
+        ("1,500", {"1,000", "1,100", "1,200", "1,300", "1,400", "1,600", "1,700", "1,800", "1,900", "2,000"}),
+        (".9", {".6", ".7", ".8"}),
+        (".00", {".01", ".02", ".03"}),
+        ("1/2", {"3/2", "5/2"}),
+        ("-3/4", {"-1/4", "-5/4", "-7/4"}),
+        ("6/8", {"2/8", "4/8", "10/8"}),
+        ("1/30", {"7/30"}),
+        ("97/194", {f"{top}/194" for top in range(64, 132, 2)}),
+        ("1 1/2", {"2 1/2", "3 1/2"}),
+        (r"\frac{3}{4}", {r"\frac{1}{4}", r"\frac{5}{4}", r"\frac{7}{4}"}),
+        (r"\frac92", {r"\frac72", r"\frac52"}),
+        (r"\frac 9{20}", {r"\frac 7{20}", r"\frac 3{20}"}),
+        (r"2\frac{1}{3}", {r"1\frac{2}{3}", r"1\frac{1}{3}", r"2\frac{2}{3}", r"3\frac{1}{3}"}),
+    ],
+)
+def test_what_near_can_give(text: str, wrongs: set[str]) -> None:
+    found = drawn(near, text)
+    assert found <= wrongs
+    assert found == wrongs or len(wrongs) > 20
+
+
+@pytest.mark.parametrize(
+    ("text", "wrongs"),
+    [
+        ("0", set("123456789")),
+        ("4", set("12356789")),
+        ("-4", {f"-{new}" for new in "12356789"}),
+        ("47", {f"4{new}" for new in "012345689"} | {f"{new}7" for new in "12356789"}),
+        ("0.5", {f"0.{new}" for new in "12346789"} | {f"{new}.5" for new in "123456789"} | {None}),
+        (".5", {f".{new}" for new in "12346789"} | {None}),
+        ("3/4", {"1/4", "5/4", "7/4", "9/4"}),
+        ("6/8", {"2/8", "4/8"}),
+        ("1 1/2", {f"{new} 1/2" for new in "23456789"}),
+        ("1 and 3/4", {f"{new} and 3/4" for new in "23456789"} | {"1 and 1/4"}),
+        (r"\frac34", {r"\frac14", r"\frac54", r"\frac74", r"\frac94"}),
+        (r"-\frac{11}{12}", {rf"-\frac{{{top}}}{{12}}" for top in (13, 17, 19, 31, 41, 61, 71, 91)}),
+        ("2/2", {"4/2", "6/2", "8/2"}),
+    ],
+)
+def test_what_digit_can_give(text: str, wrongs: set[str | None]) -> None:
+    assert drawn(digit, text) - {None} == wrongs - {None}
+    assert None in wrongs or None not in drawn(digit, text)
+
+
+SUMS = {"16.60", "386.80", "8.44", "33.40", "273.36", "5.91"}
+"""Rounded to cents where they must be: 25 / 15.20 + 6.80 is 8.4447..."""
+
+SIX = {"2", "16", "13", "7", "22", "112", "8"}
+
+
+@pytest.mark.parametrize(
+    ("text", "expression", "wrongs"),
+    [
+        ("24", "48/2", {"96", "46", "50"}),
+        ("7", "3+4", {"12"}),  # not -1, not 3/4
+        ("-1", "3 - 4", {None}),
+        ("-5", "3 - 4*2", {"-3"}),
+        ("-5", "-3 - 2", {"-1", "-6"}),
+        ("5", "3 - -2", {"1"}),
+        ("1/2", "2**-1", {None}),  # -2 is no fraction
+        ("4", "2*2", {"1"}),  # not 2 + 2; nor 0
+        ("0", "5 - 5", {"10", "25", "1"}),
+        ("1,500", "3 * 500", {"503"}),
+        ("503", "3 + 500", {"1500"}),
+        ("47.00", "25 + 15.20 + 6.80", SUMS),
+        (".50", "1/2", {None}),  # 2.00, 3.00: a whole part would show
+        (".50", ".25+.25", {".06"}),
+        ("0.50", ".25+.25", {"0.06", "1.00"}),
+        ("9", "(3/4)*12", {"84", "144"}),
+        ("25", "100*(1/4)", {"400", "500"}),
+        ("28", "2**5 - 4", {"6", "36", "128", "8"}),
+        ("3/4", "1/4 + 1/2", {"1/8", "1/2", "11/2", "9/2", "13/4", "9/4"}),
+        ("5/6", "1/2 + 1/3", {"1/6", "3/2", "7/3", "10/3", "7/2", "9/2"}),
+        ("6/8", "3*2/8", {"10/16", "2/16", "6/32"}),
+        (r"\frac34", "3/4", {None}),
+        ("1 1/2", "3/4 + 3/4", {"7 3/4", "12 3/4"}),
+        ("6", "2 * 3", {"5"}),
+        ("6000", "2000*3", {"2003", "1997"}),
+        ("20000000", "10000*2000", {None}),  # 12000: over a thousand times smaller
+        ("2000000", "1000000+1000000", {None}),  # over twelve digits, or 0, or 1
+        ("6", "2*sqrt(9)", {"5"}),
+        ("18", "sqrt(9)*6", {"9"}),
+        ("6", "sqrt(4*9)", {None}),  # sqrt(13)
+        ("6", "12 + 6 / 3 - 2 * 4", SIX),
+        ("8", "2**3", {"6"}),
+        ("512", "2**3**2", {"18", "64"}),
+        ("2", None, {None}),
+        ("2", "", {None}),
+        ("2", "1e-5 +", {None}),
+        ("2", "x + 1", {None}),
+    ],
+)
+def test_what_operation_can_give(text: str, expression: str | None, wrongs: set[str | None]) -> None:
+    assert drawn(operation, text, expression) == wrongs
+
+
+OPERATIONS: dict[type[ast.operator], Callable[[Fraction, Fraction], Fraction]] = {
+    ast.Add: Fraction.__add__,
+    ast.Sub: Fraction.__sub__,
+    ast.Mult: Fraction.__mul__,
+    ast.Div: Fraction.__truediv__,
+}
+
+
+def calculate(tree: ast.expr) -> Fraction:
+    if isinstance(tree, ast.BinOp):
+        return OPERATIONS[type(tree.op)](calculate(tree.left), calculate(tree.right))
+    if isinstance(tree, ast.UnaryOp):
+        return -calculate(tree.operand)
+    assert isinstance(tree, ast.Constant)
+    assert isinstance(tree.value, int)
+    return Fraction(tree.value)
+
+
+def other_operations(expression: str) -> set[Fraction]:
+    """What Python's own parser makes of the expression with the operation of one node replaced."""
+    tree = ast.parse(expression, mode="eval").body
+    values = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.BinOp):
+            own = node.op
+            for operation in OPERATIONS:
+                node.op = operation()
+                if type(own) is not operation:
+                    with contextlib.suppress(ZeroDivisionError):
+                        values.add(calculate(tree))
+            node.op = own
+    return values
+
+
+NESTED = st.recursive(
+    st.integers(-9, 60).map(str),
+    lambda inner: st.builds(
+        lambda a, operator, b, closed: f"({a}{operator}{b})" if closed else f"{a} {operator} {b}",
+        inner,
+        st.sampled_from("+-*/"),
+        inner,
+        st.booleans(),
+    ),
+    max_leaves=6,
+)
+
+
+@given(NESTED)
+def test_one_operation_is_replaced_and_the_operands_are_not(expression: str) -> None:
+    try:
+        value = calculate(ast.parse(expression, mode="eval").body)
+    except ZeroDivisionError:
+        assume(False)
+    whole = value.denominator == 1
+    right = Literal(abs(value.numerator), 0, value < 0, over=value.denominator)
+    given_out = {operation(right, expression, Draws("row", seed)) for seed in range(300)}
+    expected = {
+        wrong
+        for wrong in other_operations(expression)
+        if wrong and wrong != value and (wrong < 0) == (value < 0) and (wrong.denominator == 1) == whole
+        if not value or Fraction(1, 1000) <= wrong / value <= 1000
+    }
+    assert {Fraction(*wrong.value) for wrong in given_out if wrong} == expected
+    assert (None in given_out) == (not expected)
+
+
+def test_the_operator_is_drawn_first() -> None:
+    """``2**5`` for ``2*5`` is the one mistake for its operator, and so half of all."""
+    right = read("28")
+    counts = Counter(str(operation(right, "2**5 - 4", Draws("row", seed))) for seed in range(4000))
+    assert set(counts) == {"6", "36", "128", "8"}
+    assert 1850 < counts["6"] < 2150
+
+
+NUMBERS = st.builds(
+    lambda units, decimals, negative, separator, bare_point: Literal(
+        units,
+        decimals,
+        negative,
+        separator if units >= 1000 * 10**decimals else "",
+        bare_point and decimals > 0 and units < 10**decimals,
+    ),
+    st.one_of(st.integers(0, 200), st.integers(0, 10**9), st.integers(0, 10**30)),
+    st.integers(0, 4),
+    st.booleans(),
+    st.sampled_from(["", ",", "{,}", r",\!", r"\,"]),
+    st.booleans(),
+)
+TEMPLATES = [
+    ("", "/", ""),
+    (r"\frac{", "}{", "}"),
+    (r"\dfrac{ ", " } { ", " }"),
+    (r"\frac", "", ""),
+    (r"\tfrac ", " ", ""),
+    (r"\frac", "{", "}"),
+    (r"\frac{", "}", ""),
+]
+
+
+@st.composite
+def fractions(draw: st.DrawFn) -> Literal:
+    before, between, after = draw(st.sampled_from(TEMPLATES))
+    over = draw(st.integers(2, 400 if not before or after else 9))
+    top = draw(st.integers(1, 2000 if not before or "{" in before else 9))
+    joint = None
+    if top < over and draw(st.booleans()):
+        joint = draw(st.sampled_from([" ", " and ", *([""] if before else [])]))
+        top += over * draw(st.integers(1, 120))
+    return Literal(top, 0, draw(st.booleans()), "", False, over, (before, between, after), joint)
+
+
+LITERALS = st.one_of(NUMBERS, fractions())
+OPERANDS = st.one_of(st.integers(1, 60).map(str), st.sampled_from(["1.5", ".25", "15.20", "(3/4)", "(1/6 + 2)", "-2"]))
+EXPRESSIONS = st.builds(
+    lambda first, rest: first + "".join(f" {operator} {operand}" for operator, operand in rest),
+    OPERANDS,
+    st.lists(st.tuples(st.sampled_from("+-*/"), OPERANDS), max_size=4),
+)
+
+
+def shape(text: str) -> str:
+    """A text with each number, whatever its length and separators, made one mark; unbraced digits stay single."""
+    whole = re.sub(r"(?<=\d)(?:,|\{,\}|,\\!|\\,)(?=\d{3})", "", text)
+    return re.sub(r"\d+", "#", re.sub(r"(frac *)\d(?!\d\d)", r"\1one ", whole))
+
+
+@pytest.mark.parametrize("name", CORRUPTIONS)
+def test_format_is_kept(name: str) -> None:
+    corruption = CORRUPTIONS[name].draw
+
+    @given(LITERALS, EXPRESSIONS, st.integers(0, 2**64))
+    @example(read("9" * 40), "1 + 1", 0)
+    @example(read(r"\frac 9{20}"), "1/2 * 9/10", 0)
+    def check(right: Literal, expression: str, seed: int) -> None:
+        wrong = corruption(right, expression, Draws("row", seed))
+        if wrong is None:
+            return
+        assert kind(wrong) == kind(right)
+        assert wrong.fits()
+        assert Fraction(*wrong.value) != Fraction(*right.value)
+        assert wrong.units > 0
+        if right.over != 1:
+            assert wrong.units % wrong.over or right.units % right.over == 0, "a fraction became an integer"
+            if name in ("near", "digit"):
+                assert wrong.over == right.over
+        if parse(str(right)) == right:
+            again = parse(str(wrong))
+            assert again is not None
+            if wrong.units < 1000 * 10**wrong.decimals:  # no separator to see
+                assert again == wrong._replace(separator="")
+            else:
+                assert again == wrong
+            assert shape(str(wrong)) == shape(str(right))
+
+    check()
+
+
+@given(LITERALS, st.integers(0, 2**64))
+def test_digit_changes_one_character(right: Literal, seed: int) -> None:
+    wrong = digit(right, None, Draws("row", seed))
+    assume(wrong is not None)
+    before, after = str(right), str(wrong)
+    assert len(before) == len(after)
+    changed = [(a, b) for a, b in zip(before, after, strict=True) if a != b]
+    assert len(changed) == 1
+    assert all("0" <= c <= "9" for c in changed[0])
+
+
+@given(NUMBERS, st.integers(0, 2**64))
+def test_near_draws_for_plain_numbers_what_it_always_did(right: Literal, seed: int) -> None:
+    assume(not right.bare_point)
+    wrong = near(right, "1 + 1", Draws("row", seed))
+    if wrong is not None:
+        assert wrong == right._replace(units=near_of_version_1(right, Draws("row", seed)))
+    else:
+        assert len(str(right)) >= 38, "only a number about as long as one may be"
+
+
+@given(NUMBERS, st.integers(0, 50))
+def test_plain_numbers_seldom_fail(right: Literal, start: int) -> None:
+    assume(len(str(right)) < 36)
+    for draw in (near, digit):
+        failed = [draw(right, None, Draws("row", seed)) for seed in range(start, start + 40)].count(None)
+        assert failed == 0 if draw is near else failed < 15
+
+
+@given(fractions())
+def test_a_fraction_fails_always_or_never(right: Literal) -> None:
+    assert len({digit(right, None, Draws("row", seed)) is None for seed in range(20)}) == 1
+
+
+def test_mixed_uses_all_three() -> None:
+    right = read("1,500")
+    near_only = {"1,000", "1,900", "2,000"} & drawn(near, "1,500")
+    counts: Counter[str] = Counter()
+    for seed in range(3000):
+        wrong = str(mixed(right, "3 * 500", Draws("row", seed)))
+        if wrong == "503":
+            counts["operation"] += 1
+        elif re.fullmatch(r"1,\d00|2,000", wrong):
+            counts["near, or a digit that is no different"] += 1
+            counts["near"] += wrong in near_only
+        else:
+            counts["digit"] += 1
+    assert 900 < counts["operation"] < 1100
+    assert 600 < counts["digit"] < 1000
+    assert counts["near"]
+
+
+def test_the_table() -> None:
+    assert list(CORRUPTIONS) == ["near", "digit", "operation", "mixed"]
+    assert [corruption.draw for corruption in CORRUPTIONS.values()] == [near, digit, operation, mixed]
+    assert all(corruption.summary and "\n" not in corruption.summary for corruption in CORRUPTIONS.values())

@@ -1,0 +1,290 @@
+"""``explain``: what is found, where it is, how it was checked; and every way of giving it a solution."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from typer.testing import CliRunner, Result
+
+from pairgen.arithmetic.reasons import REASONS
+from pairgen.builders import CORRUPTIONS
+from pairgen.builders.interface import MAX_LENGTH
+from pairgen.building.explain import explain, solutions
+from pairgen.building.pipeline import Options, build
+from pairgen.cli import app
+from pairgen.errors import PairgenError, SourceError, SourceMissing, UsageError
+
+Run = Callable[..., Result]
+
+SUM = "She has 4 * 6 = 24 jars.\nWith three more, 24 + 3 = 27.\nThe answer is: 27"
+ANSWER = "Natalia sold 48/2 = <<48/2=24>>24 clips in May, 48+24 = <<48+24=72>>72 in all.\n#### 72"
+STEP_KEYS = ["start", "stop", "text", "expression", "check", "reason"]
+DRAWN_KEYS = ["start", "stop", "correct", "corrupted", "expression", "check", "reason", "strategy", "step"]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (SUM, [("24", "4 * 6"), ("27", "24 + 3")]),
+        (r"So $\frac{3}{4}\cdot 12 = 9$ are left.", [("9", "(3/4)*12")]),
+        ("5x + 3 = 28\nSo 5x = 25, and x = 5.\nThe answer is: 5", [("28", "5*5 + 3"), ("25", "5*5"), ("5", "25/5")]),
+        ("That makes 3 boxes * 12 pens/box = 36 pens.", [("36", "3 * 12")]),
+        ("In all 2 + 2 = 5 are left.", [("5", None)]),
+        (ANSWER, [("24", "48/2"), ("72", "48+24")]),
+        ("Ça fait 🦊🏽 4 * 6 = 24.", [("24", "4 * 6")]),
+        ("Nobody counted.", []),
+    ],
+)
+def test_results_are_found_and_checked(text: str, found: list[tuple[str, str | None]]) -> None:
+    said = explain(text)
+    assert [(step["text"], step["expression"]) for step in said["steps"]] == found
+    assert "<<" not in said["solution"]
+    for step in said["steps"]:
+        holds(said, step)
+
+
+def holds(said: dict[str, Any], step: dict[str, Any]) -> None:
+    """What is promised of every result."""
+    assert list(step) == STEP_KEYS
+    assert said["solution"][step["start"] : step["stop"]] == step["text"]
+    if step["expression"] is None:
+        assert step["check"] == "unchecked"
+        assert step["reason"] in REASONS
+    else:
+        assert step["check"] == "verified"
+        assert step["reason"] is None
+
+
+@pytest.mark.parametrize("corruption", CORRUPTIONS)
+def test_what_is_drawn_is_one_of_the_places(corruption: str) -> None:
+    said = explain(SUM, corruption=corruption, seed=3)
+    drawn = said["drawn"]
+    assert list(said) == ["solution", "steps", "drawn", "dropped"]
+    assert list(drawn) == DRAWN_KEYS
+    assert drawn["correct"] == said["solution"][drawn["start"] : drawn["stop"]] == "24"
+    assert drawn["corrupted"] not in ("24", "27")
+    assert said["steps"][drawn["step"] - 1]["start"] == drawn["start"]
+    assert said["dropped"] is None
+    assert said == explain(f"\n {SUM} \n", corruption=corruption, seed=3), "white space around it says nothing"
+
+
+def test_seeds_and_ways_draw_otherwise() -> None:
+    assert len({explain(SUM, seed=seed)["drawn"]["corrupted"] for seed in range(20)}) > 5
+    assert {explain(SUM, corruption="operation", seed=seed)["drawn"]["corrupted"] for seed in range(20)} == {"10"}
+
+
+def test_a_place_outside_any_calculation_has_no_step() -> None:
+    drawn = explain("There were 7 birds on the roof of the house.")["drawn"]
+    assert drawn["correct"] == "7"
+    assert drawn["check"] == "unchecked"
+    assert drawn["reason"] in REASONS
+    assert drawn["step"] is None
+
+
+def test_nothing_to_make_wrong_is_said() -> None:
+    assert explain("Nobody counted.") == {
+        "solution": "Nobody counted.",
+        "steps": [],
+        "drawn": None,
+        "dropped": "no number to corrupt",
+    }
+
+
+@given(st.text(st.sampled_from("0123456789 .,x=+-*/()$\\{}^%<>&\nafrcdotsqrtbxe"), min_size=1, max_size=80))
+@settings(deadline=None)
+def test_any_text_is_explained_or_refused(text: str) -> None:
+    try:
+        said = explain(text)
+    except SourceError:
+        assert not text.strip()
+        return
+    for step in said["steps"]:
+        holds(said, step)
+    assert (said["drawn"] is None) == (said["dropped"] is not None)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "solution is empty; give the text of a worked solution"),
+        (" \n", "solution is empty"),
+        ("7" * (MAX_LENGTH + 1), "solution is over 100,000 characters; give the text of one worked solution"),
+        ("1 + 1 = 2 \udc80", "solution is no valid Unicode"),
+    ],
+)
+def test_texts_that_cannot_be_explained(text: str, said: str) -> None:
+    with pytest.raises(SourceError, match=said):
+        explain(text)
+    with pytest.raises(SourceError, match=said):
+        list(solutions(text))
+
+
+def test_an_unknown_corruption_lists_the_known() -> None:
+    with pytest.raises(UsageError, match="near, digit, operation, mixed"):
+        explain(SUM, corruption="nearly")
+
+
+# ---------------------------------------------------------------- where solutions come from
+
+
+def lines(path: Path, *rows: Any) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    return path
+
+
+def test_a_text_file_is_one_solution(tmp_path: Path) -> None:
+    file = tmp_path / "some.txt"
+    file.write_bytes(b"\xef\xbb\xbf" + SUM.replace("\n", "\r\n").encode() + b"\r\n")
+    (given_,) = solutions(str(file))
+    assert (given_.text, given_.question, given_.where) == (SUM, "", str(file))
+
+
+def test_rows_hold_one_solution_each(tmp_path: Path) -> None:
+    file = lines(
+        tmp_path / "rows.jsonl",
+        {"query": "How many?", "response": SUM},
+        {"question": "How many?", "answer": ANSWER},
+        {"answer": SUM},
+        {"question": "Why?", "response": SUM},
+    )
+    found = list(solutions(str(file)))
+    assert [given_.text for given_ in found] == [SUM, ANSWER, SUM, SUM]
+    assert [given_.question for given_ in found] == ["How many?", "How many?", "", "Why?"]
+    assert [given_.where for given_ in found] == [f"{file}: line {number}" for number in range(1, 5)]
+    as_list = tmp_path / "rows.json"
+    as_list.write_text(json.dumps([{"answer": SUM}]), "utf-8")
+    assert [given_.where for given_ in solutions(str(as_list))] == [f"{as_list}: row 1"]
+
+
+@pytest.mark.parametrize("name", ["metamath", "gsm8k"])
+def test_a_whole_row_is_explained_as_a_build_draws_it(name: str, tmp_path: Path) -> None:
+    question, answer, text = {"metamath": ("query", "response", SUM), "gsm8k": ("question", "answer", ANSWER)}[name]
+    rows = [{question: f"How many, {n}?", answer: text.replace(" in ", f" in {n} ")} for n in range(9)]
+    rows += [
+        {question: "And then?", answer: f"There were {n} birds." if name == "metamath" else text} for n in (17, 18)
+    ]
+    file = lines(tmp_path / "rows.jsonl", *rows)
+    dataset = build(name, tmp_path / "out", [str(file)], Options(seed=7, corruption="mixed"))
+    pairs = dataset.splits["train"].table().to_pylist()
+    assert len(pairs) == 11
+    for pair, given_ in zip(pairs, solutions(str(file)), strict=True):
+        said = explain(given_.text, given_.question, "mixed", 7, given_.key)
+        drawn = said["drawn"]
+        for key in ("correct", "corrupted", "expression", "check", "reason", "strategy", "step"):
+            assert drawn[key] == pair[key], key
+        assert pair["chosen"].endswith(said["solution"])
+        assert len(said["steps"]) == (pair["steps"] or 0)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("{", "is broken JSON"),
+        ("[1]", "is no JSON object"),
+        ('{"text": "1 + 1 = 2"}', "has neither response nor answer"),
+        ('{"response": 5}', "response is no text"),
+        ('{"response": null}', "response is null"),
+        ('{"answer": " "}', "answer is empty"),
+        ('{"response": "1 + 1 = 2", "query": 5}', "query is no text"),
+        ('{"answer": "1 + 1 = 2", "query": 5}', "query is no text"),
+        ('{"answer": "\\ud800"}', "is broken JSON"),
+        (json.dumps({"answer": "7" * (MAX_LENGTH + 1)}), "answer is over 100,000 characters"),
+    ],
+)
+def test_a_bad_row_is_named_by_file_and_line(line: str, said: str, tmp_path: Path, run: Run) -> None:
+    file = tmp_path / "rows.jsonl"
+    file.write_text(f"{json.dumps({'response': SUM})}\n{line}\n", "utf-8")
+    done = run("explain", file, "--json")
+    assert done.exit_code == 1
+    assert json.loads(done.stdout)["solution"] == SUM, "what comes before is there"
+    assert done.stderr.startswith(f"pairgen: {file}: line 2")
+    assert said in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", ["missing.txt", "missing.jsonl", "rows/missing", "./missing", "Rows Of Mine.JSON"])
+def test_a_file_that_is_not_there(name: str) -> None:
+    with pytest.raises(SourceMissing, match="no such file"):
+        list(solutions(name))
+
+
+@pytest.mark.parametrize(
+    "text", ["48/2=24", "48/2 = 24", "x" * 5000, "a\0b", "1 + 1 = 2\nsee it.txt", r"$\frac12=0.5$"]
+)
+def test_a_text_is_no_file(text: str) -> None:
+    assert [given_.text for given_ in solutions(text)] == [text]
+
+
+def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+    (tmp_path / "latin.txt").write_bytes(b"caf\xe9 1 + 1 = 2")
+    (tmp_path / "empty.txt").write_bytes(b"")
+    (tmp_path / "long.txt").write_bytes(b" " * 2_000_000)
+    (tmp_path / "rows.csv").write_text("response\n1", "utf-8")
+    for name, said in {
+        "latin.txt": "latin.txt: is no UTF-8",
+        "empty.txt": "empty.txt: solution is empty",
+        "long.txt": "long.txt: is over 100,000 characters",
+        "rows.csv": "explain reads texts, .jsonl and .json",
+        ".": "cannot be read",
+    }.items():
+        with pytest.raises(PairgenError, match=said):
+            list(solutions(str(tmp_path / name)))
+
+
+# ---------------------------------------------------------------- the command
+
+
+def test_the_command_marks_and_tells(run: Run) -> None:
+    done = run("explain", SUM)
+    assert done.exit_code == 0
+    assert "4 * 6 = [1: 24] jars." in done.stdout
+    assert "24 + 3 = [2: 27]." in done.stdout
+    assert "would be drawn: #1  24 -> " in done.stdout
+
+
+def test_json_is_one_object_per_line(tmp_path: Path, run: Run) -> None:
+    file = lines(tmp_path / "rows.jsonl", *({"response": f"{n} + 1 = {n + 1}"} for n in range(30)))
+    said = [json.loads(line) for line in run("explain", file, "--json").stdout.splitlines()]
+    assert [row["steps"][0]["text"] for row in said] == [str(n + 1) for n in range(30)]
+    first = run("explain", file, "--json", "--n", 2, "--seed", 5, "--corruption", "digit").stdout.splitlines()
+    assert [json.loads(line) for line in first] == [
+        explain(f"{n} + 1 = {n + 1}", corruption="digit", seed=5) for n in (0, 1)
+    ]
+
+
+def test_stdin_is_a_text() -> None:
+    done = CliRunner().invoke(app, ["explain", "-", "--json"], input=SUM.encode())
+    assert json.loads(done.stdout) == explain(SUM)
+    broken = CliRunner().invoke(app, ["explain", "-"], input=b"\xff")
+    assert broken.exit_code == 1
+    assert "stdin: is no UTF-8" in broken.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("",), 1, "solution is empty"),
+        ((SUM, "--corruption", "nearly"), 2, "choose one of near, digit, operation, mixed"),
+        ((SUM, "--n", "0"), 2, "--n"),
+        ((), 2, "TEXT|FILE"),
+        (("no/such/file",), 1, "no/such/file: no such file"),
+    ],
+)
+def test_bad_words_are_one_sentence(words: tuple[str, ...], code: int, said: str, run: Run) -> None:
+    done = run("explain", *words)
+    assert done.exit_code == code
+    assert said in " ".join(done.stderr.split())
+    assert "Traceback" not in done.output
+
+
+def test_undecodable_words_are_refused() -> None:
+    done = subprocess.run([sys.executable, "-m", "pairgen", "explain", b"1 + 1 = 2 \xff"], capture_output=True)
+    assert done.returncode == 1
+    assert b"no valid Unicode" in done.stderr
+    assert b"Traceback" not in done.stderr

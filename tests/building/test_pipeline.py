@@ -1,0 +1,226 @@
+"""``build`` end to end: the same bytes however it is run, splits by question, shots, ids, what is counted."""
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pairgen.builders import BUILDERS
+from pairgen.building.pipeline import Options, build
+from pairgen.errors import SourceError, UsageError
+from pairgen.pairs.dataset import PairDataset, open_pairs
+from pairgen.pairs.validate import violations
+from pairgen.sources import formats
+
+Row = dict[str, Any]
+
+
+def rows_of(count: int, answers: int = 2) -> list[Row]:
+    """MetaMath-shaped rows; ``answers`` of them in turn share a question."""
+    rows = []
+    for index in range(count):
+        case = index // answers
+        a, b = case + 2, case % 7 + 2
+        question = f"Ann packs {a} boxes with {b} pens and finds one more. How many pens? (case {case})"
+        solution = f"She packs {a} * {b} = {a * b} pens.\nWith one more, {a * b} + 1 = {a * b + 1}, way {index}."
+        rows.append(
+            {
+                "type": "GSM_AnsAug",
+                "query": question,
+                "original_question": question,
+                "response": f"{solution}\n#### {a * b + 1}\nThe answer is: {a * b + 1}",
+            }
+        )
+    return rows
+
+
+def write(path: Path, rows: list[Row]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    return path
+
+
+def arrow_bytes(folder: Path) -> dict[str, bytes]:
+    return {str(file.relative_to(folder)): file.read_bytes() for file in sorted(folder.rglob("*.arrow"))}
+
+
+def pairs(dataset: PairDataset, split: str = "train") -> list[Row]:
+    return dataset.splits[split].table().to_pylist()
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    return write(tmp_path / "rows.jsonl", rows_of(300))
+
+
+def test_bytes_depend_on_source_and_seed_alone(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(formats, "CUT_BYTES", 20_000)
+    options = Options(eval_size=20, shots=2)
+    built = [
+        build("metamath", tmp_path / f"w{count}", [str(source)], options, workers=count) for count in (1, 2, 1)[:2]
+    ]
+    again = build("metamath", tmp_path / "again", [str(source)], options)
+    other = build("metamath", tmp_path / "other", [str(source)], Options(seed=1, eval_size=20, shots=2))
+    first = arrow_bytes(built[0].path)
+    assert len(first) > 3, "several shards, so that the order of workers could matter"
+    assert first == arrow_bytes(built[1].path) == arrow_bytes(again.path)
+    assert first != arrow_bytes(other.path)
+    assert not violations(built[0])
+
+
+@pytest.mark.parametrize("name", BUILDERS)
+def test_the_sample_builds_valid_pairs(name: str, tmp_path: Path) -> None:
+    dataset = build(name, tmp_path / name, ["sample:60"])
+    assert not violations(dataset)
+    assert all(split.pairs >= 60 for split in dataset.splits.values())
+    assert dataset.manifest["license"] == BUILDERS[name].license
+    assert open_pairs(tmp_path / name).manifest == dataset.manifest
+
+
+def test_ids_do_not_depend_on_order_or_cuts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = rows_of(100)
+    forward = build("metamath", tmp_path / "a", [str(write(tmp_path / "a.jsonl", rows))])
+    monkeypatch.setattr(formats, "CUT_BYTES", 5_000)
+    backward = build("metamath", tmp_path / "b", [str(write(tmp_path / "b.jsonl", rows[::-1]))])
+    by_id = [{pair["pair_id"]: pair for pair in pairs(dataset)} for dataset in (forward, backward)]
+    assert by_id[0] == by_id[1]
+    assert len(by_id[0]) == 100
+
+
+def test_equal_rows_get_numbered_ids_and_one_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(formats, "CUT_BYTES", 5_000)
+    rows = rows_of(60)
+    dataset = build("metamath", tmp_path / "out", [str(write(tmp_path / "r.jsonl", [*rows, rows[3], *rows[:5]]))])
+    assert not violations(dataset)
+    found = Counter(pair["pair_id"].partition("~")[0] for pair in pairs(dataset))
+    assert sorted(found.values()) == [1] * 55 + [2] * 4 + [3]
+    third = [pair for pair in pairs(dataset) if pair["pair_id"].endswith("~3")]
+    assert len(third) == 1
+    assert len({pair["group_id"] for pair in pairs(dataset)}) == 60
+
+
+def test_eval_rows_are_taken_off_by_question(source: Path, tmp_path: Path) -> None:
+    dataset = build("metamath", tmp_path / "out", [str(source)], Options(eval_size=40))
+    train, held_out = ({pair["prompt"] for pair in pairs(dataset, split)} for split in ("train", "eval"))
+    assert dataset.splits["eval"].pairs == 40
+    assert dataset.splits["train"].pairs == 260
+    assert len(held_out) == 20
+    assert not train & held_out
+    other = build("metamath", tmp_path / "other", [str(source)], Options(eval_size=40, seed=5))
+    assert {pair["prompt"] for pair in pairs(other, "eval")} != held_out
+
+
+def test_fixed_shots_are_one_prefix_for_all_but_the_rows_in_it(source: Path, tmp_path: Path) -> None:
+    plain = {pair["pair_id"]: pair["prompt"] for pair in pairs(build("metamath", tmp_path / "zero", [str(source)]))}
+    dataset = build("metamath", tmp_path / "three", [str(source)], Options(shots=3))
+    prefixes: Counter[str] = Counter()
+    for pair in pairs(dataset):
+        question = plain[pair["pair_id"]]
+        assert pair["prompt"].endswith("\n\n" + question)
+        prefix = pair["prompt"].removesuffix(question)
+        assert prefix.count("The answer is:") == 3
+        assert question not in prefix, "no row sees its own answer"
+        prefixes[prefix] += 1
+    assert prefixes.most_common(1)[0][1] == 300 - 3 * 2, "two rows share each question of the set"
+    assert len(prefixes) == 4
+
+
+def test_shots_per_row_differ_and_never_come_from_eval(source: Path, tmp_path: Path) -> None:
+    options = Options(shots=2, shots_per_row=True, eval_size=100)
+    dataset = build("metamath", tmp_path / "out", [str(source)], options)
+    held_out = {pair["prompt"].rsplit("\n\n", 1)[-1] for pair in pairs(dataset, "eval")}
+    prefixes = set()
+    for split in ("train", "eval"):
+        for pair in pairs(dataset, split):
+            prefix, _, own = pair["prompt"].rpartition("\n\n")
+            assert prefix.count("The answer is:") == 2
+            assert not any(question in prefix for question in held_out)
+            assert own not in prefix
+            prefixes.add(prefix)
+    assert len(prefixes) > 250
+
+
+@pytest.mark.parametrize(
+    ("options", "given", "words"),
+    [
+        ({"eval_size": 300}, ["rows.jsonl"], "leave some to train on"),
+        ({"eval_size": 3}, ["rows.jsonl"], "2 would do"),
+        ({"eval_size": 2}, ["train=rows.jsonl", "eval=rows.jsonl"], "give one of both"),
+        ({"eval_size": 2}, ["eval=rows.jsonl"], "there is none"),
+        ({"shots": 150}, ["rows.jsonl"], "only 150 questions"),
+        ({"shots": 1}, ["eval=rows.jsonl"], "--source train=FILE"),
+        ({"prompt_style": "nonsense"}, ["rows.jsonl"], "raw, lm-eval, alpaca"),
+    ],
+)
+def test_options_that_cannot_go_together(
+    options: Row, given: list[str], words: str, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(source.parent)
+    with pytest.raises(UsageError, match=words):
+        build("metamath", tmp_path / "out", given, Options(**options))
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("bad", [{"shots": -1}, {"eval_size": -1}, {"shots_per_row": True}])
+def test_options_refuse_nonsense(bad: Row) -> None:
+    with pytest.raises(UsageError):
+        Options(**bad)
+
+
+def test_every_dropped_row_has_a_counted_reason(tmp_path: Path) -> None:
+    good = rows_of(5)
+    bad: list[Row] = [
+        {**good[0], "query": None},
+        {**good[0], "response": " "},
+        {**good[0], "response": "No number in it at all."},
+        {**good[0], "response": "x" * 200_000},
+        {**good[0], "query": 7},
+    ]
+    source = write(tmp_path / "rows.jsonl", [*good, *bad])
+    with source.open("a") as file:
+        file.write('{"query": "a", "resp\n')
+    heard: list[str] = []
+    dataset = build("metamath", tmp_path / "out", [str(source)], Options(skip_broken=True), warn=heard.append)
+    said = dataset.manifest["splits"]["train"]
+    assert said["drops"] == {
+        "no number to corrupt": 1,
+        "query is no text": 1,
+        "query is null": 1,
+        "response is empty": 1,
+        "response is over 100,000 characters": 1,
+        "row could not be read": 1,
+    }
+    assert (said["rows"], said["pairs"]) == (11, 5)
+    assert heard == [f"skipped: {source}: line 11: is broken JSON (unexpected control character in string)"]
+    assert not violations(dataset)
+
+
+def test_a_source_of_which_nothing_is_left(tmp_path: Path) -> None:
+    source = write(tmp_path / "rows.jsonl", [{"query": "Why?", "response": "Because."}])
+    with pytest.raises(SourceError, match="no pair came out of the train split"):
+        build("metamath", tmp_path / "out", [str(source)])
+    assert list(tmp_path.iterdir()) == [source]
+
+
+def test_text_of_any_script_keeps_its_spans(tmp_path: Path) -> None:
+    rows = [
+        {"query": f"{word}?", "response": f"{word} 3 * 4 = 12 {word}.\nThen 12 + 1 = 13 {word}\nThe answer is: 13"}
+        for word in ("naïve", "e\u0301tude", "😀👩‍👩‍👧", "नमस्ते", "עברית", "\u202eabc", "日本", "a\u0000b", "\ufeffab")
+    ]
+    dataset = build("metamath", tmp_path / "out", [str(write(tmp_path / "rows.jsonl", rows))])
+    assert not violations(dataset)
+    for pair in pairs(dataset):
+        assert pair["chosen"][pair["edit_start"] : pair["chosen_edit_stop"]] == "12" == pair["correct"]
+
+
+def test_the_manifest_tells_how_it_was_made(source: Path, tmp_path: Path) -> None:
+    import hashlib
+
+    manifest = build("metamath", tmp_path / "out", [str(source)], Options(seed=3), command="pairgen build ...").manifest
+    assert manifest["options"]["seed"] == 3
+    assert manifest["command"] == "pairgen build ..."
+    digest = hashlib.sha256(source.read_bytes()).hexdigest()
+    assert manifest["sources"] == {"train": {"files": ["rows.jsonl"], "sha256": [digest]}}
+    assert manifest["statistics"]["train"]["edit_distance"]["count"] == 300
+    assert str(tmp_path) not in json.dumps(manifest), "no path of this machine is published"

@@ -1,0 +1,134 @@
+"""Calls over processes: order, failures that cross, workers that die, processes that end."""
+
+import multiprocessing
+import os
+import signal
+import time
+
+import pytest
+
+from pairgen.building.workers import Workers
+from pairgen.errors import (
+    BrokenRow,
+    ContractBroken,
+    NotPairs,
+    OutputError,
+    OutputExists,
+    PairgenError,
+    SourceError,
+    SourceMissing,
+    UsageError,
+    WrongColumns,
+)
+
+KINDS: list[type[PairgenError]] = [
+    PairgenError,
+    UsageError,
+    SourceError,
+    SourceMissing,
+    WrongColumns,
+    OutputError,
+    OutputExists,
+    NotPairs,
+    ContractBroken,
+]
+
+
+def slow_first(number: int) -> tuple[int, int]:
+    """The later, the quicker."""
+    time.sleep(0.02 * (4 - number % 5))
+    return number, os.getpid()
+
+
+def fail(case: PairgenError) -> None:
+    raise case
+
+
+def fail_on_disk(code: int) -> None:
+    raise OSError(code, "as the disk says")
+
+
+def die(number: int) -> int:
+    if number == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+def sleep_unless_first(number: int) -> int:
+    if not number:
+        raise UsageError("the first one fails")
+    time.sleep(60)
+    return number
+
+
+def heed_interrupts(_: int) -> bool:
+    return signal.getsignal(signal.SIGINT) is not signal.SIG_IGN
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_answers_come_in_the_order_of_the_items(count: int) -> None:
+    with Workers(count) as pool:
+        answers = list(pool.map(slow_first, range(10)))
+        again = list(pool.map(slow_first, range(3)))
+    assert [number for number, _ in answers] == list(range(10))
+    assert [number for number, _ in again] == [0, 1, 2]
+    processes = {process for _, process in answers}
+    assert (processes == {os.getpid()}) is (count == 1)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_no_item_is_no_answer(count: int) -> None:
+    with Workers(count) as pool:
+        assert list(pool.map(slow_first, [])) == []
+
+
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize("kind", KINDS)
+def test_failures_cross_process_borders(kind: type[PairgenError], count: int) -> None:
+    with pytest.raises(PairgenError, match="one sentence") as error, Workers(count) as pool:
+        list(pool.map(fail, [kind("one sentence")]))
+    assert type(error.value) is kind
+    assert error.value.exit_code == kind.exit_code
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_broken_row_keeps_its_place(count: int) -> None:
+    with pytest.raises(BrokenRow) as error, Workers(count) as pool:
+        list(pool.map(fail, [BrokenRow("rows.jsonl: line 3", "is broken JSON")]))
+    assert (error.value.where, error.value.problem) == ("rows.jsonl: line 3", "is broken JSON")
+    assert str(error.value).startswith("rows.jsonl: line 3: is broken JSON; mend")
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_the_number_of_an_operating_system_error_is_kept(count: int) -> None:
+    with pytest.raises(OSError, match="as the disk says") as error, Workers(count) as pool:
+        list(pool.map(fail_on_disk, [28]))
+    assert error.value.errno == 28
+
+
+def test_a_worker_that_dies_is_one_sentence() -> None:
+    with pytest.raises(PairgenError, match=r"a worker process died, .*try --workers 1"), Workers(2) as pool:
+        list(pool.map(die, range(4)))
+    assert not multiprocessing.active_children()
+
+
+def test_a_failure_does_not_wait_for_the_others_and_kills_no_stranger() -> None:
+    stranger = multiprocessing.get_context("spawn").Process(target=time.sleep, args=(60,))
+    stranger.start()
+    try:
+        start = time.monotonic()
+        with pytest.raises(UsageError, match="the first one fails"), Workers(2) as pool:
+            list(pool.map(sleep_unless_first, range(4)))
+        assert time.monotonic() - start < 20
+        assert multiprocessing.active_children() == [stranger], "the workers are gone, the stranger is not"
+        assert stranger.is_alive()
+    finally:
+        stranger.kill()
+        stranger.join()
+
+
+def test_workers_leave_interrupts_to_the_parent() -> None:
+    with Workers(2) as pool:
+        assert list(pool.map(heed_interrupts, range(4))) == [False] * 4
+    with Workers(1) as pool:
+        assert list(pool.map(heed_interrupts, [0])) == [True]

@@ -1,0 +1,1 @@
+"""What several tests share: rows, runs, token groups, small tokenizers, slow reference implementations."""

@@ -1,0 +1,100 @@
+"""Small pair datasets for tests: good ones, and hands to break them with."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from pairgen.pairs import dataset as store
+from pairgen.pairs import edits
+from pairgen.pairs import writing as newfolder
+from pairgen.pairs.record import SCHEMA, Pair, to_batch
+
+CORRUPTION = {
+    "correct": "2",
+    "corrupted": "13",
+    "correct_value": "2",
+    "corrupted_value": "13",
+    "expression": "1+1",
+    "check": "verified",
+    "strategy": "plain",
+    "step": 1,
+    "steps": 2,
+}
+
+
+def pair(chosen: str, rejected: str, pair_id: str, prompt: str = "Why?", **other: Any) -> Pair:
+    """A pair whose span and group id follow from its texts, unless they are given."""
+    derived = dict(
+        zip(("edit_start", "chosen_edit_stop", "rejected_edit_stop"), edits.span(chosen, rejected), strict=True)
+    )
+    given = {"group_id": f"{prompt}|{chosen}", "source": "test/plain", **derived, **other}
+    return Pair(prompt=prompt, chosen=chosen, rejected=rejected, pair_id=pair_id, **given)
+
+
+def good_pairs() -> dict[str, list[Pair]]:
+    """A corruption, two choices of one group and a longer corruption to train on; a choice for evaluation."""
+    return {
+        "train": [
+            pair(" 1 + 1 = 2, so 4.", " 1 + 1 = 13, so 4.", "c-1", "How many?", source="test/sums", **CORRUPTION),
+            pair(" the sun", " the moon", "a-1", "What shines?"),
+            pair(" the sun", " a lamp", "a-2", "What shines?"),
+            pair("\nthen 2\nthus 2", "\nthen 13\nthus 2", "c-2", "How?", source="test/sums", **CORRUPTION),
+        ],
+        "eval": [pair(" ça, 🦊🏽", " ça, 🐻🏽", "a-3", "Où?")],
+    }
+
+
+def good_rows() -> dict[str, list[dict[str, Any]]]:
+    """The same as rows of the contract."""
+    return {split: to_batch(pairs).to_pylist() for split, pairs in good_pairs().items()}
+
+
+def make_folder(
+    path: Path,
+    splits: Mapping[str, Sequence[Pair] | Sequence[Mapping[str, Any]]],
+    batch: int = 2,
+    drops: Mapping[str, int] | None = None,
+) -> store.PairDataset:
+    """Write a dataset of pairs, or of rows as they are, in batches of ``batch`` and one shard for every two batches."""
+    with newfolder.NewFolder(path) as folder:
+        described = {}
+        for name, rows in splits.items():
+            whole = as_batch(rows)
+            pieces = [whole.slice(at, batch) for at in range(0, len(rows), batch)]
+            parts = {
+                at: store.write_part(folder.path, name, at, pieces[at : at + 2]) for at in range(0, len(pieces), 2)
+            }
+            counted = dict(drops or {})
+            described[name] = {"rows": len(rows) + sum(counted.values()), "drops": counted, "parts": parts}
+        folder.commit({"splits": folder.name_parts(described)}, "a card")
+    return store.open_pairs(path)
+
+
+def as_batch(rows: Sequence[Pair] | Sequence[Mapping[str, Any]]) -> pa.RecordBatch:
+    if all(isinstance(row, Pair) for row in rows):
+        return to_batch(rows)
+    return pa.RecordBatch.from_pylist(list(rows), schema=SCHEMA)
+
+
+def with_manifest(path: Path, change: Any) -> store.PairDataset:
+    """Apply ``change`` to the manifest's splits, and open the folder again."""
+    file = path / store.MANIFEST
+    manifest = json.loads(file.read_text("utf-8"))
+    change(manifest["splits"])
+    file.write_text(json.dumps(manifest), "utf-8")
+    return store.open_pairs(path)
+
+
+def resealed(path: Path) -> store.PairDataset:
+    """Make the manifest agree with shards that were tampered with."""
+
+    def seal(splits: dict[str, Any]) -> None:
+        for name, split in splits.items():
+            for shard in split["shards"]:
+                file = path / name / shard["file"]
+                shard |= {"bytes": file.stat().st_size, "xxh3": store.file_hash(file)}
+
+    return with_manifest(path, seal)

@@ -1,0 +1,145 @@
+"""Helpers for tests of trees: models of several makes that are exact in float64, groups of every kind, slow twins."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import transformers
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from helpers.token_groups import VOCABULARY, group
+from pairgen.train.data.groups import Group
+from pairgen.train.layout.batch import Batch
+from pairgen.train.model.attention import install
+from pairgen.train.model.scorer import Scorer
+
+SMALL = {
+    "vocab_size": VOCABULARY,
+    "hidden_size": 16,
+    "intermediate_size": 24,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "initializer_range": 0.5,
+    "pad_token_id": 0,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+}
+MIXED = {"layer_types": ["sliding_attention", "full_attention"], "sliding_window": 5}
+GEMMA = {**SMALL, **MIXED, "head_dim": 8, "query_pre_attn_scalar": 11}
+MODELS: dict[str, dict[str, Any]] = {
+    "Llama": SMALL,
+    "Qwen2": {**SMALL, **MIXED, "use_sliding_window": True},
+    "Qwen3": {**SMALL, "head_dim": 8},
+    "Mistral": {**SMALL, "head_dim": 8, "sliding_window": 5},
+    "Gemma2": {**GEMMA, "attn_logit_softcapping": 3.0, "final_logit_softcapping": 4.0},
+    "Gemma3Text": GEMMA,
+}
+"""Windows are shorter than the sequences are."""
+
+
+class ExactNorm(nn.Module):
+    """An RMSNorm in the dtype it is given: transformers' own go through float32 whatever the model is in."""
+
+    def __init__(self, norm: Any) -> None:
+        super().__init__()
+        self.weight = norm.weight
+        self.above = 1.0 if "Gemma" in type(norm).__name__ else 0.0
+        self.eps = norm.eps if hasattr(norm, "eps") else norm.variance_epsilon
+
+    def forward(self, values: Tensor) -> Tensor:
+        return values * torch.rsqrt(values.square().mean(-1, keepdim=True) + self.eps) * (self.weight + self.above)
+
+
+def model_of(name: str, dtype: torch.dtype = torch.float64, seed: int = 0, **settings: Any) -> Any:
+    """A random model of a make of ``MODELS``, in ``eval`` mode, with this project's attention for both layouts."""
+    config = getattr(transformers, f"{name}Config")(**{**MODELS[name], **settings})
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = transformers.AutoModelForCausalLM.from_config(config).to(dtype).eval()
+    for module in list(model.modules()) if dtype == torch.float64 else ():
+        for at, child in list(module.named_children()):
+            if type(child).__name__.endswith("RMSNorm"):
+                setattr(module, at, ExactNorm(child))
+    install(model)
+    return model
+
+
+def passed(model: Any, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+    """[2P] sums of log-probs, and the gradients of a sum that weighs every token of every completion differently."""
+    model.zero_grad()
+    found = batch.completions(Scorer(model)(batch))
+    weights = torch.arange(len(found))[:, None] * 0.7 + torch.arange(found.shape[1]) * 0.3
+    (found * weights.cos()).sum().backward()
+    return found.detach().sum(1), {name: value.grad.clone() for name, value in model.named_parameters()}
+
+
+def assert_equal_passes(model: Any, found: Batch, expected: Batch, sums: float, gradients: float) -> None:
+    """Sums of log-probs within ``sums`` (absolute), gradients within ``gradients`` of each parameter's largest."""
+    ours, our_gradients = passed(model, found)
+    theirs, their_gradients = passed(model, expected)
+    assert float((ours - theirs).abs().max()) <= sums
+    # a batch whose gradients are all but zero has no scale of its own
+    for name, gradient in their_gradients.items():
+        scale = max(1e-3, float(gradient.abs().max()))
+        assert float((our_gradients[name] - gradient).abs().max()) <= gradients * scale, name
+
+
+def read_back(batch: Batch) -> list[tuple[list[int], list[int]]]:
+    """Prompt and completion of chosen of each pair, then of rejected, read from a batch by nothing but its own rules.
+
+    The prompt is what the hidden state before the first token sees; each next score has to see it all, one more at a
+    time, at positions that count up from 0.
+    """
+    assert batch.positions is not None
+    assert batch.ends is not None
+    width = batch.tokens.shape[1]
+    count, found = len(batch.score), []
+    for owned in batch.owner:
+        scores = owned[owned < count]
+        seen_by = []
+        for place in batch.score[scores].tolist():
+            row, query = divmod(place, width)
+            seen = [key for key in range(query + 1) if batch.ends[row, key] >= query]
+            assert batch.positions[row, seen].tolist() == list(range(len(seen)))
+            seen_by.append(batch.tokens[row, seen].tolist())
+        completion = batch.targets[scores].tolist()
+        prompt = seen_by[0]
+        assert seen_by == [prompt + completion[:at] for at in range(len(completion))]
+        found.append((prompt, completion))
+    return found
+
+
+def written_out(groups: Sequence[Group]) -> list[tuple[list[int], list[int]]]:
+    """What ``read_back`` has to find."""
+    pairs = [(one, at) for one in groups for at in range(1, len(one.completions))]
+    chosen = [(one.prompt.tolist(), one.completions[0].tolist()) for one, _ in pairs]
+    return chosen + [(one.prompt.tolist(), one.completions[at].tolist()) for one, at in pairs]
+
+
+def nodes(groups: Sequence[Group]) -> int:
+    """Tokens of the groups' tries: the different starts of prompt and completion, group by group."""
+    starts = {
+        (at, *one.prompt.tolist(), "|", *ids[:stop].tolist())
+        for at, one in enumerate(groups)
+        for ids in one.completions
+        for stop in range(1, len(ids) + 1)
+    }
+    return sum(len(one.prompt) for one in groups) + len(starts)
+
+
+@st.composite
+def families(draw: st.DrawFn, most: int = 3, branches: int = 8, length: int = 6) -> list[Group]:
+    """Groups of 1 to ``branches`` rejected completions over three tokens, so that every case comes up.
+
+    Empty common prefixes, branches of one token, completions equal to others, that go on where others end, or end where
+    others go on; prompts that start like each other, or are the same.
+    """
+    texts = st.lists(st.integers(3, 5), min_size=1, max_size=length)
+    start = draw(st.lists(st.integers(3, 4), max_size=length))
+    made = []
+    for at in range(draw(st.integers(1, most))):
+        prompt = [*draw(st.just(start) | st.just([])), *draw(texts)]
+        made.append(group(prompt, draw(texts), *draw(st.lists(texts, min_size=1, max_size=branches)), name=f"g{at}"))
+    return made

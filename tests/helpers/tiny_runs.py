@@ -1,0 +1,33 @@
+"""Small datasets and models for tests of whole runs."""
+
+from pathlib import Path
+from typing import Any
+
+from pairgen.building.pipeline import Options, build
+from pairgen.train.config import Config, combine
+
+FAST: dict[str, Any] = {"steps": 6, "batch_size": 4, "sft_steps": 2, "eval_pairs": 4, "seed": 3}
+"""A run of seconds."""
+
+
+def dataset(folder: Path, name: str = "metamath", rows: int = 24, **options: Any) -> Path:
+    """Pairs made of the built-in sample; ``eval`` holds four questions."""
+    chosen = {"eval_size": 4, **options} if name == "metamath" else options
+    return build(name, folder, [f"sample:{rows}"], Options(**chosen)).path
+
+
+def config(data: Path, out: Path, **changes: Any) -> Config:
+    """The config of a fast run of a tiny model."""
+    return combine({**FAST, "data": [str(data)], "out": str(out), "device": "cpu", **changes})
+
+
+def start_model(data: Path, folder: Path, seed: int = 0) -> Path:
+    """A tiny untrained model with a tokenizer of the data, in a folder as a user has one."""
+    from pairgen.pairs.dataset import open_pairs
+    from pairgen.train.data.load import texts
+    from pairgen.train.model import loading as models
+    from pairgen.train.model.tiny import tiny_model, train_tokenizer
+
+    tokenizer = train_tokenizer(texts([open_pairs(data)]))
+    models.save(tiny_model(tokenizer, seed), tokenizer, folder)
+    return folder

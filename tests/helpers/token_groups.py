@@ -1,0 +1,96 @@
+"""Token groups for tests, written out or drawn, and a tiny Llama to score them with."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from hypothesis import strategies as st
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from pairgen.train.data.groups import Group
+
+VOCABULARY = 23
+
+
+def group(prompt: Sequence[int], chosen: Sequence[int], *rejected: Sequence[int], name: str = "g") -> Group:
+    """A group of plain lists. Its edits follow from the tokens; a completion is said to have 3 characters a token."""
+    completions = (chosen, *rejected)
+    return Group(
+        prompt=np.array(prompt, np.int32),
+        completions=tuple(np.array(ids, np.int32) for ids in completions),
+        keys=tuple(f"{name}-{at}" for at in range(len(rejected))),
+        edit=np.array([_edit(chosen, other) for other in rejected], np.int32).reshape(-1, 2),
+        chars=np.array([3 * len(ids) for ids in completions], np.int32),
+    )
+
+
+def _edit(chosen: Sequence[int], rejected: Sequence[int]) -> tuple[int, int]:
+    """Start and stop, in chosen, of what is not in the shared start nor in the shared end."""
+    shorter = min(len(chosen), len(rejected))
+    start = next((at for at in range(shorter) if chosen[at] != rejected[at]), shorter)
+    tail = next((at for at in range(shorter - start) if chosen[-1 - at] != rejected[-1 - at]), shorter - start)
+    return start, len(chosen) - tail
+
+
+def random_groups(seed: int, count: int, pairs: int = 3, length: int = 12, vocabulary: int = VOCABULARY) -> list[Group]:
+    """Groups of 1 to ``pairs`` pairs with completions of up to ``length`` tokens, by a seed.
+
+    A rejected completion is chosen with a few tokens replaced by others; one in four is another text altogether.
+    """
+    draw = np.random.default_rng(seed)
+
+    def text(low: int, high: int) -> list[int]:
+        return [int(token) for token in draw.integers(0, vocabulary, draw.integers(low, high + 1))]
+
+    made = []
+    for at in range(count):
+        chosen = text(1, length)
+        rejected = []
+        for _ in range(draw.integers(1, pairs + 1)):
+            start = int(draw.integers(0, len(chosen)))
+            stop = int(draw.integers(start, min(len(chosen), start + 3) + 1))
+            edited = [*chosen[:start], *text(1, 3), *chosen[stop:]]
+            rejected.append(text(1, length) if draw.random() < 0.25 else edited[:length])
+        made.append(group(text(1, length), chosen, *rejected, name=f"g{at}"))
+    return made
+
+
+@st.composite
+def some_groups(draw: st.DrawFn, most: int = 3, pairs: int = 3, length: int = 7) -> list[Group]:
+    """A strategy for lists of groups: short texts over few tokens, so that much is shared, or nothing, by chance."""
+    texts = st.lists(st.integers(0, 5), min_size=1, max_size=length)
+    made = []
+    for at in range(draw(st.integers(1, most))):
+        chosen = draw(texts)
+
+        def edited(cut: int, new: list[int], back: int, chosen: list[int] = chosen) -> list[int]:
+            return [*chosen[: cut % len(chosen)], *new[:2], *chosen[cut % len(chosen) + back :]]
+
+        edits = st.builds(edited, st.integers(0, length), texts, st.integers(0, 2))
+        made.append(
+            group(draw(texts), chosen, *draw(st.lists(edits | texts, min_size=1, max_size=pairs)), name=f"g{at}")
+        )
+    return made
+
+
+def tiny_llama(seed: int = 0, dtype: torch.dtype = torch.float64, **settings: Any) -> Any:
+    """A random Llama of two layers whose logits are spread over several nats, in ``eval`` mode."""
+    config = LlamaConfig(
+        **{
+            "vocab_size": VOCABULARY,
+            "hidden_size": 16,
+            "intermediate_size": 24,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 4,
+            "num_key_value_heads": 2,
+            "max_position_embeddings": 256,
+            "initializer_range": 0.5,
+            "bos_token_id": 1,
+            "eos_token_id": 2,
+            **settings,
+        }
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return LlamaForCausalLM(config).to(dtype).eval()

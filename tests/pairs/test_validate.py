@@ -1,0 +1,332 @@
+"""Every promise is broken once, alone, and seen; and nothing is seen where nothing is broken."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from helpers.rows import CORRUPTION, as_batch, good_pairs, good_rows, make_folder, pair, resealed, with_manifest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pairgen.pairs import dataset as store
+from pairgen.pairs import edits
+from pairgen.pairs.invariants import PROMISES, WHITESPACE, Rows
+from pairgen.pairs.record import SCHEMA, to_batch
+from pairgen.pairs.validate import Violation, violations
+
+Break = Callable[[Path], store.PairDataset]
+
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+
+
+def row(at: int, split: str = "train", **values: Any) -> Break:
+    """Put other values into one row."""
+
+    def apply(path: Path) -> store.PairDataset:
+        rows = good_rows()
+        rows[split][at].update(values)
+        return make_folder(path, rows)
+
+    return apply
+
+
+def swapped(at: int, chosen: str, rejected: str, **other: Any) -> Break:
+    """Put another pair into the place of one."""
+
+    def apply(path: Path) -> store.PairDataset:
+        pairs = good_pairs()
+        pairs["train"][at] = pair(chosen, rejected, "swapped", **other)
+        return make_folder(path, pairs)
+
+    return apply
+
+
+def manifest(change: Callable[[dict[str, Any]], Any]) -> Break:
+    def apply(path: Path) -> store.PairDataset:
+        make_folder(path, good_pairs())
+        return with_manifest(path, change)
+
+    return apply
+
+
+def shard(change: Callable[[Path], Any], seal: bool = True) -> Break:
+    """Change the one shard of train."""
+
+    def apply(path: Path) -> store.PairDataset:
+        dataset = make_folder(path, good_pairs())
+        change(dataset.splits["train"].shards[0])
+        return resealed(path) if seal else store.open_pairs(path)
+
+    return apply
+
+
+def rewrite(change: Callable[[pa.Table], pa.Table]) -> Callable[[Path], None]:
+    def apply(file: Path) -> None:
+        with pa.ipc.open_stream(file.read_bytes()) as reader:
+            table = change(reader.read_all())
+        with pa.ipc.new_stream(str(file), table.schema) as writer:
+            writer.write_table(table)
+
+    return apply
+
+
+def without_utf8(file: Path) -> None:
+    file.write_bytes(file.read_bytes().replace(b"the sun", b"the s\xffn"))
+
+
+# kind -> ways to break it, each with the place where it is to be seen
+BREAKS: dict[str, list[tuple[Break, str, int | None]]] = {
+    "shard_bytes": [
+        (shard(lambda file: file.write_bytes(file.read_bytes() + b"\0" * 8), seal=False), "train", None),
+        (manifest(lambda splits: splits["eval"]["shards"][0].update(xxh3="0" * 32)), "eval", None),
+    ],
+    "readable": [
+        (shard(lambda file: file.write_bytes(b"not Arrow")), "train", None),
+        (shard(lambda file: file.write_bytes(file.read_bytes()[:-700])), "train", None),
+        (shard(without_utf8), "train", None),
+    ],
+    "schema": [
+        (shard(rewrite(lambda table: table.select(["chosen", "prompt", *SCHEMA.names[2:]]))), "train", None),
+        (shard(rewrite(lambda table: table.drop_columns("steps"))), "train", None),
+        (shard(rewrite(lambda table: table.append_column("more", table["step"]))), "train", None),
+        (shard(rewrite(lambda table: table.set_column(17, "step", table["step"].cast(pa.int64())))), "train", None),
+    ],
+    "manifest_pairs": [
+        (manifest(lambda splits: splits["train"].update(pairs=5)), "train", None),
+        (manifest(lambda splits: splits["eval"]["shards"][0].update(pairs="1")), "eval", None),
+    ],
+    "manifest_rows": [
+        (manifest(lambda splits: splits["train"].update(rows=9)), "train", None),
+        (manifest(lambda splits: splits["train"].update(drops={"too long": 4})), "train", None),
+        (manifest(lambda splits: splits["train"].update(drops={"too long": 5})), "train", None),
+        (manifest(lambda splits: splits["eval"].update(rows=None)), "eval", None),
+    ],
+    "not_null": [(row(0, "eval", prompt=None), "eval", 0), (row(3, edit_distance=None), "train", 3)],
+    "pair_id": [(row(2, pair_id="c-1"), "train", 2), (row(0, "eval", pair_id="a-2"), "eval", 0)],
+    "group_id": [
+        (row(2, group_id="another"), "train", 2),
+        (row(0, "eval", group_id="What shines?| the sun"), "eval", 0),
+    ],
+    "prompt_empty": [(row(3, prompt=""), "train", 3)],
+    "prompt_end": [(row(0, prompt=f"How many?{space}"), "train", 0) for space in " \n\x1c\x85\u2028"],
+    "completion_start": [
+        (swapped(3, "2 + 2", " 2 + 2"), "train", 3),
+        (swapped(3, " 2 + 2", "\t2 + 2"), "train", 3),
+    ],
+    "completion_text": [
+        (swapped(3, " \u3000", " no"), "train", 3),
+        (swapped(3, " no", "\x1c"), "train", 3),
+        (swapped(3, " no", ""), "train", 3),
+    ],
+    "differ": [(swapped(3, " the same", " the same"), "train", 3)],
+    "span_bounds": [
+        (row(1, edit_start=-1), "train", 1),
+        (row(1, chosen_edit_stop=9), "train", 1),
+        (row(1, rejected_edit_stop=4), "train", 1),
+        (row(1, edit_start=2**31 - 1), "train", 1),
+    ],
+    "span_prefix": [(row(1, edit_start=6), "train", 1)],
+    "span_tail": [
+        (row(1, chosen_edit_stop=6, rejected_edit_stop=7), "train", 1),
+        (row(1, rejected_edit_stop=9), "train", 1),
+    ],
+    "edit_distance": [(row(1, edit_distance=value), "train", 1) for value in (0.25, -1.0, float("nan"), float("inf"))],
+    "literals": [
+        (row(0, correct="3"), "train", 0),
+        (row(0, corrupted="3"), "train", 0),
+        (row(0, correct=None), "train", 0),
+        (row(0, corrupted=None), "train", 0),
+    ],
+    "check": [(row(0, check="surely"), "train", 0), (row(0, check=None), "train", 0), (row(1, check=""), "train", 1)],
+    "reason": [
+        (row(0, reason="so it is"), "train", 0),
+        (row(0, check="unchecked"), "train", 0),
+        (row(1, reason="so it is"), "train", 1),
+    ],
+    "step": [
+        (row(0, step=3), "train", 0),
+        (row(0, step=0), "train", 0),
+        (row(0, steps=None), "train", 0),
+        (row(1, step=1), "train", 1),
+    ],
+    "evidence": [
+        (row(3, expression=None), "train", 3),
+        (row(3, correct_value=None), "train", 3),
+        (row(3, corrupted_value=None), "train", 3),
+    ],
+    "exact_value": [
+        (row(3, correct_value=value), "train", 3) for value in ("two", "1/0", "2/", "0.5", "", "+2", "٢", "2\n")
+    ],
+    "values_differ": [
+        (row(3, corrupted_value="2"), "train", 3),
+        (row(3, corrupted_value="4/2"), "train", 3),
+        (row(3, corrupted_value="02"), "train", 3),
+    ],
+    "expression": [(row(3, expression=text), "train", 3) for text in ("__import__('os')", "", "2 × 3", "1+1\n", "x")],
+}
+
+
+def test_each_promise_has_its_breaks() -> None:
+    assert set(BREAKS) == set(PROMISES)
+
+
+@pytest.mark.parametrize(
+    ("kind", "at"), [(kind, at) for kind, breaks in BREAKS.items() for at in range(len(breaks))], ids=str
+)
+def test_a_broken_promise_is_seen_and_no_other(kind: str, at: int, tmp_path: Path) -> None:
+    break_it, split, where = BREAKS[kind][at]
+    found = violations(break_it(tmp_path / "out"))
+    assert [(one.kind, one.count, one.split, one.row) for one in found] == [(kind, 1, split, where)], [*map(str, found)]
+    assert found[0].seen
+    assert "\n" not in str(found[0])
+
+
+@pytest.mark.parametrize("batch", [1, 2, 10])
+def test_a_good_folder_breaks_nothing(tmp_path: Path, batch: int) -> None:
+    assert violations(make_folder(tmp_path / "out", good_pairs(), batch, drops={"too long": 3})) == []
+
+
+def test_what_is_seen_names_the_row_the_value_and_what_was_wanted(tmp_path: Path) -> None:
+    rows = good_rows()
+    rows["train"][2]["prompt"] = rows["train"][3]["prompt"] = "P" * 1_000_000 + "\x1b[31m "
+    rows["train"][2]["group_id"] = "own"
+    found = violations(make_folder(tmp_path / "out", rows))
+    assert [(one.kind, one.count) for one in found] == [("prompt_end", 2)]
+    line = str(found[0])
+    assert line.startswith("prompt_end: 2 x, first train[2]: prompt='PPPP")
+    assert "wanted: a prompt ends without white space" in line
+    assert len(line) < 200
+    assert "\x1b" not in line
+
+
+def test_a_double_id_names_both_places(tmp_path: Path) -> None:
+    (found,) = violations(BREAKS["pair_id"][1][0](tmp_path / "out"))
+    assert found == Violation("pair_id", 1, "eval", 0, "pair_id='a-2', against train[2]")
+
+
+def test_rows_are_numbered_over_shards_and_behind_nulls(tmp_path: Path) -> None:
+    rows = [{**good_rows()["train"][0], "pair_id": f"c-{at}"} for at in range(9)]
+    rows[0]["source"] = rows[4]["source"] = None
+    rows[7]["check"] = "surely"
+    rows[8]["pair_id"] = "c-5"
+    found = violations(make_folder(tmp_path / "out", {"train": rows}))
+    assert [(one.kind, one.count, one.row) for one in found] == [("not_null", 2, 0), ("pair_id", 1, 8), ("check", 1, 7)]
+
+
+def test_an_unreadable_shard_hides_no_fault_of_another(tmp_path: Path) -> None:
+    rows = good_rows()
+    rows["eval"][0]["check"] = "surely"
+    dataset = make_folder(tmp_path / "out", rows)
+    dataset.splits["train"].shards[0].write_bytes(b"")
+    found = violations(dataset)
+    assert [one.kind for one in found] == ["shard_bytes", "readable", "check"]
+
+
+def test_long_values_are_compared_without_end(tmp_path: Path) -> None:
+    digits = "1" * 5000  # more than Python reads as one integer
+    assert violations(row(3, correct_value=digits)(tmp_path / "out")) == []
+
+
+def test_white_space_is_what_python_says() -> None:
+    assert "".join(letter for code in range(sys.maxunicode + 1) if (letter := chr(code)).isspace()) == WHITESPACE
+
+
+@given(st.lists(st.tuples(texts, texts, texts), min_size=1, max_size=6))
+@settings(deadline=None)
+def test_pairs_made_by_span_keep_every_promise_of_a_row(made: list[tuple[str, str, str]]) -> None:
+    pairs = [pair(f" x{a}", f" x{b}!" if a == b else f" x{b}", f"{at}", f"{p}?") for at, (p, a, b) in enumerate(made)]
+    rows = Rows(to_batch(pairs))
+    broken = [kind for kind, promise in PROMISES.items() if promise.broken and promise.broken(rows).any()]
+    assert broken == []
+
+
+def test_pairs_of_all_scripts_make_a_good_folder(tmp_path: Path) -> None:
+    odd = ["e\u0301", "👩\u200d👩\u200d👧", "\u202eabc", "\x00", "\U0010ffff", "नि", "각", "🇪🇺", "\ufeff", "ß", "ﬁ"]
+    pairs = [pair(f" {a}x{b}", f" {b}x{a}", f"{a}-{b}", f"{a}?") for a in odd for b in odd if a != b]
+    assert violations(make_folder(tmp_path / "out", {"train": pairs}, batch=7)) == []
+
+
+# ---------------------------------------------------------------- slow twins of what is done in bulk
+
+
+def in_bounds(row: dict[str, Any]) -> bool:
+    start, stop, other = row["edit_start"], row["chosen_edit_stop"], row["rejected_edit_stop"]
+    return 0 <= start <= stop <= len(row["chosen"]) and start <= other <= len(row["rejected"])
+
+
+TWINS: dict[str, Callable[[dict[str, Any]], bool]] = {
+    "prompt_empty": lambda row: row["prompt"] == "",
+    "prompt_end": lambda row: row["prompt"].rstrip() != row["prompt"],
+    "completion_start": lambda row: any(row[name][:1] not in (" ", "\n") or not row[name] for name in COMPLETIONS),
+    "completion_text": lambda row: any(not row[name].strip() for name in COMPLETIONS),
+    "differ": lambda row: row["chosen"] == row["rejected"],
+    "span_bounds": lambda row: not in_bounds(row),
+    "span_prefix": lambda row: row["chosen"][: row["edit_start"]] != row["rejected"][: row["edit_start"]],
+    "span_tail": lambda row: row["chosen"][row["chosen_edit_stop"] :] != row["rejected"][row["rejected_edit_stop"] :],
+}
+COMPLETIONS = ("chosen", "rejected")
+near = st.text("ab \n\u3000é\U0001f98a", max_size=6)
+
+
+@st.composite
+def wild_rows(draw: st.DrawFn) -> dict[str, Any]:
+    numbers = st.integers(-2, 8)
+    return {
+        **good_rows()["train"][1],
+        **{name: draw(near) for name in ("prompt", "chosen", "rejected")},
+        **{name: draw(numbers) for name in ("edit_start", "chosen_edit_stop", "rejected_edit_stop")},
+    }
+
+
+@given(st.lists(wild_rows(), min_size=1, max_size=5))
+@settings(deadline=None)
+def test_promises_held_in_bulk_agree_with_plain_python(rows: list[dict[str, Any]]) -> None:
+    batch = Rows(as_batch(rows))
+    for kind, twin in TWINS.items():
+        promise = PROMISES[kind]
+        looked_at = np.array([not any(TWINS[need](row) for need in promise.needs) for row in rows])
+        expected = np.array([twin(row) for row in rows])
+        assert promise.broken is not None
+        assert (promise.broken(batch) & looked_at).tolist() == (expected & looked_at).tolist(), kind
+
+
+wild = {
+    pa.string(): st.none() | texts | st.sampled_from(["verified", "unchecked", "1/0", "2", "1+1"]),
+    pa.int32(): st.none() | st.integers(-(2**31), 2**31 - 1),
+    pa.float32(): st.none() | st.floats(width=32),
+}
+
+
+@given(st.data())
+@settings(deadline=None, max_examples=200)
+def test_whatever_a_row_holds_it_is_judged_without_a_crash(data: st.DataObject) -> None:
+    one = {**good_rows()["train"][0], **CORRUPTION}
+    for name in data.draw(st.sets(st.sampled_from(SCHEMA.names), min_size=1, max_size=4)):
+        value = data.draw(wild[SCHEMA.field(name).type])
+        if value is not None or name not in SCHEMA.names[:10]:
+            one[name] = value
+    batch = Rows(as_batch([one]))
+    for promise in PROMISES.values():
+        if promise.broken:
+            assert promise.broken(batch).shape == (1,)
+
+
+def test_flipped_bytes_never_crash_it(tmp_path: Path) -> None:
+    dataset = make_folder(tmp_path / "out", good_pairs())
+    file = dataset.splits["train"].shards[0]
+    whole = file.read_bytes()
+    rng = np.random.default_rng(0)
+    for _ in range(150):
+        damaged = bytearray(whole)
+        for at in rng.integers(0, len(whole), 3):
+            damaged[at] ^= 1 << int(rng.integers(8))
+        file.write_bytes(damaged)
+        assert "shard_bytes" in {one.kind for one in violations(dataset)}
+
+
+def test_the_distance_promised_is_the_default_metric() -> None:
+    assert PROMISES["edit_distance"].wanted == edits.METRICS["levenshtein"].definition

@@ -1,0 +1,88 @@
+"""The view of ``explain``: results numbered in place without colour, within the width, whatever the text holds."""
+
+import io
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rich.cells import cell_len
+from rich.console import Console
+
+from pairgen.building.explain import explain
+from pairgen.report.solution_view import explained_view
+
+HOSTILE = "\x1b[31mred\x07\x9b2J[bold]b[/bold][/] \u202egnp.exe\u2066 :smile:"
+
+
+def rendered(found: dict[str, Any], width: int = 80, where: str = "", colour: bool = False) -> str:
+    out = io.StringIO()
+    console = Console(file=out, width=width, force_terminal=colour, color_system="truecolor" if colour else None)
+    console.print(explained_view(found, width, where))
+    return out.getvalue()
+
+
+def step(start: int, text: str, **other: Any) -> dict[str, Any]:
+    proved = {"expression": "4*6", "check": "verified", "reason": None}
+    return {"start": start, "stop": start + len(text), "text": text, **proved, **other}
+
+
+def drawn(start: int, text: str, **other: Any) -> dict[str, Any]:
+    made = {"correct": text, "corrupted": "9", "strategy": "result", "step": 1}
+    return {**step(start, text), **made, **other}
+
+
+def said(solution: str, steps: list[dict[str, Any]], place: dict[str, Any] | None = None) -> dict[str, Any]:
+    return {"solution": solution, "steps": steps, "drawn": place, "dropped": None if place else "no number to corrupt"}
+
+
+def test_results_are_numbered_where_they_stand() -> None:
+    text = rendered(explain("So 4 * 6 = 24.\nThen 24 + 3 = 27 and 2 + 2 = 5."), where="rows.jsonl: line 3")
+    for shown in ("rows.jsonl: line 3", "4 * 6 = [1: 24].", "24 + 3 = [2: 27] and 2 + 2 = [3: 5]."):
+        assert shown in text
+    rows = [line.split() for line in text.splitlines()]
+    assert ["1", "24", "verified", "4", "*", "6"] in rows
+    assert ["3", "5", "unchecked", "not", "true", "as", "read"] in rows
+    assert "\x1b" not in text
+
+
+def test_what_would_be_drawn() -> None:
+    assert "would be drawn: #1  24 -> 9  (result, verified)" in rendered(said("= 24", [step(2, "24")], drawn(2, "24")))
+    place = drawn(4, "7", check="unchecked", reason="stated, not calculated", strategy="number", step=None)
+    text = rendered(said("The 7 birds", [], place))
+    assert "The [*: 7] birds" in text
+    assert "would be drawn: *  7 -> 9  (number, unchecked: stated, not calculated)" in text
+    assert "no results found" in text
+    assert "nothing to make wrong: no number to corrupt" in rendered(said("Nobody.", []))
+
+
+def test_a_result_within_another_is_marked_once() -> None:
+    text = rendered(said("x = 1/24", [step(4, "1/24"), step(6, "24")]))
+    assert "x = [1: 1/24]" in text
+    assert ["2", "24", "verified", "4*6"] in [line.split() for line in text.splitlines()]
+
+
+def test_checks_differ_in_colour_where_there_is_colour() -> None:
+    text = rendered(said("1 2", [step(0, "1"), step(2, "2", check="unchecked", reason="none")]), colour=True)
+    assert "\x1b[1;32m[1: 1]" in text
+    assert "\x1b[1;33m[2: 2]" in text
+
+
+def test_a_hostile_text_is_shown_and_not_obeyed() -> None:
+    texts = dict.fromkeys(("expression", "check"), HOSTILE)
+    place = drawn(0, HOSTILE, **texts, corrupted=HOSTILE, reason=HOSTILE, strategy=HOSTILE)
+    text = rendered(said(f"{HOSTILE} x", [step(0, HOSTILE, **texts)], place), 600, HOSTILE)
+    assert not any(letter in text for letter in "\x1b\x07\x9b\u202e\u2066")
+    assert text.count("\\x1b[31mred\\x07\\x9b2J[bold]b[/bold][/] \\u202egnp.exe\\u2066 :smile:") >= 9
+    dropped = rendered({**said("x", []), "dropped": HOSTILE}, 600)
+    assert "\\x1b[31m" in dropped
+    assert "\x1b" not in dropped
+
+
+@given(st.text(max_size=60), st.integers(0, 60))
+@settings(deadline=None)
+def test_any_text_is_shown_within_the_width(text: str, start: int) -> None:
+    text = f"{text} 1 + 1 = 2".encode("utf-8", "replace").decode()
+    start = min(start, len(text))
+    shown = rendered(said(text, [step(start, text[start : start + 9])]), 40, text)
+    assert max(map(cell_len, shown.splitlines())) <= 40
+    assert not any((ord(letter) < 32 and letter != "\n") or 127 <= ord(letter) < 160 for letter in shown)

@@ -1,0 +1,411 @@
+"""Every format yields what a plain slow reading yields, however it is cut; broken input is one sentence."""
+
+import csv
+import gzip
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import datasets
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pairgen.errors import BrokenRow, SourceError, UsageError, WrongColumns
+from pairgen.sources import formats
+
+Row = dict[str, Any]
+COLUMNS = frozenset({"query", "response"})
+ROWS: list[Row] = [
+    {"query": "How many pens?", "response": "He buys 3 * 4 = 12 pens.\nThe answer is: 12", "type": "GSM_AnsAug"},
+    {"query": 'A "quoted", cut\tcell', "response": "naïve e\u0301 日本 😀👩‍👩‍👧", "type": "x"},
+    {"query": "line\u2028separator\x85next", "response": "\\n is no newline; \\u0041", "type": ""},
+    *({"query": f"q{index}", "response": f"r{index} " * (index % 9 + 1), "type": "t"} for index in range(40)),
+]
+
+
+def as_lines(path: Path, rows: list[Row]) -> None:
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), "utf-8")
+
+
+def as_list(path: Path, rows: list[Row]) -> None:
+    path.write_text(json.dumps(rows, indent=1), "utf-8")
+
+
+def as_csv(path: Path, rows: list[Row], dialect: str = "excel") -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]), dialect=dialect)
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def as_tsv(path: Path, rows: list[Row]) -> None:
+    as_csv(path, rows, "excel-tab")
+
+
+def as_parquet(path: Path, rows: list[Row]) -> None:
+    pq.write_table(pa.Table.from_pylist(rows), path, row_group_size=7)
+
+
+def as_arrow(path: Path, rows: list[Row]) -> None:
+    table = pa.Table.from_pylist(rows)
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_stream(sink, table.schema) as stream:
+        stream.write_table(table, max_chunksize=5)
+
+
+WRITERS: dict[str, Callable[[Path, list[Row]], None]] = {
+    "rows.jsonl": as_lines,
+    "rows.ndjson": as_lines,
+    "lines.json": as_lines,
+    "list.json": as_list,
+    "rows.csv": as_csv,
+    "rows.tsv": as_tsv,
+    "rows.parquet": as_parquet,
+    "rows.arrow": as_arrow,
+    "UPPER.JSONL": as_lines,
+}
+PACKED = ("rows.jsonl", "lines.json", "list.json", "rows.csv", "rows.tsv")
+
+
+def pack(path: Path) -> Path:
+    packed = path.with_name(path.name + ".gz")
+    packed.write_bytes(gzip.compress(path.read_bytes()))
+    return packed
+
+
+def read(path: Path, skipped: list[str] | None = None, columns: frozenset[str] = COLUMNS) -> list[Row]:
+    """All cuts of a file, one after the other."""
+    kind = formats.kind_of(path)
+    return [
+        row
+        for start, stop, _ in formats.CUTTERS[kind](path, columns)
+        for row in formats.read(kind, path, start, stop, columns, frozenset({"type"}), skipped)
+    ]
+
+
+def file_with(tmp_path: Path, name: str, content: str | bytes) -> Path:
+    path = tmp_path / name
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+def sentence(error: pytest.ExceptionInfo[BaseException]) -> str:
+    """What a person reads; held to be one line without a parser's jargon around it."""
+    text = str(error.value)
+    assert "\n" not in text
+    assert "Traceback" not in text
+    return text
+
+
+# ---------------------------------------------------------------- whole files
+
+
+@pytest.mark.parametrize("cut", [1, 200, 1 << 30])
+@pytest.mark.parametrize("name", [*WRITERS, *(f"{name}.gz" for name in PACKED)])
+def test_every_format_yields_the_rows(name: str, cut: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(formats, "CUT_BYTES", cut)
+    monkeypatch.setattr(formats.text, "READ_BYTES", 64)
+    plain = tmp_path / name.removesuffix(".gz")
+    WRITERS[plain.name](plain, ROWS)
+    assert read(pack(plain) if name.endswith(".gz") else plain) == ROWS
+
+
+@pytest.mark.parametrize(
+    ("name", "cut", "least"), [("rows.jsonl", 100, 20), ("rows.arrow", 1, 9), ("rows.parquet", 0, 7)]
+)
+def test_large_files_are_cut(name: str, cut: int, least: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(formats, "CUT_BYTES", cut)
+    path = tmp_path / name
+    WRITERS[name](path, ROWS)
+    cuts = formats.CUTTERS[formats.kind_of(path)](path, COLUMNS)
+    assert len(cuts) >= least
+    assert [start for start, _, _ in cuts[1:]] == [stop for _, stop, _ in cuts[:-1]], "no gap and no overlap"
+
+
+def test_cells_with_json_lists_are_read_as_lists(tmp_path: Path) -> None:
+    rows = [{"query": '["a", "b"]', "response": '{"text": ["x"]}'}, {"query": "[not json", "response": "{}?"}]
+    path = tmp_path / "rows.csv"
+    as_csv(path, rows)
+    assert read(path) == [{"query": ["a", "b"], "response": {"text": ["x"]}}, rows[1]]
+
+
+def test_unwanted_columns_are_not_read(tmp_path: Path) -> None:
+    for name in ("rows.csv", "rows.parquet", "rows.arrow"):
+        WRITERS[name](tmp_path / name, [{**row, "heavy": "x" * 1000} for row in ROWS])
+        assert read(tmp_path / name) == ROWS
+
+
+@pytest.mark.parametrize("name", ["rows.parquet", "rows.arrow"])
+def test_a_table_without_rows_has_no_cut(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    empty = pa.Table.from_pylist(ROWS).slice(0, 0)
+    if name.endswith("parquet"):
+        pq.write_table(empty, path)
+    else:
+        with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_stream(sink, empty.schema):
+            pass
+    assert read(path) == []
+
+
+def test_shards_of_a_saved_dataset_are_in_order(tmp_path: Path) -> None:
+    datasets.Dataset.from_list(ROWS).save_to_disk(tmp_path / "saved", num_shards=3)
+    files = formats.shards(tmp_path / "saved")
+    assert len(files) == 3
+    assert [row for file in files for row in read(file)] == ROWS
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("{", "not what save_to_disk writes"),
+        ("[]", "not what save_to_disk writes"),
+        ('{"_data_files": [{"filename": "gone.arrow"}]}', "gone.arrow: named in state.json but not there"),
+    ],
+)
+def test_a_broken_state_json(content: str, words: str, tmp_path: Path) -> None:
+    file_with(tmp_path, "state.json", content)
+    with pytest.raises(SourceError, match=words) as error:
+        formats.shards(tmp_path)
+    assert str(tmp_path) in sentence(error)
+
+
+# ---------------------------------------------------------------- cuts of JSON Lines
+
+SOME_ROWS = st.lists(
+    st.fixed_dictionaries({"query": st.text(max_size=12), "response": st.text(max_size=30)}), max_size=12
+)
+LAYOUT = st.tuples(
+    st.sampled_from(["\n", "\r\n"]),  # line ends
+    st.booleans(),  # byte order mark
+    st.booleans(),  # a line end behind the last row
+    st.lists(st.integers(0, 12), max_size=3),  # blank lines, and in front of which rows
+    st.booleans(),  # only ASCII
+)
+
+
+@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rows=SOME_ROWS, layout=LAYOUT, cut=st.integers(1, 120))
+def test_cuts_change_no_row(
+    rows: list[Row], layout: tuple[str, bool, bool, list[int], bool], cut: int, tmp_path: Path
+) -> None:
+    end, mark, closed, blanks, ascii_only = layout
+    lines = [json.dumps(row, ensure_ascii=ascii_only) for row in rows]
+    for at in blanks:
+        lines.insert(min(at, len(lines)), "  ")
+    content = end.join(lines) + (end if closed else "")
+    path = file_with(tmp_path, "rows.jsonl", (b"\xef\xbb\xbf" if mark else b"") + content.encode())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(formats, "CUT_BYTES", cut)
+        cuts = formats._cut_lines(path, COLUMNS)
+        assert sum(size for _, _, size in cuts) == path.stat().st_size
+        if rows:  # the mark alone is no row
+            assert read(path) == rows
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rows=SOME_ROWS, block=st.integers(2, 40), indent=st.sampled_from([None, 0, 3]), ascii_only=st.booleans())
+def test_blocks_change_no_row_of_a_list(
+    rows: list[Row], block: int, indent: int | None, ascii_only: bool, tmp_path: Path
+) -> None:
+    path = file_with(tmp_path, "rows.json", json.dumps(rows, indent=indent, ensure_ascii=ascii_only))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(formats.text, "READ_BYTES", block)
+        assert read(path) == rows
+
+
+def test_a_number_at_the_end_of_a_block_is_not_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [{"query": 1234567890 * 10**index, "response": -12.5e-7} for index in range(8)]
+    path = file_with(tmp_path, "rows.json", json.dumps(rows))
+    for block in range(2, 80):
+        monkeypatch.setattr(formats.text, "READ_BYTES", block)
+        assert read(path) == rows
+
+
+# ---------------------------------------------------------------- bad input
+
+GOOD = '{"query": "a", "response": "b"}\n'
+DEEP = '{"query": "a", "response": ' + "[" * 100_000 + "}\n"
+
+
+@pytest.mark.parametrize(
+    ("bad", "words"),
+    [
+        ('{"query": "a", "resp', "is broken JSON"),
+        ("[1, 2]", "is no JSON object"),
+        ("null", "is no JSON object"),
+        ('{"query": "a"}', "has no response"),
+        (b'{"query": "a", "response": "\xff\xfe"}', "is broken JSON"),
+        (r'{"query": "a", "response": "\ud800"}', "is broken JSON"),
+        (DEEP, "is broken JSON"),
+        ('{"query": "a", "response": NaN}', "is broken JSON"),
+        ("\x00\x00", "is broken JSON"),
+    ],
+)
+@pytest.mark.parametrize(("before", "packed"), [(0, False), (7, False), (7, True)])
+def test_a_broken_line_is_named(
+    bad: str | bytes, words: str, before: int, packed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(formats, "CUT_BYTES", 40)
+    line = bad if isinstance(bad, bytes) else bad.encode()
+    good = GOOD.encode()
+    path = file_with(tmp_path, "rows.jsonl", good * before + b"\n" + line + b"\n" + good * 3)
+    path = pack(path) if packed else path
+    where = f"{path}: line {before + 2}"
+    with pytest.raises((BrokenRow, WrongColumns)) as error:
+        read(path)
+    if words.startswith("has no") and isinstance(error.value, WrongColumns):
+        assert sentence(error).startswith(f"{path}: has the columns query; query, response are needed")
+    else:
+        assert sentence(error).startswith(f"{where}: {words}")
+        assert "--on-error skip" in str(error.value)
+    skipped: list[str] = []
+    assert len(read(path, skipped)) == before + 3
+    assert len(skipped) == 1
+    assert skipped[0].startswith(f"{where}: {words}")
+
+
+@pytest.mark.parametrize(
+    ("rows", "number", "words"),
+    [
+        ([GOOD, "3", GOOD], 2, "is no JSON object"),
+        ([GOOD, '{"query": "a"}'], 2, "has no response"),
+        ([GOOD, GOOD, r'{"query": "a", "response": "\ud83d?"}'], 3, "half a surrogate pair"),
+        ([r'{"query": "a", "response": "b", "\udc00": 1}', GOOD], 1, "half a surrogate pair"),
+    ],
+)
+def test_a_bad_element_of_a_list_is_named_and_can_be_skipped(
+    rows: list[str], number: int, words: str, tmp_path: Path
+) -> None:
+    path = file_with(tmp_path, "rows.json", f"[{','.join(rows)}]")
+    with pytest.raises(BrokenRow, match=words) as error:
+        read(path)
+    assert sentence(error).startswith(f"{path}: row {number}: ")
+    skipped: list[str] = []
+    assert len(read(path, skipped)) == len(rows) - 1
+    assert len(skipped) == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (f"[{GOOD},{GOOD}", "row 2 is not followed by a comma or the end of the list"),
+        (f"[{GOOD},", "row 2 is broken JSON"),
+        (f"[{GOOD}{GOOD}]", "row 1 is not followed by a comma"),
+        (f'[{GOOD},{{"query": "a', "row 2 is broken JSON"),
+        (f"[{GOOD},{{'query'}}]", "row 2 is broken JSON"),
+        (f"[{GOOD},]", "row 2 is broken JSON"),
+        ("[", "row 1 is broken JSON"),
+        ("[" * 100_000, "row 1 is broken JSON"),
+        (b'[{"query": "a", "response": "\xff"}]', "is no UTF-8"),
+    ],
+)
+@pytest.mark.parametrize("skipping", [False, True])
+def test_a_broken_list_ends_in_one_sentence(
+    content: str | bytes, words: str, skipping: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(formats.text, "READ_BYTES", 32)
+    path = file_with(tmp_path, "rows.json", content)
+    with pytest.raises(SourceError) as error:
+        read(path, [] if skipping else None)
+    assert words in sentence(error)
+    assert str(path) in str(error.value)
+    assert "--on-error skip" not in str(error.value), "nothing behind the fault can be read"
+
+
+HEADER = "query,response\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (HEADER + "a,b\na,b,c\n", "line 3: has 3 cells, the header has 2"),
+        (HEADER + "a\n", "line 2: has 1 cells, the header has 2"),
+        (HEADER + '"a\nb",b\n\na,b,c\n', "line 5: has 3 cells"),
+        (HEADER + 'a,"b"c"\n', "line 2 is broken CSV"),
+        (HEADER + 'a,"b\n', "is broken CSV"),
+        (HEADER.encode() + b"a,\xff\n", "or a later one is no UTF-8"),
+        ("question,answer\na,b\n", "has the columns question, answer; query, response are needed"),
+        ("\n", r"has the columns \(none\)"),
+    ],
+)
+def test_bad_csv(content: str | bytes, words: str, tmp_path: Path) -> None:
+    path = file_with(tmp_path, "rows.csv", content)
+    with pytest.raises(SourceError, match=words) as error:
+        read(path)
+    assert sentence(error).startswith(str(path))
+
+
+def test_ragged_csv_can_be_skipped(tmp_path: Path) -> None:
+    path = file_with(tmp_path, "rows.csv", HEADER + "a,b\nc\nd,e\n")
+    skipped: list[str] = []
+    assert read(path, skipped) == [{"query": "a", "response": "b"}, {"query": "d", "response": "e"}]
+    assert skipped == [f"{path}: line 3: has 1 cells, the header has 2"]
+
+
+@pytest.mark.parametrize("name", PACKED)
+@pytest.mark.parametrize("harm", ["cut", "turned", "garbage"])
+def test_a_damaged_gz(name: str, harm: str, tmp_path: Path) -> None:
+    WRITERS[name](tmp_path / name, [{**row, "query": f"{row['query']}{index}"} for index, row in enumerate(ROWS)])
+    whole = pack(tmp_path / name).read_bytes()
+    middle = len(whole) // 2
+    harmed = {"cut": whole[:middle], "turned": whole[:-6] + b"\0\0\0\0\0\0", "garbage": b"no gzip at all"}[harm]
+    path = file_with(tmp_path, f"{name}.gz", harmed)
+    with pytest.raises(SourceError) as error:
+        read(path, [])
+    assert sentence(error).startswith(str(path))
+    assert "get the file again" in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["rows.parquet", "rows.arrow"])
+@pytest.mark.parametrize("harm", ["garbage", "cut", "short"])
+def test_a_damaged_table(name: str, harm: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    WRITERS[name](path, ROWS)
+    whole = path.read_bytes()
+    path.write_bytes({"garbage": b"garbage" * 40, "cut": whole[: len(whole) // 2], "short": b"P"}[harm])
+    with pytest.raises(SourceError, match="cannot be read") as error:
+        read(path)
+    assert sentence(error).startswith(str(path))
+
+
+@pytest.mark.parametrize("name", ["rows.parquet", "rows.arrow"])
+def test_a_table_of_texts_that_are_no_utf8(name: str, tmp_path: Path) -> None:
+    offsets, data = pa.py_buffer(b"\0\0\0\0\2\0\0\0"), pa.py_buffer(b"\xff\xfe")
+    broken = pa.Array.from_buffers(pa.string(), 1, [None, offsets, data])
+    table = pa.table({"query": broken, "response": ["b"], "type": ["t"]})
+    path = tmp_path / name
+    if name.endswith("parquet"):
+        pq.write_table(table, path)
+    else:
+        with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_stream(sink, table.schema) as stream:
+            stream.write_table(table)
+    with pytest.raises(SourceError, match="cannot be read") as error:
+        read(path)
+    assert sentence(error).startswith(str(path))
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_wrong_columns_are_named(name: str, tmp_path: Path) -> None:
+    WRITERS[name](tmp_path / name, [{"question": "a", "answer": "b"}])
+    with pytest.raises(WrongColumns) as error:
+        read(tmp_path / name)
+    assert f"{tmp_path / name}: has the columns question, answer; query, response are needed" in sentence(error)
+
+
+@pytest.mark.parametrize("name", ["rows.txt", "rows", "rows.gz", "rows.parquet.gz", "rows.arrow.gz", "jsonl"])
+def test_an_ending_nobody_reads(name: str, tmp_path: Path) -> None:
+    path = file_with(tmp_path, name, GOOD)
+    with pytest.raises(UsageError, match=r"\.jsonl, .*\.parquet") as error:
+        formats.kind_of(path)
+    assert sentence(error).startswith(str(path))
+
+
+def test_a_row_of_ten_megabytes_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [{"query": "a", "response": "x" * 10_000_000}, {"query": "b", "response": "c"}]
+    monkeypatch.setattr(formats, "CUT_BYTES", 1 << 20)
+    for name in ("rows.jsonl", "list.json", "rows.csv"):
+        WRITERS[name](tmp_path / name, rows)
+        assert read(tmp_path / name) == rows

@@ -1,0 +1,119 @@
+"""Run folders are read as they were logged; what is damaged is said in one sentence."""
+
+import json
+from pathlib import Path
+
+import pytest
+from helpers.logged_runs import as_run, make_run
+
+from pairgen.errors import RunMismatch
+from pairgen.run_folder import EVAL, open_run
+
+
+def test_a_run_is_its_config_and_its_lines(tmp_path: Path) -> None:
+    run = open_run(make_run(tmp_path / "ipo", "ipo"))
+    assert (run.name, run.loss, run.config["model"]) == ("ipo", "ipo", "tiny")
+    assert [line["step"] for line in run.lines] == list(range(51))
+    assert run.series(EVAL + "logratios/chosen")[0] == (0, 0)
+    assert [step for step, _ in run.series(EVAL + "loss")] == [0, 10, 20, 30, 40, 50]
+    assert run.series("no such metric") == []
+    assert run.models() == [tmp_path / "ipo" / "final"]
+
+
+def test_values_are_of_the_first_and_the_last_step_that_has_them() -> None:
+    run = as_run(every=20)
+    assert run.values(EVAL, last=False)["step"] == 0
+    assert run.values(EVAL, last=True)["step"] == 40
+    assert run.values("", last=False)["step"] == 1, "step 0 has the loss of the evaluation, nothing of training"
+    end = run.values("", last=True)
+    assert end["step"] == 50
+    assert "logratios/chosen" in end
+    assert not any(key.startswith(EVAL) for key in end)
+
+
+def test_an_evaluation_counts_if_the_run_did_not_get_on_since() -> None:
+    assert as_run(every=50).evaluated
+    assert as_run(every=20).evaluated
+    assert not as_run(every=100).evaluated, "only step 0"
+    assert not as_run(every=0).evaluated
+
+
+@pytest.mark.parametrize("half", ['{"step": 51, "loss": 0.', "{", '{"step": 51', "   "])
+def test_the_half_line_of_a_killed_run_is_left_out(tmp_path: Path, half: str) -> None:
+    with (make_run(tmp_path / "run") / "metrics.jsonl").open("a") as file:
+        file.write(half)
+    assert open_run(tmp_path / "run").lines[-1]["step"] == 50
+
+
+def test_a_whole_last_line_counts_without_its_newline(tmp_path: Path) -> None:
+    with (make_run(tmp_path / "run") / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 51, "loss": 0.1}')
+    assert open_run(tmp_path / "run").lines[-1] == {"step": 51, "loss": 0.1}
+
+
+def test_steps_that_were_done_again_count_as_they_were_done_last(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "run", steps=5, every=5)
+    with (folder / "metrics.jsonl").open("a") as file:
+        file.writelines(json.dumps({"step": step, "loss": 9}) + "\n" for step in (3, 4))
+        file.write(json.dumps({"step": 4, "eval/loss": 7}) + "\n")
+    lines = open_run(folder).lines
+    assert [line["step"] for line in lines] == [0, 1, 2, 3, 4]
+    assert lines[3]["loss"] == 9
+    assert lines[4] == {"step": 4, "loss": 9, "eval/loss": 7}
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("nonsense", "is no JSON"),
+        ("[1]", "an object with a whole number `step`"),
+        ('{"loss": 1}', "an object with a whole number `step`"),
+        ('{"step": true}', "an object with a whole number `step`"),
+        ('{"step": 2, "loss": NaN}', "a value is NaN"),
+        ('{"step": 2, "loss": -Infinity}', "a value is -Infinity"),
+        ('{"step": 2, "loss": 1e999}', "a value is Infinity"),
+        ('{"step": 2, "loss": "low"}', "loss is 'low', and has to be a number"),
+        ('{"step": 2, "loss": null}', "loss is None, and has to be a number"),
+    ],
+)
+def test_a_damaged_line_is_named(tmp_path: Path, line: str, said: str) -> None:
+    with (make_run(tmp_path / "run", steps=1, every=1) / "metrics.jsonl").open("a") as file:
+        file.write(line + "\n")
+    with pytest.raises(RunMismatch) as told:
+        open_run(tmp_path / "run")
+    assert "line 3: " in str(told.value)
+    assert said in str(told.value)
+    assert "\n" not in str(told.value)
+
+
+def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RunMismatch, match="no such folder"):
+        open_run(tmp_path / "missing")
+    with pytest.raises(RunMismatch, match=r"is no run: it has no config\.toml"):
+        open_run(tmp_path)
+    folder = make_run(tmp_path / "run")
+    (folder / "metrics.jsonl").write_text("")
+    with pytest.raises(RunMismatch, match="has logged no step yet"):
+        open_run(folder)
+    (folder / "metrics.jsonl").write_bytes(b"\xff\xff\n")
+    with pytest.raises(RunMismatch, match="is no UTF-8 text"):
+        open_run(folder)
+    (folder / "metrics.jsonl").unlink()
+    with pytest.raises(RunMismatch, match=r"it has no metrics\.jsonl"):
+        open_run(folder)
+
+
+def test_a_broken_config_is_named(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "run")
+    (folder / "config.toml").write_text("loss = ")
+    with pytest.raises(RunMismatch, match=r"config\.toml: is no TOML"):
+        open_run(folder)
+
+
+def test_an_unfinished_run_has_the_model_of_its_newest_checkpoint(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "run")
+    (folder / "final").rmdir()
+    assert open_run(folder).models() == []
+    for step in (9, 10):
+        (folder / "checkpoints" / f"step-{step:08}" / "model").mkdir(parents=True)
+    assert open_run(folder).models() == [folder / "checkpoints" / "step-00000010" / "model"]

@@ -1,0 +1,68 @@
+"""The attention of a GPU, as far as it goes without one: traced, not compiled, against one softmax and a dense mask."""
+
+import pytest
+import torch
+from helpers.token_groups import random_groups
+from torch._dynamo.testing import CompileCounterWithBackend
+
+from pairgen.train.layout.tree import trees
+from pairgen.train.model import attention
+from pairgen.train.model import cpu_attention as segments
+from pairgen.train.model.attention import Visible
+
+
+@pytest.mark.parametrize("window", [0, 5])
+@pytest.mark.parametrize("cap", [0.0, 2.0])
+def test_flex_attention_forwards_equals_one_dense_mask(
+    window: int, cap: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a GPU, but not compiled: there is no backward pass on a CPU."""
+    monkeypatch.setitem(attention._COMPILED, "flex", attention.over_tokens)
+    batch = trees(random_groups(6, 9), 150, "group")
+    assert batch.ends is not None
+    assert batch.positions is not None
+    rows, width = batch.tokens.shape
+    draw = torch.Generator().manual_seed(0)
+    query, key, value = (torch.randn(rows, heads, width, 16, generator=draw) for heads in (4, 2, 2))
+    visible = Visible(batch.ends, batch.positions)
+    found = attention._flex(query, key, value, 0.3, visible.block_mask(window), cap)
+    wide = [values.repeat_interleave(2, 1) for values in (key, value)]
+    expected = segments.softmaxed(query, *wide, visible.dense(window), 0.3, cap).transpose(1, 2)
+    assert torch.allclose(found, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(("window", "caps"), [(0, (0.0,)), pytest.param(5, (2.0, 3.0), marks=pytest.mark.slow)])
+def test_flex_attention_is_compiled_once_for_all_shapes(
+    window: int, caps: tuple[float, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the number of rows and tokens, forwards and backwards; traced whole, and run without a compiler.
+
+    Torch refuses gradients on a CPU before it traces anything, as its compiler has none: that check is left out.
+    """
+    torch._dynamo.reset()
+    monkeypatch.setattr(torch.nn.attention.flex_attention, "_validate_device", lambda *_: None)
+    traced = CompileCounterWithBackend("aot_eager")
+    compiled = torch.compile(attention.over_tokens, dynamic=True, fullgraph=True, backend=traced)
+    monkeypatch.setitem(attention._COMPILED, "flex", compiled)
+    shapes, once = set(), 0
+    for seed, count, row_tokens in ((0, 20, 600), (1, 30, 400), (2, 40, 512), (3, 9, 900)):
+        batch = trees(random_groups(seed, count, length=30), row_tokens, "group")
+        assert batch.ends is not None
+        assert batch.positions is not None
+        rows, width = batch.tokens.shape
+        given = [torch.randn(rows, heads, width, 8, requires_grad=True) for heads in (4, 2, 2)]
+        visible = Visible(batch.ends, batch.positions)
+        wide = [given[0], *(values.repeat_interleave(2, 1) for values in given[1:])]
+        down = torch.randn(rows, width, 4, 8)
+        for cap in caps:
+            found = attention._flex(*given, 0.3, visible.block_mask(window), cap)
+            once = once or traced.frame_count
+            expected = segments.softmaxed(*wide, visible.dense(window), 0.3, cap).transpose(1, 2)
+            torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+            grads = torch.autograd.grad(expected, given, down, retain_graph=True)
+            for ours, dense in zip(torch.autograd.grad(found, given, down), grads, strict=True):
+                torch.testing.assert_close(ours, dense, atol=1e-5, rtol=1e-5)
+        shapes.add((rows, width))
+    assert len({rows for rows, _ in shapes}) > 1
+    assert len({width for _, width in shapes}) > 2
+    assert traced.frame_count == once

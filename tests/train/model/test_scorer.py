@@ -1,0 +1,171 @@
+"""The scorer's log-probs against the model's own logits, for models of several makes, and those it has to refuse."""
+
+from typing import Any
+
+import pytest
+import torch
+import transformers
+from helpers.token_groups import random_groups, tiny_llama
+from torch import nn
+
+from pairgen.errors import BadModel, TrainingError
+from pairgen.train.layout.padded import padded
+from pairgen.train.model.scorer import Scorer, check, softcap
+
+VOCABULARY = 23
+SMALL = {
+    "vocab_size": VOCABULARY,
+    "hidden_size": 16,
+    "intermediate_size": 24,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 1,
+    "head_dim": 8,
+    "initializer_range": 0.6,
+    "pad_token_id": 0,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+}
+GPT2 = {"vocab_size": VOCABULARY, "n_embd": 16, "n_layer": 1, "n_head": 2, "n_positions": 64, "initializer_range": 0.6}
+MODELS: dict[str, dict[str, Any]] = {
+    "Llama": SMALL,
+    "Mistral": {**SMALL, "sliding_window": 4},
+    "Qwen3": SMALL,
+    "Gemma2": {**SMALL, "final_logit_softcapping": 1.5, "query_pre_attn_scalar": 8},
+    "GPT2": {**GPT2, "bos_token_id": 1, "eos_token_id": 2},
+    "Phi": {**{name: value for name, value in SMALL.items() if name != "head_dim"}, "num_key_value_heads": 2},
+    "Granite": {**SMALL, "logits_scaling": 1.0},
+}
+ALTERED: dict[str, dict[str, Any]] = {
+    "Cohere": {**SMALL, "logit_scale": 0.25},
+    "Granite": {**SMALL, "logits_scaling": 4.0},
+}
+
+
+def made(
+    name: str, settings: dict[str, Any], head: str = "ModelForCausalLM", dtype: torch.dtype = torch.float32
+) -> Any:
+    """A random model of a make; a bias of its head is random as well, where Hugging Face starts at 0."""
+    config = getattr(transformers, f"{name}Config")(**settings)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = getattr(transformers, f"Auto{head}").from_config(config)
+        output = model.get_output_embeddings()
+        if output is not None and output.bias is not None:
+            nn.init.normal_(output.bias)
+    return model.to(dtype).eval()
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_log_probs_are_those_of_the_models_own_logits(name: str) -> None:
+    model = made(name, MODELS[name], dtype=torch.float64)
+    scorer = Scorer(model)
+    check(scorer, VOCABULARY)
+    batch = padded(random_groups(0, 3))
+    with torch.no_grad():
+        logits = model(input_ids=batch.tokens).logits.flatten(0, 1)[batch.score]
+        expected = logits.log_softmax(-1).gather(1, batch.targets[:, None])[:, 0]
+        assert scorer(batch).sub(expected).abs().max() < 1e-6
+    assert float(expected.std()) > 0.3
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_gradients_are_those_of_the_models_own_logits(name: str) -> None:
+    """Heads that share their weight with the embedding among them."""
+    model = made(name, MODELS[name], dtype=torch.float64)
+    batch = padded(random_groups(1, 2))
+    Scorer(model)(batch).sum().backward()
+    ours = {at: value.grad.clone() for at, value in model.named_parameters()}
+    model.zero_grad()
+    logits = model(input_ids=batch.tokens).logits.flatten(0, 1)[batch.score]
+    logits.log_softmax(-1).gather(1, batch.targets[:, None]).sum().backward()
+    for at, value in model.named_parameters():
+        assert ours[at].sub(value.grad).abs().max() <= 1e-5 * max(1.0, float(value.grad.abs().max())), at
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_models_in_bfloat16_pass_the_check(name: str) -> None:
+    check(Scorer(made(name, MODELS[name], dtype=torch.bfloat16)), VOCABULARY)
+
+
+@pytest.mark.parametrize("name", ALTERED)
+def test_a_model_that_alters_its_logits_is_refused(name: str) -> None:
+    with pytest.raises(BadModel, match=rf"{name}ForCausalLM: changes its logits .* \(off by \d.* nats\)"):
+        check(Scorer(made(name, ALTERED[name])), VOCABULARY)
+
+
+def test_a_cap_that_nobody_told_of_is_refused() -> None:
+    model = made("Gemma2", MODELS["Gemma2"])
+    forward = model.forward
+
+    def uncapped(**given: Any) -> Any:
+        out = forward(**given)
+        out.logits = 1.5 * torch.atanh(out.logits / 1.5)
+        return out
+
+    model.forward = uncapped
+    with pytest.raises(BadModel, match="changes its logits"):
+        check(Scorer(model), VOCABULARY)
+
+
+@pytest.mark.parametrize("name", ["Llama", "GPT2"])
+def test_a_model_without_a_head_is_refused(name: str) -> None:
+    headless = made(name, MODELS[name], head="Model")
+    with pytest.raises(BadModel, match=rf"{name}Model: has no causal language model head"):
+        check(Scorer(headless), VOCABULARY)
+    assert issubclass(BadModel, TrainingError)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_the_check_leaves_the_model_as_it_was(training: bool) -> None:
+    """Dropout would be seen as altered logits: the check runs without it, and puts the mode back."""
+    model = made("GPT2", {**MODELS["GPT2"], "resid_pdrop": 0.5, "embd_pdrop": 0.5}).train(training)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    check(Scorer(model), VOCABULARY)
+    assert all(module.training is training for module in model.modules())
+    assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
+    assert all(value.grad is None for value in model.parameters())
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_a_refused_model_is_left_as_it_was_too(training: bool) -> None:
+    model = made("Cohere", ALTERED["Cohere"]).train(training)
+    with pytest.raises(BadModel):
+        check(Scorer(model), VOCABULARY)
+    assert model.training is training
+
+
+@pytest.mark.parametrize("vocabulary", [1, 3])
+def test_a_vocabulary_of_few_tokens_is_checked_with_those(vocabulary: int) -> None:
+    small = {"vocab_size": vocabulary, "pad_token_id": 0, "bos_token_id": 0, "eos_token_id": 0}
+    check(Scorer(made("Llama", {**SMALL, **small})), vocabulary)
+
+
+def test_an_adapter_is_looked_through_and_trained_alone() -> None:
+    peft = pytest.importorskip("peft")
+    model = tiny_llama(dtype=torch.float32)
+    adapted = peft.get_peft_model(model, peft.LoraConfig(r=2, target_modules=["q_proj"], init_lora_weights=False))
+    scorer = Scorer(adapted)
+    assert scorer.causal is model
+    check(scorer, VOCABULARY)
+    batch = padded(random_groups(2, 2))
+    scorer(batch).sum().backward()
+    grown = {name for name, value in adapted.named_parameters() if value.grad is not None and value.grad.any()}
+    assert grown
+    assert all("lora_" in name for name in grown)
+    with torch.no_grad(), adapted.disable_adapter():
+        without = scorer(batch)
+    assert without.sub(scorer(batch)).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "cap"),
+    [
+        ("Llama", SMALL, 0.0),
+        ("Gemma2", {**SMALL, "final_logit_softcapping": 30.0}, 30.0),
+        ("Gemma2", {**SMALL, "final_logit_softcapping": None}, 0.0),
+    ],
+    ids=str,
+)
+def test_the_cap_is_read_from_the_config(name: str, settings: dict[str, Any], cap: float) -> None:
+    assert softcap(getattr(transformers, f"{name}Config")(**settings)) == cap
