@@ -9,14 +9,14 @@ import pytest
 
 from pairgen.building.workers import Workers
 from pairgen.errors import (
-    BrokenRow,
-    ContractBroken,
-    NotPairs,
+    InvalidRow,
+    ValidationFailed,
+    InvalidDataset,
     OutputError,
     OutputExists,
     PairgenError,
     SourceError,
-    SourceMissing,
+    SourceNotFound,
     UsageError,
     WrongColumns,
 )
@@ -25,12 +25,12 @@ KINDS: list[type[PairgenError]] = [
     PairgenError,
     UsageError,
     SourceError,
-    SourceMissing,
+    SourceNotFound,
     WrongColumns,
     OutputError,
     OutputExists,
-    NotPairs,
-    ContractBroken,
+    InvalidDataset,
+    ValidationFailed,
 ]
 
 
@@ -93,8 +93,8 @@ def test_failures_cross_process_borders(kind: type[PairgenError], count: int) ->
 
 @pytest.mark.parametrize("count", [1, 2])
 def test_a_broken_row_keeps_its_place(count: int) -> None:
-    with pytest.raises(BrokenRow) as error, Workers(count) as pool:
-        list(pool.map(fail, [BrokenRow("rows.jsonl: line 3", "is broken JSON")]))
+    with pytest.raises(InvalidRow) as error, Workers(count) as pool:
+        list(pool.map(fail, [InvalidRow("rows.jsonl: line 3", "is broken JSON")]))
     assert (error.value.where, error.value.problem) == ("rows.jsonl: line 3", "is broken JSON")
     assert str(error.value).startswith("rows.jsonl: line 3: is broken JSON; mend")
 
