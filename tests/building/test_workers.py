@@ -9,15 +9,15 @@ import pytest
 
 from pairgen.building.workers import Workers
 from pairgen.errors import (
-    InvalidRow,
-    ValidationFailed,
     InvalidDataset,
+    InvalidRow,
     OutputError,
     OutputExists,
     PairgenError,
     SourceError,
     SourceNotFound,
     UsageError,
+    ValidationFailed,
     WrongColumns,
 )
 

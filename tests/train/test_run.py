@@ -17,12 +17,12 @@ import torch
 from helpers import tiny_runs as runs
 
 from pairgen.errors import (
-    UnsupportedModel,
-    NonFiniteLoss,
     InvalidDataset,
+    NonFiniteLoss,
     OutOfMemory,
     OutputExists,
     RunFolderError,
+    UnsupportedModel,
     UsageError,
 )
 from pairgen.train import config as configs

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import xxhash
 
-from pairgen.errors import NoPairsLeft, InvalidDataset, OutputError
+from pairgen.errors import InvalidDataset, NoPairsLeft, OutputError
 from pairgen.pairs import dataset as store
 from pairgen.train.data.groups import SCHEMA, Groups
 from pairgen.train.data.tokenization import LONG_CHOSEN, LONG_REJECTED, Reader, Row, Run

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import models
 
-from pairgen.errors import UnsupportedModel, InvalidDataset, OutputError, TrainingError, UsageError
+from pairgen.errors import InvalidDataset, OutputError, TrainingError, UnsupportedModel, UsageError
 from pairgen.pairs import dataset as store
 from pairgen.pairs import edits
 from pairgen.pairs.record import Pair

@@ -8,7 +8,7 @@ import transformers
 from helpers.token_groups import random_groups, tiny_llama
 from torch import nn
 
-from pairgen.errors import UnsupportedModel, TrainingError
+from pairgen.errors import TrainingError, UnsupportedModel
 from pairgen.train.layout.padded import padded
 from pairgen.train.model.scorer import Scorer, check, softcap
 
