@@ -96,7 +96,7 @@ def test_a_broken_row_keeps_its_place(count: int) -> None:
     with pytest.raises(InvalidRow) as error, Workers(count) as pool:
         list(pool.map(fail, [InvalidRow("rows.jsonl: line 3", "is broken JSON")]))
     assert (error.value.where, error.value.problem) == ("rows.jsonl: line 3", "is broken JSON")
-    assert str(error.value).startswith("rows.jsonl: line 3: is broken JSON; mend")
+    assert str(error.value).startswith("rows.jsonl: line 3: is broken JSON; fix the row")
 
 
 @pytest.mark.parametrize("count", [1, 2])
