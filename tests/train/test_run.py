@@ -63,7 +63,7 @@ def test_a_run_leaves_its_config_metrics_checkpoints_and_model(done: Path) -> No
     assert sorted(path.name for path in (done / "checkpoints").iterdir()) == ["step-00000004", "step-00000006"]
     assert (done / "sft" / "final").is_dir()
     assert (done / "best" / "model.safetensors").is_file()
-    assert not list(done.rglob("*.tmp"))
+    assert not list(done.rglob("*-tmp"))
     assert not [path for path in done.rglob("*") if path.suffix in (".bin", ".pt", ".pkl")]
 
 
