@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from pairgen.atomic import new_folder, os_errors, write_text
-from pairgen.errors import NotFinite, UsageError
+from pairgen.errors import NonFiniteLoss, UsageError
 from pairgen.train import distributed
 from pairgen.train.config import Config
 from pairgen.train.data.groups import GroupTable
@@ -66,7 +66,7 @@ class Loop:
         """Train until the last step is done.
 
         Raises:
-            NotFinite: the loss is NaN or infinite; the pairs of the batch are in ``not-finite-RANK.json``.
+            NonFiniteLoss: the loss is NaN or infinite; the pairs of the batch are in ``not-finite-RANK.json``.
             OutOfMemory: the device's memory is full.
             Interrupted: Ctrl-C or SIGTERM came; the run is saved.
         """
@@ -125,7 +125,7 @@ class Loop:
         return norm
 
     def _checked_norm(self, loss: Tensor, batches: list[Batch]) -> float:
-        """Clip the gradients; returns their norm before. Raises NotFinite if it or the loss is no number."""
+        """Clip the gradients; returns their norm before. Raises NonFiniteLoss if it or the loss is no number."""
         weights = [weight for weight in self.scoring.module.parameters() if weight.requires_grad]
         limit = self.config.max_grad_norm or math.inf
         norm = distributed.whole(torch.nn.utils.clip_grad_norm_(weights, limit))
@@ -143,7 +143,7 @@ class Loop:
         file = self.run / f"not-finite-{self.world.rank}.json"
         keys = [key for batch in batches for key in batch.pair_ids]
         write_text(file, json.dumps({"step": self.state.step + 1, "loss": str(loss), "pairs": keys}, indent=1))
-        raise NotFinite(
+        raise NonFiniteLoss(
             f"step {self.state.step + 1}: the loss is {loss}, the gradient's norm {norm}; its pairs are in {file}, and "
             "the step before is saved: --resume with a lower --learning-rate, or start anew with --precision float32"
         )
@@ -238,7 +238,7 @@ class Loop:
         found = {f"eval/{name}": value for name, value in self._means(sums).items()}
         for name, value in found.items():
             if not math.isfinite(value):
-                raise NotFinite(f"step {self.state.step}: {name} is {value}; the last checkpoint is whole")
+                raise NonFiniteLoss(f"step {self.state.step}: {name} is {value}; the last checkpoint is whole")
         return found
 
     def _keep_best(self, line: Mapping[str, float]) -> None:

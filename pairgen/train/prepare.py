@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from pairgen.atomic import new_folder, write_text
-from pairgen.errors import BadModel
+from pairgen.errors import UnsupportedModel
 from pairgen.pairs.dataset import PairDataset
 from pairgen.train import distributed
 from pairgen.train.config import Config
@@ -160,14 +160,14 @@ def _layout(config: Config, scorer: Scorer, tokenizer: Any, warn: Callable[[str]
     """How groups are laid out: by ``share``, or for ``auto`` as trees if the model reads them as it reads rows.
 
     Raises:
-        BadModel: a level of sharing was asked for that the model does not bear.
+        UnsupportedModel: a level of sharing was asked for that the model does not bear.
     """
     share = config.share
     if share == "auto":
         try:
             check_trees(scorer, len(tokenizer))
             share = "shots"
-        except BadModel as error:
+        except UnsupportedModel as error:
             warn(f"nothing is shared: {error}")
             share = "none"
     elif share != "none":

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from pairgen.atomic import write_text
-from pairgen.errors import RunMismatch
+from pairgen.errors import RunFolderError
 from pairgen.train.config import Config
 from pairgen.train.data import load as data
 from pairgen.train.data.groups import TokenGroup
@@ -50,7 +50,7 @@ def known_reference(
         start: gives the model as it was before the first step.
 
     Raises:
-        RunMismatch: the run's note of its reference is damaged.
+        RunFolderError: the run's note of its reference is damaged.
         OutputError: the disk is full.
     """
     weights = _weights(run / "reference.json", start, world)
@@ -96,5 +96,5 @@ def _weights(note: Path, start: Callable[[], Any], world: World) -> str:
     try:
         weights: str = json.loads(note.read_text("utf-8"))["weights"]
     except (ValueError, KeyError, TypeError) as error:
-        raise RunMismatch(f"{note}: damaged ({error}); remove it, and the model's hash is taken again") from None
+        raise RunFolderError(f"{note}: damaged ({error}); remove it, and the model's hash is taken again") from None
     return weights

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import models
 
-from pairgen.errors import BadModel, NotPairs, OutputError, TrainingError, UsageError
+from pairgen.errors import InvalidDataset, OutputError, TrainingError, UnsupportedModel, UsageError
 from pairgen.pairs import dataset as store
 from pairgen.pairs import edits
 from pairgen.pairs.record import Pair
@@ -363,9 +363,9 @@ def test_a_template_that_changes_a_text_drops_it() -> None:
 
 def test_templates_that_do_not_go_with_pairs() -> None:
     anew = "{{ messages | length }}{% for message in messages %}{{ message.content }}{% endfor %}"
-    with pytest.raises(BadModel, match="anew"):
+    with pytest.raises(UnsupportedModel, match="anew"):
         read(with_template(anew), run_of("Why?", " sun", " moon"), chat="on")
-    with pytest.raises(BadModel, match="two turns only"):
+    with pytest.raises(UnsupportedModel, match="two turns only"):
         read(with_template("{{ raise_exception('two turns only') }}"), run_of("Why?", " sun", " moon"), chat="on")
     with pytest.raises(UsageError, match="no chat template"):
         Reader(byte_level(), "on", 64)
@@ -493,9 +493,9 @@ def test_tokenizers_that_cannot_be_used(tmp_path: Path) -> None:
     class Slow:
         is_fast = False
 
-    with pytest.raises(BadModel, match="no offsets"):
+    with pytest.raises(UnsupportedModel, match="no offsets"):
         tokenised(tmp_path, PAIRS, Slow())
-    with pytest.raises(BadModel, match="no EOS"):
+    with pytest.raises(UnsupportedModel, match="no EOS"):
         tokenised(tmp_path, PAIRS, byte_level(eos_token=None))
 
 
@@ -518,7 +518,7 @@ def as_other_columns(split: store.Split, change: Callable[[pa.Table], pa.Table])
 def test_columns_that_are_not_pairs(tmp_path: Path, change: Callable[[pa.Table], pa.Table]) -> None:
     split = make_folder(tmp_path / "pairs", {"train": PAIRS}).splits["train"]
     as_other_columns(split, change)
-    with pytest.raises(NotPairs, match="build the dataset again"):
+    with pytest.raises(InvalidDataset, match="build the dataset again"):
         tokenised(tmp_path, PAIRS, TOKENIZERS["byte-level"])
 
 
