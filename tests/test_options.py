@@ -114,7 +114,7 @@ def test_a_wrong_value_is_a_usage_error(name: str, value: Any, expected: str) ->
 
 
 def test_unknown_options_list_the_known() -> None:
-    with pytest.raises(UsageError, match="^a.toml: unknown option color; available: data, name, colour"):
+    with pytest.raises(UsageError, match="unknown option color; available: data, name, colour"):
         check_values(Options, {"color": "red"}, "a.toml")
 
 
@@ -141,5 +141,5 @@ def test_unreadable_toml_is_a_usage_error(tmp_path: Path, text: str | None, prob
     path = tmp_path / "a.toml"
     if text is not None:
         path.write_text(text)
-    with pytest.raises(UsageError, match=f"a.toml: {problem}"):
+    with pytest.raises(UsageError, match=problem):
         read_toml(path)
