@@ -18,8 +18,8 @@ from pairgen.atomic import new_folder, os_errors, write_text
 from pairgen.errors import NonFiniteLoss, UsageError
 from pairgen.train import distributed
 from pairgen.train.config import Config
-from pairgen.train.data.groups import Groups
-from pairgen.train.data.order import Order, chunks, share
+from pairgen.train.data.groups import GroupTable
+from pairgen.train.data.order import BatchSampler, chunks, split_batch
 from pairgen.train.distributed import World
 from pairgen.train.interrupts import Interrupted, stopping
 from pairgen.train.layout.batch import Batch
@@ -48,11 +48,11 @@ class Loop:
     scoring: Scoring
     tokenizer: Any
     optimizer: torch.optim.Optimizer
-    train: Groups
-    order: Order
+    train: GroupTable
+    order: BatchSampler
     steps: int
     """Steps in all."""
-    evaluation: Groups | None
+    evaluation: GroupTable | None
     world: World
     state: State
     tell: Tell
@@ -94,7 +94,7 @@ class Loop:
         if step >= self.steps:
             return []
         groups = self.order.batch(step)
-        parts = share(groups, self.train.pairs, self.config.micro_batch_size, self.world.rank, self.world.size)
+        parts = split_batch(groups, self.train.pairs, self.config.micro_batch_size, self.world.rank, self.world.size)
         return [self.scoring.laid_out([self.train[index] for index in part], counts) for part, counts in parts]
 
     def _step(self, batches: list[Batch]) -> float:
@@ -119,7 +119,7 @@ class Loop:
         if self.config.loss == "kto":
             self.state.baseline = self._baseline(sums)
         self._since = add(self._since, sums)
-        work = {name: sum(getattr(batch, name) for batch in batches) for name in ("plain_tokens", "run_tokens")}
+        work = {name: sum(getattr(batch, name) for batch in batches) for name in ("padded_tokens", "processed_tokens")}
         self._work.update(pairs=pairs, **work, **(clock.stop() if measures else {}))
         self.state.step += 1
         return norm
@@ -141,7 +141,7 @@ class Loop:
         if self.state.step:
             self._save()
         file = self.run / f"not-finite-{self.world.rank}.json"
-        keys = [key for batch in batches for key in batch.keys]
+        keys = [key for batch in batches for key in batch.pair_ids]
         write_text(file, json.dumps({"step": self.state.step + 1, "loss": str(loss), "pairs": keys}, indent=1))
         raise NonFiniteLoss(
             f"step {self.state.step + 1}: the loss is {loss}, the gradient's norm {norm}; its pairs are in {file}, and "
@@ -198,7 +198,7 @@ class Loop:
     def _line(self, norm: float) -> dict[str, float]:
         """Metrics since the last line."""
         seconds = max(time.monotonic() - self._started, 1e-9)
-        tokens = torch.tensor([self._work["plain_tokens"], self._work["run_tokens"]], device=self.scoring.device)
+        tokens = torch.tensor([self._work["padded_tokens"], self._work["processed_tokens"]], device=self.scoring.device)
         plain, run = self.world.sum(tokens).tolist()
         line = {
             "step": self.state.step,

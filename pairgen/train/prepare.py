@@ -16,7 +16,7 @@ from pairgen.pairs.dataset import PairDataset
 from pairgen.train import distributed
 from pairgen.train.config import Config
 from pairgen.train.data import load as data
-from pairgen.train.data.order import Order
+from pairgen.train.data.order import BatchSampler
 from pairgen.train.distributed import World
 from pairgen.train.layout.tree import trees
 from pairgen.train.loop import Loop, Tell
@@ -69,7 +69,7 @@ def prepare(config: Config, place: Place) -> tuple[Loop, data.Data]:
         reference=None,
         chooses=bool(np.mean(pairs.groups.pairs > 1) > 0.5),
     )
-    order = Order(pairs.groups.pairs, config.batch_size, config.seed)
+    order = BatchSampler(pairs.groups.pairs, config.batch_size, config.seed)
     steps = config.steps or order.steps(config.epochs)
     if LOSSES[config.loss].needs_reference:
         # the model before its first step: this one, or, where it has moved on or will, one more

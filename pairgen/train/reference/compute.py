@@ -15,7 +15,7 @@ from pairgen.atomic import write_text
 from pairgen.errors import RunFolderError
 from pairgen.train.config import Config
 from pairgen.train.data import load as data
-from pairgen.train.data.groups import Group
+from pairgen.train.data.groups import TokenGroup
 from pairgen.train.distributed import World
 from pairgen.train.layout.batch import Batch
 from pairgen.train.model import loading as models
@@ -56,7 +56,7 @@ def known_reference(
     weights = _weights(run / "reference.json", start, world)
     model: list[Scorer] = []
 
-    def score(groups: Sequence[Group]) -> tuple[Batch, Tensor]:
+    def score(groups: Sequence[TokenGroup]) -> tuple[Batch, Tensor]:
         if not model:
             model.append(start().eval())
         batch = scoring.laid_out(groups)
