@@ -23,6 +23,7 @@ from pairgen.train.data.order import Order, chunks, share
 from pairgen.train.distributed import World
 from pairgen.train.interrupts import Interrupted, stopping
 from pairgen.train.layout.batch import Batch
+from pairgen.train.losses import LOSSES
 from pairgen.train.metrics import Sums, add, means, stacked
 from pairgen.train.model import loading as models
 from pairgen.train.model.timing import PARTS
@@ -116,7 +117,7 @@ class Loop:
             group["lr"] = learning_rate(self.config, self.state.step, self.steps)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
-        if self.config.loss == "kto":
+        if LOSSES[self.config.loss].needs_baseline:
             self.state.baseline = self._baseline(sums)
         self._since = add(self._since, sums)
         work = {name: sum(getattr(batch, name) for batch in batches) for name in ("plain_tokens", "run_tokens")}
