@@ -21,7 +21,7 @@ from pairgen.builders.gsm8k import strip_marks
 from pairgen.builders.interface import MAX_LENGTH, clean_text
 from pairgen.builders.metamath import solution_of
 from pairgen.building.convert import ID_DIGITS
-from pairgen.errors import SourceError, SourceMissing, UsageError
+from pairgen.errors import SourceError, SourceNotFound, UsageError
 from pairgen.pairs.record import Drop, Rejection
 from pairgen.sources.formats import READERS, kind_of
 
@@ -143,7 +143,7 @@ def solutions(given: str) -> Iterator[Given]:
         except OSError as error:
             raise SourceError(f"{path}: cannot be read ({error.strerror or error}); give a file") from error
     elif _FILE_NAME.fullmatch(given):
-        raise SourceMissing(f"{given}: no such file; give the file's path, the text of a solution, or - for stdin")
+        raise SourceNotFound(f"{given}: no such file; give the file's path, the text of a solution, or - for stdin")
     else:
         yield Given(_usable(given, "solution"))
 

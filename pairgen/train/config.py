@@ -120,7 +120,9 @@ class Config:
         """The same with every default that depends on others filled in."""
         tiny = self.model == "tiny"
         rate = self.learning_rate or (2e-4 if tiny or self.lora else 5e-6)
-        sft_steps = self.sft_steps if self.sft_steps is not None else (300 if tiny and LOSSES[self.loss].uses_rejected else 0)
+        sft_steps = (
+            self.sft_steps if self.sft_steps is not None else (300 if tiny and LOSSES[self.loss].uses_rejected else 0)
+        )
         return self.replaced(
             learning_rate=rate,
             sft_steps=sft_steps,

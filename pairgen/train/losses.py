@@ -1,7 +1,7 @@
 """Preference losses as pure functions of log-probabilities, and the ``LOSSES`` table.
 
 A new loss is one function and one entry in ``LOSSES``, here or in a program that imports pairgen: command-line choices,
-help texts, errors, model cards and the tests of all losses are derived from it. This module does not import torch, since
+help texts, errors, model cards and the tests of all losses are derived from it. This module does not import torch:
 the command line lists the table.
 
 Notation, for P pairs of a prompt x, a chosen completion y_w and a rejected completion y_l:
@@ -45,12 +45,12 @@ class Loss:
 def dpop_penalty(logps: PairLogps, config: Config) -> Tensor:
     """[P] p, before lambda: max(0, rw - w) of the whole completion, or summed over tokens (``dpop_level="token"``).
 
-    The token level follows the paper's derivation in appendix B.2, which takes the maximum at each token, so that tokens
-    above the reference cannot make up for tokens below it. It is never smaller than the completion level.
+    The token level follows the paper's derivation in appendix B.2, which takes the maximum at each token: tokens above
+    the reference cannot make up for tokens below it. It is never smaller than the completion level.
 
     A difference of at most ``logps.rounding`` counts as 0. At the first step policy and reference are equal, and DPOP's
-    gradient just below the reference is 1 + lambda times the gradient at it: rounding alone would decide which pairs get
-    the larger one.
+    gradient just below the reference is 1 + lambda times the gradient at it: rounding alone would decide which pairs
+    get the larger one.
     """
     pairs = logps.pairs
     if config.dpop_level == "token":
@@ -74,7 +74,8 @@ def dpop(logps: PairLogps, config: Config) -> Tensor:
     """[P] DPO-Positive: -log sigmoid(beta * (d - lambda * p)).
 
     Pal et al. 2024 (arXiv 2402.13228), section 4, as its implicit reward has it. ``dpop_form="outside"`` is equation 3
-    as printed in the first version: -log sigmoid(beta * d) + lambda * p. Both decrease as chosen rises to the reference.
+    as printed in the first version: -log sigmoid(beta * d) + lambda * p. Both decrease as chosen rises towards the
+    reference.
     """
     penalty = config.dpop_lambda * dpop_penalty(logps, config)
     if config.dpop_form == "outside":

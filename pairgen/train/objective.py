@@ -59,10 +59,12 @@ class Objective:
     def pair_logps(self, batch: Batch, baseline: float = 0.0) -> PairLogps:
         """Log-probs of all tokens under policy and reference."""
         policy = self.forward.token_logps(self.module, batch)
-        online = isinstance(self.reference, OnlineReference)
+        known = batch.reference
+        if isinstance(self.reference, OnlineReference):
+            known = self.reference.token_logps(self.forward, batch)
         return PairLogps(
             policy=policy,
-            reference=self.reference.token_logps(self.forward, batch) if online else batch.reference,
+            reference=known,
             mask=torch.arange(policy.shape[1], device=policy.device) < batch.lengths[:, None],
             edit=batch.edit,
             baseline=baseline,

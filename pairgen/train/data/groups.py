@@ -37,7 +37,7 @@ class Group:
     keys: tuple[str, ...]
     """[P] what a pair is known by: its pair_id, unique over all that is trained on."""
     edit: NDArray[np.int32]
-    """[P, 2] start and stop of the edit in chosen, in tokens. As many tokens before and after it are equal in rejected."""
+    """[P, 2] start and stop of the edit in chosen, in tokens; what is before and after it is equal in rejected."""
     chars: NDArray[np.int32]
     """[1 + P] characters of each completion, for accuracy per character."""
 

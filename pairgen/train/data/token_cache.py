@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import xxhash
 
-from pairgen.errors import NoPairLeft, NotPairs, OutputError
+from pairgen.errors import InvalidDataset, NoPairsLeft, OutputError
 from pairgen.pairs import dataset as store
 from pairgen.train.data.groups import SCHEMA, Groups
 from pairgen.train.data.tokenization import LONG_CHOSEN, LONG_REJECTED, Reader, Row, Run
@@ -71,10 +71,10 @@ def tokenise(
         progress: told pairs read and pairs in all.
 
     Raises:
-        BadModel: the tokenizer has no EOS or gives no offsets, or its chat template does not go with pairs.
+        UnsupportedModel: the tokenizer has no EOS or gives no offsets, or its chat template does not go with pairs.
         UsageError: ``chat`` is "on" and there is no template.
-        NotPairs: the split lacks a column, or is damaged.
-        NoPairLeft: every pair was dropped.
+        InvalidDataset: the split lacks a column, or is damaged.
+        NoPairsLeft: every pair was dropped.
         OutputError: the folder cannot be written.
     """
     reader = Reader(tokenizer, chat, max_length)
@@ -128,7 +128,7 @@ def _write(
             for batch in _batches(split, reader, prefix, limit, progress):
                 stream.write_batch(batch)
         if not reader.counts.pairs:
-            raise NoPairLeft(_nothing_left(split, reader.counts.drops))
+            raise NoPairsLeft(_nothing_left(split, reader.counts.drops))
         # One batch, so that ``Groups`` need not copy it together in every process.
         table = pa.ipc.open_stream(pa.memory_map(str(hidden / "batches"))).read_all().combine_chunks()
         file = hidden / f"{name}.arrow"
@@ -165,7 +165,9 @@ def _runs(split: store.Split) -> Iterator[Run]:
     run = None
     for batch in split.batches(tuple(READ)):
         if [field.type for field in batch.schema] != list(READ.values()) or any(c.null_count for c in batch.columns):
-            raise NotPairs(f"{split.shards[0].parent}: a column holds nulls or another type; build the dataset again")
+            raise InvalidDataset(
+                f"{split.shards[0].parent}: a column holds nulls or another type; build the dataset again"
+            )
         for prompt, chosen, rejected, pair_id, group_id, start, stop in zip(
             *(column.to_pylist() for column in batch.columns), strict=True
         ):

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import jinja2
 import numpy as np
 
-from pairgen.errors import BadModel, UsageError
+from pairgen.errors import UnsupportedModel, UsageError
 from pairgen.train.data.boundary import Cutter, Whole, edit_in_tokens, shared_prefix
 from pairgen.train.data.groups import Ids
 
@@ -82,15 +82,15 @@ class Reader:
     """Makes rows of runs with one tokenizer, and counts what it drops.
 
     Raises:
-        BadModel, UsageError: as ``tokens.tokenise`` says.
+        UnsupportedModel, UsageError: as ``tokens.tokenise`` says.
     """
 
     def __init__(self, tokenizer: Any, chat: str, max_length: int) -> None:
         name = getattr(tokenizer, "name_or_path", "") or type(tokenizer).__name__
         if not getattr(tokenizer, "is_fast", False):
-            raise BadModel(f"{name}: its tokenizer gives no offsets; choose a model that has a tokenizer.json")
+            raise UnsupportedModel(f"{name}: its tokenizer gives no offsets; choose a model that has a tokenizer.json")
         if tokenizer.eos_token_id is None:
-            raise BadModel(f"{name}: its tokenizer has no EOS to end a text with; set eos_token in its config")
+            raise UnsupportedModel(f"{name}: its tokenizer has no EOS to end a text with; set eos_token in its config")
         if chat == "on" and not tokenizer.chat_template:
             raise UsageError(f"--chat on: the tokenizer of {name} has no chat template; use --chat off")
         self.name, self.tokenizer, self.max_length = name, tokenizer, max_length
@@ -158,7 +158,7 @@ class Reader:
         wholes = self._render([[question, {"role": "assistant", "content": text}] for text in texts])
         for whole in wholes:
             if not whole.startswith(prompt):
-                raise BadModel(
+                raise UnsupportedModel(
                     f"{self.name}: its chat template writes a prompt anew once it is answered "
                     f"({prompt[-40:]!r} became {whole[: len(prompt)][-40:]!r}); use --chat off"
                 )
@@ -175,7 +175,9 @@ class Reader:
         try:
             return list(self.tokenizer.apply_chat_template(conversations, tokenize=False, **options))
         except (jinja2.TemplateError, ValueError, TypeError) as error:
-            raise BadModel(f"{self.name}: its chat template fails on a question ({error}); use --chat off") from error
+            raise UnsupportedModel(
+                f"{self.name}: its chat template fails on a question ({error}); use --chat off"
+            ) from error
 
     # ------------------------------------------------------------ tokens
 

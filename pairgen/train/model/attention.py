@@ -20,7 +20,7 @@ from transformers import AttentionInterface
 from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS, AttentionMaskInterface
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
-from pairgen.errors import BadModel
+from pairgen.errors import UnsupportedModel
 from pairgen.train.model import cpu_attention as segments
 from pairgen.train.model.timing import ATTENTION, Clock
 
@@ -134,7 +134,7 @@ def install(model: Any) -> None:
         model: a transformers model, without an adapter around it.
 
     Raises:
-        BadModel: it has layers that look at tokens in a way that is not known here.
+        UnsupportedModel: it has layers that look at tokens in a way that is not known here.
     """
     config = model.config.get_text_config()
     if config._attn_implementation == NAME:
@@ -142,10 +142,12 @@ def install(model: Any) -> None:
     name = type(model).__name__
     unknown = set(getattr(config, "layer_types", None) or ()) - KNOWN_LAYERS
     if unknown:
-        raise BadModel(f"{name}: has layers of type {', '.join(sorted(unknown))}, which do not run on trees; {_ELSE}")
+        raise UnsupportedModel(
+            f"{name}: has layers of type {', '.join(sorted(unknown))}, which do not run on trees; {_ELSE}"
+        )
     model.set_attn_implementation(NAME)
     if config._attn_implementation != NAME:
-        raise BadModel(f"{name}: its attention cannot be exchanged, so it does not run on trees; {_ELSE}")
+        raise UnsupportedModel(f"{name}: its attention cannot be exchanged, so it does not run on trees; {_ELSE}")
 
 
 _ELSE = "use --share none"
@@ -193,14 +195,16 @@ def attention(
 def _check(module: Any, dropout: float, window: int | None, more: dict[str, Any]) -> None:
     name = type(module).__name__
     if dropout:
-        raise BadModel(f"{name}: drops out attention weights, which trees would do once for several; {_ELSE}")
+        raise UnsupportedModel(f"{name}: drops out attention weights, which trees would do once for several; {_ELSE}")
     for extra in ("s_aux", "position_bias"):
         if more.get(extra) is not None:
-            raise BadModel(f"{name}: adds to its attention scores ({extra}), which does not run on trees; {_ELSE}")
+            raise UnsupportedModel(
+                f"{name}: adds to its attention scores ({extra}), which does not run on trees; {_ELSE}"
+            )
     types = getattr(module.config, "layer_types", None)
     slides = types[module.layer_idx] == "sliding_attention" if types else getattr(module.config, "sliding_window", None)
     if slides and not window:
-        raise BadModel(f"{name}: does not say how far its sliding window reaches; {_ELSE}")
+        raise UnsupportedModel(f"{name}: does not say how far its sliding window reaches; {_ELSE}")
 
 
 @torch.compiler.disable

@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from pairgen.atomic import new_folder
-from pairgen.errors import RunMismatch
+from pairgen.errors import RunFolderError
 from pairgen.train import distributed
 from pairgen.train.model import loading as models
 
@@ -53,7 +53,7 @@ def save(
     if not world.main:
         return
     with new_folder(run / "checkpoints" / f"step-{state.step:08}") as folder:
-        models.save(scorer(module).model, tokenizer, folder / "model", weights)
+        models.save(distributed.unwrapped(module).model, tokenizer, folder / "model", weights)
         save_file(_flat(moments["state"]), folder / "optimizer.safetensors")
         save_file(_random_state(), folder / "random.safetensors")
         (folder / "optimizer.json").write_text(json.dumps(moments["param_groups"]), "utf-8")
@@ -63,18 +63,20 @@ def save(
 
 
 def read_state(folder: Path) -> State:
-    """Raises RunMismatch for a damaged file."""
+    """Raises RunFolderError for a damaged file."""
     try:
         return State(**json.loads((folder / "state.json").read_text("utf-8")))
     except (OSError, ValueError, TypeError) as error:
-        raise RunMismatch(f"{folder / 'state.json'}: damaged ({error}); remove {folder} to go on from before") from None
+        raise RunFolderError(
+            f"{folder / 'state.json'}: damaged ({error}); remove {folder} to go on from before"
+        ) from None
 
 
 def restore(folder: Path, module: Any, optimizer: torch.optim.Optimizer) -> None:
     """Take up the optimizer's and the random state of a checkpoint; its model is loaded before.
 
     Raises:
-        RunMismatch: a file is missing or damaged, or belongs to another model.
+        RunFolderError: a file is missing or damaged, or belongs to another model.
     """
     try:
         moments = load_file(folder / "optimizer.safetensors")
@@ -82,15 +84,10 @@ def restore(folder: Path, module: Any, optimizer: torch.optim.Optimizer) -> None
         groups = json.loads((folder / "optimizer.json").read_text("utf-8"))
         distributed.load_optimizer_state(module, optimizer, {"state": _nested(moments), "param_groups": groups})
     except (OSError, SafetensorError, KeyError, ValueError, RuntimeError) as error:
-        raise RunMismatch(f"{folder}: damaged ({error}); remove it to go on from the checkpoint before") from None
+        raise RunFolderError(f"{folder}: damaged ({error}); remove it to go on from the checkpoint before") from None
     torch.set_rng_state(random["cpu"])
     if "cuda" in random and torch.cuda.is_available():
         torch.cuda.set_rng_state(random["cuda"])
-
-
-def scorer(module: Any) -> Any:
-    """The ``Scorer`` in a module that may be replicated over processes."""
-    return module.module if hasattr(module, "module") else module
 
 
 def _random_state() -> dict[str, torch.Tensor]:

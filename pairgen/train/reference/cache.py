@@ -115,8 +115,8 @@ class ReferencePass:
     def missing(self, known: ReferenceLogps, world: World = World()) -> list[NDArray[np.int64]]:
         """The batches of this process that have a pair which is not known yet.
 
-        Groups of similar length go together. The batches are derived from what is needed, not from what is known, so that
-        an interrupted pass ends with the same values. Of several processes each takes every ``world.size``-th batch.
+        Groups of similar length go together. The batches are derived from what is needed, not from what is known, so
+        that an interrupted pass ends with the same values. Each process takes every ``world.size``-th batch.
         """
         unknown = self.groups.unknown(known)
         order = self.needed[np.argsort(self.groups.tokens[self.needed], kind="stable")]

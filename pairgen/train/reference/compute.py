@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pairgen.atomic import write_text
-from pairgen.errors import RunMismatch
+from pairgen.errors import RunFolderError
 from pairgen.progress import Progress
 from pairgen.train.config import Config
 from pairgen.train.data import load as data
@@ -53,7 +53,7 @@ class StartingModel:
         """The hash of its weights, which ``file`` keeps in the run: the policy's own weights change.
 
         Raises:
-            RunMismatch: the file is damaged.
+            RunFolderError: the file is damaged.
         """
         if world.main and not file.is_file():
             write_text(file, json.dumps({"weights": models.weights_hash(self.scorer)}))
@@ -61,7 +61,7 @@ class StartingModel:
         try:
             weights: str = json.loads(file.read_text("utf-8"))["weights"]
         except (ValueError, KeyError, TypeError) as error:
-            raise RunMismatch(f"{file}: damaged ({error}); delete it to recompute the hash of the weights") from None
+            raise RunFolderError(f"{file}: damaged ({error}); delete it to recompute the hash of the weights") from None
         return weights
 
 
@@ -71,7 +71,7 @@ def precompute(
     """Reference log-probs of all pairs that are needed, computed where they are not in the cache.
 
     Raises:
-        RunMismatch: the run's note of its reference model is damaged.
+        RunFolderError: the run's note of its reference model is damaged.
         OutputError: the disk is full.
     """
     run = Path(config.out)
@@ -85,7 +85,13 @@ def precompute(
             work = cache.ReferencePass(
                 part.tokens.groups, groups, model.score, config.micro_batch_size or config.batch_size
             )
-            cache.compute(work, folder, world, partial(progress, f"reference log-probs of {part.dataset.name}"))
+            cache.compute(
+                work, folder, world, partial(_report, progress, f"reference log-probs of {part.dataset.name}")
+            )
             world.wait()
             known.add(cache.read(folder), keys)
     return known
+
+
+def _report(progress: Progress, phase: str, done: int, total: int) -> None:
+    progress(phase, done, total, {})

@@ -32,6 +32,8 @@ class OnlineReference:
 
     def token_logps(self, forward: Forward, batch: Batch) -> Tensor:
         """[2P, T] float64 log-prob of each token of each completion, without a gradient."""
-        adapter = distributed.unwrapped(self.module).model.disable_adapter() if self.is_policy else contextlib.nullcontext()
+        adapter = (
+            distributed.unwrapped(self.module).model.disable_adapter() if self.is_policy else contextlib.nullcontext()
+        )
         with torch.no_grad(), adapter:
             return forward.token_logps(self.module, batch)

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import models
 
-from pairgen.errors import BadModel, NotPairs, OutputError, TrainingError, UsageError
+from pairgen.errors import InvalidDataset, OutputError, TrainingError, UnsupportedModel, UsageError
 from pairgen.pairs import dataset as store
 from pairgen.pairs import edits
 from pairgen.pairs.record import Pair
@@ -165,6 +165,9 @@ def test_an_edit_holds_all_that_differs(name: str, run: Run) -> None:
             first, last = (len(run.chosen[:at].encode()) for at in run.edits[int(key[2:])])
             assert byte_count(tokenizer, chosen[:start]) <= first
             assert byte_count(tokenizer, chosen[:stop]) >= last or start == stop
+            text = run.rejected[int(key[2:])]
+            after_edit = len(text[edits.span(run.chosen, text).rejected_stop :].encode())
+            assert byte_count(tokenizer, rejected[len(rejected) - behind : -1]) <= after_edit or start == stop
 
 
 @pytest.mark.parametrize("name", CHATS)
@@ -361,9 +364,9 @@ def test_a_template_that_changes_a_text_drops_it() -> None:
 
 def test_templates_that_do_not_go_with_pairs() -> None:
     anew = "{{ messages | length }}{% for message in messages %}{{ message.content }}{% endfor %}"
-    with pytest.raises(BadModel, match="anew"):
+    with pytest.raises(UnsupportedModel, match="anew"):
         read(with_template(anew), run_of("Why?", " sun", " moon"), chat="on")
-    with pytest.raises(BadModel, match="two turns only"):
+    with pytest.raises(UnsupportedModel, match="two turns only"):
         read(with_template("{{ raise_exception('two turns only') }}"), run_of("Why?", " sun", " moon"), chat="on")
     with pytest.raises(UsageError, match="no chat template"):
         Reader(byte_level(), "on", 64)
@@ -491,9 +494,9 @@ def test_tokenizers_that_cannot_be_used(tmp_path: Path) -> None:
     class Slow:
         is_fast = False
 
-    with pytest.raises(BadModel, match="no offsets"):
+    with pytest.raises(UnsupportedModel, match="no offsets"):
         tokenised(tmp_path, PAIRS, Slow())
-    with pytest.raises(BadModel, match="no EOS"):
+    with pytest.raises(UnsupportedModel, match="no EOS"):
         tokenised(tmp_path, PAIRS, byte_level(eos_token=None))
 
 
@@ -516,7 +519,7 @@ def as_other_columns(split: store.Split, change: Callable[[pa.Table], pa.Table])
 def test_columns_that_are_not_pairs(tmp_path: Path, change: Callable[[pa.Table], pa.Table]) -> None:
     split = make_folder(tmp_path / "pairs", {"train": PAIRS}).splits["train"]
     as_other_columns(split, change)
-    with pytest.raises(NotPairs, match="build the dataset again"):
+    with pytest.raises(InvalidDataset, match="build the dataset again"):
         tokenised(tmp_path, PAIRS, TOKENIZERS["byte-level"])
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn.attention.flex_attention import create_block_mask
 
-from pairgen.errors import BadModel
+from pairgen.errors import UnsupportedModel
 from pairgen.train.data.groups import Group
 from pairgen.train.layout import tree
 from pairgen.train.layout.padded import padded
@@ -228,7 +228,7 @@ def listed(count: Tensor, indices: Tensor) -> Tensor:
 def test_what_does_not_run_on_trees_is_refused(name: str, changes: dict[str, Any], reason: str) -> None:
     config = getattr(transformers, f"{name}Config")(**{**SMALL, **changes})
     model = transformers.AutoModelForCausalLM.from_config(config).train()
-    with pytest.raises(BadModel, match=f"{reason}.*--share none"):
+    with pytest.raises(UnsupportedModel, match=f"{reason}.*--share none"):
         Scorer(model)(trees(random_groups(0, 2), 100))
 
 
@@ -257,7 +257,7 @@ def test_a_model_that_reads_trees_otherwise_is_refused(wrong: str) -> None:
         return forward(**given)
 
     model.base_model.forward = otherwise
-    with pytest.raises(BadModel, match=r"LlamaForCausalLM: .* trees .*--share none"):
+    with pytest.raises(UnsupportedModel, match=r"LlamaForCausalLM: .* trees .*--share none"):
         check_trees(Scorer(model), VOCABULARY)
 
 
