@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from pairgen.train.data.groups import Group
+from pairgen.train.data.groups import TokenGroup
 from pairgen.train.layout.batch import Batch
 
-Layout = Callable[[Sequence[Group]], Batch]
+Layout = Callable[[Sequence[TokenGroup]], Batch]
 """How groups become rows of tokens."""
 
 FLOAT32_ROUNDING = 2e-6

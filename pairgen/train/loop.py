@@ -19,8 +19,8 @@ from pairgen.errors import NonFiniteLoss, UsageError
 from pairgen.progress import Progress
 from pairgen.train import distributed
 from pairgen.train.config import Config
-from pairgen.train.data.groups import Groups
-from pairgen.train.data.order import Order, chunks, share
+from pairgen.train.data.groups import GroupTable
+from pairgen.train.data.order import BatchSampler, chunks, split_batch
 from pairgen.train.distributed import World
 from pairgen.train.interrupts import Interrupted, stopping
 from pairgen.train.layout.batch import Batch
@@ -47,11 +47,11 @@ class Loop:
     objective: Objective
     tokenizer: Any
     optimizer: torch.optim.Optimizer
-    train: Groups
-    order: Order
+    train: GroupTable
+    order: BatchSampler
     steps: int
     """Steps in all."""
-    evaluation: Groups | None
+    evaluation: GroupTable | None
     world: World
     state: State
     tell: Progress
@@ -93,7 +93,7 @@ class Loop:
         if step >= self.steps:
             return []
         groups = self.order.batch(step)
-        parts = share(groups, self.train.pairs, self.config.micro_batch_size, self.world.rank, self.world.size)
+        parts = split_batch(groups, self.train.pairs, self.config.micro_batch_size, self.world.rank, self.world.size)
         return [self.objective.batch([self.train[index] for index in part], counts) for part, counts in parts]
 
     def _step(self, batches: list[Batch]) -> float:
@@ -118,7 +118,7 @@ class Loop:
         if LOSSES[self.config.loss].needs_baseline:
             self.state.baseline = self._baseline(sums)
         self._since = add(self._since, sums)
-        work = {name: sum(getattr(batch, name) for batch in batches) for name in ("plain_tokens", "run_tokens")}
+        work = {name: sum(getattr(batch, name) for batch in batches) for name in ("padded_tokens", "processed_tokens")}
         self._work.update(pairs=pairs, **work, **(clock.stop() if measures else {}))
         self.state.step += 1
         return norm
@@ -140,7 +140,7 @@ class Loop:
         if self.state.step:
             self._save()
         file = self.run / f"not-finite-{self.world.rank}.json"
-        keys = [key for batch in batches for key in batch.keys]
+        keys = [key for batch in batches for key in batch.pair_ids]
         write_text(file, json.dumps({"step": self.state.step + 1, "loss": str(loss), "pairs": keys}, indent=1))
         raise NonFiniteLoss(
             f"step {self.state.step + 1}: the loss is {loss}, the gradient's norm {norm}; its pairs are in {file}, and "
@@ -198,7 +198,7 @@ class Loop:
         """Metrics since the last line."""
         seconds = max(time.monotonic() - self._started, 1e-9)
         tokens = torch.tensor(
-            [self._work["plain_tokens"], self._work["run_tokens"]], device=self.objective.forward.device
+            [self._work["padded_tokens"], self._work["processed_tokens"]], device=self.objective.forward.device
         )
         plain, run = self.world.sum(tokens).tolist()
         line = {

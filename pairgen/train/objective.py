@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from pairgen.train.config import Config
-from pairgen.train.data.groups import Group
+from pairgen.train.data.groups import TokenGroup
 from pairgen.train.forward import Forward
 from pairgen.train.layout.batch import Batch
 from pairgen.train.losses import LOSSES, Loss
@@ -35,14 +35,14 @@ class Objective:
         """The entry of ``LOSSES``."""
         return LOSSES[self.config.loss]
 
-    def batch(self, groups: Sequence[Group], weighted: bool = True) -> Batch:
+    def batch(self, groups: Sequence[TokenGroup], weighted: bool = True) -> Batch:
         """Lay groups out on the device; with ``weighted=False`` no pair counts in losses and metrics."""
         uses_rejected = self.loss.uses_rejected
         batch = self.forward.layout(groups if uses_rejected else [group.chosen_only() for group in groups])
         if not weighted:
             batch.weight.zero_()
         if isinstance(self.reference, ReferenceLogps):
-            tokens = self.reference.tokens(batch.keys, batch.owner.shape[1], uses_rejected)
+            tokens = self.reference.tokens(batch.pair_ids, batch.completion_index.shape[1], uses_rejected)
             batch = replace(batch, reference=tokens)
         return self.forward.to_device(batch)
 

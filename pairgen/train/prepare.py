@@ -17,7 +17,7 @@ from pairgen.progress import Progress
 from pairgen.train import distributed
 from pairgen.train.config import Config
 from pairgen.train.data import load as data
-from pairgen.train.data.order import Order
+from pairgen.train.data.order import BatchSampler
 from pairgen.train.distributed import World
 from pairgen.train.forward import Forward, Layout
 from pairgen.train.layout.tree import trees
@@ -68,7 +68,7 @@ def prepare(config: Config, place: Place) -> tuple[Loop, data.Data]:
         device=device,
         autocast=models.precision(config, device) == "bf16",
     )
-    order = Order(pairs.groups.pairs, config.batch_size, config.seed)
+    order = BatchSampler(pairs.groups.pairs, config.batch_size, config.seed)
     steps = config.steps or order.steps(config.epochs)
     needs_reference = LOSSES[config.loss].needs_reference
     again = partial(_loaded_again, config, datasets, device)

@@ -8,14 +8,14 @@ import pyarrow as pa
 import pytest
 import torch
 
-from pairgen.train.data.groups import SCHEMA, Group, Groups
+from pairgen.train.data.groups import SCHEMA, GroupTable, TokenGroup
 from pairgen.train.distributed import World
 from pairgen.train.layout.batch import Batch
 from pairgen.train.layout.padded import padded
 from pairgen.train.reference.cache import ReferenceLogps, ReferencePass, compute, folder_of, read
 
 
-def some_groups(count: int = 12) -> Groups:
+def some_groups(count: int = 12) -> GroupTable:
     rng = np.random.default_rng(0)
     rows = []
     for index in range(count):
@@ -26,12 +26,12 @@ def some_groups(count: int = 12) -> Groups:
             {
                 "prompt": [1] * int(rng.integers(1, 30)),
                 "completions": completions,
-                "keys": keys,
+                "pair_ids": keys,
                 "edit": [0, 1] * pairs,
-                "chars": [1] * (pairs + 1),
+                "num_chars": [1] * (pairs + 1),
             }
         )
-    return Groups([pa.Table.from_pylist(rows, schema=SCHEMA)])
+    return GroupTable([pa.Table.from_pylist(rows, schema=SCHEMA)])
 
 
 class Model:
@@ -41,15 +41,15 @@ class Model:
         self.batches: list[tuple[str, ...]] = []
         self.stop_after = stop_after
 
-    def __call__(self, groups: Sequence[Group]) -> tuple[Batch, torch.Tensor]:
+    def __call__(self, groups: Sequence[TokenGroup]) -> tuple[Batch, torch.Tensor]:
         if len(self.batches) == self.stop_after:
             raise KeyboardInterrupt
         batch = padded(groups)
-        self.batches.append(batch.keys)
+        self.batches.append(batch.pair_ids)
         return batch, batch.completions(-batch.targets.double() / 7)
 
 
-def needed(groups: Groups, indices: Sequence[int], model: Model, pairs_at_once: int) -> ReferencePass:
+def needed(groups: GroupTable, indices: Sequence[int], model: Model, pairs_at_once: int) -> ReferencePass:
     return ReferencePass(groups, np.asarray(indices), model, pairs_at_once)
 
 
@@ -58,14 +58,14 @@ def test_values_are_those_of_the_pair(tmp_path: Path) -> None:
     compute(needed(groups, range(len(groups)), Model(), 4), tmp_path / "ref")
     known = ReferenceLogps(read(tmp_path / "ref"))
     for group in groups:
-        tokens = known.tokens(group.keys, 10)
+        tokens = known.tokens(group.pair_ids, 10)
         completions = [group.completions[0]] * group.pairs + list(group.completions[1:])
         assert tokens.dtype == torch.float64
         assert len(tokens) == len(completions)
         for line, ids in zip(tokens, completions, strict=True):
             assert line[: len(ids)].tolist() == pytest.approx(-ids / 7)
             assert not line[len(ids) :].any()
-        assert torch.equal(known.tokens(group.keys, 10, rejected=False)[group.pairs :], tokens[: group.pairs])
+        assert torch.equal(known.tokens(group.pair_ids, 10, rejected=False)[group.pairs :], tokens[: group.pairs])
 
 
 def test_a_second_run_computes_nothing(tmp_path: Path) -> None:
@@ -80,7 +80,7 @@ def test_only_what_is_wanted(tmp_path: Path) -> None:
     groups = some_groups()
     model = Model()
     compute(needed(groups, [3, 5], model, 100), tmp_path)
-    assert {key for batch in model.batches for key in batch} == {*groups[3].keys, *groups[5].keys}
+    assert {key for batch in model.batches for key in batch} == {*groups[3].pair_ids, *groups[5].pair_ids}
 
 
 @pytest.mark.parametrize("after", [0, 1, 2, 3])
@@ -109,7 +109,7 @@ def test_a_torn_file_gives_its_whole_batches(tmp_path: Path) -> None:
     assert counts >= {0, 1, 2}
     compute(needed(groups, range(len(groups)), Model(), 4), tmp_path)
     known_keys = ReferenceLogps(read(tmp_path))
-    assert all(key in known_keys for group in groups for key in group.keys)
+    assert all(key in known_keys for group in groups for key in group.pair_ids)
 
 
 def test_processes_share_the_work(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pairgen.atomic import os_errors
-from pairgen.train.data.groups import Group, Groups
+from pairgen.train.data.groups import GroupTable, TokenGroup
 from pairgen.train.data.order import chunks
 from pairgen.train.distributed import World
 from pairgen.train.layout.batch import Batch
@@ -31,7 +31,7 @@ SCHEMA = pa.schema(
 )
 """Per pair: its key, and the log-prob of each token of both completions, in nats."""
 
-Score = Callable[[Sequence[Group]], tuple[Batch, Tensor]]
+Score = Callable[[Sequence[TokenGroup]], tuple[Batch, Tensor]]
 """Scores groups with the reference model: the batch, and [2P, T] log-probs of its completions' tokens."""
 
 
@@ -106,7 +106,7 @@ def read(folder: Path) -> list[pa.RecordBatch]:
 class ReferencePass:
     """One pass of the reference model over the groups that are needed."""
 
-    groups: Groups
+    groups: GroupTable
     needed: NDArray[np.int64]
     """Indices of groups."""
     score: Score
@@ -149,4 +149,6 @@ def _scored(batch: Batch, tokens: Tensor) -> pa.RecordBatch:
     rows = zip(tokens.float().cpu().numpy(), batch.lengths.tolist(), strict=True)
     values = [row[:length] for row, length in rows]
     columns = (values[: batch.pairs], values[batch.pairs :])
-    return pa.record_batch([list(batch.keys), *(pa.array(part, SCHEMA.types[1]) for part in columns)], schema=SCHEMA)
+    return pa.record_batch(
+        [list(batch.pair_ids), *(pa.array(part, SCHEMA.types[1]) for part in columns)], schema=SCHEMA
+    )

@@ -16,7 +16,7 @@ from pairgen.errors import RunFolderError
 from pairgen.progress import Progress
 from pairgen.train.config import Config
 from pairgen.train.data import load as data
-from pairgen.train.data.groups import Group
+from pairgen.train.data.groups import TokenGroup
 from pairgen.train.distributed import World
 from pairgen.train.forward import Forward
 from pairgen.train.layout.batch import Batch
@@ -44,7 +44,7 @@ class StartingModel:
         return self._scorer
 
     @torch.no_grad()
-    def score(self, groups: Sequence[Group]) -> tuple[Batch, Tensor]:
+    def score(self, groups: Sequence[TokenGroup]) -> tuple[Batch, Tensor]:
         """A batch of groups and [2P, T] log-probs of its completions' tokens."""
         batch = self.forward.to_device(self.forward.layout(groups))
         return batch, self.forward.token_logps(self.scorer, batch)
