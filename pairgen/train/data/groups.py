@@ -113,6 +113,14 @@ def joined(parts: Sequence[GroupTable]) -> GroupTable:
     return GroupTable(tables, [f"{index}:" for index, part in enumerate(parts) for _ in part._tables])
 
 
+def common_prefix_length(a: Ids, b: Ids) -> int:
+    """How many tokens two sequences start with in common."""
+    shorter = min(len(a), len(b))
+    differs = a[:shorter] != b[:shorter]
+    first = int(differs.argmax()) if shorter else 0
+    return first if shorter and differs[first] else shorter
+
+
 def _tokens(table: pa.Table) -> NDArray[np.int64]:
     """Tokens of each row: those of the prompt, and of every completion."""
     tokens = np.asarray(pc.list_value_length(table["prompt"]), dtype=np.int64)
