@@ -1,84 +1,87 @@
-"""The commands that make and look at datasets: build, stats, show, explain, validate."""
+"""Dataset commands: build, stats, show, explain, validate."""
 
 import itertools
 import shlex
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
 
 from pairgen.builders import BUILDERS, CORRUPTIONS
-from pairgen.cli.app import Json, app, print_json, say
-from pairgen.cli.bars import bar
+from pairgen.cli.app import Json, command, print_json, print_stderr
+from pairgen.cli.bars import progress_reporter
 from pairgen.errors import ValidationFailed
 from pairgen.pairs.edits import METRICS
 
-Seed = Annotated[int, typer.Option(help="Every random choice follows from it and from the row.")]
+Dataset = Annotated[Path, typer.Argument(metavar="DIR", help="A dataset: a folder written by `pairgen build`.")]
 Corruption = Annotated[
     str,
     typer.Option(
-        metavar="WAY",
-        help="How wrong values are drawn: "
+        metavar="NAME",
+        help="How wrong values are generated: "
         + "; ".join(f"{name}: {corruption.summary}" for name, corruption in CORRUPTIONS.items())
         + ".",
     ),
 ]
-Dataset = Annotated[Path, typer.Argument(metavar="DIR", help="A folder that `pairgen build` wrote.")]
 
 
-@app.command(
-    help="Build a pair dataset from rows of the hub, of files, or of the built-in sample.\n\n"
+@command(
+    help="Build a dataset of preference pairs from the Hub, local files or the built-in sample.\n\n"
     + "\n".join(f"- **{name}**: {builder.summary}" for name, builder in BUILDERS.items()),
-    epilog="Examples:\n\n"
-    "- `pairgen build metamath --source sample --out pairs`\n"
-    "- `pairgen build metamath --source MetaMathQA.jsonl --eval-size 1000 --out pairs`\n"
-    "- `pairgen build arc --source train=Train.jsonl --source eval=Dev.jsonl --shots 25 --out arc`\n"
-    "- `pairgen build hellaswag --out hellaswag` (from the hub)",
+    examples=[
+        "pairgen build metamath --source sample --out pairs",
+        "pairgen build metamath --source MetaMathQA.jsonl --eval-size 1000 --out pairs",
+        "pairgen build arc --source train=Train.jsonl --source eval=Dev.jsonl --shots 25 --out arc",
+        "pairgen build hellaswag --out hellaswag  # from the Hub",
+    ],
 )
 def build(
     name: Annotated[str, typer.Argument(metavar="NAME", help=f"One of {', '.join(BUILDERS)}.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write. It appears when it is whole.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Output folder, created atomically.")],
     source: Annotated[
         list[str] | None,
         typer.Option(
             "--source",
-            metavar="[SPLIT=]WHERE",
-            help="Where rows come from: a .json, .jsonl, .csv, .tsv (each also .gz), .parquet or .arrow file, a folder "
-            "of save_to_disk, a hub id, sample[:ROWS[:SEED]]. Once per split. Default: the hub.",
+            metavar="[SPLIT=]SOURCE",
+            help="Where rows come from, once per split: a .json, .jsonl, .csv, .tsv (each also .gz), .parquet or "
+            ".arrow file, a `save_to_disk` folder, a Hub dataset, or sample[:ROWS[:SEED]]. Default: the Hub.",
         ),
     ] = None,
-    seed: Seed = 0,
+    seed: Annotated[int, typer.Option(help="Random seed; the choices for a row depend on it and the row only.")] = 0,
     corruption: Corruption = "near",
-    corruptions: Annotated[
-        int, typer.Option(metavar="K", help="Up to K different pairs of each row, in one group.")
+    pairs_per_row: Annotated[
+        int, typer.Option("--pairs-per-row", "--corruptions", metavar="K", help="Maximum number of pairs per row.")
     ] = 1,
     eval_size: Annotated[
         int | None,
         typer.Option(
-            help="Rows taken off the training source for evaluation; no question is on both sides. "
-            "Default: 1000 for metamath from the hub, else 0."
+            help="Rows of the training source to hold out for evaluation; no question is in both splits. "
+            "Default: 1000 for metamath from the Hub, else 0."
         ),
     ] = None,
     prompt_style: Annotated[
         str | None,
         typer.Option(
-            metavar="STYLE", help="raw, lm-eval, alpaca, or a Jinja template file that sees `question` and `row`."
+            metavar="NAME|FILE", help="raw, lm-eval, alpaca, or a Jinja template that uses `question` and `row`."
         ),
     ] = None,
-    shots: Annotated[int, typer.Option(help="Worked examples in front of every question, one set for all.")] = 0,
-    shots_per_row: Annotated[bool, typer.Option("--shots-per-row", help="Draw the shots anew for each row.")] = False,
-    on_error: Annotated[str, typer.Option(metavar="stop|skip", help="What a row that cannot be read does.")] = "stop",
-    workers: Annotated[int, typer.Option(help="Processes; 0 takes every core. The data is the same.")] = 0,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a dataset that is there.")] = False,
+    shots: Annotated[int, typer.Option(help="Few-shot examples in each prompt, the same for all rows.")] = 0,
+    shots_per_row: Annotated[
+        bool, typer.Option("--shots-per-row", help="Sample new few-shot examples for each row.")
+    ] = False,
+    on_error: Annotated[
+        Literal["stop", "skip"], typer.Option(help="What to do with rows that cannot be read.")
+    ] = "stop",
+    workers: Annotated[int, typer.Option(help="Worker processes; 0 uses all cores. The output is the same.")] = 0,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing dataset.")] = False,
     as_json: Json = False,
 ) -> None:
     from pairgen.building.pipeline import Options
     from pairgen.building.pipeline import build as run
 
-    if on_error not in ("stop", "skip"):
-        raise typer.BadParameter("is stop or skip", param_hint="--on-error")
     options = Options(
         seed=seed,
         prompt_style=prompt_style,
@@ -86,41 +89,37 @@ def build(
         shots_per_row=shots_per_row,
         eval_size=eval_size,
         corruption=corruption,
-        corruptions=corruptions,
+        corruptions=pairs_per_row,
         skip_broken=on_error == "skip",
     )
-    given = source or []
-    with bar() as progress:
-        dataset = run(
-            name,
-            out,
-            given,
-            options,
-            workers=workers,
-            overwrite=overwrite,
-            command=_rebuild(name, out, given, options),
-            progress=progress,
-            warn=say,
-        )
+    sources = source or []
+    try:
+        with progress_reporter() as (progress, warn):
+            dataset = run(
+                name,
+                out,
+                sources,
+                options,
+                workers=workers,
+                overwrite=overwrite,
+                command=_rebuild(name, out, sources, options),
+                progress=progress,
+                warn=warn,
+            )
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"nothing was written to {out}") from None
     if as_json:
-        print_json({"out": str(out), **{split: _built(dataset.manifest, split) for split in dataset.splits}})
+        print_json({"out": str(out), **{split: _build_result(dataset.manifest, split) for split in dataset.splits}})
         return
-    from pairgen.report.terminal import built_sentence, corruption_tables
+    from pairgen.report.dataset_tables import corruption_tables, split_summary
 
     for split in dataset.splits:
-        found = _built(dataset.manifest, split)
-        typer.echo(built_sentence(split, found, corruptions))
-        if "corruptions" in found:
-            Console().print(corruption_tables(found["corruptions"]), "")
-    typer.echo(f"{out}: whole. Look at it with: pairgen show {shlex.quote(str(out))}")
-
-
-def _built(manifest: dict[str, Any], split: str) -> dict[str, Any]:
-    """What came out of one split."""
-    about = manifest["splits"][split]
-    found = {key: about[key] for key in ("rows", "pairs", "rows_with_fewer_pairs", "drops") if key in about}
-    corruptions = manifest["statistics"][split].get("corruptions")
-    return {**found, "corruptions": corruptions} if corruptions else found
+        built = _build_result(dataset.manifest, split)
+        typer.echo(split_summary(split, built, pairs_per_row))
+        if "corruptions" in built:
+            Console().print(corruption_tables(built["corruptions"]), "")
+    pairs = sum(split.pairs for split in dataset.splits.values())
+    typer.echo(f"Wrote {pairs:,} pairs to {out}. Inspect them with: pairgen show {shlex.quote(str(out))}")
 
 
 def _rebuild(name: str, out: Path, given: list[str], options: Any) -> str:
@@ -142,22 +141,31 @@ def _rebuild(name: str, out: Path, given: list[str], options: Any) -> str:
     return shlex.join(words)
 
 
-@app.command(
-    help="Statistics of a dataset: edit distance with its definition, lengths, groups, how corruptions were checked, "
-    "drops.",
-    epilog="Examples:\n\n- `pairgen stats pairs --edit-distance`\n"
-    "- `pairgen stats pairs --edit-distance --metric hamming --unit word --by source`\n"
-    "- `pairgen stats pairs --edit-distance --unit token --tokenizer Qwen/Qwen3-0.6B --json`",
+def _build_result(manifest: Mapping[str, Any], split: str) -> dict[str, Any]:
+    """The counts of one split, for --json."""
+    counts = manifest["splits"][split]
+    result = {key: counts[key] for key in ("rows", "pairs", "rows_with_fewer_pairs", "drops") if key in counts}
+    corruptions = manifest["statistics"][split].get("corruptions")
+    return {**result, "corruptions": corruptions} if corruptions else result
+
+
+@command(
+    help="Print statistics of a dataset: edit distance, lengths, group sizes, verified corruptions, dropped rows.",
+    examples=[
+        "pairgen stats pairs --edit-distance",
+        "pairgen stats pairs --edit-distance --metric hamming --unit word --by source",
+        "pairgen stats pairs --edit-distance --unit token --tokenizer Qwen/Qwen3-0.6B --json",
+    ],
 )
 def stats(
     path: Dataset,
     edit_distance: Annotated[bool, typer.Option("--edit-distance", help="Only the edit distance.")] = False,
-    metric: Annotated[str, typer.Option(metavar="|".join(METRICS), help="Edit distance to measure.")] = "levenshtein",
-    unit: Annotated[str, typer.Option(metavar="char|word|token", help="What is counted.")] = "char",
+    metric: Annotated[str, typer.Option(metavar="NAME", help=f"Distance: {', '.join(METRICS)}.")] = "levenshtein",
+    unit: Annotated[str, typer.Option(metavar="char|word|token", help="What the distance counts.")] = "char",
     tokenizer: Annotated[str | None, typer.Option(metavar="ID", help="Tokenizer for --unit token.")] = None,
     by: Annotated[
         str | None,
-        typer.Option(metavar="COLUMN", help="One line per value of source, strategy, check or reason."),
+        typer.Option(metavar="COLUMN", help="Group the edit distance by source, strategy, check or reason."),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -165,36 +173,45 @@ def stats(
     from pairgen.stats import describe
 
     names = ["edit_distance"] if edit_distance else None
-    found = describe(open_pairs(path), metric=metric, unit=unit, tokenizer=tokenizer, by=by, names=names)
+    statistics = describe(open_pairs(path), metric=metric, unit=unit, tokenizer=tokenizer, by=by, names=names)
     if as_json:
-        print_json(found)
+        print_json(statistics)
         return
-    from pairgen.report.terminal import statistics_table
+    from pairgen.report.dataset_tables import statistics_view
 
-    Console().print(statistics_table(found))
+    Console().print(statistics_view(statistics))
 
 
-@app.command(
-    help="Show pairs with the edit marked: [-taken out-] of chosen, {+put in+} rejected.",
-    epilog="Examples:\n\n- `pairgen show pairs`\n- `pairgen show pairs --n 2 --split eval --where check=verified`\n"
-    "- `pairgen show pairs --where 'edit_distance<0.002' --where 'source~FOBAR'`",
+@command(
+    help="Show pairs with the edit marked: [-removed-] from chosen, {+inserted+} in rejected.",
+    examples=[
+        "pairgen show pairs",
+        "pairgen show pairs --limit 2 --split eval --where check=verified",
+        "pairgen show pairs --where 'edit_distance<0.002' --where 'source~FOBAR'",
+    ],
 )
 def show(
     path: Dataset,
-    n: Annotated[int, typer.Option("--n", "-n", min=1, help="How many pairs.")] = 5,
+    limit: Annotated[
+        int, typer.Option("--limit", "-n", "--n", metavar="N", min=1, help="Maximum number of pairs.")
+    ] = 5,
     where: Annotated[
         list[str] | None,
-        typer.Option("--where", metavar="TEST", help="column=value, !=, <, >, or ~ for a part of the text."),
+        typer.Option(
+            "--where",
+            metavar="FILTER",
+            help="Only pairs with column=value, column!=value, column<number, column>number or column~text (contains).",
+        ),
     ] = None,
-    split: Annotated[str | None, typer.Option(help="Only this split.")] = None,
-    full: Annotated[bool, typer.Option("--full", help="Do not shorten long prompts.")] = False,
+    split: Annotated[str | None, typer.Option(metavar="NAME", help="Only this split. Default: all.")] = None,
+    full: Annotated[bool, typer.Option("--full", help="Do not shorten long texts.")] = False,
     as_json: Json = False,
 ) -> None:
     from pairgen.pairs.dataset import open_pairs
     from pairgen.report.filter import select
-    from pairgen.report.terminal import pair_view
+    from pairgen.report.pair_view import pair_view
 
-    rows = select(open_pairs(path), n, where or (), split)
+    rows = select(open_pairs(path), limit, where or (), split)
     if as_json:
         print_json(rows)
         return
@@ -202,45 +219,49 @@ def show(
     for row in rows:
         console.print(pair_view(row, console.width, full=full))
     if not rows:
-        say("no pair matches")
+        print_stderr("no matching pairs")
 
 
-@app.command(
-    help="Show what is found in a worked solution: its results, how each was checked, what would be drawn.",
-    epilog="Examples:\n\n- `pairgen explain 'Ann has 4 * 6 = 24 jars, and 24 + 3 = 27 in all.'`\n"
-    "- `pairgen explain MetaMathQA.jsonl --n 3 --corruption digit`\n"
-    "- `pairgen explain solution.txt --json`",
+@command(
+    help="Explain a solution: the results found in it, how each was verified, and which corruption a build could make.",
+    examples=[
+        "pairgen explain 'Ann has 4 * 6 = 24 jars, and 24 + 3 = 27 in all.'",
+        "pairgen explain MetaMathQA.jsonl --limit 3 --corruption digit",
+        "pairgen explain solution.txt --json",
+    ],
 )
 def explain(
-    given: Annotated[
+    solution: Annotated[
         str,
         typer.Argument(
             metavar="TEXT|FILE",
-            help="A solution; or a file of one; or a .jsonl or .json file, one solution per row in `response` or "
-            "`answer`; or - for stdin.",
+            help="A solution, a text file of one, a .json or .jsonl file with one per row (in `response` or `answer`), "
+            "or - for stdin.",
         ),
     ],
-    n: Annotated[int | None, typer.Option("--n", "-n", min=1, help="At most so many solutions. Default: all.")] = None,
+    limit: Annotated[
+        int | None,
+        typer.Option("--limit", "-n", "--n", metavar="N", min=1, help="Maximum number of solutions. Default: all."),
+    ] = None,
     corruption: Corruption = "near",
-    seed: Seed = 0,
+    seed: Annotated[int, typer.Option(help="Random seed of the wrong value.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per solution, one per line.")] = False,
 ) -> None:
-    from pairgen.building.explain import explain as run
-    from pairgen.building.explain import solutions
+    from pairgen.building.explain import explain, solutions
     from pairgen.report.solution_view import explained_view
 
     console = Console()
-    for solution in itertools.islice(solutions(given), n):
-        found = run(solution.text, solution.question, corruption, seed, solution.key)
+    for item in itertools.islice(solutions(solution), limit):
+        explanation = explain(item.text, item.question, corruption, seed, item.key)
         if as_json:
-            print_json(found)
+            print_json(explanation)
         else:
-            console.print(explained_view(found, console.width, solution.where))
+            console.print(explained_view(explanation, console.width, item.where))
 
 
-@app.command(
-    help="Check every promise of the row contract on every row; exit 3 if any is broken.",
-    epilog="Example:\n\n- `pairgen validate pairs`",
+@command(
+    help="Check every row of a dataset against the schema and its invariants; exit code 3 on violations.",
+    examples=["pairgen validate pairs"],
 )
 def validate(path: Dataset, as_json: Json = False) -> None:
     from pairgen.pairs.dataset import open_pairs
@@ -256,6 +277,7 @@ def validate(path: Dataset, as_json: Json = False) -> None:
         for violation in found:
             typer.echo(str(violation))
     if found:
-        raise ValidationFailed(f"{path}: {len(found)} kinds of violation in {pairs:,} pairs; build the dataset again")
+        violated = f"{len(found)} {'invariant is' if len(found) == 1 else 'invariants are'} violated"
+        raise ValidationFailed(f"{path}: {violated} in {pairs:,} pairs; build the dataset again")
     if not as_json:
-        typer.echo(f"{path}: {pairs:,} pairs keep all {len(PROMISES)} promises")
+        typer.echo(f"{path}: {pairs:,} pairs, all {len(PROMISES)} invariants hold")

@@ -1,186 +1,157 @@
-"""The commands around training: train, compare. ``train`` has a flag for every option of ``Config``."""
+"""Training commands: train, compare."""
 
-import inspect
 import os
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import Field
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
-from pairgen.cli.app import Json, app, print_json, rank, say
-from pairgen.cli.bars import Say, Tell, telling
+from pairgen.cli.app import Json, command, print_json, rank
+from pairgen.cli.bars import progress_reporter
+from pairgen.cli.flags import with_options
 from pairgen.errors import TrainingError, UsageError
-from pairgen.train.config import OPTIONS, PRESETS, combine, flag
-
-OFF = "no_"
-"""In front of a switch's name: the parameter that turns it off."""
+from pairgen.progress import Progress, Warn
+from pairgen.train.config import PRESETS, Config, combine
 
 PANELS = {
-    "model": "The run",
-    "loss": "The loss",
-    "steps": "How long, in which portions",
-    "sft_steps": "SFT before it",
-    "learning_rate": "The optimizer",
-    "max_length": "The texts",
-    "lora": "Memory, speed, precision",
-    "log_every": "What is logged and kept",
+    "model": "Run",
+    "loss": "Loss",
+    "steps": "Steps and batches",
+    "sft_steps": "SFT before preference training",
+    "learning_rate": "Optimizer",
+    "max_length": "Tokenization",
+    "lora": "Memory, speed and precision",
+    "log_every": "Logging and checkpoints",
 }
-"""Headings of the help, each by the option that comes first under it."""
+"""Headings of the help, each by the first option under it."""
 
-NEEDED = ("torch", "transformers", "tokenizers", "safetensors")
-"""What `pip install pairgen` alone does not bring."""
-
-WIDEST = 18
-"""Characters up to which choices stand beside their flag; more of them stand in the help text."""
+EXTRA_PACKAGES = ("torch", "transformers", "tokenizers", "safetensors")
+"""Installed by `pip install 'pairgen[train]'` only."""
 
 
-def _choices(option: "Field[Any]") -> tuple[str | None, str]:
-    """What stands beside a flag, and what more its help text says."""
-    words = option.metadata.get("choices", ())
-    beside = "|".join(words) or None
-    return (beside, "") if not beside or len(beside) <= WIDEST else ("WORD", f" One of {', '.join(words)}.")
-
-
-def _default(option: "Field[Any]") -> str:
-    """An option's default, where its help text does not name it itself."""
-    value = option.default
-    if value in (None, "") or isinstance(value, bool) or "Default:" in option.metadata["help"]:
-        return ""
-    return f" Default: {f'{value:g}' if isinstance(value, float) else value}."
-
-
-def _parameters(name: str, panel: str) -> Iterator[inspect.Parameter]:
-    """The flag of an option, where None says that it was not given; and of a switch the one that turns it off."""
-    option = OPTIONS[name]
-    kind: Any = next((part for part in get_args(option.type) if part is not type(None)), option.type)
-    metavar, more = _choices(option)
-    text = option.metadata["help"] + more + _default(option)
-    words = [flag(name), *(["-o"] if name == "out" else [])]
-    if kind is bool:  # both in one option would leave no room for help texts
-        yield _keyword(OFF + name, bool, typer.Option(f"--no-{words[0][2:]}", hidden=True), False)
-        text += " Default: off."
-    yield _keyword(name, kind | None, typer.Option(*words, help=text, metavar=metavar, rich_help_panel=panel))
-
-
-def _keyword(name: str, kind: Any, made: Any, default: Any = None) -> inspect.Parameter:
-    annotation = Annotated[kind, made]
-    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
-
-
-def _signature() -> inspect.Signature:
-    """One parameter per option of ``Config``, and those that say where options come from."""
-    folders = typer.Argument(metavar="DIR", help=OPTIONS["data"].metadata["help"])
-    parameters = [_keyword("data", list[str] | None, folders)]
-    panel = ""
-    for name in OPTIONS:
-        panel = PANELS.get(name, panel)
-        if name != "data":
-            parameters += _parameters(name, panel)
-    here: dict[str, Any] = {"rich_help_panel": PANELS["model"]}
-    file = "TOML file of options. Flags win over it, as --no-compile does over `compile = true`."
-    preset = f"Options as published: {', '.join(PRESETS)}. File and flags win over it."
-    resume = "Go on with the run in --out, from its newest checkpoint."
-    parameters += [
-        _keyword("config", Path | None, typer.Option("--config", metavar="FILE", help=file, **here)),
-        _keyword("preset", str | None, typer.Option("--preset", metavar="NAME", help=preset, **here)),
-        _keyword("resume", bool, typer.Option("--resume", help=resume, **here), False),
-        _keyword("overwrite", bool, typer.Option("--overwrite", help="Replace a run that is there.", **here), False),
-        inspect.Parameter("as_json", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=Json),
-    ]
-    return inspect.Signature(parameters)
-
-
+@command(
+    help="Train a model on preference pairs (DPOP by default, which keeps the chosen likelihood from falling).",
+    examples=[
+        "pairgen train pairs --out run  # a tiny model, on any machine",
+        "pairgen train metamath arc --model Qwen/Qwen3-0.6B --preset smaug --out run",
+        "pairgen train pairs --config run.toml --loss ipo --beta 0.1 --out ipo",
+        "pairgen train --resume --out run",
+        "torchrun --nproc-per-node 8 -m pairgen train pairs --model Qwen/Qwen3-4B --out run",
+    ],
+)
+@with_options(Config, PANELS)
 def train(
-    *, config: Path | None, preset: str | None, resume: bool, overwrite: bool, as_json: bool, **flags: Any
+    data: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="DIR", help="Datasets to train on: folders written by `pairgen build`."),
+    ] = None,
+    out: Annotated[
+        str | None,
+        typer.Option("--out", "-o", metavar="DIR", help="Folder of the run.", rich_help_panel=PANELS["model"]),
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="TOML file of options. Flags take precedence: `--no-compile` overrides `compile = true`.",
+            rich_help_panel=PANELS["model"],
+        ),
+    ] = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help=f"Published hyperparameters: {', '.join(PRESETS)}. --config and flags take precedence.",
+            rich_help_panel=PANELS["model"],
+        ),
+    ] = None,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume",
+            help="Resume the run in --out from its latest checkpoint.",
+            rich_help_panel=PANELS["model"],
+        ),
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an existing run.", rich_help_panel=PANELS["model"])
+    ] = False,
+    as_json: Json = False,
+    **flags: Any,
 ) -> None:
-    given = {name: value for name, value in flags.items() if name in OPTIONS and value not in (None, [])}
-    given |= {name: False for name in OPTIONS if flags.get(OFF + name)}
-    if "data" in given:
-        given["data"] = tuple(given["data"])
-    outcome = _resumed(given, config, preset, overwrite) if resume else _trained(given, config, preset, overwrite)
+    flags |= {name: value for name, value in {"data": tuple(data or ()), "out": out}.items() if value}
+    if resume:
+        not_allowed = {"--config": config, "--preset": preset, "--overwrite": overwrite}
+        for name in (name for name, value in not_allowed.items() if value):
+            raise UsageError(f"--resume uses the options of the run; remove {name}")
+        result = _resume(flags)
+    else:
+        result = _train(combine(flags, config, preset), overwrite)
     if rank():
         return
     if as_json:
-        print_json({"out": str(outcome.folder), **outcome.summary})
+        print_json({"out": str(result.folder), **result.summary})
         return
-    from pairgen.report.run_tables import closing_table
+    from pairgen.report.run_tables import summary_table
     from pairgen.run_folder import open_run
 
-    Console().print(closing_table(open_run(outcome.folder)))
+    Console().print(summary_table(open_run(result.folder)))
 
 
-train.__signature__ = _signature()  # type: ignore[attr-defined]
-app.command(
-    help="Train a model on pairs, so that it prefers chosen and chosen does not become less likely.",
-    epilog="Examples:\n\n- `pairgen train pairs --out run` (a tiny model, on any machine)\n"
-    "- `pairgen train metamath arc --model Qwen/Qwen3-0.6B --preset smaug --out run`\n"
-    "- `pairgen train pairs --config run.toml --loss ipo --beta 0.1 --out ipo`\n"
-    "- `pairgen train --resume --out run`\n"
-    "- `torchrun --nproc-per-node 8 -m pairgen train pairs --model Qwen/Qwen3-4B --out run`",
-)(train)
-
-
-def _trained(given: dict[str, Any], file: Path | None, preset: str | None, overwrite: bool) -> Any:
-    config = combine(given, file, preset)
+def _train(config: Config, overwrite: bool) -> Any:
     if not config.data:
-        raise UsageError("train: name at least one folder of pairs, as in `pairgen train pairs --out run`")
+        raise UsageError("train: no dataset given; name at least one, as in `pairgen train pairs --out run`")
     if not config.out:
-        raise UsageError("train: --out is missing; name the folder of the run")
-    with _training(config.out) as (tell, warn):
-        from pairgen.train import train as run
+        raise UsageError("train: missing --out, the folder of the run")
+    with _training(config.out) as (progress, warn):
+        from pairgen.train import train
 
-        return run(config, overwrite=overwrite, progress=tell, warn=warn)
+        return train(config, overwrite=overwrite, progress=progress, warn=warn)
 
 
-def _resumed(given: dict[str, Any], file: Path | None, preset: str | None, overwrite: bool) -> Any:
-    for name, told in {"--config": file, "--preset": preset, "--overwrite": overwrite}.items():
-        if told:
-            raise UsageError(f"--resume goes on with the options of the run; leave out {name}")
-    out = given.pop("out", "")
+def _resume(changes: dict[str, Any]) -> Any:
+    out = changes.pop("out", "")
     if not out:
-        raise UsageError("--resume: --out is missing; name the folder of the run to go on with")
-    with _training(out) as (tell, warn):
-        from pairgen.train import resume as run
+        raise UsageError("train: --resume needs --out, the folder of the run")
+    with _training(out) as (progress, warn):
+        from pairgen.train import resume
 
-        return run(Path(out), given, progress=tell, warn=warn)
+        return resume(Path(out), changes, progress=progress, warn=warn)
 
 
 @contextmanager
-def _training(out: str) -> Iterator[tuple[Tell | None, Say]]:
-    """Progress, and plain words for a missing torch and for an interrupt.
+def _training(out: str) -> Iterator[tuple[Progress, Warn]]:
+    """Callbacks for a run, and messages for a missing package and for an interrupt.
 
-    Torch's threads spin while they wait, by default. Beside anything else that runs, they take its core and it takes
-    theirs, and a step takes several times as long; asleep they cost a few percent on a machine of one's own.
+    OMP_WAIT_POLICY: by default OpenMP threads spin while they wait, and on a machine that does anything else at the
+    same time a step takes several times as long. Sleeping threads cost a few percent on an idle machine.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
-        with telling() as spoken:
-            yield spoken
+        with progress_reporter() as callbacks:
+            yield callbacks
     except ImportError as error:
-        if (error.name or "").partition(".")[0] not in NEEDED:
+        if (error.name or "").partition(".")[0] not in EXTRA_PACKAGES:
             raise
         raise TrainingError(
             f"training needs {error.name}, which is not installed: pip install 'pairgen[train]'"
         ) from error
-    except KeyboardInterrupt as stopped:
-        if not rank():
-            going = f"go on with: pairgen train --resume --out {shlex.quote(out)}"
-            began = (Path(out) / "config.toml").is_file()
-            say(f"pairgen: {str(stopped) or 'interrupted'}; {going if began else 'nothing is left of it'}")
-        raise typer.Exit(130) from None
+    except KeyboardInterrupt as interrupt:
+        started = (Path(out) / "config.toml").is_file()
+        hint = f"resume with: pairgen train --resume --out {shlex.quote(out)}" if started else "no run was started"
+        raise KeyboardInterrupt(*interrupt.args, hint) from None
 
 
-@app.command(
-    help="Compare runs: where the log-probs of chosen went, in one table and one plot.",
-    epilog="Examples:\n\n- `pairgen compare dpo ipo dpop`\n- `pairgen compare runs/* --json`",
+@command(
+    help="Compare runs: metrics at the end in one table, and the chosen log-ratio over steps as a plot.",
+    examples=["pairgen compare dpo ipo dpop", "pairgen compare runs/* --json"],
 )
 def compare(
-    paths: Annotated[list[Path], typer.Argument(metavar="RUN", help="Folders that `pairgen train --out` wrote.")],
+    paths: Annotated[list[Path], typer.Argument(metavar="RUN", help="Folders written by `pairgen train --out`.")],
     as_json: Json = False,
 ) -> None:
     from pairgen.report.run_tables import compared, comparison
