@@ -10,8 +10,8 @@ import typer
 
 from pairgen.options import flag, is_list, limits, value_type
 
-MAX_METAVAR = 18
-"""Choices that take more characters are listed in the help text, not next to the flag."""
+MAX_CHOICES = 16
+"""Choices that take more characters in all are listed in the help text, not next to the flag."""
 
 
 def with_options(cls: type[Any], panels: Mapping[str, str]) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -83,14 +83,14 @@ def _completion(choices: Collection[str]) -> Callable[[str], list[str]]:
 
 def _choices_metavar(choices: Collection[str]) -> str | None:
     text = "|".join(choices)
-    return f"<{text if len(text) <= MAX_METAVAR else 'name'}>" if text else None
+    return f"<{text if len(text) <= MAX_CHOICES else 'name'}>" if text else None
 
 
 def help_text(item: "Field[Any]") -> str:
     """The help of an option, then long lists of choices, the default and the limits."""
     text: str = item.metadata["help"]
     choices = item.metadata.get("choices", ())
-    if choices and len("|".join(choices)) > MAX_METAVAR:
+    if choices and len("|".join(choices)) > MAX_CHOICES:
         text += f" One of {', '.join(choices)}."
     facts = [] if "Default:" in text else _default(item)
     facts += [limits(item)] if limits(item) else []

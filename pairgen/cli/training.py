@@ -4,6 +4,7 @@ import os
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -159,7 +160,7 @@ def compare(
 
     runs = [open_run(path) for path in paths]
     if as_json:
-        print_json(compared(runs))
+        print_json(asdict(compared(runs)))
         return
     console = Console()
     console.print(comparison(runs, console.width))

@@ -21,7 +21,13 @@ class Log:
 
 
 def test_format_fields() -> None:
-    fields = {"pairs_per_second": 45.06, "loss": 0.31249, "logratios/chosen": -1.234, "grad_norm": 3.0, "note": "warm-up"}
+    fields = {
+        "pairs_per_second": 45.06,
+        "loss": 0.31249,
+        "logratios/chosen": -1.234,
+        "grad_norm": 3.0,
+        "note": "warm-up",
+    }
     assert format_fields(fields) == "warm-up  loss 0.312  chosen log-ratio -1.23  45.1 pairs/s"
     assert format_fields({}) == ""
 
