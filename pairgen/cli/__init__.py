@@ -3,7 +3,7 @@
 Exit codes: 0 success, 1 failure, 2 invalid usage, 3 validation failed (`validate`), 130 interrupted.
 """
 
-from pairgen.cli import datasets, training  # importing them adds their commands to the app
+from pairgen.cli import dataset_commands, training_commands  # importing them adds their commands to the app
 from pairgen.cli.app import app, main
 
-__all__ = ["app", "datasets", "main", "training"]
+__all__ = ["app", "dataset_commands", "main", "training_commands"]

@@ -1,7 +1,8 @@
 """Training runs as tables: one run from its start to its end, and several runs next to each other."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import fmean, median
 from typing import Any, NamedTuple
 
@@ -12,7 +13,7 @@ from rich.text import Text
 from pairgen.report.curves import MIN_WIDTH, curves
 from pairgen.report.tables import Column, FittedTable, facts
 from pairgen.report.text import format_share, safe_text, shorten
-from pairgen.run_folder import EVAL, Run
+from pairgen.run_folder import EVAL, Run, open_run
 
 NATS, NATS_PER_TOKEN, PAIRS, GROUPS = "nats", "nats per token", "of pairs", "of groups"
 
@@ -163,8 +164,17 @@ class Comparison:
         return EVAL if self.split == "eval" else ""
 
 
+def compare(paths: Iterable[Path]) -> Comparison:
+    """Compare run folders.
+
+    Raises:
+        RunFolderError: a folder that is not a run, or a damaged one.
+    """
+    return compared([open_run(path) for path in paths])
+
+
 def compared(runs: Sequence[Run]) -> Comparison:
-    """What the runs have in common to be compared by."""
+    """The first and the last values of each run."""
     prefix = EVAL if all(run.evaluated for run in runs) else ""
     ends = [
         RunEnds(name, str(run.path), run.loss, run.values(prefix, last=False), run.values(prefix, last=True))

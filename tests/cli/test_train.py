@@ -13,7 +13,7 @@ from typer.testing import Result
 
 import pairgen.train
 from pairgen.cli import app
-from pairgen.cli.training import PANELS
+from pairgen.cli.training_commands import PANELS
 from pairgen.train.config import OPTIONS, PRESETS, Config, flag
 
 Run = Callable[..., Result]
