@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pairgen import train
     from pairgen.building.explain import explain
+    from pairgen.building.options import BuildOptions
     from pairgen.building.pipeline import build
     from pairgen.pairs.dataset import open_pairs
     from pairgen.pairs.validate import violations
@@ -18,9 +19,10 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-__all__ = ["build", "compare", "describe", "explain", "open_pairs", "train", "violations"]
+__all__ = ["BuildOptions", "build", "compare", "describe", "explain", "open_pairs", "train", "violations"]
 
 _MODULES = {
+    "BuildOptions": "pairgen.building.options",
     "build": "pairgen.building.pipeline",
     "compare": "pairgen.report.run_tables",
     "describe": "pairgen.stats",
@@ -28,7 +30,7 @@ _MODULES = {
     "open_pairs": "pairgen.pairs.dataset",
     "violations": "pairgen.pairs.validate",
 }
-"""Where the public functions are defined."""
+"""Where the public names are defined."""
 
 
 def __getattr__(name: str) -> Any:

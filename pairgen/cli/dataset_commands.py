@@ -5,15 +5,18 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
 from pairgen.builders import BUILDERS, CORRUPTIONS
+from pairgen.building.options import BuildOptions
 from pairgen.cli.app import Json, command, print_json, print_stderr
 from pairgen.cli.bars import progress_reporter
+from pairgen.cli.flags import with_options
 from pairgen.errors import ValidationFailed
+from pairgen.options import arguments
 from pairgen.pairs.edits import METRICS
 
 Dataset = Annotated[Path, typer.Argument(metavar="DIR", help="A dataset: a folder written by `pairgen build`.")]
@@ -38,6 +41,9 @@ Corruption = Annotated[
         "pairgen build hellaswag --out hellaswag  # from the Hub",
     ],
 )
+@with_options(
+    BuildOptions, {"eval_size": "Rows", "corruption": "Corruptions (metamath, gsm8k)", "prompt_style": "Prompts"}
+)
 def build(
     name: Annotated[str, typer.Argument(metavar="NAME", help=f"One of {', '.join(BUILDERS)}.")],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Output folder, created atomically.")],
@@ -50,59 +56,24 @@ def build(
             ".arrow file, a `save_to_disk` folder, a Hub dataset, or sample[:ROWS[:SEED]]. Default: the Hub.",
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Random seed; the choices for a row depend on it and the row only.")] = 0,
-    corruption: Corruption = "near",
-    pairs_per_row: Annotated[
-        int, typer.Option("--pairs-per-row", "--corruptions", metavar="K", help="Maximum number of pairs per row.")
-    ] = 1,
-    eval_size: Annotated[
-        int | None,
-        typer.Option(
-            help="Rows of the training source to hold out for evaluation; no question is in both splits. "
-            "Default: 1000 for metamath from the Hub, else 0."
-        ),
-    ] = None,
-    prompt_style: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME|FILE", help="raw, lm-eval, alpaca, or a Jinja template that uses `question` and `row`."
-        ),
-    ] = None,
-    shots: Annotated[int, typer.Option(help="Few-shot examples in each prompt, the same for all rows.")] = 0,
-    shots_per_row: Annotated[
-        bool, typer.Option("--shots-per-row", help="Sample new few-shot examples for each row.")
-    ] = False,
-    on_error: Annotated[
-        Literal["stop", "skip"], typer.Option(help="What to do with rows that cannot be read.")
-    ] = "stop",
     workers: Annotated[int, typer.Option(help="Worker processes; 0 uses all cores. The output is the same.")] = 0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing dataset.")] = False,
     as_json: Json = False,
+    **flags: Any,
 ) -> None:
-    from pairgen.building.pipeline import Options
-    from pairgen.building.pipeline import build as run
+    from pairgen.building.pipeline import build
 
-    options = Options(
-        seed=seed,
-        prompt_style=prompt_style,
-        shots=shots,
-        shots_per_row=shots_per_row,
-        eval_size=eval_size,
-        corruption=corruption,
-        corruptions=pairs_per_row,
-        skip_broken=on_error == "skip",
-    )
-    sources = source or []
+    options = BuildOptions(**flags)
     try:
         with progress_reporter() as (progress, warn):
-            dataset = run(
+            dataset = build(
                 name,
                 out,
-                sources,
+                source or (),
                 options,
                 workers=workers,
                 overwrite=overwrite,
-                command=_rebuild(name, out, sources, options),
+                command=_rebuild_command(name, out, source or [], options),
                 progress=progress,
                 warn=warn,
             )
@@ -115,30 +86,17 @@ def build(
 
     for split in dataset.splits:
         built = _build_result(dataset.manifest, split)
-        typer.echo(split_summary(split, built, pairs_per_row))
+        typer.echo(split_summary(split, built, options.pairs_per_row))
         if "corruptions" in built:
             Console().print(corruption_tables(built["corruptions"]), "")
     pairs = sum(split.pairs for split in dataset.splits.values())
     typer.echo(f"Wrote {pairs:,} pairs to {out}. Inspect them with: pairgen show {shlex.quote(str(out))}")
 
 
-def _rebuild(name: str, out: Path, given: list[str], options: Any) -> str:
-    """The command line that builds the same data again."""
-    words = ["pairgen", "build", name, *(word for text in given for word in ("--source", text)), "--out", out.name]
-    words += ["--seed", str(options.seed)]
-    if options.eval_size is not None:
-        words += ["--eval-size", str(options.eval_size)]
-    if options.corruption != "near":
-        words += ["--corruption", options.corruption]
-    if options.corruptions != 1:
-        words += ["--corruptions", str(options.corruptions)]
-    if options.prompt_style:
-        words += ["--prompt-style", options.prompt_style]
-    if options.shots:
-        words += ["--shots", str(options.shots), *(["--shots-per-row"] if options.shots_per_row else [])]
-    if options.skip_broken:
-        words += ["--on-error", "skip"]
-    return shlex.join(words)
+def _rebuild_command(name: str, out: Path, sources: list[str], options: BuildOptions) -> str:
+    """The command line that builds the same dataset again."""
+    from_sources = [word for source in sources for word in ("--source", source)]
+    return shlex.join(["pairgen", "build", name, *from_sources, "--out", out.name, *arguments(options)])
 
 
 def _build_result(manifest: Mapping[str, Any], split: str) -> dict[str, Any]:

@@ -59,7 +59,7 @@ def test_build_counts_rows_with_fewer_pairs(rows: Path, tmp_path: Path, run: Run
     shown = json.loads(run(*words, "--out", tmp_path / "again", "--json").stdout)["train"]
     assert shown["rows_with_fewer_pairs"] == int(match.group(1))
     manifest = json.loads((tmp_path / "out" / "pairgen.json").read_text())
-    assert manifest["command"].endswith("--seed 0 --corruption digit --corruptions 64")
+    assert manifest["command"].endswith("--corruption digit --pairs-per-row 64")
     assert manifest["options"]["corruption"] == "digit"
 
 
@@ -167,7 +167,7 @@ def test_validate_passes_and_fails(dataset: Path, run: Run) -> None:
             "near, digit, operation",
         ),
         (("build", "metamath", "--out", "x", "--source", "sample", "--corruptions", "0"), 2, "from 1 to 64"),
-        (("build", "arc", "--out", "x", "--source", "sample", "--corruptions", "2"), 2, "say nothing to arc"),
+        (("build", "arc", "--out", "x", "--source", "sample", "--corruptions", "2"), 2, "do not apply to arc"),
         (("stats", "missing"), 1, "missing: no such folder"),
         (("show", "missing"), 1, "missing: no such folder"),
         (("validate", "."), 1, "not a complete pairgen dataset"),
