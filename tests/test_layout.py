@@ -12,7 +12,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 # Each part of the package, and the parts it may import. A part not listed here fails the test until it is.
 MAY_IMPORT = {
-    "__init__": set(),
+    "__init__": {"building", "pairs", "report", "stats", "train"},
     "__main__": {"cli"},
     "errors": set(),
     "atomic": {"errors"},
