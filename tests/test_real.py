@@ -8,7 +8,8 @@ from bench.bench_engine import count_marks, count_shares, rows_of
 
 from pairgen.arithmetic.errors.corrupt import CannotCorrupt, corrupt
 from pairgen.arithmetic.errors.rng import RowRng
-from pairgen.arithmetic.exact.numbers import equal, parse
+from pairgen.arithmetic.exact.literals import parse_literal
+from pairgen.arithmetic.exact.ratios import equal
 from pairgen.builders import CORRUPTIONS
 from pairgen.builders.interface import Wanted
 from pairgen.builders.metamath import reasoning_stop, solution_of
@@ -109,7 +110,7 @@ def test_four_corruptions_of_a_row_make_one_group(real_data: Path, tmp_path: Pat
 
 def kind_of(written: str) -> tuple[object, ...]:
     """What makes the format of a literal: all but the number itself."""
-    literal = parse(written)
+    literal = parse_literal(written)
     assert literal is not None, written
     return (literal.decimals, literal.negative, literal.bare_point, literal.fraction, literal.joint, literal.over > 1)
 
@@ -127,7 +128,7 @@ def test_one_span_differs_and_keeps_its_format(file: str, corruption: str, real_
             assert solution.text[one.start : one.stop] == one.original != one.corrupted
             assert one.stop <= solution.stop, "the answer lines are out of reach"
             assert kind_of(one.original) == kind_of(one.corrupted)
-            value = parse(one.corrupted)
+            value = parse_literal(one.corrupted)
             assert value is not None
             assert value.units > 0
             assert solution.answer is None or not equal(value.value, solution.answer)

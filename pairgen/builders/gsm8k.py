@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pairgen.arithmetic.errors.rng import RowRng
-from pairgen.arithmetic.exact.numbers import NUMBER
+from pairgen.arithmetic.exact.literals import NUMBER
 from pairgen.arithmetic.reading.steps import Step
 from pairgen.builders.interface import Builder, Example, Wanted, clean_text
 from pairgen.builders.metamath import rejections, solution_of
@@ -43,7 +43,7 @@ def strip_marks(answer: str) -> tuple[str, list[Step]]:
         if sign is not None:  # <<40=40>> says nothing: the calculation stands in front of the mark
             steps.append(Step(start, result.end(), percent, sign.start()))
         else:
-            steps.append(Step(start, result.end(), percent, marked=calculation))
+            steps.append(Step(start, result.end(), percent, calculation=calculation))
     return text, steps
 
 

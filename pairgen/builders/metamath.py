@@ -10,7 +10,8 @@ from typing import Any
 
 from pairgen.arithmetic.errors.corrupt import CannotCorrupt, Corruption, corrupt
 from pairgen.arithmetic.errors.rng import RowRng
-from pairgen.arithmetic.exact.numbers import LATEX_FRACTION, LATEX_NUMBER, Ratio, parse
+from pairgen.arithmetic.exact.literals import LATEX_FRACTION, LATEX_NUMBER, parse_literal
+from pairgen.arithmetic.exact.ratios import Ratio
 from pairgen.arithmetic.reading.steps import Step
 from pairgen.arithmetic.solution import Solution
 from pairgen.builders.interface import Builder, Example, Wanted, clean_text
@@ -39,7 +40,7 @@ def reasoning_stop(solution: str) -> int:
 def final_answer(lines: str) -> Ratio | None:
     """The value that the final-answer lines state last; None if it is no plain number."""
     match = _ANSWER.match(lines)
-    literal = parse(match.group(1)) if match else None
+    literal = parse_literal(match.group(1)) if match else None
     return literal.value if literal else None
 
 

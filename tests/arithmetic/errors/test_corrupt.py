@@ -13,7 +13,7 @@ from pairgen.arithmetic.errors.corrupt import STRATEGIES, CannotCorrupt, Corrupt
 from pairgen.arithmetic.errors.rng import RowRng
 from pairgen.arithmetic.errors.values import CORRUPTIONS
 from pairgen.arithmetic.exact.evaluate import states
-from pairgen.arithmetic.exact.numbers import parse
+from pairgen.arithmetic.exact.literals import parse_literal
 from pairgen.arithmetic.reasons import REASONS
 from pairgen.arithmetic.solution import Solution
 
@@ -31,7 +31,7 @@ def corruptions_of(
     method: str = "near",
     count: int = 1,
 ) -> list[Corruption]:
-    value = parse(answer).value if answer else None  # type: ignore[union-attr]
+    value = parse_literal(answer).value if answer else None  # type: ignore[union-attr]
     solution = Solution(text, len(text) if stop is None else stop, value)
     return corrupt(solution, question, RowRng("row", seed), method, count)
 
@@ -66,7 +66,7 @@ def test_a_stranger_can_check_the_proof() -> None:
         value = sympy.Rational(str(sympy.nsimplify(sympy.sympify(one.expression), rational=True)))
         assert value == sympy.Rational(one.original_value)
         assert value != sympy.Rational(one.corrupted_value)
-        literal = parse(one.original)
+        literal = parse_literal(one.original)
         assert literal is not None
         assert Fraction(*literal.value) == Fraction(one.original_value or "")
 
@@ -194,7 +194,7 @@ def test_latex_stays_latex(seed: int) -> None:
     text = r"Since $\frac12 + \frac14 = \frac{3}{4}$ and $10^3\cdot 15 = 15{,}000$, we get \boxed{9}."
     one = corruption_of(text, seed)
     assert one.verified
-    right, wrong = parse(one.original), parse(one.corrupted)
+    right, wrong = parse_literal(one.original), parse_literal(one.corrupted)
     assert right is not None
     assert wrong is not None
     assert (wrong.fraction, wrong.separator, wrong.over) == (right.fraction, right.separator, right.over)
@@ -226,7 +226,7 @@ def test_a_verified_corruption_is_wrong(left: int, right: int, operator: str, se
     stated = f"{float(value):.2f}"
     one = corruption_of(f"{left} {operator} {right} = {stated}", seed)
     if one.verified:
-        wrong = parse(one.corrupted)
+        wrong = parse_literal(one.corrupted)
         assert wrong is not None
         assert not states(wrong, (value.numerator, value.denominator))
     else:

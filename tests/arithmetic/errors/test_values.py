@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 
 from pairgen.arithmetic.errors.rng import RowRng
 from pairgen.arithmetic.errors.values import CORRUPTIONS, Draw, digit, mixed, near, operation
-from pairgen.arithmetic.exact.numbers import Literal, parse
+from pairgen.arithmetic.exact.literals import Literal, parse_literal
 
 SEEDS = range(200)
 
 
 def read(text: str) -> Literal:
-    literal = parse(text)
+    literal = parse_literal(text)
     assert literal is not None, text
     return literal
 
@@ -305,8 +305,8 @@ def test_format_is_kept(name: str) -> None:
             assert wrong.units % wrong.over or right.units % right.over == 0, "a fraction became an integer"
             if name in ("near", "digit"):
                 assert wrong.over == right.over
-        if parse(str(right)) == right:
-            again = parse(str(wrong))
+        if parse_literal(str(right)) == right:
+            again = parse_literal(str(wrong))
             assert again is not None
             if wrong.units < 1000 * 10**wrong.decimals:  # no separator to see
                 assert again == wrong._replace(separator="")
