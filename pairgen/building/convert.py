@@ -18,7 +18,7 @@ from pairgen.builders.interface import Example, Wanted
 from pairgen.builders.prompts import Renders, Shot, with_shots
 from pairgen.building.selection import Keys, text_key
 from pairgen.pairs.dataset import PartWriter, part_path, read_part
-from pairgen.pairs.record import Drop, Pair, to_batch
+from pairgen.pairs.record import Drop, Pair, Provenance, to_batch
 from pairgen.sources import locate as sources
 
 BATCH_PAIRS = 2048
@@ -198,7 +198,7 @@ def pairs_of(example: Example, topic: int, builder: Builder, job: Job) -> list[P
                 edit.start + shift,
                 edit.chosen_stop + shift,
                 edit.rejected_stop + shift,
-                *rejection[2:],
+                provenance=Provenance(*rejection[2:]),
             )
         )
     return pairs

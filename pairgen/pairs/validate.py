@@ -11,9 +11,9 @@ import xxhash
 from numpy.typing import NDArray
 
 from pairgen.errors import NotPairs
-from pairgen.pairs.dataset import PairDataset, Split, file_hash
+from pairgen.pairs.dataset import PairDataset, Split, file_hash, read_shard
 from pairgen.pairs.invariants import PROMISES, Mask, Rows
-from pairgen.pairs.record import COLUMNS, SCHEMA
+from pairgen.pairs.record import COLUMNS, conform
 
 Keys = NDArray[np.uint64]
 """64-bit hashes, one per row: texts would not fit into memory; one false clash in two million datasets of 4,000,000."""
@@ -122,12 +122,13 @@ def _batches(split: Split, found: _Found) -> Iterator[pa.RecordBatch]:
     """The batches that can be read and have the right columns; what is wrong with the others goes into ``found``."""
     for shard in split.shards:
         try:
-            for batch in Split(split.name, (shard,), 0).batches():
+            for batch in read_shard(shard):
                 batch.validate(full=True)
-                if batch.schema.equals(SCHEMA):
-                    yield batch
+                problem = _columns(batch.schema)
+                if not problem:
+                    yield conform(batch)
                 else:
-                    found.add("schema", split.name, f"{shard.name} has {_columns(batch.schema)}")
+                    found.add("schema", split.name, f"{shard.name} has {problem}")
                     found.unread.add(split.name)
                     break
         except (NotPairs, pa.ArrowException, UnicodeDecodeError) as error:  # the last for names of columns
@@ -136,15 +137,15 @@ def _batches(split: Split, found: _Found) -> Iterator[pa.RecordBatch]:
 
 
 def _columns(schema: pa.Schema) -> str:
-    """Where a schema leaves the contract."""
-    fields = [f"{field.name}: {field.type}" for field in schema]
-    wanted = [f"{field.name}: {field.type}" for field in SCHEMA]
-    extra, missing = [name for name in fields if name not in wanted], [name for name in wanted if name not in fields]
-    if not extra and not missing:
-        return f"the columns in the order {', '.join(schema.names)}"
-    return " and ".join(
-        f"{', '.join(names)} {what}" for names, what in ((extra, "too many"), (missing, "missing")) if names
-    )
+    """Where a schema leaves the contract: columns that are missing, or of another type."""
+    types = dict(zip(schema.names, schema.types, strict=True))
+    problems = [
+        f"{name}: {types[name]} instead of {column.type}" if name in types else f"no {name}"
+        for name, column in COLUMNS.items()
+        if types.get(name, column.type if column.nullable else None) != column.type
+    ]
+    repeated = sorted({name for name in types if schema.names.count(name) > 1})
+    return ", ".join([*problems, *(f"two columns {name}" for name in repeated)])
 
 
 def _check_counts(dataset: PairDataset, split: Split, rows: int, found: _Found) -> None:

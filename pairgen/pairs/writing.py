@@ -16,12 +16,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import xxhash
 
 from pairgen.errors import OutputError, OutputExists
 from pairgen.pairs.dataset import FORMAT, MANIFEST, part_path
-from pairgen.pairs.record import SCHEMA
+from pairgen.pairs.record import features
 
 _NOT_YET = "---\nconfigs:\n- config_name: default\n  data_files: still-being-written/*.arrow\n---\n"
 
@@ -202,11 +201,10 @@ def _write_json(path: Path, value: Any) -> None:
     path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", "utf-8")
 
 
-_DTYPES = {pa.string(): "string", pa.int32(): "int32", pa.float32(): "float32"}
 _INFO = {
     "citation": "",
     "description": "",
-    "features": {field.name: {"dtype": _DTYPES[field.type], "_type": "Value"} for field in SCHEMA},
+    "features": features(),
     "homepage": "",
     "license": "",
 }

@@ -554,7 +554,7 @@ def manifest_is_a_folder(out: Path) -> None:
         (edit_manifest(splits=None), "not a pairgen manifest"),
         (edit_manifest(splits={"train": {"pairs": 1}}), "not a pairgen manifest"),
         (edit_manifest(splits={"train": {"pairs": "many", "shards": []}}), "not a pairgen manifest"),
-        (edit_manifest(format=2), r"written in format 2, this release reads 1; build it again"),
+        (edit_manifest(format=1), r"written in format 1, this release reads 2; build it again"),
         (lambda out: shard_of(out).unlink(), "named in the manifest but not there; build the dataset again"),
         (lambda out: shutil.rmtree(out / "train"), "named in the manifest but not there"),
         (lambda out: shard_of(out).write_bytes(b""), "cannot be read as pairs"),

@@ -90,10 +90,10 @@ BREAKS: dict[str, list[tuple[Break, str, int | None]]] = {
         (shard(without_utf8), "train", None),
     ],
     "schema": [
-        (shard(rewrite(lambda table: table.select(["chosen", "prompt", *SCHEMA.names[2:]]))), "train", None),
-        (shard(rewrite(lambda table: table.drop_columns("steps"))), "train", None),
-        (shard(rewrite(lambda table: table.append_column("more", table["step"]))), "train", None),
-        (shard(rewrite(lambda table: table.set_column(17, "step", table["step"].cast(pa.int64())))), "train", None),
+        (shard(rewrite(lambda table: table.drop_columns("prompt"))), "train", None),
+        (shard(rewrite(lambda table: table.set_column(17, "strategy", table["step"]))), "train", None),
+        (shard(rewrite(lambda table: table.append_column("prompt", table["prompt"]))), "train", None),
+        (shard(rewrite(lambda table: table.set_column(18, "step", table["step"].cast(pa.int64())))), "train", None),
     ],
     "manifest_pairs": [
         (manifest(lambda splits: splits["train"].update(pairs=5)), "train", None),
@@ -298,6 +298,7 @@ wild = {
     pa.string(): st.none() | texts | st.sampled_from(["verified", "unchecked", "1/0", "2", "1+1"]),
     pa.int32(): st.none() | st.integers(-(2**31), 2**31 - 1),
     pa.float32(): st.none() | st.floats(width=32),
+    SCHEMA.field("edits").type: st.none() | st.just([]),
 }
 
 
