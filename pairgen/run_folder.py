@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from pairgen.errors import RunMismatch
+from pairgen.errors import RunFolderError
 
 CONFIG, METRICS = "config.toml", "metrics.jsonl"
 
@@ -74,16 +74,16 @@ def open_run(path: Path) -> Run:
     Steps that were logged again, when a run went on from an earlier checkpoint, count as they were logged last.
 
     Raises:
-        RunMismatch: no such folder, none of a run, nothing logged yet, or a line that is damaged.
+        RunFolderError: no such folder, none of a run, nothing logged yet, or a line that is damaged.
     """
     if not path.is_dir():
-        raise RunMismatch(f"{path}: no such folder")
+        raise RunFolderError(f"{path}: no such folder")
     for name in (CONFIG, METRICS):
         if not (path / name).is_file():
-            raise RunMismatch(f"{path}: is no run: it has no {name}; give a folder that `pairgen train --out` wrote")
+            raise RunFolderError(f"{path}: is no run: it has no {name}; give a folder that `pairgen train --out` wrote")
     lines = _lines(path / METRICS)
     if not lines:
-        raise RunMismatch(f"{path}: has logged no step yet")
+        raise RunFolderError(f"{path}: has logged no step yet")
     return Run(path, _config(path / CONFIG), lines)
 
 
@@ -91,16 +91,16 @@ def _read(file: Path) -> str:
     try:
         return file.read_text("utf-8")
     except OSError as error:
-        raise RunMismatch(f"{file}: cannot be read ({error.strerror or error})") from error
+        raise RunFolderError(f"{file}: cannot be read ({error.strerror or error})") from error
     except UnicodeDecodeError as error:
-        raise RunMismatch(f"{file}: is no UTF-8 text ({error})") from error
+        raise RunFolderError(f"{file}: is no UTF-8 text ({error})") from error
 
 
 def _config(file: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(_read(file))
     except tomllib.TOMLDecodeError as error:
-        raise RunMismatch(f"{file}: is no TOML ({error})") from error
+        raise RunFolderError(f"{file}: is no TOML ({error})") from error
 
 
 def _lines(file: Path) -> list[dict[str, Any]]:
@@ -126,17 +126,17 @@ def _line(row: str, where: str) -> dict[str, Any]:
     """One logged step: an object of finite numbers with its step."""
 
     def refused(name: str) -> NoReturn:
-        raise RunMismatch(f"{where}: a value is {name}; the run stopped making sense there, train it again")
+        raise RunFolderError(f"{where}: a value is {name}; the run stopped making sense there, train it again")
 
     try:
         line = json.loads(row, parse_constant=refused)
     except ValueError as error:
-        raise RunMismatch(f"{where}: is no JSON ({error}); remove the line to read the others") from error
+        raise RunFolderError(f"{where}: is no JSON ({error}); remove the line to read the others") from error
     if not isinstance(line, dict) or type(line.get("step")) is not int:
-        raise RunMismatch(f"{where}: has to be an object with a whole number `step`")
+        raise RunFolderError(f"{where}: has to be an object with a whole number `step`")
     for key, value in line.items():
         if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise RunMismatch(f"{where}: {key} is {value!r}, and has to be a number")
+            raise RunFolderError(f"{where}: {key} is {value!r}, and has to be a number")
         if abs(value) == float("inf"):  # 1e999
             refused("Infinity")
     return line

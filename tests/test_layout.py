@@ -21,7 +21,7 @@ MAY_IMPORT = {
     "run_folder": {"errors"},
     "pairs": {"atomic", "errors"},
     "sources": {"errors"},
-    "arithmetic": {"pairs"},
+    "arithmetic": set(),
     "builders": {"arithmetic", "errors", "pairs", "sources"},
     "stats": {"errors", "pairs"},
     "report": {"errors", "pairs", "run_folder"},

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from helpers.logged_runs import as_run, make_run
 
-from pairgen.errors import RunMismatch
+from pairgen.errors import RunFolderError
 from pairgen.run_folder import EVAL, open_run
 
 
@@ -79,7 +79,7 @@ def test_steps_that_were_done_again_count_as_they_were_done_last(tmp_path: Path)
 def test_a_damaged_line_is_named(tmp_path: Path, line: str, said: str) -> None:
     with (make_run(tmp_path / "run", steps=1, every=1) / "metrics.jsonl").open("a") as file:
         file.write(line + "\n")
-    with pytest.raises(RunMismatch) as told:
+    with pytest.raises(RunFolderError) as told:
         open_run(tmp_path / "run")
     assert "line 3: " in str(told.value)
     assert said in str(told.value)
@@ -87,26 +87,26 @@ def test_a_damaged_line_is_named(tmp_path: Path, line: str, said: str) -> None:
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(RunMismatch, match="no such folder"):
+    with pytest.raises(RunFolderError, match="no such folder"):
         open_run(tmp_path / "missing")
-    with pytest.raises(RunMismatch, match=r"is no run: it has no config\.toml"):
+    with pytest.raises(RunFolderError, match=r"is no run: it has no config\.toml"):
         open_run(tmp_path)
     folder = make_run(tmp_path / "run")
     (folder / "metrics.jsonl").write_text("")
-    with pytest.raises(RunMismatch, match="has logged no step yet"):
+    with pytest.raises(RunFolderError, match="has logged no step yet"):
         open_run(folder)
     (folder / "metrics.jsonl").write_bytes(b"\xff\xff\n")
-    with pytest.raises(RunMismatch, match="is no UTF-8 text"):
+    with pytest.raises(RunFolderError, match="is no UTF-8 text"):
         open_run(folder)
     (folder / "metrics.jsonl").unlink()
-    with pytest.raises(RunMismatch, match=r"it has no metrics\.jsonl"):
+    with pytest.raises(RunFolderError, match=r"it has no metrics\.jsonl"):
         open_run(folder)
 
 
 def test_a_broken_config_is_named(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "run")
     (folder / "config.toml").write_text("loss = ")
-    with pytest.raises(RunMismatch, match=r"config\.toml: is no TOML"):
+    with pytest.raises(RunFolderError, match=r"config\.toml: is no TOML"):
         open_run(folder)
 
 

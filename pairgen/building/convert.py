@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import xxhash
 
-from pairgen.arithmetic.errors.rng import Draws
+from pairgen.arithmetic.errors.rng import RowRng
 from pairgen.builders import BUILDERS, Builder
 from pairgen.builders.interface import Example, Wanted
 from pairgen.builders.prompts import Renders, Shot, with_shots
@@ -170,7 +170,7 @@ def pairs_of(example: Example, topic: int, builder: Builder, job: Job) -> list[P
         row_id = xxhash.xxh3_128_hexdigest(example.key.encode())[:ID_DIGITS]
     except UnicodeEncodeError:
         return Drop("text is no valid Unicode")
-    rejections = builder.reject(example, Draws(row_id, job.seed), job.wanted)
+    rejections = builder.reject(example, RowRng(row_id, job.seed), job.wanted)
     if isinstance(rejections, Drop):
         return rejections
     prompt, lead = job.style.render(example.question, example.row)
@@ -179,7 +179,7 @@ def pairs_of(example: Example, topic: int, builder: Builder, job: Job) -> list[P
     if job.shot_count:
         shots: Sequence[Shot] = job.shots
         if job.shots_per_row:
-            shots = _own_shots(job.shots, topic, job.shot_count, Draws(row_id, job.seed + 1))
+            shots = _own_shots(job.shots, topic, job.shot_count, RowRng(row_id, job.seed + 1))
         prompt = with_shots(prompt, topic, shots, job.shot_count)
     chosen = lead + example.answer
     group_id = xxhash.xxh3_128_hexdigest(f"{prompt}\0{chosen}".encode())[:ID_DIGITS]
@@ -204,7 +204,7 @@ def pairs_of(example: Example, topic: int, builder: Builder, job: Job) -> list[P
     return pairs
 
 
-def _own_shots(pool: tuple[Shot, ...], topic: int, count: int, draws: Draws) -> list[Shot]:
+def _own_shots(pool: tuple[Shot, ...], topic: int, count: int, draws: RowRng) -> list[Shot]:
     """``count`` different shots for one row, drawn from the pool, none of them asking the row's own question."""
     left = [shot for shot in pool if shot.question != topic]
     return [left.pop(draws.below(len(left))) for _ in range(min(count, len(left)))]

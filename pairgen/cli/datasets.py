@@ -12,7 +12,7 @@ from rich.console import Console
 from pairgen.builders import BUILDERS, CORRUPTIONS
 from pairgen.cli.app import Json, app, print_json, say
 from pairgen.cli.bars import bar
-from pairgen.errors import ContractBroken
+from pairgen.errors import ValidationFailed
 from pairgen.pairs.edits import METRICS
 
 Seed = Annotated[int, typer.Option(help="Every random choice follows from it and from the row.")]
@@ -256,6 +256,6 @@ def validate(path: Dataset, as_json: Json = False) -> None:
         for violation in found:
             typer.echo(str(violation))
     if found:
-        raise ContractBroken(f"{path}: {len(found)} kinds of violation in {pairs:,} pairs; build the dataset again")
+        raise ValidationFailed(f"{path}: {len(found)} kinds of violation in {pairs:,} pairs; build the dataset again")
     if not as_json:
         typer.echo(f"{path}: {pairs:,} pairs keep all {len(PROMISES)} promises")

@@ -22,7 +22,7 @@ from typing import Any
 import pyarrow as pa
 import xxhash
 
-from pairgen.errors import NotPairs
+from pairgen.errors import InvalidDataset
 from pairgen.pairs.record import SCHEMA, conform
 
 MANIFEST = "pairgen.json"
@@ -33,12 +33,12 @@ FORMAT = 2
 
 
 def read_shard(shard: Path) -> Iterator[pa.RecordBatch]:
-    """The batches of one file as they are, memory-mapped. Raises NotPairs for a damaged file."""
+    """The batches of one file as they are, memory-mapped. Raises InvalidDataset for a damaged file."""
     try:
         with pa.memory_map(str(shard)) as source, pa.ipc.open_stream(source) as reader:
             yield from reader
     except (pa.ArrowInvalid, OSError) as error:
-        raise NotPairs(f"{shard}: cannot be read as pairs ({error}); build the dataset again") from error
+        raise InvalidDataset(f"{shard}: cannot be read as pairs ({error}); build the dataset again") from error
 
 
 @dataclass(frozen=True)
@@ -50,13 +50,13 @@ class Split:
     pairs: int
 
     def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
-        """Yield the rows in order, memory-mapped; columns as in ``conform``. Raises NotPairs for a damaged shard."""
+        """Yield the rows in order, memory-mapped; columns as in ``conform``. Raises InvalidDataset for a damaged shard."""
         for shard in self.shards:
             for batch in read_shard(shard):
                 try:
                     found = conform(batch) if columns is None else conform(batch, columns)
                 except KeyError as error:
-                    raise NotPairs(f"{shard}: cannot be read as pairs (no column {error}); build the dataset again") from None
+                    raise InvalidDataset(f"{shard}: cannot be read as pairs (no column {error}); build it again") from None
                 yield found
 
     def table(self, columns: Sequence[str] | None = None) -> pa.Table:
@@ -66,7 +66,7 @@ class Split:
             return pa.Table.from_batches(self.batches(columns), schema=schema)
         except pa.ArrowInvalid as error:
             folder = self.shards[0].parent
-            raise NotPairs(f"{folder}: cannot be read as pairs (other columns); build the dataset again") from error
+            raise InvalidDataset(f"{folder}: cannot be read as pairs (other columns); build the dataset again") from error
 
 
 @dataclass(frozen=True)
@@ -82,25 +82,25 @@ def open_pairs(path: str | os.PathLike[str]) -> PairDataset:
     """Open a folder that pairgen wrote.
 
     Raises:
-        NotPairs: no such folder, no manifest, a manifest of a newer format, or a shard it names is missing.
+        InvalidDataset: no such folder, no manifest, a manifest of a newer format, or a shard it names is missing.
     """
     folder = Path(path)
     if not folder.is_dir():
-        raise NotPairs(f"{folder}: no such folder; make one with `pairgen build NAME --out {folder}`")
+        raise InvalidDataset(f"{folder}: no such folder; make one with `pairgen build NAME --out {folder}`")
     try:
         manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
         splits = as_splits(folder, manifest["splits"])
     except FileNotFoundError:
-        raise NotPairs(f"{folder}: no {MANIFEST} in it, so it is not a whole pairgen dataset; build it again") from None
+        raise InvalidDataset(f"{folder}: no {MANIFEST} in it, so it is not a whole pairgen dataset; build it again") from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise NotPairs(f"{folder / MANIFEST}: not a pairgen manifest ({error!r}); build it again") from None
+        raise InvalidDataset(f"{folder / MANIFEST}: not a pairgen manifest ({error!r}); build it again") from None
     if manifest.get("format") != FORMAT:
-        raise NotPairs(
+        raise InvalidDataset(
             f"{folder}: written in format {manifest.get('format')!r}, this release reads {FORMAT}; build it again"
         )
     for shard in (shard for split in splits.values() for shard in split.shards):
         if not shard.is_file():
-            raise NotPairs(f"{shard}: named in the manifest but not there; build the dataset again")
+            raise InvalidDataset(f"{shard}: named in the manifest but not there; build the dataset again")
     return PairDataset(folder, manifest, splits)
 
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import xxhash
 from numpy.typing import NDArray
 
-from pairgen.errors import NotPairs
+from pairgen.errors import InvalidDataset
 from pairgen.pairs.dataset import PairDataset, Split, file_hash, read_shard
 from pairgen.pairs.invariants import PROMISES, Mask, Rows
 from pairgen.pairs.record import COLUMNS, conform
@@ -131,7 +131,7 @@ def _batches(split: Split, found: _Found) -> Iterator[pa.RecordBatch]:
                     found.add("schema", split.name, f"{shard.name} has {problem}")
                     found.unread.add(split.name)
                     break
-        except (NotPairs, pa.ArrowException, UnicodeDecodeError) as error:  # the last for names of columns
+        except (InvalidDataset, pa.ArrowException, UnicodeDecodeError) as error:  # the last for names of columns
             found.add("readable", split.name, f"{shard.name}: {' '.join(str(error).split())[:200]}")
             found.unread.add(split.name)
 

@@ -15,11 +15,11 @@ import torch
 from torch import Tensor
 
 from pairgen.atomic import new_folder, os_errors, write_text
-from pairgen.errors import NotFinite, UsageError
+from pairgen.errors import NonFiniteLoss, UsageError
 from pairgen.train import distributed
 from pairgen.train.config import Config
-from pairgen.train.data.groups import Groups
-from pairgen.train.data.order import Order, chunks, share
+from pairgen.train.data.groups import GroupTable
+from pairgen.train.data.order import BatchSampler, chunks, split_batch
 from pairgen.train.distributed import World
 from pairgen.train.interrupts import Interrupted, stopping
 from pairgen.train.layout.batch import Batch
@@ -48,11 +48,11 @@ class Loop:
     scoring: Scoring
     tokenizer: Any
     optimizer: torch.optim.Optimizer
-    train: Groups
-    order: Order
+    train: GroupTable
+    order: BatchSampler
     steps: int
     """Steps in all."""
-    evaluation: Groups | None
+    evaluation: GroupTable | None
     world: World
     state: State
     tell: Tell
@@ -66,7 +66,7 @@ class Loop:
         """Train until the last step is done.
 
         Raises:
-            NotFinite: the loss is NaN or infinite; the pairs of the batch are in ``not-finite-RANK.json``.
+            NonFiniteLoss: the loss is NaN or infinite; the pairs of the batch are in ``not-finite-RANK.json``.
             OutOfMemory: the device's memory is full.
             Interrupted: Ctrl-C or SIGTERM came; the run is saved.
         """
@@ -94,7 +94,7 @@ class Loop:
         if step >= self.steps:
             return []
         groups = self.order.batch(step)
-        parts = share(groups, self.train.pairs, self.config.micro_batch_size, self.world.rank, self.world.size)
+        parts = split_batch(groups, self.train.pairs, self.config.micro_batch_size, self.world.rank, self.world.size)
         return [self.scoring.laid_out([self.train[index] for index in part], counts) for part, counts in parts]
 
     def _step(self, batches: list[Batch]) -> float:
@@ -119,13 +119,13 @@ class Loop:
         if self.config.loss == "kto":
             self.state.baseline = self._baseline(sums)
         self._since = add(self._since, sums)
-        work = {name: sum(getattr(batch, name) for batch in batches) for name in ("plain_tokens", "run_tokens")}
+        work = {name: sum(getattr(batch, name) for batch in batches) for name in ("padded_tokens", "processed_tokens")}
         self._work.update(pairs=pairs, **work, **(clock.stop() if measures else {}))
         self.state.step += 1
         return norm
 
     def _checked_norm(self, loss: Tensor, batches: list[Batch]) -> float:
-        """Clip the gradients; returns their norm before. Raises NotFinite if it or the loss is no number."""
+        """Clip the gradients; returns their norm before. Raises NonFiniteLoss if it or the loss is no number."""
         weights = [weight for weight in self.scoring.module.parameters() if weight.requires_grad]
         limit = self.config.max_grad_norm or math.inf
         norm = distributed.whole(torch.nn.utils.clip_grad_norm_(weights, limit))
@@ -141,9 +141,9 @@ class Loop:
         if self.state.step:
             self._save()
         file = self.run / f"not-finite-{self.world.rank}.json"
-        keys = [key for batch in batches for key in batch.keys]
+        keys = [key for batch in batches for key in batch.pair_ids]
         write_text(file, json.dumps({"step": self.state.step + 1, "loss": str(loss), "pairs": keys}, indent=1))
-        raise NotFinite(
+        raise NonFiniteLoss(
             f"step {self.state.step + 1}: the loss is {loss}, the gradient's norm {norm}; its pairs are in {file}, and "
             "the step before is saved: --resume with a lower --learning-rate, or start anew with --precision float32"
         )
@@ -198,7 +198,7 @@ class Loop:
     def _line(self, norm: float) -> dict[str, float]:
         """Metrics since the last line."""
         seconds = max(time.monotonic() - self._started, 1e-9)
-        tokens = torch.tensor([self._work["plain_tokens"], self._work["run_tokens"]], device=self.scoring.device)
+        tokens = torch.tensor([self._work["padded_tokens"], self._work["processed_tokens"]], device=self.scoring.device)
         plain, run = self.world.sum(tokens).tolist()
         line = {
             "step": self.state.step,
@@ -238,7 +238,7 @@ class Loop:
         found = {f"eval/{name}": value for name, value in self._means(sums).items()}
         for name, value in found.items():
             if not math.isfinite(value):
-                raise NotFinite(f"step {self.state.step}: {name} is {value}; the last checkpoint is whole")
+                raise NonFiniteLoss(f"step {self.state.step}: {name} is {value}; the last checkpoint is whole")
         return found
 
     def _keep_best(self, line: Mapping[str, float]) -> None:

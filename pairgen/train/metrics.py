@@ -82,7 +82,7 @@ def _choice(batch: Batch, tokens: Tensor, weight: Tensor) -> Sums:
     say something here.
     """
     sums = tokens.sum(1) - tokens.gather(1, batch.lengths[:, None] - 1)[:, 0]
-    by_char = sums / batch.chars.clamp(min=1)
+    by_char = sums / batch.num_chars.clamp(min=1)
     wins = {name: of[: batch.pairs] > of[batch.pairs :] for name, of in (("acc", sums), ("acc_norm", by_char))}
     size = torch.zeros_like(weight).index_add_(0, batch.group, torch.ones_like(weight))
     held = torch.zeros_like(weight).index_add_(0, batch.group, weight)

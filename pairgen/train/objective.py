@@ -9,14 +9,14 @@ import torch
 from torch import Tensor, nn
 
 from pairgen.train.config import Config
-from pairgen.train.data.groups import Group
+from pairgen.train.data.groups import TokenGroup
 from pairgen.train.layout.batch import Batch
 from pairgen.train.losses import LOSSES, LossOptions, Scores
 from pairgen.train.metrics import Sums, measure
 from pairgen.train.reference.cache import Reference
 
 ROUNDING = 2e-6
-Layout = Callable[[Sequence[Group]], Batch]
+Layout = Callable[[Sequence[TokenGroup]], Batch]
 """How groups become rows of tokens."""
 
 
@@ -47,7 +47,7 @@ class Scoring:
         """Whether the loss looks at rejected."""
         return self.loss != "sft"
 
-    def laid_out(self, groups: Sequence[Group], counts: bool = True) -> Batch:
+    def laid_out(self, groups: Sequence[TokenGroup], counts: bool = True) -> Batch:
         """A batch on the device, on its way there at least; ``counts=False`` makes its pairs weigh nothing."""
         if not self.compares:
             groups = [group.chosen_only() for group in groups]
@@ -55,7 +55,7 @@ class Scoring:
         if not counts:
             batch.weight.zero_()
         if isinstance(self.reference, Reference):
-            chosen, rejected, tokens = self.reference.values(batch.keys, batch.owner.shape[1])
+            chosen, rejected, tokens = self.reference.values(batch.pair_ids, batch.completion_index.shape[1])
             batch = replace(batch, reference_chosen=chosen, reference_rejected=rejected, reference_tokens=tokens)
         if self.device.type == "cuda":
             batch = batch.pinned()

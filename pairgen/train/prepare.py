@@ -11,12 +11,12 @@ import numpy as np
 import torch
 
 from pairgen.atomic import new_folder, write_text
-from pairgen.errors import BadModel
+from pairgen.errors import UnsupportedModel
 from pairgen.pairs.dataset import PairDataset
 from pairgen.train import distributed
 from pairgen.train.config import Config
 from pairgen.train.data import load as data
-from pairgen.train.data.order import Order
+from pairgen.train.data.order import BatchSampler
 from pairgen.train.distributed import World
 from pairgen.train.layout.tree import trees
 from pairgen.train.loop import Loop, Tell
@@ -69,7 +69,7 @@ def prepare(config: Config, place: Place) -> tuple[Loop, data.Data]:
         reference=None,
         chooses=bool(np.mean(pairs.groups.pairs > 1) > 0.5),
     )
-    order = Order(pairs.groups.pairs, config.batch_size, config.seed)
+    order = BatchSampler(pairs.groups.pairs, config.batch_size, config.seed)
     steps = config.steps or order.steps(config.epochs)
     if LOSSES[config.loss].needs_reference:
         # the model before its first step: this one, or, where it has moved on or will, one more
@@ -160,14 +160,14 @@ def _layout(config: Config, scorer: Scorer, tokenizer: Any, warn: Callable[[str]
     """How groups are laid out: by ``share``, or for ``auto`` as trees if the model reads them as it reads rows.
 
     Raises:
-        BadModel: a level of sharing was asked for that the model does not bear.
+        UnsupportedModel: a level of sharing was asked for that the model does not bear.
     """
     share = config.share
     if share == "auto":
         try:
             check_trees(scorer, len(tokenizer))
             share = "shots"
-        except BadModel as error:
+        except UnsupportedModel as error:
             warn(f"nothing is shared: {error}")
             share = "none"
     elif share != "none":

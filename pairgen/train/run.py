@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from pairgen.atomic import os_errors
-from pairgen.errors import OutputExists, PairgenError, RunMismatch, UsageError
+from pairgen.errors import OutputExists, PairgenError, RunFolderError, UsageError
 from pairgen.train import config as configs
 from pairgen.train import distributed
 from pairgen.train.config import Config, flag
@@ -68,7 +68,7 @@ def train(
 
     Raises:
         UsageError: options that cannot go together.
-        NotPairs: a dataset that is not whole.
+        InvalidDataset: a dataset that is not whole.
         OutputExists: the folder holds something already.
         TrainingError: the model cannot be trained, memory is full, or the loss is NaN.
     """
@@ -103,7 +103,7 @@ def resume(
         changes: options that were given anew; only those that leave the steps before as they were may differ.
 
     Raises:
-        RunMismatch: there is no run, or it has another config.
+        RunFolderError: there is no run, or it has another config.
     """
     run = Path(out).absolute()
     config = _continued(run, changes or {})
@@ -155,19 +155,19 @@ def _gone_if_nothing_began(run: Path, world: World) -> Iterator[None]:
 def _continued(run: Path, changes: Mapping[str, Any]) -> Config:
     file = run / "config.toml"
     if not file.is_file():
-        raise RunMismatch(f"{run}: holds no run to go on with; start one without --resume")
+        raise RunFolderError(f"{run}: holds no run to go on with; start one without --resume")
     before = configs.from_mapping({**configs.load(file), "out": str(run)}, str(file)).resolved()
     given = {name: value for name, value in changes.items() if value is not None and name != "out"}
     after = _absolute(before.replaced(**given))
     for name, value in after.fixed().items():
         was = before.fixed()[name]
         if value != was:
-            raise RunMismatch(f"{run}: was started with {flag(name)} {was}, not {value}; leave it so, or start anew")
+            raise RunFolderError(f"{run}: was started with {flag(name)} {was}, not {value}; leave it so, or start anew")
     if before.trust_remote_code and not changes.get("trust_remote_code"):
         raise UsageError(f"{run}: runs code that comes with the model; allow it again with --trust-remote-code")
     at = checkpoint.newest(run)
     if at and after.steps and checkpoint.read_state(at).step > after.steps:
-        raise RunMismatch(f"{run}: has done {checkpoint.read_state(at).step} steps, more than --steps {after.steps}")
+        raise RunFolderError(f"{run}: has done {checkpoint.read_state(at).step} steps, more than --steps {after.steps}")
     return after
 
 

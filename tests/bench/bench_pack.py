@@ -12,13 +12,13 @@ import time
 import numpy as np
 import torch
 
-from pairgen.train.data.groups import Group
+from pairgen.train.data.groups import TokenGroup
 from pairgen.train.layout.packing import pack
 from pairgen.train.layout.tree import trees
 from pairgen.train.layout.trie import before, tries
 
 
-def metamath_sized(count: int, pairs: int, seed: int = 0) -> list[Group]:
+def metamath_sized(count: int, pairs: int, seed: int = 0) -> list[TokenGroup]:
     draw = np.random.default_rng(seed)
     made = []
     for at in range(count):
@@ -32,7 +32,7 @@ def metamath_sized(count: int, pairs: int, seed: int = 0) -> list[Group]:
         completions = (chosen, *rejected)
         chars = np.array([4 * len(ids) for ids in completions], np.int32)
         keys = tuple(f"{at}-{one}" for one in range(pairs))
-        made.append(Group(prompt, completions, keys, np.zeros((pairs, 2), np.int32), chars))
+        made.append(TokenGroup(prompt, completions, keys, np.zeros((pairs, 2), np.int32), chars))
     return made
 
 
@@ -72,12 +72,12 @@ def main() -> None:
     laid_s = time.perf_counter() - clock
     cells = sum(batch.tokens.numel() for batch in batches)
 
-    plain = sum(group.plain_tokens for group in groups)
+    plain = sum(group.padded_tokens for group in groups)
     print(f"{len(groups):,} groups of {arguments.pairs} pairs, {plain:,} tokens plain, {lengths.sum():,} in trees")
     print(f"tries       {tried_s:6.2f} s")
     print(f"packing     {packed_s:6.2f} s   {count:,} rows of {arguments.row_tokens:,}, the fullest {fullest:,}")
     print(f"efficiency  {100 * lengths.sum() / (count * arguments.row_tokens):6.2f} %")
-    used = 100 * sum(batch.run_tokens for batch in batches) / cells
+    used = 100 * sum(batch.processed_tokens for batch in batches) / cells
     print(f"batches     {laid_s:6.2f} s   of {arguments.batch} groups, whole layout; {used:.2f} % of their cells used")
 
 

@@ -12,7 +12,7 @@ import torch
 from peers import Cost, First, Meter
 from workloads import Pairs
 
-from pairgen.train.data.groups import Group
+from pairgen.train.data.groups import TokenGroup
 from pairgen.train.layout.batch import Batch
 from pairgen.train.layout.tree import trees
 from pairgen.train.losses import LossOptions
@@ -49,7 +49,7 @@ class Ours:
     def know(self, pairs: Pairs, folder: Path) -> None:
         """Compute the reference log-probs of all pairs: those of the model as it is."""
 
-        def score(groups: Sequence[Group]) -> tuple[Batch, torch.Tensor]:
+        def score(groups: Sequence[TokenGroup]) -> tuple[Batch, torch.Tensor]:
             batch = self.scoring.laid_out(groups)
             with torch.no_grad():
                 return batch, self.scoring.tokens(batch)
@@ -57,7 +57,7 @@ class Ours:
         reference.compute(pairs.groups, pairs.used, score, folder, 32)
         self.scoring.reference = reference.Reference(reference.read(folder))
 
-    def step(self, groups: Sequence[Group]) -> First:
+    def step(self, groups: Sequence[TokenGroup]) -> First:
         """One optimizer step over groups."""
         size = self.micro or len(groups)
         pairs = sum(group.pairs for group in groups)
@@ -73,7 +73,7 @@ class Ours:
         told = [float(sums[name][0] / sums[name][1]) for name in ("loss", "logps/chosen", "logps/rejected")]
         return First(*told, norm)
 
-    def timed(self, groups: Sequence[Group]) -> Cost:
+    def timed(self, groups: Sequence[TokenGroup]) -> Cost:
         """What a step costs; where its time goes is added to ``spent``."""
         clock = self.scoring.module.clock
         self.meter.start()
@@ -82,7 +82,7 @@ class Ours:
         self.spent += clock.stop()
         return self.meter.stop()
 
-    def tune(self, groups: Sequence[Group], sizes: Sequence[int]) -> None:
+    def tune(self, groups: Sequence[TokenGroup], sizes: Sequence[int]) -> None:
         """Take the micro-batch that is fastest in the better of two steps."""
         seconds = {}
         for self.micro in sizes:
@@ -90,7 +90,7 @@ class Ours:
         self.micro = min(seconds, key=seconds.__getitem__)
         self.spent = Counter()
 
-    def flops(self, groups: Sequence[Group]) -> float:
+    def flops(self, groups: Sequence[TokenGroup]) -> float:
         """What the model has to compute for a step, forwards and backwards, without what is computed twice.
 
         A product of a token with a weight is 2 forwards and 4 backwards; a query that sees a key, as many for each
@@ -101,14 +101,16 @@ class Ours:
         config = self.model.config
         matrices = [weight.numel() for name, weight in self.model.named_parameters() if weight.ndim == 2]
         head = config.vocab_size * config.hidden_size  # tied to the embedding, which is no product
-        assert batch.ends is not None
+        assert batch.subtree_end is not None
         column = torch.arange(batch.tokens.shape[1])
-        seen = int((batch.ends - column + 1).sum()) - (batch.tokens.numel() - batch.run_tokens)
-        chosen, rejected = (part.ravel().bincount(minlength=len(batch.score) + 1) for part in batch.owner.chunk(2))
+        seen = int((batch.subtree_end - column + 1).sum()) - (batch.tokens.numel() - batch.processed_tokens)
+        chosen, rejected = (
+            part.ravel().bincount(minlength=len(batch.label_positions) + 1) for part in batch.completion_index.chunk(2)
+        )
         back = int((chosen != rejected)[:-1].sum())
         width = config.num_attention_heads * config.head_dim
-        body = 6.0 * (sum(matrices) - head) * batch.run_tokens + 12.0 * seen * width * config.num_hidden_layers
-        return body + head * (2.0 * len(batch.score) + 4.0 * back)
+        body = 6.0 * (sum(matrices) - head) * batch.processed_tokens + 12.0 * seen * width * config.num_hidden_layers
+        return body + head * (2.0 * len(batch.label_positions) + 4.0 * back)
 
 
 def product_rate(device: torch.device, precision: str) -> float:

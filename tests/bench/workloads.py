@@ -13,7 +13,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from pairgen.building.pipeline import Options, build
 from pairgen.pairs.dataset import PairDataset
 from pairgen.train.data import load as data
-from pairgen.train.data.groups import Group, Groups
+from pairgen.train.data.groups import GroupTable, TokenGroup
 from pairgen.train.model.tiny import train_tokenizer
 
 SAMPLE = "sample"
@@ -113,17 +113,17 @@ def tokenizer_of(given: str, folder: Path) -> Any:
 class Pairs(NamedTuple):
     """The pairs of a shape, step by step."""
 
-    groups: Groups
+    groups: GroupTable
     used: list[int]
     """Which groups are taken."""
-    steps: list[list[Group]]
+    steps: list[list[TokenGroup]]
     """Groups of each step."""
     rows: dict[str, Row]
     """Texts by pair."""
 
     def texts(self, few: int, steps: int) -> Any:
         """What TRL takes of the first groups of the first steps."""
-        keys = (key for groups in self.steps[:steps] for group in groups[:few] for key in group.keys)
+        keys = (key for groups in self.steps[:steps] for group in groups[:few] for key in group.pair_ids)
         return peers.dataset([self.rows[key] for key in keys])
 
 

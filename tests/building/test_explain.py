@@ -18,7 +18,7 @@ from pairgen.builders.interface import MAX_LENGTH
 from pairgen.building.explain import explain, solutions
 from pairgen.building.pipeline import Options, build
 from pairgen.cli import app
-from pairgen.errors import PairgenError, SourceError, SourceMissing, UsageError
+from pairgen.errors import PairgenError, SourceError, SourceNotFound, UsageError
 
 Run = Callable[..., Result]
 
@@ -210,7 +210,7 @@ def test_a_bad_row_is_named_by_file_and_line(line: str, said: str, tmp_path: Pat
 
 @pytest.mark.parametrize("name", ["missing.txt", "missing.jsonl", "rows/missing", "./missing", "Rows Of Mine.JSON"])
 def test_a_file_that_is_not_there(name: str) -> None:
-    with pytest.raises(SourceMissing, match="no such file"):
+    with pytest.raises(SourceNotFound, match="no such file"):
         list(solutions(name))
 
 

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pytest
 
 from pairgen.building.pipeline import build
-from pairgen.errors import NotPairs, OutputError, OutputExists
+from pairgen.errors import InvalidDataset, OutputError, OutputExists
 from pairgen.pairs import dataset as store
 from pairgen.pairs import writing as newfolder
 from pairgen.pairs.dataset import MANIFEST, PartWriter, open_pairs, write_part
@@ -451,7 +451,7 @@ def test_no_tool_opens_a_half_written_folder(tmp_path: Path) -> None:
         about = {0: writer.about(), 1: write_part(folder.path, "train", 1, [to_batch(pairs_of(5, "more"))])}
         splits = folder.name_parts({"train": {"rows": 10, "drops": {}, "parts": about}})
         assert not opens(folder.path, cache), "data has its names, but there is no manifest"
-        with pytest.raises(NotPairs):
+        with pytest.raises(InvalidDataset):
             open_pairs(folder.path)
         manifest = {"dataset": "metamath", "splits": splits}
         newfolder._write_json(folder.path / MANIFEST, {"format": store.FORMAT, **manifest})
@@ -566,7 +566,7 @@ def manifest_is_a_folder(out: Path) -> None:
 def test_a_damaged_folder_is_one_sentence(harm: Callable[[Path], object], words: str, tmp_path: Path) -> None:
     out = write(tmp_path / "out")
     harm(out)
-    with pytest.raises(NotPairs, match=words) as error:
+    with pytest.raises(InvalidDataset, match=words) as error:
         open_pairs(out).splits["train"].table()
     assert str(error.value).startswith(str(out))
     assert "\n" not in str(error.value)
@@ -575,7 +575,7 @@ def test_a_damaged_folder_is_one_sentence(harm: Callable[[Path], object], words:
 def test_a_column_that_is_not_there(tmp_path: Path) -> None:
     out = write(tmp_path / "out")
     other_columns(out)
-    with pytest.raises(NotPairs, match="cannot be read as pairs"):
+    with pytest.raises(InvalidDataset, match="cannot be read as pairs"):
         list(open_pairs(out).splits["train"].batches(["chosen"]))
 
 

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pairgen.train.data.groups import Group
+from pairgen.train.data.groups import TokenGroup
 from pairgen.train.layout.padded import padded
 from pairgen.train.losses import LossOptions, Scores
 from pairgen.train.metrics import Sums, add, means, measure, stacked
@@ -16,14 +16,16 @@ from pairgen.train.metrics import Sums, add, means, measure, stacked
 OPTIONS = LossOptions(beta=0.5)
 
 
-def group(edits: Sequence[tuple[int, int]], lengths: Sequence[int], chars: Sequence[int], name: str = "g") -> Group:
+def group(
+    edits: Sequence[tuple[int, int]], lengths: Sequence[int], chars: Sequence[int], name: str = "g"
+) -> TokenGroup:
     ids = [np.arange(length, dtype=np.int32) for length in lengths]
     keys = tuple(f"{name}{index}" for index in range(len(edits)))
     edit = np.array(edits, dtype=np.int32)
-    return Group(np.array([1], dtype=np.int32), tuple(ids), keys, edit, np.array(chars, dtype=np.int32))
+    return TokenGroup(np.array([1], dtype=np.int32), tuple(ids), keys, edit, np.array(chars, dtype=np.int32))
 
 
-def of(groups: Sequence[Group], tokens: torch.Tensor, reference: torch.Tensor | None) -> Sums:
+def of(groups: Sequence[TokenGroup], tokens: torch.Tensor, reference: torch.Tensor | None) -> Sums:
     """The metrics of groups whose completions' tokens have these log-probs."""
     batch = padded(groups)
     sums, pairs = tokens.sum(1), batch.pairs

@@ -8,13 +8,13 @@ import pyarrow as pa
 import pytest
 import torch
 
-from pairgen.train.data.groups import SCHEMA, Group, Groups
+from pairgen.train.data.groups import SCHEMA, GroupTable, TokenGroup
 from pairgen.train.layout.batch import Batch
 from pairgen.train.layout.padded import padded
 from pairgen.train.reference.cache import Reference, compute, folder_of, read
 
 
-def some_groups(count: int = 12) -> Groups:
+def some_groups(count: int = 12) -> GroupTable:
     rng = np.random.default_rng(0)
     rows = []
     for index in range(count):
@@ -25,12 +25,12 @@ def some_groups(count: int = 12) -> Groups:
             {
                 "prompt": [1] * int(rng.integers(1, 30)),
                 "completions": completions,
-                "keys": keys,
+                "pair_ids": keys,
                 "edit": [0, 1] * pairs,
-                "chars": [1] * (pairs + 1),
+                "num_chars": [1] * (pairs + 1),
             }
         )
-    return Groups([pa.Table.from_pylist(rows, schema=SCHEMA)])
+    return GroupTable([pa.Table.from_pylist(rows, schema=SCHEMA)])
 
 
 class Model:
@@ -40,11 +40,11 @@ class Model:
         self.batches: list[tuple[str, ...]] = []
         self.stop_after = stop_after
 
-    def __call__(self, groups: Sequence[Group]) -> tuple[Batch, torch.Tensor]:
+    def __call__(self, groups: Sequence[TokenGroup]) -> tuple[Batch, torch.Tensor]:
         if len(self.batches) == self.stop_after:
             raise KeyboardInterrupt
         batch = padded(groups)
-        self.batches.append(batch.keys)
+        self.batches.append(batch.pair_ids)
         return batch, batch.completions(-batch.targets.double() / 7)
 
 
@@ -53,7 +53,7 @@ def test_values_are_those_of_the_pair(tmp_path: Path) -> None:
     compute(groups, range(len(groups)), Model(), tmp_path / "ref", 4)
     known = Reference(read(tmp_path / "ref"))
     for group in groups:
-        chosen, rejected, tokens = known.values(group.keys, 10)
+        chosen, rejected, tokens = known.values(group.pair_ids, 10)
         assert chosen.tolist() == pytest.approx([-group.completions[0].sum() / 7] * group.pairs)
         assert rejected.tolist() == pytest.approx([-ids.sum() / 7 for ids in group.completions[1:]])
         for line in tokens:
@@ -73,7 +73,7 @@ def test_only_what_is_wanted(tmp_path: Path) -> None:
     groups = some_groups()
     model = Model()
     compute(groups, [3, 5], model, tmp_path, 100)
-    assert {key for batch in model.batches for key in batch} == {*groups[3].keys, *groups[5].keys}
+    assert {key for batch in model.batches for key in batch} == {*groups[3].pair_ids, *groups[5].pair_ids}
 
 
 @pytest.mark.parametrize("after", [0, 1, 2, 3])
@@ -102,7 +102,7 @@ def test_a_torn_file_gives_its_whole_batches(tmp_path: Path) -> None:
     assert counts >= {0, 1, 2}
     compute(groups, range(len(groups)), Model(), tmp_path, 4)
     known_keys = Reference(read(tmp_path))
-    assert all(key in known_keys for group in groups for key in group.keys)
+    assert all(key in known_keys for group in groups for key in group.pair_ids)
 
 
 def test_processes_share_the_work(tmp_path: Path) -> None:

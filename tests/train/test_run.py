@@ -16,7 +16,15 @@ import pytest
 import torch
 from helpers import tiny_runs as runs
 
-from pairgen.errors import BadModel, NotFinite, NotPairs, OutOfMemory, OutputExists, RunMismatch, UsageError
+from pairgen.errors import (
+    InvalidDataset,
+    NonFiniteLoss,
+    OutOfMemory,
+    OutputExists,
+    RunFolderError,
+    UnsupportedModel,
+    UsageError,
+)
 from pairgen.train import config as configs
 from pairgen.train import interrupts as stopping
 from pairgen.train import losses
@@ -287,9 +295,9 @@ def test_a_run_that_is_done_stays_as_it_is(done: Path) -> None:
 
 
 def test_another_config_is_no_resume(done: Path) -> None:
-    with pytest.raises(RunMismatch, match=r"--beta 0\.3, not 0\.5"):
+    with pytest.raises(RunFolderError, match=r"--beta 0\.3, not 0\.5"):
         resume(done, {"beta": 0.5})
-    with pytest.raises(RunMismatch, match="holds no run"):
+    with pytest.raises(RunFolderError, match="holds no run"):
         resume(done / "nothing")
 
 
@@ -315,7 +323,7 @@ def test_a_loss_that_is_nan_names_the_pairs(
         function=lambda scores, _: scores.chosen * (float("nan") if scores.chosen.requires_grad else 1)
     )
     monkeypatch.setitem(losses.LOSSES, "dpop", nan)
-    with pytest.raises(NotFinite, match=r"step 1: .*not-finite-0\.json.*--learning-rate"):
+    with pytest.raises(NonFiniteLoss, match=r"step 1: .*not-finite-0\.json.*--learning-rate"):
         train(runs.config(pairs, tmp_path / "run", model=str(done / "final"), sft_steps=0))
     told = json.loads((tmp_path / "run" / "not-finite-0.json").read_text())
     assert len(told["pairs"]) == 4
@@ -338,7 +346,7 @@ def test_cuda_that_is_absent(pairs: Path, tmp_path: Path) -> None:
 
 
 def test_data_that_is_no_dataset(tmp_path: Path) -> None:
-    with pytest.raises(NotPairs, match="no such folder"):
+    with pytest.raises(InvalidDataset, match="no such folder"):
         train(runs.config(tmp_path / "nothing", tmp_path / "run"))
     assert not (tmp_path / "run").exists()
     with pytest.raises(UsageError, match="nothing to train on"):
@@ -346,7 +354,7 @@ def test_data_that_is_no_dataset(tmp_path: Path) -> None:
 
 
 def test_a_model_that_is_none(pairs: Path, tmp_path: Path) -> None:
-    with pytest.raises(BadModel, match="no such folder"):
+    with pytest.raises(UnsupportedModel, match="no such folder"):
         train(runs.config(pairs, tmp_path / "run", model=str(tmp_path / "nothing")))
     with pytest.raises(UsageError, match="--lora"):
         runs.config(pairs, tmp_path / "run", lora=4)
@@ -360,7 +368,7 @@ def test_a_model_without_a_head_is_not_given_a_random_one(pairs: Path, done: Pat
     model.config.tie_word_embeddings = False
     model.model.save_pretrained(tmp_path / "headless")
     AutoTokenizer.from_pretrained(done / "final").save_pretrained(tmp_path / "headless")
-    with pytest.raises(BadModel, match=r"no weights for lm_head\.weight"):
+    with pytest.raises(UnsupportedModel, match=r"no weights for lm_head\.weight"):
         train(runs.config(pairs, tmp_path / "run", model=str(tmp_path / "headless")))
 
 
@@ -368,13 +376,13 @@ def test_a_damaged_model_is_one_sentence(pairs: Path, done: Path, tmp_path: Path
     shutil.copytree(done / "final", tmp_path / "model")
     file = tmp_path / "model" / "model.safetensors"
     file.write_bytes(file.read_bytes()[:1000])
-    with pytest.raises(BadModel, match="cannot be loaded"):
+    with pytest.raises(UnsupportedModel, match="cannot be loaded"):
         train(runs.config(pairs, tmp_path / "run", model=str(tmp_path / "model")))
 
 
 def test_overwrite_removes_what_a_run_wrote_and_nothing_else(pairs: Path, done: Path, tmp_path: Path) -> None:
     run = shutil.copytree(done, tmp_path / "run")
-    with pytest.raises(BadModel, match="no such folder"):
+    with pytest.raises(UnsupportedModel, match="no such folder"):
         train(runs.config(pairs, run, model=str(tmp_path / "nothing")), overwrite=True)
     with pytest.raises(UsageError, match="which the run reads"):
         train(runs.config(pairs, run, model=str(run / "final")), overwrite=True)
@@ -390,7 +398,7 @@ def test_a_run_does_not_lie_in_a_dataset(pairs: Path) -> None:
 
 
 def test_fewer_steps_than_are_done(done: Path, tmp_path: Path) -> None:
-    with pytest.raises(RunMismatch, match="has done 6 steps, more than --steps 2"):
+    with pytest.raises(RunFolderError, match="has done 6 steps, more than --steps 2"):
         resume(shutil.copytree(done, tmp_path / "run"), {"steps": 2})
 
 

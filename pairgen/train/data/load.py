@@ -11,9 +11,9 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
-from pairgen.errors import NoPairLeft, UsageError
+from pairgen.errors import NoPairsLeft, UsageError
 from pairgen.pairs import dataset as store
-from pairgen.train.data.groups import Groups, joined
+from pairgen.train.data.groups import GroupTable, joined
 from pairgen.train.data.token_cache import Tokenised, tokenise
 
 
@@ -30,7 +30,7 @@ class Data:
     """All splits of one name."""
 
     parts: tuple[Part, ...]
-    groups: Groups
+    groups: GroupTable
     """Of all parts; where there are several, keys have the part's number in front."""
 
     @property
@@ -55,7 +55,7 @@ def open_all(folders: Sequence[str]) -> list[store.PairDataset]:
 
     Raises:
         UsageError: none was given, or one has no training split.
-        NotPairs: a folder that is not a whole pair dataset.
+        InvalidDataset: a folder that is not a whole pair dataset.
     """
     if not folders:
         raise UsageError("nothing to train on: name a folder that `pairgen build` wrote")
@@ -109,7 +109,7 @@ def tokens_of(
                 limit=limit or None,
                 progress=partial(told, f"tokens of {dataset.path.name}"),
             )
-        except NoPairLeft as error:
+        except NoPairsLeft as error:
             if warn is None:
                 raise
             warn(str(error))

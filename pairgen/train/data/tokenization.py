@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import jinja2
 import numpy as np
 
-from pairgen.errors import BadModel, UsageError
+from pairgen.errors import UnsupportedModel, UsageError
 from pairgen.train.data.boundary import Cutter, Whole, edit_in_tokens, shared_prefix
 from pairgen.train.data.groups import Ids
 
@@ -30,28 +30,28 @@ class Run(NamedTuple):
     prompt: str
     chosen: str
     rejected: list[str]
-    keys: list[str]
+    pair_ids: list[str]
     edits: list[tuple[int, int]]
 
     def only(self, kept: Sequence[int]) -> "Run":
         """The same with fewer pairs."""
-        if len(kept) == len(self.keys):
+        if len(kept) == len(self.pair_ids):
             return self
         return self._replace(
             rejected=[self.rejected[at] for at in kept],
-            keys=[self.keys[at] for at in kept],
+            pair_ids=[self.pair_ids[at] for at in kept],
             edits=[self.edits[at] for at in kept],
         )
 
 
 class Row(NamedTuple):
-    """What ``groups.Group`` holds; ``edit`` is flat."""
+    """What ``groups.TokenGroup`` holds; ``edit`` is flat."""
 
     prompt: Ids
     completions: list[Ids]
-    keys: list[str]
+    pair_ids: list[str]
     edit: list[int]
-    chars: list[int]
+    num_chars: list[int]
 
 
 @dataclass
@@ -82,15 +82,15 @@ class Reader:
     """Makes rows of runs with one tokenizer, and counts what it drops.
 
     Raises:
-        BadModel, UsageError: as ``tokens.tokenise`` says.
+        UnsupportedModel, UsageError: as ``tokens.tokenise`` says.
     """
 
     def __init__(self, tokenizer: Any, chat: str, max_length: int) -> None:
         name = getattr(tokenizer, "name_or_path", "") or type(tokenizer).__name__
         if not getattr(tokenizer, "is_fast", False):
-            raise BadModel(f"{name}: its tokenizer gives no offsets; choose a model that has a tokenizer.json")
+            raise UnsupportedModel(f"{name}: its tokenizer gives no offsets; choose a model that has a tokenizer.json")
         if tokenizer.eos_token_id is None:
-            raise BadModel(f"{name}: its tokenizer has no EOS to end a text with; set eos_token in its config")
+            raise UnsupportedModel(f"{name}: its tokenizer has no EOS to end a text with; set eos_token in its config")
         if chat == "on" and not tokenizer.chat_template:
             raise UsageError(f"--chat on: the tokenizer of {name} has no chat template; use --chat off")
         self.name, self.tokenizer, self.max_length = name, tokenizer, max_length
@@ -158,7 +158,7 @@ class Reader:
         wholes = self._render([[question, {"role": "assistant", "content": text}] for text in texts])
         for whole in wholes:
             if not whole.startswith(prompt):
-                raise BadModel(
+                raise UnsupportedModel(
                     f"{self.name}: its chat template writes a prompt anew once it is answered "
                     f"({prompt[-40:]!r} became {whole[: len(prompt)][-40:]!r}); use --chat off"
                 )
@@ -175,7 +175,9 @@ class Reader:
         try:
             return list(self.tokenizer.apply_chat_template(conversations, tokenize=False, **options))
         except (jinja2.TemplateError, ValueError, TypeError) as error:
-            raise BadModel(f"{self.name}: its chat template fails on a question ({error}); use --chat off") from error
+            raise UnsupportedModel(
+                f"{self.name}: its chat template fails on a question ({error}); use --chat off"
+            ) from error
 
     # ------------------------------------------------------------ tokens
 
@@ -185,7 +187,7 @@ class Reader:
             special = [np.count_nonzero(self._special_ids[whole.ids]) for whole in wholes]
             kept = self._keep([SPECIAL if special[0] or other else "" for other in special[1:]])
             run, wholes = run.only(kept), [wholes[0], *(wholes[1 + at] for at in kept)]
-        if not run.keys:
+        if not run.pair_ids:
             return None
         prompt, parts = self._cutter.divide(source.prompt, own, wholes)
         start = self._front if not self.chat else prompt[: int(len(prompt) > 0 and prompt[0] == self.bos)]
@@ -216,7 +218,7 @@ class Reader:
         self.counts.merged_boundaries = self._cutter.merged
         completions = [chosen, *(rejected[at] for at in kept)]
         chars = [max(1, len(text.strip())) for text in (run.chosen, *run.rejected)]
-        return Row(self._cut(prompt, start, completions), completions, run.keys, edit, chars)
+        return Row(self._cut(prompt, start, completions), completions, run.pair_ids, edit, chars)
 
     def _ended(self, ids: Ids) -> Ids:
         """A completion with its first EOS as its last token; a chat template may write on behind it."""

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from pairgen.train.data.groups import Group
+from pairgen.train.data.groups import TokenGroup
 from pairgen.train.layout.batch import Batch
 from pairgen.train.layout.packing import columns, level, pack
 from pairgen.train.layout.padded import about_pairs, padded
@@ -69,7 +69,7 @@ class _Places:
     """[roots] the same and all that hangs on it."""
 
 
-def trees(groups: Sequence[Group], row_tokens: int, share: str = "group", pad: int = 0) -> Batch:
+def trees(groups: Sequence[TokenGroup], row_tokens: int, share: str = "group", pad: int = 0) -> Batch:
     """Lay groups out as trees in rows of at most ``row_tokens``; a longer tree has a row of its own, which is longer.
 
     Rows are as even as they get, and filled up with ``pad`` to the longest of them. ``share`` is a key of ``SHARES``.
@@ -91,7 +91,7 @@ def trees(groups: Sequence[Group], row_tokens: int, share: str = "group", pad: i
     return _batch(groups, units, tried, places, pad)
 
 
-def _units(groups: Sequence[Group], of_pairs: bool) -> _Units:
+def _units(groups: Sequence[TokenGroup], of_pairs: bool) -> _Units:
     lengths = np.array([len(ids) for group in groups for ids in group.completions], dtype=np.int64)
     counts = np.array([1 + group.pairs for group in groups], dtype=np.int64)
     prompts = [group.prompt for group in groups]
@@ -100,7 +100,7 @@ def _units(groups: Sequence[Group], of_pairs: bool) -> _Units:
         chosen = np.repeat(before(counts), counts - 1)
         rejected = np.delete(taken, before(counts))
         taken = np.stack([chosen, rejected], axis=1).ravel()
-        prompts = [group.prompt for group in groups for _ in group.keys]
+        prompts = [group.prompt for group in groups for _ in group.pair_ids]
         counts = np.full(len(prompts), 2)
     ids = np.concatenate([ids for group in groups for ids in group.completions])
     return _Units(prompts, ids, before(lengths)[taken], lengths[taken], counts)
@@ -183,7 +183,7 @@ def _runs(equal: list[int]) -> list[_Run]:
     return parts[0][2]
 
 
-def _batch(groups: Sequence[Group], units: _Units, tried: Tries, places: _Places, pad: int) -> Batch:
+def _batch(groups: Sequence[TokenGroup], units: _Units, tried: Tries, places: _Places, pad: int) -> Batch:
     lengths = np.array([len(prompt) for prompt in units.prompts], dtype=np.int64)
     last = places.unit_column + places.kept + tried.size - 1
     root_last = places.root_column + places.root_size - 1
@@ -222,12 +222,12 @@ def _batch(groups: Sequence[Group], units: _Units, tried: Tries, places: _Places
     return Batch(
         tokens=torch.from_numpy(tokens.reshape(rows, width)),
         positions=torch.from_numpy(positions.reshape(rows, width)),
-        ends=torch.from_numpy(ends.reshape(rows, width)),
-        score=torch.from_numpy(score),
+        subtree_end=torch.from_numpy(ends.reshape(rows, width)),
+        label_positions=torch.from_numpy(score),
         targets=torch.from_numpy(tried.token),
-        owner=torch.from_numpy(_owner(units, tried)),
-        plain_tokens=sum(group.plain_tokens for group in groups),
-        run_tokens=int(places.root_tokens.sum() + places.kept.sum() + tried.size.sum()),
+        completion_index=torch.from_numpy(_owner(units, tried)),
+        padded_tokens=sum(group.padded_tokens for group in groups),
+        processed_tokens=int(places.root_tokens.sum() + places.kept.sum() + tried.size.sum()),
         **about_pairs(groups),
     )
 

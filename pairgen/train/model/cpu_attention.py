@@ -89,7 +89,7 @@ def blocks(ends: NDArray[np.int64], positions: NDArray[np.int64], window: int = 
     """Take the trees of a batch apart.
 
     Args:
-        ends: [R, L] the rule of ``Batch.ends``.
+        ends: [R, L] the rule of ``Batch.subtree_end``.
         positions: [R, L]
         window: a query sees keys less than so many positions back; 0: all. If it cuts off anything, trees stay whole.
         split: trees may be taken apart.

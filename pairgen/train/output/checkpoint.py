@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from pairgen.atomic import new_folder
-from pairgen.errors import RunMismatch
+from pairgen.errors import RunFolderError
 from pairgen.train import distributed
 from pairgen.train.model import loading as models
 
@@ -63,18 +63,20 @@ def save(
 
 
 def read_state(folder: Path) -> State:
-    """Raises RunMismatch for a damaged file."""
+    """Raises RunFolderError for a damaged file."""
     try:
         return State(**json.loads((folder / "state.json").read_text("utf-8")))
     except (OSError, ValueError, TypeError) as error:
-        raise RunMismatch(f"{folder / 'state.json'}: damaged ({error}); remove {folder} to go on from before") from None
+        raise RunFolderError(
+            f"{folder / 'state.json'}: damaged ({error}); remove {folder} to go on from before"
+        ) from None
 
 
 def restore(folder: Path, module: Any, optimizer: torch.optim.Optimizer) -> None:
     """Take up the optimizer's and the random state of a checkpoint; its model is loaded before.
 
     Raises:
-        RunMismatch: a file is missing or damaged, or belongs to another model.
+        RunFolderError: a file is missing or damaged, or belongs to another model.
     """
     try:
         moments = load_file(folder / "optimizer.safetensors")
@@ -82,7 +84,7 @@ def restore(folder: Path, module: Any, optimizer: torch.optim.Optimizer) -> None
         groups = json.loads((folder / "optimizer.json").read_text("utf-8"))
         distributed.load_optimizer_state(module, optimizer, {"state": _nested(moments), "param_groups": groups})
     except (OSError, SafetensorError, KeyError, ValueError, RuntimeError) as error:
-        raise RunMismatch(f"{folder}: damaged ({error}); remove it to go on from the checkpoint before") from None
+        raise RunFolderError(f"{folder}: damaged ({error}); remove it to go on from the checkpoint before") from None
     torch.set_rng_state(random["cpu"])
     if "cuda" in random and torch.cuda.is_available():
         torch.cuda.set_rng_state(random["cuda"])

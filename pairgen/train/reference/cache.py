@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pairgen.atomic import os_errors
-from pairgen.train.data.groups import Group, Groups
+from pairgen.train.data.groups import GroupTable, TokenGroup
 from pairgen.train.data.order import chunks
 from pairgen.train.layout.batch import Batch
 
@@ -31,7 +31,7 @@ SCHEMA = pa.schema(
 )
 """Per pair: its key, the summed log-probs of both completions, and those of chosen's tokens, in nats."""
 
-Score = Callable[[Sequence[Group]], tuple[Batch, Tensor]]
+Score = Callable[[Sequence[TokenGroup]], tuple[Batch, Tensor]]
 """Scores groups with the reference model: the batch, and [2P, T] log-probs of its completions' tokens."""
 
 
@@ -97,7 +97,7 @@ def read(folder: Path) -> list[pa.RecordBatch]:
 
 
 def compute(
-    groups: Groups,
+    groups: GroupTable,
     wanted: Sequence[int] | NDArray[np.int64],
     score: Score,
     folder: Path,
@@ -132,7 +132,7 @@ def compute(
                 done(number, len(missing))
 
 
-def _scored(groups: Sequence[Group], score: Score) -> pa.RecordBatch:
+def _scored(groups: Sequence[TokenGroup], score: Score) -> pa.RecordBatch:
     batch, tokens = score(groups)
     sums = tokens.sum(1).double().cpu().numpy()
     pairs = batch.pairs
@@ -141,5 +141,5 @@ def _scored(groups: Sequence[Group], score: Score) -> pa.RecordBatch:
         for line, length in zip(tokens[:pairs].cpu(), batch.lengths[:pairs].tolist(), strict=True)
     ]
     return pa.record_batch(
-        [list(batch.keys), sums[:pairs], sums[pairs:], pa.array(chosen, SCHEMA.types[3])], schema=SCHEMA
+        [list(batch.pair_ids), sums[:pairs], sums[pairs:], pa.array(chosen, SCHEMA.types[3])], schema=SCHEMA
     )

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from pairgen.atomic import write_text
-from pairgen.errors import RunMismatch
+from pairgen.errors import RunFolderError
 from pairgen.train.config import Config
 from pairgen.train.data import load as data
-from pairgen.train.data.groups import Group
+from pairgen.train.data.groups import TokenGroup
 from pairgen.train.distributed import World
 from pairgen.train.layout.batch import Batch
 from pairgen.train.model import loading as models
@@ -50,13 +50,13 @@ def known_reference(
         start: gives the model as it was before the first step.
 
     Raises:
-        RunMismatch: the run's note of its reference is damaged.
+        RunFolderError: the run's note of its reference is damaged.
         OutputError: the disk is full.
     """
     weights = _weights(run / "reference.json", start, world)
     model: list[Scorer] = []
 
-    def score(groups: Sequence[Group]) -> tuple[Batch, Tensor]:
+    def score(groups: Sequence[TokenGroup]) -> tuple[Batch, Tensor]:
         if not model:
             model.append(start().eval())
         batch = scoring.laid_out(groups)
@@ -96,5 +96,5 @@ def _weights(note: Path, start: Callable[[], Any], world: World) -> str:
     try:
         weights: str = json.loads(note.read_text("utf-8"))["weights"]
     except (ValueError, KeyError, TypeError) as error:
-        raise RunMismatch(f"{note}: damaged ({error}); remove it, and the model's hash is taken again") from None
+        raise RunFolderError(f"{note}: damaged ({error}); remove it, and the model's hash is taken again") from None
     return weights

@@ -8,7 +8,7 @@ from helpers.token_groups import group, random_groups
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pairgen.train.data.groups import Group
+from pairgen.train.data.groups import TokenGroup
 from pairgen.train.layout import tree
 from pairgen.train.layout.packing import columns, level, pack
 from pairgen.train.layout.padded import padded
@@ -44,12 +44,12 @@ def test_the_worked_example_of_a_batch() -> None:
     assert batch.tokens.tolist() == [[5, 6, 7, 8, 2, 9]]
     assert batch.positions is not None
     assert batch.positions.tolist() == [[0, 1, 2, 3, 4, 3]]
-    assert batch.ends is not None
-    assert batch.ends.tolist() == [[5, 5, 5, 4, 4, 5]]
-    assert batch.score.tolist() == [1, 2, 3, 2]
+    assert batch.subtree_end is not None
+    assert batch.subtree_end.tolist() == [[5, 5, 5, 4, 4, 5]]
+    assert batch.label_positions.tolist() == [1, 2, 3, 2]
     assert batch.targets.tolist() == [7, 8, 2, 9]
-    assert batch.owner.tolist() == [[0, 1, 2], [0, 3, 4]]
-    assert (batch.plain_tokens, batch.run_tokens) == (9, 6)
+    assert batch.completion_index.tolist() == [[0, 1, 2], [0, 3, 4]]
+    assert (batch.padded_tokens, batch.processed_tokens) == (9, 6)
 
 
 def test_completions_that_end_where_others_go_on_and_equal_ones() -> None:
@@ -84,24 +84,24 @@ def test_shots_are_a_root_of_several_groups() -> None:
 @pytest.mark.parametrize("share", OF_TREES)
 @given(groups=families(), row_tokens=st.integers(1, 60))
 @settings(max_examples=30, deadline=None)
-def test_unpack_is_the_inverse_of_pack(share: str, groups: list[Group], row_tokens: int) -> None:
+def test_unpack_is_the_inverse_of_pack(share: str, groups: list[TokenGroup], row_tokens: int) -> None:
     batch = trees(groups, row_tokens, share, pad=0)
     assert read_back(batch) == written_out(groups)
-    assert batch.plain_tokens == sum(one.plain_tokens for one in groups)
-    assert batch.run_tokens == int((batch.tokens != 0).sum())  # token 0 only pads here
+    assert batch.padded_tokens == sum(one.padded_tokens for one in groups)
+    assert batch.processed_tokens == int((batch.tokens != 0).sum())  # token 0 only pads here
     plain = padded(groups)
-    for name in ("lengths", "chars", "edit", "group", "weight"):
+    for name in ("lengths", "num_chars", "edit", "group", "weight"):
         assert torch.equal(getattr(batch, name), getattr(plain, name)), name
-    assert batch.keys == plain.keys
+    assert batch.pair_ids == plain.pair_ids
 
 
 @given(groups=families())
 @settings(max_examples=40, deadline=None)
-def test_a_group_computes_no_token_twice_and_each_level_no_more_than_the_one_before(groups: list[Group]) -> None:
-    tokens = [trees(groups, 10_000, share).run_tokens for share in SHARES]
+def test_a_group_computes_no_token_twice_and_each_level_no_more_than_the_one_before(groups: list[TokenGroup]) -> None:
+    tokens = [trees(groups, 10_000, share).processed_tokens for share in SHARES]
     assert tokens == sorted(tokens, reverse=True)
     assert tokens[list(SHARES).index("group")] == nodes(groups)
-    assert len(trees(groups, 10_000, "group").score) == nodes(groups) - sum(len(one.prompt) for one in groups)
+    assert len(trees(groups, 10_000, "group").label_positions) == nodes(groups) - sum(len(one.prompt) for one in groups)
 
 
 @pytest.mark.parametrize("share", OF_TREES)
@@ -110,9 +110,12 @@ def test_a_tree_is_never_cut_and_a_longer_one_has_a_row_of_its_own(share: str) -
     batch = trees(groups, 30, share)
     width = batch.tokens.shape[1]
     assert width == (59 if share in ("group", "shots") else 58)
-    assert batch.ends is not None
-    assert bool((batch.ends < width).all())
-    rows_of = [set((batch.score[owned[owned < len(batch.score)]] // width).tolist()) for owned in batch.owner]
+    assert batch.subtree_end is not None
+    assert bool((batch.subtree_end < width).all())
+    rows_of = [
+        set((batch.label_positions[owned[owned < len(batch.label_positions)]] // width).tolist())
+        for owned in batch.completion_index
+    ]
     assert all(len(rows) == 1 for rows in rows_of)
     pairs = batch.pairs
     assert [rows_of[at] for at in range(pairs)] == [rows_of[pairs + at] for at in range(pairs)]
@@ -120,7 +123,7 @@ def test_a_tree_is_never_cut_and_a_longer_one_has_a_row_of_its_own(share: str) -
 
 def test_layouts_do_not_depend_on_what_ids_are_counted_in() -> None:
     groups = random_groups(3, 4)
-    wide = [Group(**{**vars(one), "prompt": one.prompt.astype(np.int64)}) for one in groups]
+    wide = [TokenGroup(**{**vars(one), "prompt": one.prompt.astype(np.int64)}) for one in groups]
     assert torch.equal(trees(groups, 50, "shots").tokens, trees(wide, 50, "shots").tokens)
 
 

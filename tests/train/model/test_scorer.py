@@ -8,7 +8,7 @@ import transformers
 from helpers.token_groups import random_groups, tiny_llama
 from torch import nn
 
-from pairgen.errors import BadModel, TrainingError
+from pairgen.errors import TrainingError, UnsupportedModel
 from pairgen.train.layout.padded import padded
 from pairgen.train.model.scorer import Scorer, check, softcap
 
@@ -63,7 +63,7 @@ def test_log_probs_are_those_of_the_models_own_logits(name: str) -> None:
     check(scorer, VOCABULARY)
     batch = padded(random_groups(0, 3))
     with torch.no_grad():
-        logits = model(input_ids=batch.tokens).logits.flatten(0, 1)[batch.score]
+        logits = model(input_ids=batch.tokens).logits.flatten(0, 1)[batch.label_positions]
         expected = logits.log_softmax(-1).gather(1, batch.targets[:, None])[:, 0]
         assert scorer(batch).sub(expected).abs().max() < 1e-6
     assert float(expected.std()) > 0.3
@@ -77,7 +77,7 @@ def test_gradients_are_those_of_the_models_own_logits(name: str) -> None:
     Scorer(model)(batch).sum().backward()
     ours = {at: value.grad.clone() for at, value in model.named_parameters()}
     model.zero_grad()
-    logits = model(input_ids=batch.tokens).logits.flatten(0, 1)[batch.score]
+    logits = model(input_ids=batch.tokens).logits.flatten(0, 1)[batch.label_positions]
     logits.log_softmax(-1).gather(1, batch.targets[:, None]).sum().backward()
     for at, value in model.named_parameters():
         assert ours[at].sub(value.grad).abs().max() <= 1e-5 * max(1.0, float(value.grad.abs().max())), at
@@ -90,7 +90,7 @@ def test_models_in_bfloat16_pass_the_check(name: str) -> None:
 
 @pytest.mark.parametrize("name", ALTERED)
 def test_a_model_that_alters_its_logits_is_refused(name: str) -> None:
-    with pytest.raises(BadModel, match=rf"{name}ForCausalLM: changes its logits .* \(off by \d.* nats\)"):
+    with pytest.raises(UnsupportedModel, match=rf"{name}ForCausalLM: changes its logits .* \(off by \d.* nats\)"):
         check(Scorer(made(name, ALTERED[name])), VOCABULARY)
 
 
@@ -104,16 +104,16 @@ def test_a_cap_that_nobody_told_of_is_refused() -> None:
         return out
 
     model.forward = uncapped
-    with pytest.raises(BadModel, match="changes its logits"):
+    with pytest.raises(UnsupportedModel, match="changes its logits"):
         check(Scorer(model), VOCABULARY)
 
 
 @pytest.mark.parametrize("name", ["Llama", "GPT2"])
 def test_a_model_without_a_head_is_refused(name: str) -> None:
     headless = made(name, MODELS[name], head="Model")
-    with pytest.raises(BadModel, match=rf"{name}Model: has no causal language model head"):
+    with pytest.raises(UnsupportedModel, match=rf"{name}Model: has no causal language model head"):
         check(Scorer(headless), VOCABULARY)
-    assert issubclass(BadModel, TrainingError)
+    assert issubclass(UnsupportedModel, TrainingError)
 
 
 @pytest.mark.parametrize("training", [True, False])
@@ -130,7 +130,7 @@ def test_the_check_leaves_the_model_as_it_was(training: bool) -> None:
 @pytest.mark.parametrize("training", [True, False])
 def test_a_refused_model_is_left_as_it_was_too(training: bool) -> None:
     model = made("Cohere", ALTERED["Cohere"]).train(training)
-    with pytest.raises(BadModel):
+    with pytest.raises(UnsupportedModel):
         check(Scorer(model), VOCABULARY)
     assert model.training is training
 
