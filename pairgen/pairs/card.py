@@ -55,7 +55,7 @@ def front_matter(manifest: Mapping[str, Any]) -> dict[str, Any]:
         "configs": [
             {
                 "config_name": "default",
-                "version": f"{FORMAT}.0.0",  # part of the cache path, so that load_dataset finds no features of another format
+                "version": f"{FORMAT}.0.0",  # in the cache path: keeps features of other formats apart
                 "data_files": [{"split": split, "path": f"{split}/data-*.arrow"} for split in manifest["splits"]],
             }
         ],

@@ -50,13 +50,15 @@ class Split:
     pairs: int
 
     def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
-        """Yield the rows in order, memory-mapped; columns as in ``conform``. Raises InvalidDataset for a damaged shard."""
+        """Yield the rows in order, memory-mapped; see ``conform``. Raises InvalidDataset for a damaged shard."""
         for shard in self.shards:
             for batch in read_shard(shard):
                 try:
                     found = conform(batch) if columns is None else conform(batch, columns)
                 except KeyError as error:
-                    raise InvalidDataset(f"{shard}: cannot be read as pairs (no column {error}); build it again") from None
+                    raise InvalidDataset(
+                        f"{shard}: cannot be read as pairs (no column {error}); build it again"
+                    ) from None
                 yield found
 
     def table(self, columns: Sequence[str] | None = None) -> pa.Table:
@@ -66,7 +68,9 @@ class Split:
             return pa.Table.from_batches(self.batches(columns), schema=schema)
         except pa.ArrowInvalid as error:
             folder = self.shards[0].parent
-            raise InvalidDataset(f"{folder}: cannot be read as pairs (other columns); build the dataset again") from error
+            raise InvalidDataset(
+                f"{folder}: cannot be read as pairs (other columns); build the dataset again"
+            ) from error
 
 
 @dataclass(frozen=True)
@@ -91,7 +95,9 @@ def open_pairs(path: str | os.PathLike[str]) -> PairDataset:
         manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
         splits = as_splits(folder, manifest["splits"])
     except FileNotFoundError:
-        raise InvalidDataset(f"{folder}: no {MANIFEST} in it, so it is not a whole pairgen dataset; build it again") from None
+        raise InvalidDataset(
+            f"{folder}: no {MANIFEST} in it, so it is not a whole pairgen dataset; build it again"
+        ) from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InvalidDataset(f"{folder / MANIFEST}: not a pairgen manifest ({error!r}); build it again") from None
     if manifest.get("format") != FORMAT:
