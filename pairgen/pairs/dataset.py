@@ -56,9 +56,7 @@ class Split:
                 try:
                     found = conform(batch) if columns is None else conform(batch, columns)
                 except KeyError as error:
-                    raise InvalidDataset(
-                        f"{shard}: cannot be read as pairs (no column {error}); build it again"
-                    ) from None
+                    raise InvalidDataset(f"{shard}: {error.args[0]}; build the dataset again") from None
                 yield found
 
     def table(self, columns: Sequence[str] | None = None) -> pa.Table:
