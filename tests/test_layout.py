@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "builders": {"arithmetic", "errors", "pairs", "sources"},
     "stats": {"errors", "pairs"},
     "report": {"errors", "pairs", "run_folder"},
-    "building": {"arithmetic", "builders", "errors", "options", "pairs", "progress", "sources", "stats"},
+    "building": {"atomic", "arithmetic", "builders", "errors", "options", "pairs", "progress", "sources", "stats"},
     "train": {"atomic", "errors", "options", "pairs", "progress", "run_folder"},
     "cli": {"builders", "building", "errors", "options", "pairs", "progress", "report", "run_folder", "stats", "train"},
 }

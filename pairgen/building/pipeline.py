@@ -14,6 +14,7 @@ import rapidfuzz
 
 import pairgen
 from pairgen import stats
+from pairgen.atomic import staging
 from pairgen.builders import BUILDERS, CORRUPTIONS, Builder, prompts
 from pairgen.builders.interface import Wanted
 from pairgen.building import convert as parts
@@ -21,9 +22,9 @@ from pairgen.building import selection
 from pairgen.building.convert import Job, Part, Task
 from pairgen.building.workers import Workers
 from pairgen.errors import SourceError, UsageError
-from pairgen.pairs import card
 from pairgen.pairs import dataset as store
-from pairgen.pairs import writing as newfolder
+from pairgen.pairs.dataset import Manifest, SplitInfo
+from pairgen.pairs.writing import DatasetWriter
 from pairgen.sources import locate as sources
 
 MAX_CORRUPTIONS = 64
@@ -81,11 +82,11 @@ class Counted:
     drops: Counter[str] = field(default_factory=Counter)
     parts: list[Part] = field(default_factory=list)
 
-    def said(self) -> dict[str, Any]:
-        """What ``NewFolder.name_parts`` takes of it."""
-        parts = {part.number: part.about for part in self.parts}
-        fewer = {"rows_with_fewer_pairs": self.fewer} if self.fewer else {}
-        return {"rows": self.rows, **fewer, "drops": dict(sorted(self.drops.items())), "parts": parts}
+    def said(self) -> SplitInfo:
+        said: SplitInfo = {"rows": self.rows}
+        if self.fewer:
+            said["rows_with_fewer_pairs"] = self.fewer
+        return {**said, "drops": dict(sorted(self.drops.items()))}
 
 
 def build(
@@ -124,34 +125,34 @@ def build(
             f"--corruption and --corruptions say nothing to {name}: its wrong completions are in the source"
         )
     given = list(given)
-    folder = newfolder.NewFolder(out, overwrite)
+    writer = DatasetWriter(out, overwrite)
     style = prompts.find(options.prompt_style or builder.style, builder.styles)
     found = sources.resolve(given, name, builder.hub, builder.columns)
     eval_size = _eval_size(builder, options, found, from_hub=not given)
     count = workers or _fitting_workers(found)
-    with folder, Workers(count) as pool, ThreadPoolExecutor(1) as hashing:
+    with writer, staging(writer.out) as folder, Workers(count) as pool, ThreadPoolExecutor(1) as hashing:
         hashes = {split: hashing.submit(sources.file_hashes, source) for split, source in found.items()}
         wanted = Wanted(options.corruption, options.corruptions)
-        job = Job(name, folder.path, options.seed, style, options.skip_broken, wanted=wanted)
+        job = Job(name, folder, options.seed, style, options.skip_broken, wanted=wanted)
         job = _with_choices(job, options, eval_size, found, pool, progress)
         counted = _make(job, found, pool, progress)
         for sentence in [sentence for count in counted.values() for part in count.parts for sentence in part.broken]:
             warn(f"skipped: {sentence}")
-        described = folder.name_parts({split: count.said() for split, count in counted.items()})
-        manifest: dict[str, Any] = {
+        for split, of_split in counted.items():
+            for part in of_split.parts:
+                for batch in parts.read_part(folder, split, part.number):
+                    writer.write(split, batch)
+        manifest: Manifest = {
             "dataset": name,
             "license": builder.license,
-            "command": command or f"pairgen build {name} --out {folder.out.name}",
+            "command": command or f"pairgen build {name} --out {writer.out.name}",
             "options": _said(options, builder, eval_size),
             "sources": {split: future.result() for split, future in hashes.items()},
             "versions": _versions(),
-            "splits": described,
+            "splits": {split: of_split.said() for split, of_split in counted.items()},
         }
-        built = store.PairDataset(folder.path, manifest, store.as_splits(folder.path, described))
         names = ("edit_distance", stats.CORRUPTIONS) if builder.corrupts else ("edit_distance",)
-        manifest["statistics"] = stats.describe(built, names=names)
-        folder.commit(manifest, card.render(manifest))
-    return store.open_pairs(folder.out)
+        return writer.commit(manifest, lambda dataset: stats.describe(dataset, names=names))
 
 
 def _eval_size(builder: Builder, options: Options, found: dict[str, sources.Source], from_hub: bool) -> int:

@@ -2,6 +2,7 @@
 
 import itertools
 import shlex
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -115,7 +116,7 @@ def build(
     typer.echo(f"{out}: whole. Look at it with: pairgen show {shlex.quote(str(out))}")
 
 
-def _built(manifest: dict[str, Any], split: str) -> dict[str, Any]:
+def _built(manifest: Mapping[str, Any], split: str) -> dict[str, Any]:
     """What came out of one split."""
     about = manifest["splits"][split]
     found = {key: about[key] for key in ("rows", "pairs", "rows_with_fewer_pairs", "drops") if key in about}

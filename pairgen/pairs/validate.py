@@ -11,7 +11,7 @@ import xxhash
 from numpy.typing import NDArray
 
 from pairgen.errors import InvalidDataset
-from pairgen.pairs.dataset import PairDataset, Split, file_hash, read_shard
+from pairgen.pairs.dataset import PairDataset, ShardInfo, Split, file_hash, read_shard
 from pairgen.pairs.invariants import PROMISES, Mask, Rows
 from pairgen.pairs.record import COLUMNS, conform
 
@@ -106,7 +106,7 @@ def violations(dataset: PairDataset) -> list[Violation]:
 # ---------------------------------------------------------------- files and manifest
 
 
-def _shards(dataset: PairDataset, split: Split) -> list[dict[str, Any]]:
+def _shards(dataset: PairDataset, split: Split) -> list[ShardInfo]:
     return list(dataset.manifest["splits"][split.name]["shards"])
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import datasets
 import pytest
 
+from pairgen.atomic import SUFFIX
 from pairgen.building.pipeline import Options, build
 from pairgen.pairs.dataset import MANIFEST, open_pairs
 from pairgen.pairs.validate import violations
@@ -120,7 +121,7 @@ def kill_many(tmp_path: Path, kills: int, rows: int, seed: int) -> None:
             process.wait()
         killed += process.returncode == -signal.SIGKILL
         assert_all_end(out)
-        half_written |= {entry.name for entry in place.iterdir() if entry.name.endswith(".building")}
+        half_written |= {entry.name for entry in place.iterdir() if entry.name.endswith(SUFFIX)}
         opened = assert_whole_or_closed(place, cache / str(number))
         assert "old" in opened, "the old output is there, whole"
         assert data_of(old) in whole
@@ -223,7 +224,7 @@ def test_a_kill_at_any_step(tmp_path: Path) -> None:
 
 def wait_for_part(place: Path, process: subprocess.Popen[str]) -> None:
     deadline = time.monotonic() + 60
-    while not any(part.stat().st_size for part in place.glob(".*.building/train/*.part")):
+    while not any(part.stat().st_size for part in place.glob(f".*{SUFFIX}/.new/train/*.part")):
         assert process.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.005)

@@ -111,14 +111,14 @@ def read_back(batch: Batch) -> list[tuple[list[int], list[int]]]:
     return found
 
 
-def written_out(groups: Sequence[TokenGroup]) -> list[tuple[list[int], list[int]]]:
+def expected_sequences(groups: Sequence[TokenGroup]) -> list[tuple[list[int], list[int]]]:
     """What ``read_back`` has to find."""
     pairs = [(one, at) for one in groups for at in range(1, len(one.completions))]
     chosen = [(one.prompt.tolist(), one.completions[0].tolist()) for one, _ in pairs]
     return chosen + [(one.prompt.tolist(), one.completions[at].tolist()) for one, at in pairs]
 
 
-def nodes(groups: Sequence[TokenGroup]) -> int:
+def count_tree_tokens(groups: Sequence[TokenGroup]) -> int:
     """Tokens of the groups' tries: the different starts of prompt and completion, group by group."""
     starts = {
         (at, *one.prompt.tolist(), "|", *ids[:stop].tolist())
@@ -130,7 +130,7 @@ def nodes(groups: Sequence[TokenGroup]) -> int:
 
 
 @st.composite
-def families(draw: st.DrawFn, most: int = 3, branches: int = 8, length: int = 6) -> list[TokenGroup]:
+def family_groups(draw: st.DrawFn, most: int = 3, branches: int = 8, length: int = 6) -> list[TokenGroup]:
     """Groups of 1 to ``branches`` rejected completions over three tokens, so that every case comes up.
 
     Empty common prefixes, branches of one token, completions equal to others, that go on where others end, or end where

@@ -37,7 +37,7 @@ class TokenGroup:
     pair_ids: tuple[str, ...]
     """[P] what a pair is known by: its pair_id, unique over all that is trained on."""
     edit: NDArray[np.int32]
-    """[P, 2] tokens of chosen that the edit touches, start and stop; everything before and behind is as in rejected."""
+    """[P, 2] start and stop of the edit in chosen, in tokens; what is before and after it is equal in rejected."""
     num_chars: NDArray[np.int32]
     """[1 + P] characters of each completion, for accuracy per character."""
 
@@ -111,6 +111,14 @@ def joined(parts: Sequence[GroupTable]) -> GroupTable:
         return parts[0]
     tables = [table for part in parts for table in part._tables]
     return GroupTable(tables, [f"{index}:" for index, part in enumerate(parts) for _ in part._tables])
+
+
+def common_prefix_length(a: Ids, b: Ids) -> int:
+    """How many tokens two sequences start with in common."""
+    shorter = min(len(a), len(b))
+    differs = a[:shorter] != b[:shorter]
+    first = int(differs.argmax()) if shorter else 0
+    return first if shorter and differs[first] else shorter
 
 
 def _tokens(table: pa.Table) -> NDArray[np.int64]:

@@ -13,8 +13,8 @@ import jinja2
 import numpy as np
 
 from pairgen.errors import UnsupportedModel, UsageError
-from pairgen.train.data.boundary import Cutter, Whole, edit_in_tokens, shared_prefix
-from pairgen.train.data.groups import Ids
+from pairgen.train.data.boundary import Cutter, Whole, edit_in_tokens
+from pairgen.train.data.groups import Ids, common_prefix_length
 
 SPECIAL = "a text holds a special token of the tokenizer"
 CHANGED = "the chat template changes a text"
@@ -197,7 +197,7 @@ class Reader:
         edit: list[int] = []
         reasons = []
         for ids, (first, stop) in zip(rejected, run.edits, strict=True):
-            head = shared_prefix(chosen, ids)
+            head = common_prefix_length(chosen, ids)
             if not len(prompt):
                 reason = BARE
             elif max(len(chosen), len(ids)) > room:
@@ -206,7 +206,7 @@ class Reader:
                 reason = SAME
             else:
                 reason = ""
-                tail = shared_prefix(chosen[head:][::-1], ids[head:][::-1])
+                tail = common_prefix_length(chosen[head:][::-1], ids[head:][::-1])
                 span = [min(max(source.origin + at, source.low), source.high) for at in (first, stop)]
                 edit += edit_in_tokens(wholes[0], parts[0], span, head, len(chosen) - tail)
             reasons.append(reason)

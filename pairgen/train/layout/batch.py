@@ -42,7 +42,7 @@ class Batch:
     num_chars: Tensor
     """[2P] int64 characters of each completion."""
     edit: Tensor
-    """[P, 2] int64: start and stop of the edit in chosen, in tokens."""
+    """[2P, 2] int64: start and stop of the edit in each completion, in tokens; outside it, both of a pair are equal."""
     group: Tensor
     """[P] int64: equal for pairs of one group."""
     weight: Tensor
@@ -53,12 +53,8 @@ class Batch:
     """Tokens that a trainer runs which repeats prompt and chosen for every pair."""
     processed_tokens: int
     """Tokens of this batch that are no padding."""
-    reference_chosen: Tensor | None = None
-    """[P] float64: summed log-prob of chosen under the reference model, where it is known beforehand."""
-    reference_rejected: Tensor | None = None
-    """[P] float64: the same of rejected."""
-    reference_tokens: Tensor | None = None
-    """[P, T] float64: the log-prob of each token of chosen under the reference."""
+    reference: Tensor | None = None
+    """[2P, T] float64: log-prob of each token under the reference model, where it was precomputed; 0 after the end."""
 
     @property
     def pairs(self) -> int:

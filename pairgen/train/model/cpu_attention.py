@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from pairgen.train.layout.trie import Numbers
+Numbers = NDArray[np.int64]
 
 CALL = 30_000
 """What one call costs besides its scores, in scores."""

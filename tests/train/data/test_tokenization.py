@@ -165,6 +165,9 @@ def test_an_edit_holds_all_that_differs(name: str, run: Run) -> None:
             first, last = (len(run.chosen[:at].encode()) for at in run.edits[int(key[2:])])
             assert byte_count(tokenizer, chosen[:start]) <= first
             assert byte_count(tokenizer, chosen[:stop]) >= last or start == stop
+            text = run.rejected[int(key[2:])]
+            after_edit = len(text[edits.span(run.chosen, text).rejected_stop :].encode())
+            assert byte_count(tokenizer, rejected[len(rejected) - behind : -1]) <= after_edit or start == stop
 
 
 @pytest.mark.parametrize("name", CHATS)

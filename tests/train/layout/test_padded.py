@@ -50,7 +50,7 @@ def test_the_worked_example_of_a_batch() -> None:
     assert batch.completion_index.tolist() == [[0, 1], [2, 3]]
     assert batch.lengths.tolist() == [2, 1]
     assert batch.num_chars.tolist() == [6, 3]
-    assert batch.edit.tolist() == [[0, 2]]
+    assert batch.edit.tolist() == [[0, 2], [0, 1]]
     assert batch.positions is None
     assert batch.subtree_end is None
     assert (batch.pairs, batch.padded_tokens, batch.processed_tokens) == (1, 7, 7)
@@ -85,7 +85,7 @@ def test_about_pairs() -> None:
     about = about_pairs([group([1], [2, 3], [2, 4], [5], name="a"), group([6, 7], [8], [9, 9, 9], name="b")])
     assert about["lengths"].tolist() == [2, 2, 1, 2, 1, 3]
     assert about["num_chars"].tolist() == [6, 6, 3, 6, 3, 9]
-    assert about["edit"].tolist() == [[1, 2], [0, 2], [0, 1]]
+    assert about["edit"].tolist() == [[1, 2], [0, 2], [0, 1], [1, 2], [0, 1], [0, 3]]
     assert about["group"].tolist() == [0, 0, 1]
     assert about["weight"].tolist() == [1.0, 1.0, 1.0]
     assert about["weight"].dtype == torch.float32

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 import transformers
-from helpers.slow_trees import MODELS, SMALL, assert_equal_passes, families, model_of, passed
+from helpers.slow_trees import MODELS, SMALL, assert_equal_passes, family_groups, model_of, passed
 from helpers.token_groups import VOCABULARY, group, random_groups
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,7 +14,7 @@ from torch.nn.attention.flex_attention import create_block_mask
 
 from pairgen.errors import UnsupportedModel
 from pairgen.train.data.groups import TokenGroup
-from pairgen.train.layout import tree
+from pairgen.train.layout import prompt_starts
 from pairgen.train.layout.padded import padded
 from pairgen.train.layout.tree import SHARES, trees
 from pairgen.train.model import attention
@@ -30,7 +30,7 @@ OF_TREES = [share for share in SHARES if share != "none"]
 @pytest.fixture(autouse=True, params=["whole", "pieces"])
 def _cut(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """With trees in one piece, as small ones are, and taken apart wherever they can be, as large ones are."""
-    monkeypatch.setattr(tree, "SHOTS", 3)
+    monkeypatch.setattr(prompt_starts, "MIN_SHARED", 3)
     monkeypatch.setattr(segments, "CALL", 30_000 if request.param == "whole" else 0)
     monkeypatch.setattr(segments, "SHORT", 128 if request.param == "whole" else 4)
 
@@ -51,14 +51,14 @@ def some_kinds(seed: int) -> list[TokenGroup]:
     ]
 
 
-@given(groups=families(branches=8), share=st.sampled_from(OF_TREES), row_tokens=st.sampled_from([1, 40, 10_000]))
+@given(groups=family_groups(branches=8), share=st.sampled_from(OF_TREES), row_tokens=st.sampled_from([1, 40, 10_000]))
 @settings(max_examples=12, deadline=None)
 def test_trees_equal_padded_rows(model: Any, groups: list[TokenGroup], share: str, row_tokens: int) -> None:
     assert_equal_passes(model, trees(groups, row_tokens, share), padded(groups), sums=1e-10, gradients=1e-9)
 
 
 @pytest.mark.slow
-@given(groups=families(most=6, length=12), share=st.sampled_from(OF_TREES), row_tokens=st.integers(1, 400))
+@given(groups=family_groups(most=6, length=12), share=st.sampled_from(OF_TREES), row_tokens=st.integers(1, 400))
 @settings(max_examples=300, deadline=None)
 def test_many_more_trees_equal_padded_rows(model: Any, groups: list[TokenGroup], share: str, row_tokens: int) -> None:
     assert_equal_passes(model, trees(groups, row_tokens, share), padded(groups), sums=1e-10, gradients=1e-9)
@@ -176,7 +176,7 @@ def test_large_scores_do_not_overflow_at_padding() -> None:
 
 
 @given(
-    groups=families(),
+    groups=family_groups(),
     share=st.sampled_from(OF_TREES),
     window=st.sampled_from([0, 2, 5]),
     block=st.sampled_from([4, 16]),
