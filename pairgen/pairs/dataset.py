@@ -88,7 +88,8 @@ class Split:
                 try:
                     found = conform(batch) if columns is None else conform(batch, columns)
                 except KeyError as error:
-                    raise InvalidDataset(f"{shard}: {error.args[0]}; build the dataset again") from None
+                    problem = f"cannot be read as pairs ({error.args[0]})"
+                    raise InvalidDataset(f"{shard}: {problem}; build the dataset again") from None
                 yield found
 
     def table(self, columns: Sequence[str] | None = None) -> pa.Table:
