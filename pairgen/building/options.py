@@ -23,7 +23,7 @@ class BuildOptions:
         at_least=0,
     )
     on_error: str = option(
-        "stop", "At a row that cannot be read, stop, or skip and count it.", choices=("stop", "skip")
+        "stop", "On a row that cannot be read, stop, or skip and count it.", choices=("stop", "skip")
     )
     corruption: str = option(
         "near",

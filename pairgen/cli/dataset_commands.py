@@ -42,7 +42,7 @@ Corruption = Annotated[
     ],
 )
 @with_options(
-    BuildOptions, {"eval_size": "Rows", "corruption": "Corruptions (metamath, gsm8k)", "prompt_style": "Prompts"}
+    BuildOptions, {"seed": "Rows and splits", "corruption": "Corruptions (metamath, gsm8k)", "prompt_style": "Prompts"}
 )
 def build(
     name: Annotated[str, typer.Argument(metavar="NAME", help=f"One of {', '.join(BUILDERS)}.")],

@@ -57,7 +57,7 @@ def _split_view(name: str, split: Mapping[str, Any]) -> list[RenderableType]:
 def _summary_table(summaries: Mapping[str, Mapping[str, Any]]) -> FittedTable:
     units = {summary["scale"] for summary in summaries.values()} - {"share", "pairs"}
     table = FittedTable(
-        Column(f"lengths in\n{', '.join(sorted(units))}" if units else "", numeric=False), *_columns(COLUMNS), gap=1
+        Column(f"lengths in\n{', '.join(sorted(units))}" if units else "", numeric=False), *_columns(COLUMNS)
     )
     for title, summary in summaries.items():
         table.add_row(title.replace("_", " "), *_cells(summary, COLUMNS, summary["scale"] == "share"))
@@ -66,7 +66,7 @@ def _summary_table(summaries: Mapping[str, Mapping[str, Any]]) -> FittedTable:
 
 def _group_table(column: str, groups: Mapping[str, Mapping[str, Any]]) -> FittedTable:
     heads = ("mean", "sd", "5", "50", "95")
-    table = FittedTable(Column(f"edit distance by {column}", numeric=False), Column("pairs"), *_columns(heads), gap=1)
+    table = FittedTable(Column(f"edit distance by {column}", numeric=False), Column("pairs"), *_columns(heads))
     for value, summary in groups.items():
         table.add_row(value, f"{summary['count']:,}", *_cells(summary, heads, is_share=True))
     return table
@@ -114,7 +114,7 @@ def split_summary(name: str, split: Mapping[str, Any], pairs_per_row: int) -> st
     if "corruptions" in split:
         parts.append(shares.verified(split["corruptions"]))
     if pairs_per_row > 1 and split.get("rows_with_fewer_pairs"):
-        parts.append(f"{split['rows_with_fewer_pairs']:,} rows gave fewer than {pairs_per_row} pairs")
+        parts.append(f"rows with fewer than {pairs_per_row} pairs: {split['rows_with_fewer_pairs']:,}")
     if split["drops"]:
         parts.append(f"dropped rows: {_drops(split['drops'])}")
     return safe_text("; ".join(parts)).plain

@@ -1,4 +1,4 @@
-"""The command line: what it prints where, exit codes, help."""
+"""The dataset commands: output, exit codes, help."""
 
 import json
 import os
@@ -53,7 +53,7 @@ def test_build_counts_rows_with_fewer_pairs(rows: Path, tmp_path: Path, run: Run
     words = ("build", "metamath", "--source", rows, "--pairs-per-row", 64, "--corruption", "digit")
     done = run(*words, "--out", tmp_path / "out")
     match = re.search(
-        r"train: [\d,]+ pairs from 41 rows; .* verified .*; (\d+) rows gave fewer than 64 pairs", done.stdout
+        r"train: [\d,]+ pairs from 41 rows; .* verified .*; rows with fewer than 64 pairs: (\d+)", done.stdout
     )
     assert match
     shown = json.loads(run(*words, "--out", tmp_path / "again", "--json").stdout)["train"]
@@ -77,14 +77,14 @@ def test_build_json_is_one_object(rows: Path, tmp_path: Path, run: Run) -> None:
     out = tmp_path / "out"
     done = run("build", "metamath", "--source", rows, "--out", out, "--eval-size", 10, "--json")
     found = json.loads(done.stdout)
-    told = {split: found[split].pop("corruptions") for split in ("train", "eval")}
+    corruptions = {split: found[split].pop("corruptions") for split in ("train", "eval")}
     assert found == {
         "out": str(out),
         "train": {"rows": 30, "pairs": 30, "drops": {}},
         "eval": {"rows": 10, "pairs": 10, "drops": {}},
     }
-    assert told["train"] == {
-        "definition": told["eval"]["definition"],
+    assert corruptions["train"] == {
+        "definition": corruptions["eval"]["definition"],
         "pairs": 30,
         "verified": 30,
         "source": {"metamath": {"pairs": 30, "verified": 30}},

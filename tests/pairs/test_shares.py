@@ -74,7 +74,7 @@ def test_the_sentence_of_a_split() -> None:
         split_summary("train", split, 1) == "train: 4,000 pairs from 2,100 rows; dropped rows: query is empty (1,000)"
     )
     assert split_summary("train", {**split, "corruptions": counted()}, 3) == (
-        "train: 4,000 pairs from 2,100 rows; 3,999 verified (>99.9%); 12 rows gave fewer than 3 pairs; "
+        "train: 4,000 pairs from 2,100 rows; 3,999 verified (>99.9%); rows with fewer than 3 pairs: 12; "
         "dropped rows: query is empty (1,000)"
     )
     assert "\x1b" not in split_summary("train", {**split, "drops": {"\x1b[": 1}}, 1)
