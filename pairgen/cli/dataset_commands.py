@@ -3,14 +3,14 @@
 import itertools
 import shlex
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
-from pairgen.builders import BUILDERS, CORRUPTIONS
+from pairgen.builders import BUILDERS
 from pairgen.building.options import BuildOptions
 from pairgen.cli.app import Json, command, print_json, print_stderr
 from pairgen.cli.bars import progress_reporter
@@ -20,15 +20,8 @@ from pairgen.options import arguments
 from pairgen.pairs.edits import METRICS
 
 Dataset = Annotated[Path, typer.Argument(metavar="DIR", help="A dataset: a folder written by `pairgen build`.")]
-Corruption = Annotated[
-    str,
-    typer.Option(
-        metavar="NAME",
-        help="How wrong values are generated: "
-        + "; ".join(f"{name}: {corruption.summary}" for name, corruption in CORRUPTIONS.items())
-        + ".",
-    ),
-]
+_BUILD_HELP = {item.name: item.metadata["help"] for item in fields(BuildOptions)}
+Corruption = Annotated[str, typer.Option(metavar="<name>", help=_BUILD_HELP["corruption"])]
 
 
 @command(
@@ -118,8 +111,8 @@ def _build_result(manifest: Mapping[str, Any], split: str) -> dict[str, Any]:
 def stats(
     path: Dataset,
     edit_distance: Annotated[bool, typer.Option("--edit-distance", help="Only the edit distance.")] = False,
-    metric: Annotated[str, typer.Option(metavar="NAME", help=f"Distance: {', '.join(METRICS)}.")] = "levenshtein",
-    unit: Annotated[str, typer.Option(metavar="char|word|token", help="What the distance counts.")] = "char",
+    metric: Annotated[str, typer.Option(metavar="<name>", help=f"Distance: {', '.join(METRICS)}.")] = "levenshtein",
+    unit: Annotated[str, typer.Option(metavar="<char|word|token>", help="What the distance counts.")] = "char",
     tokenizer: Annotated[str | None, typer.Option(metavar="ID", help="Tokenizer for --unit token.")] = None,
     by: Annotated[
         str | None,
