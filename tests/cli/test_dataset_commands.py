@@ -231,3 +231,27 @@ def test_a_closed_pipe_is_no_error(dataset: Path) -> None:
     assert done.stdout
     assert "Traceback" not in done.stderr
     assert "BrokenPipe" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("module", "words", "message"),
+    [
+        ("pairgen.building.pipeline.build", "build arc --out out", "pairgen: interrupted; nothing was written to out"),
+        ("pairgen.pairs.dataset.open_pairs", "stats pairs", "pairgen: interrupted"),
+        ("pairgen.pairs.dataset.open_pairs", "validate pairs", "pairgen: interrupted"),
+    ],
+)
+def test_an_interrupt_is_one_message(
+    module: str, words: str, message: str, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, interrupt)
+    done = run(*words.split())
+    assert (done.exit_code, done.stderr) == (130, f"{message}\n")
+
+
+def test_arguments_are_not_markup(run: Run) -> None:
+    for words in (("show", "[red]:smile:"), ("build", "[red]:smile:", "--out", "out")):
+        assert "[red]:smile:" in run(*words).stderr

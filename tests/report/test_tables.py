@@ -43,7 +43,7 @@ def test_a_narrow_terminal_hides_columns_and_names_them() -> None:
     assert re.sub(r"\s+", " ", narrower).endswith("hidden (narrow terminal): second, third ")
 
 
-@given(st.integers(12, 90), st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), max_size=300))
+@given(st.integers(9, 90), st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), max_size=300))
 @settings(deadline=None)
 def test_numbers_are_shown_in_full_within_the_width(width: int, name: str) -> None:
     lines = render(table(name), width).splitlines()
