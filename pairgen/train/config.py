@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pairgen.errors import UsageError
+from pairgen.train.losses import LOSSES
 
 
 def _(default: Any, help: str, **more: Any) -> Any:
@@ -29,9 +30,7 @@ class Config:
     model: str = _("tiny", "Model to train: a folder, a hub id, or `tiny`, a small Llama made on the spot.")
     out: str = _("", "Folder of the run.")
 
-    loss: str = _(
-        "dpop", "Loss.", choices=("dpop", "dpo", "ipo", "hinge", "kto", "cpo", "aft", "sft")
-    )  # the keys of LOSSES, held by a test: this module loads no torch
+    loss: str = _("dpop", "Loss.", choices=LOSSES)
     beta: float = _(0.3, "Strength of the pull to the reference (IPO's tau).", above=0)
     dpop_lambda: float = _(50.0, "Weight of DPOP's penalty.", at_least=0)
     dpop_form: str = _("inside", "Penalty inside or outside the sigmoid.", choices=("inside", "outside"))
@@ -121,7 +120,9 @@ class Config:
         """The same with every default that depends on others filled in."""
         tiny = self.model == "tiny"
         rate = self.learning_rate or (2e-4 if tiny or self.lora else 5e-6)
-        sft_steps = self.sft_steps if self.sft_steps is not None else (300 if tiny and self.loss != "sft" else 0)
+        sft_steps = (
+            self.sft_steps if self.sft_steps is not None else (300 if tiny and LOSSES[self.loss].uses_rejected else 0)
+        )
         return self.replaced(
             learning_rate=rate,
             sft_steps=sft_steps,

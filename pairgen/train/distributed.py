@@ -93,6 +93,11 @@ def spread(scorer: nn.Module, parallel: str, world: World, device: torch.device)
     return fully_shard(scorer, mesh=mesh)
 
 
+def unwrapped(module: Any) -> Any:
+    """The ``Scorer`` inside a module that ``spread`` returned."""
+    return module.module if isinstance(module, nn.parallel.DistributedDataParallel) else module
+
+
 def _layers(scorer: nn.Module) -> list[nn.Module]:
     """The repeated blocks of a model: the modules that its own class says must not be split."""
     names = set(getattr(scorer.causal, "_no_split_modules", None) or ())

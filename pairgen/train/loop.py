@@ -5,7 +5,7 @@ import math
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,23 +16,22 @@ from torch import Tensor
 
 from pairgen.atomic import new_folder, os_errors, write_text
 from pairgen.errors import NonFiniteLoss, UsageError
+from pairgen.progress import Progress
 from pairgen.train import distributed
 from pairgen.train.config import Config
-from pairgen.train.data.groups import Groups
-from pairgen.train.data.order import Order, chunks, share
+from pairgen.train.data.groups import GroupTable
+from pairgen.train.data.order import BatchSampler, chunks, split_batch
 from pairgen.train.distributed import World
 from pairgen.train.interrupts import Interrupted, stopping
 from pairgen.train.layout.batch import Batch
+from pairgen.train.losses import LOSSES
 from pairgen.train.metrics import Sums, add, means, stacked
 from pairgen.train.model import loading as models
 from pairgen.train.model.timing import PARTS
-from pairgen.train.objective import Scoring
+from pairgen.train.objective import Objective
 from pairgen.train.output import checkpoint
 from pairgen.train.output.checkpoint import State
 from pairgen.train.output.trackers import Tracker
-
-Tell = Callable[[str, int, int, Mapping[str, float]], None]
-"""Told of progress: what is being done, how much of it is done, how much there is, and figures to show beside it."""
 
 LOWER_IS_BETTER = ("loss", "chosen_below_reference", "dpop/penalty", "dpop/active")
 """Metrics of which --best takes the lowest; of all others it takes the highest."""
@@ -45,17 +44,17 @@ class Loop:
     config: Config
     """Resolved: every value is there."""
     run: Path
-    scoring: Scoring
+    objective: Objective
     tokenizer: Any
     optimizer: torch.optim.Optimizer
-    train: Groups
-    order: Order
+    train: GroupTable
+    order: BatchSampler
     steps: int
     """Steps in all."""
-    evaluation: Groups | None
+    evaluation: GroupTable | None
     world: World
     state: State
-    tell: Tell
+    tell: Progress
     tracker: Tracker
     _since: Sums = field(default_factory=dict)
     _work: Counter[str] = field(default_factory=Counter)
@@ -83,8 +82,8 @@ class Loop:
 
     def _on_device(self) -> None:
         """Let the thread that lays out batches work for this process's device."""
-        if self.scoring.device.type == "cuda":
-            torch.cuda.set_device(self.scoring.device)
+        if self.objective.forward.device.type == "cuda":
+            torch.cuda.set_device(self.objective.forward.device)
 
     def _lay_out(self, worker: ThreadPoolExecutor, step: int) -> "Future[list[Batch]]":
         """The coming step's batches, laid out while this one runs."""
@@ -94,20 +93,20 @@ class Loop:
         if step >= self.steps:
             return []
         groups = self.order.batch(step)
-        parts = share(groups, self.train.pairs, self.config.micro_batch_size, self.world.rank, self.world.size)
-        return [self.scoring.laid_out([self.train[index] for index in part], counts) for part, counts in parts]
+        parts = split_batch(groups, self.train.pairs, self.config.micro_batch_size, self.world.rank, self.world.size)
+        return [self.objective.batch([self.train[index] for index in part], counts) for part, counts in parts]
 
     def _step(self, batches: list[Batch]) -> float:
         """One optimizer step over the mean loss of all its pairs; returns the gradient's norm."""
         pairs = int(self.train.pairs[self.order.batch(self.state.step)].sum())
-        clock = checkpoint.scorer(self.scoring.module).clock
+        clock = distributed.unwrapped(self.objective.module).clock
         measures = self._reports(self.state.step + 1)  # on a GPU it waits for the end of the step
         if measures:
-            clock.start(self.scoring.device)
+            clock.start(self.objective.forward.device)
         sums: Sums = {}
         for index, batch in enumerate(batches):
-            with distributed.accumulating(self.scoring.module, last=index == len(batches) - 1):
-                losses, found = self.scoring.losses(batch, self.state.baseline)
+            with distributed.accumulating(self.objective.module, last=index == len(batches) - 1):
+                losses, found = self.objective.losses(batch, self.state.baseline)
                 # gradients are averaged over processes: their number makes the mean over pairs of it
                 ((losses * batch.weight).sum() * (self.world.size / pairs)).backward()
             sums = add(sums, found)
@@ -116,17 +115,17 @@ class Loop:
             group["lr"] = learning_rate(self.config, self.state.step, self.steps)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
-        if self.config.loss == "kto":
+        if LOSSES[self.config.loss].needs_baseline:
             self.state.baseline = self._baseline(sums)
         self._since = add(self._since, sums)
-        work = {name: sum(getattr(batch, name) for batch in batches) for name in ("plain_tokens", "run_tokens")}
+        work = {name: sum(getattr(batch, name) for batch in batches) for name in ("padded_tokens", "processed_tokens")}
         self._work.update(pairs=pairs, **work, **(clock.stop() if measures else {}))
         self.state.step += 1
         return norm
 
     def _checked_norm(self, loss: Tensor, batches: list[Batch]) -> float:
         """Clip the gradients; returns their norm before. Raises NonFiniteLoss if it or the loss is no number."""
-        weights = [weight for weight in self.scoring.module.parameters() if weight.requires_grad]
+        weights = [weight for weight in self.objective.module.parameters() if weight.requires_grad]
         limit = self.config.max_grad_norm or math.inf
         norm = distributed.whole(torch.nn.utils.clip_grad_norm_(weights, limit))
         values = torch.stack([self.world.sum(loss.clone()).float(), norm.float()])  # one look at the device
@@ -141,7 +140,7 @@ class Loop:
         if self.state.step:
             self._save()
         file = self.run / f"not-finite-{self.world.rank}.json"
-        keys = [key for batch in batches for key in batch.keys]
+        keys = [key for batch in batches for key in batch.pair_ids]
         write_text(file, json.dumps({"step": self.state.step + 1, "loss": str(loss), "pairs": keys}, indent=1))
         raise NonFiniteLoss(
             f"step {self.state.step + 1}: the loss is {loss}, the gradient's norm {norm}; its pairs are in {file}, and "
@@ -173,7 +172,7 @@ class Loop:
     def _after(self, norm: float, stop: threading.Event) -> None:
         """What follows a step: a line of metrics, an evaluation, a checkpoint, each where it is due."""
         step, last = self.state.step, self.state.step == self.steps
-        interrupted = self.world.agree(stop.is_set(), self.scoring.device)
+        interrupted = self.world.agree(stop.is_set(), self.objective.forward.device)
         evaluates = self.evaluation is not None and (last or _due(step, self.config.eval_every))
         saves = last or interrupted or _due(step, self.config.save_every)
         if evaluates or saves or self._reports(step):
@@ -198,7 +197,9 @@ class Loop:
     def _line(self, norm: float) -> dict[str, float]:
         """Metrics since the last line."""
         seconds = max(time.monotonic() - self._started, 1e-9)
-        tokens = torch.tensor([self._work["plain_tokens"], self._work["run_tokens"]], device=self.scoring.device)
+        tokens = torch.tensor(
+            [self._work["padded_tokens"], self._work["processed_tokens"]], device=self.objective.forward.device
+        )
         plain, run = self.world.sum(tokens).tolist()
         line = {
             "step": self.state.step,
@@ -226,15 +227,15 @@ class Loop:
         groups, size = self.evaluation, self.config.micro_batch_size or self.config.batch_size
         runs = chunks(groups.pairs, size)
         sums: Sums = {}
-        self.scoring.module.eval()
+        self.objective.module.eval()
         with torch.no_grad():
             for number in range(0, len(runs), self.world.size):
                 mine = number + self.world.rank
                 start, stop = runs[min(mine, len(runs) - 1)]
-                batch = self.scoring.laid_out([groups[index] for index in range(start, stop)], mine < len(runs))
-                sums = add(sums, self.scoring.losses(batch, self.state.baseline)[1])
+                batch = self.objective.batch([groups[index] for index in range(start, stop)], mine < len(runs))
+                sums = add(sums, self.objective.losses(batch, self.state.baseline)[1])
                 self.tell("evaluation", stop, len(groups), {})
-        self.scoring.module.train()
+        self.objective.module.train()
         found = {f"eval/{name}": value for name, value in self._means(sums).items()}
         for name, value in found.items():
             if not math.isfinite(value):
@@ -253,16 +254,16 @@ class Loop:
 
     def write_model(self, name: str, readme: str = "") -> None:
         """Write the model as it is into the run's folder ``name``, with a card."""
-        weights = distributed.model_state(self.scoring.module)
+        weights = distributed.model_state(self.objective.module)
         if self.world.main:
             with new_folder(self.run / name) as folder:
-                models.save(checkpoint.scorer(self.scoring.module).model, self.tokenizer, folder, weights)
+                models.save(distributed.unwrapped(self.objective.module).model, self.tokenizer, folder, weights)
                 if readme:
                     (folder / "README.md").write_text(readme, "utf-8")
 
     def _save(self) -> None:
         checkpoint.save(
-            self.run, self.state, self.scoring.module, self.optimizer, self.tokenizer, self.config.keep, self.world
+            self.run, self.state, self.objective.module, self.optimizer, self.tokenizer, self.config.keep, self.world
         )
 
     def _write(self, line: dict[str, float]) -> None:

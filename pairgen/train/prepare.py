@@ -13,20 +13,24 @@ import torch
 from pairgen.atomic import new_folder, write_text
 from pairgen.errors import UnsupportedModel
 from pairgen.pairs.dataset import PairDataset
+from pairgen.progress import Progress
 from pairgen.train import distributed
 from pairgen.train.config import Config
 from pairgen.train.data import load as data
-from pairgen.train.data.order import Order
+from pairgen.train.data.order import BatchSampler
 from pairgen.train.distributed import World
+from pairgen.train.forward import Forward, Layout
 from pairgen.train.layout.tree import trees
-from pairgen.train.loop import Loop, Tell
+from pairgen.train.loop import Loop
 from pairgen.train.losses import LOSSES
 from pairgen.train.model import loading as models
 from pairgen.train.model.scorer import Scorer, check, check_training, check_trees
-from pairgen.train.objective import Layout, Scoring, options_of
+from pairgen.train.objective import Objective
 from pairgen.train.output import checkpoint, trackers
 from pairgen.train.output.checkpoint import State
-from pairgen.train.reference.compute import known_reference, online_reference
+from pairgen.train.reference.cache import ReferenceLogps
+from pairgen.train.reference.compute import StartingModel, precompute
+from pairgen.train.reference.online import OnlineReference
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,7 @@ class Place:
     tokens: Path
     """Folder of the pairs as tokens."""
     world: World
-    tell: Tell
+    tell: Progress
     warn: Callable[[str], None]
     """Takes sentences that a person should see."""
 
@@ -59,33 +63,28 @@ def prepare(config: Config, place: Place) -> tuple[Loop, data.Data]:
     scorer = Scorer(model)
     check(scorer, len(tokenizer))
     check_training(scorer, len(tokenizer))
-    scoring = Scoring(
-        module=scorer,
+    forward = Forward(
         layout=_layout(config, scorer, tokenizer, place.warn),
         device=device,
         autocast=models.precision(config, device) == "bf16",
-        loss=config.loss,
-        options=options_of(config),
-        reference=None,
-        chooses=bool(np.mean(pairs.groups.pairs > 1) > 0.5),
     )
-    order = Order(pairs.groups.pairs, config.batch_size, config.seed)
+    order = BatchSampler(pairs.groups.pairs, config.batch_size, config.seed)
     steps = config.steps or order.steps(config.epochs)
-    if LOSSES[config.loss].needs_reference:
-        # the model before its first step: this one, or, where it has moved on or will, one more
-        again = partial(_loaded_again, config, datasets, device)
-        if config.reference == "online":
-            scoring.reference = online_reference(scorer if config.lora else again(), scorer)
-        else:
-            start = again if at else lambda: scorer
-            wanted = [(pairs, order.used(steps))]
-            if evaluation:
-                wanted.append((evaluation, np.arange(len(evaluation.groups))))
-            scoring.reference = known_reference(config, wanted, scoring, start, run, world, place.tell)
-    module = distributed.spread(scorer, config.parallel, world, device)
-    if scoring.reference is scorer:
-        scoring.reference = module
-    scoring.module = module.train()
+    needs_reference = LOSSES[config.loss].needs_reference
+    again = partial(_loaded_again, config, datasets, device)
+    reference: ReferenceLogps | OnlineReference | None = None
+    if needs_reference and config.reference == "precomputed":
+        needed = [(pairs, order.used(steps))]
+        if evaluation:
+            needed.append((evaluation, np.arange(len(evaluation.groups))))
+        # before its first step the policy is the starting model itself
+        start = StartingModel(again if at else lambda: scorer, forward)
+        reference = precompute(config, needed, start, world, place.tell)
+    module = distributed.spread(scorer, config.parallel, world, device).train()
+    if needs_reference and config.reference == "online":
+        lora = bool(config.lora)
+        reference = OnlineReference.without_adapter(module) if lora else OnlineReference.frozen(again(), scorer)
+    objective = Objective(config, module, forward, reference, _is_multiple_choice(datasets, pairs))
 
     trainable = [weight for weight in module.parameters() if weight.requires_grad]
     optimizer = torch.optim.AdamW(trainable, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True)
@@ -99,7 +98,7 @@ def prepare(config: Config, place: Place) -> tuple[Loop, data.Data]:
     loop = Loop(
         config=config,
         run=run,
-        scoring=scoring,
+        objective=objective,
         tokenizer=tokenizer,
         optimizer=optimizer,
         train=pairs.groups,
@@ -112,6 +111,22 @@ def prepare(config: Config, place: Place) -> tuple[Loop, data.Data]:
         tracker=tracker,
     )
     return loop, pairs
+
+
+def _is_multiple_choice(datasets: list[PairDataset], pairs: data.Data) -> bool:
+    """Whether the groups with several pairs are multiple-choice questions, of which chosen is the right answer."""
+    several = [
+        dataset for dataset, part in zip(datasets, pairs.parts, strict=True) if (part.tokens.groups.pairs > 1).any()
+    ]
+    return bool(several) and all(map(_has_choices, several))
+
+
+def _has_choices(dataset: PairDataset) -> bool:
+    """What the manifest says; in its absence, whether the pairs have no corruption, as those made of wrong choices."""
+    if (known := dataset.manifest.get("multiple_choice")) is not None:
+        return bool(known)
+    batches = dataset.splits["train"].batches(["corrupted"])
+    return all(batch["corrupted"].null_count == batch.num_rows for batch in batches)
 
 
 def _loaded_again(config: Config, datasets: list[PairDataset], device: torch.device) -> Scorer:

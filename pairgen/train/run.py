@@ -30,7 +30,7 @@ from pairgen.train.config import Config, flag
 from pairgen.train.data import load as data
 from pairgen.train.distributed import World
 from pairgen.train.interrupts import memory
-from pairgen.train.loop import Loop, Tell
+from pairgen.train.loop import Loop
 from pairgen.train.model import loading as models
 from pairgen.train.output import checkpoint, trackers
 from pairgen.train.output import model_card as card
@@ -56,7 +56,7 @@ def train(
     config: Config,
     *,
     overwrite: bool = False,
-    progress: Tell | None = None,
+    progress: Callable[..., None] | None = None,
     warn: Callable[[str], None] = lambda _: None,
 ) -> Outcome:
     """Train a model on pair datasets, in a new folder.
@@ -94,7 +94,7 @@ def resume(
     out: str | Path,
     changes: Mapping[str, Any] | None = None,
     *,
-    progress: Tell | None = None,
+    progress: Callable[..., None] | None = None,
     warn: Callable[[str], None] = lambda _: None,
 ) -> Outcome:
     """Go on with a run from its newest checkpoint, or from its beginning if it has none yet.

@@ -30,7 +30,7 @@ def a_value(name: str) -> st.SearchStrategy[Any]:
     if name == "data":
         return st.lists(st.text(st.characters(exclude_categories=["Cs"])), max_size=3)
     if "choices" in rules:
-        return st.sampled_from(rules["choices"])
+        return st.sampled_from(list(rules["choices"]))
     if kind == "bool":
         return st.booleans()
     if kind == "str":

@@ -28,6 +28,7 @@ from pairgen.errors import (
 from pairgen.train import config as configs
 from pairgen.train import interrupts as stopping
 from pairgen.train import losses
+from pairgen.train.pair_logps import PairLogps
 from pairgen.train.run import resume, train
 
 
@@ -63,7 +64,7 @@ def test_a_run_leaves_its_config_metrics_checkpoints_and_model(done: Path) -> No
     assert sorted(path.name for path in (done / "checkpoints").iterdir()) == ["step-00000004", "step-00000006"]
     assert (done / "sft" / "final").is_dir()
     assert (done / "best" / "model.safetensors").is_file()
-    assert not list(done.rglob("*.tmp"))
+    assert not list(done.rglob("*-tmp"))
     assert not [path for path in done.rglob("*") if path.suffix in (".bin", ".pt", ".pkl")]
 
 
@@ -319,12 +320,12 @@ def test_overwrite_starts_anew(pairs: Path, tmp_path: Path) -> None:
 def test_a_loss_that_is_nan_names_the_pairs(
     pairs: Path, done: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    nan = losses.LOSSES["dpop"]._replace(
-        function=lambda scores, _: scores.chosen * (float("nan") if scores.chosen.requires_grad else 1)
-    )
-    monkeypatch.setitem(losses.LOSSES, "dpop", nan)
+    def nan(logps: PairLogps, _: configs.Config) -> torch.Tensor:
+        return logps.chosen * (float("nan") if logps.chosen.requires_grad else 1)
+
+    monkeypatch.setitem(losses.LOSSES, "nan", losses.Loss(nan, "not a number"))
     with pytest.raises(NonFiniteLoss, match=r"step 1: .*not-finite-0\.json.*--learning-rate"):
-        train(runs.config(pairs, tmp_path / "run", model=str(done / "final"), sft_steps=0))
+        train(runs.config(pairs, tmp_path / "run", model=str(done / "final"), sft_steps=0, loss="nan"))
     told = json.loads((tmp_path / "run" / "not-finite-0.json").read_text())
     assert len(told["pairs"]) == 4
     assert not (tmp_path / "run" / "checkpoints").exists()

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pairgen.train.data.groups import Ids
+from pairgen.train.data.groups import Ids, common_prefix_length
 
 
 class Whole(NamedTuple):
@@ -73,7 +73,7 @@ class Cutter:
         # The token that holds both sides counts as the completion's first; one prompt for all, so the shortest.
         cut = min(whole.token(len(text)) for whole in wholes)
         for whole in wholes[1:]:
-            cut = min(cut, shared_prefix(whole.ids, wholes[0].ids))
+            cut = min(cut, common_prefix_length(whole.ids, wholes[0].ids))
         return wholes[0].ids[:cut], [Part(whole.ids[cut:], cut, cut) for whole in wholes]
 
     def _mended(self, boundary: int, own: Ids, whole: Whole) -> Part | None:
@@ -90,7 +90,7 @@ class Cutter:
             after, stop = after + 1, max(stop, last)
         middle = np.array(self._apart(whole.text[boundary:stop]), np.int32)
         # Decoders look no further than one token around, and both start from the same two tokens.
-        same = max(0, shared_prefix(own, whole.ids) - 2)
+        same = max(0, common_prefix_length(own, whole.ids) - 2)
         ours = np.concatenate([own[same:], middle, whole.ids[after : after + 2]])
         theirs = whole.ids[same : after + 2]
         if self._decode(ours) != self._decode(theirs):
@@ -111,11 +111,3 @@ def edit_in_tokens(chosen: Whole, part: Part, span: Sequence[int], head: int, ta
     start = part.place(chosen.token(span[0]), 0)
     stop = part.place(chosen.stop(span[1]), part.after - part.shift) if span[1] > span[0] else start
     return [min(start, head), max(stop, tail)]
-
-
-def shared_prefix(a: Ids, b: Ids) -> int:
-    """Tokens that two rows begin with alike."""
-    shorter = min(len(a), len(b))
-    differ = a[:shorter] != b[:shorter]
-    first = int(differ.argmax()) if shorter else 0
-    return first if shorter and differ[first] else shorter

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from pairgen.errors import NoPairsLeft, UsageError
 from pairgen.pairs import dataset as store
-from pairgen.train.data.groups import Groups, joined
+from pairgen.train.data.groups import GroupTable, joined
 from pairgen.train.data.token_cache import Tokenised, tokenise
 
 
@@ -30,7 +30,7 @@ class Data:
     """All splits of one name."""
 
     parts: tuple[Part, ...]
-    groups: Groups
+    groups: GroupTable
     """Of all parts; where there are several, keys have the part's number in front."""
 
     @property

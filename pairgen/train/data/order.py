@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 Indices = NDArray[np.int64]
 
 
-class Order:
+class BatchSampler:
     """Batches of whole groups: each takes groups of the shuffled epoch while it holds at most ``batch_size`` pairs.
 
     A group of more pairs is a batch by itself. The last batch of an epoch may be smaller.
@@ -84,7 +84,9 @@ def chunks(pairs: Sequence[int] | NDArray[np.int64], size: int) -> list[tuple[in
     return list(zip(cuts, [*cuts[1:], len(pairs)], strict=True)) if len(pairs) else []
 
 
-def share(batch: Indices, pairs: NDArray[np.int64], micro: int, rank: int, size: int) -> list[tuple[Indices, bool]]:
+def split_batch(
+    batch: Indices, pairs: NDArray[np.int64], micro: int, rank: int, size: int
+) -> list[tuple[Indices, bool]]:
     """What one of ``size`` processes takes of a batch, in parts of at most ``micro`` pairs (0: in one part).
 
     Every process gets as many parts as every other, since they exchange gradients part by part; one that runs out gets

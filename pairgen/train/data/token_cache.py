@@ -17,10 +17,10 @@ import xxhash
 
 from pairgen.errors import InvalidDataset, NoPairsLeft, OutputError
 from pairgen.pairs import dataset as store
-from pairgen.train.data.groups import SCHEMA, Groups
+from pairgen.train.data.groups import SCHEMA, GroupTable
 from pairgen.train.data.tokenization import LONG_CHOSEN, LONG_REJECTED, Reader, Row, Run
 
-FORMAT = 1
+FORMAT = 2
 CHUNK = 2_000_000
 """Characters that go through the tokenizer at once: about 60 MB of its bookkeeping."""
 
@@ -35,7 +35,7 @@ READ = {"prompt": _STRING, "chosen": _STRING, "rejected": _STRING, "pair_id": _S
 class Tokenised:
     """A split as tokens, and what became of its pairs: each is in ``groups`` or counted in ``drops``."""
 
-    groups: Groups
+    groups: GroupTable
     drops: dict[str, int]
     hash: str
     """Follows from the dataset, the tokenizer and the options: equal hashes are equal tokens."""
@@ -103,7 +103,7 @@ def _cached(folder: Path, name: str) -> Tokenised | None:
         if store.file_hash(file) != about.pop("xxh3"):
             return None
         table = pa.ipc.open_file(pa.memory_map(str(file))).read_all()
-        return Tokenised(Groups([table]), hash=name, **about)
+        return Tokenised(GroupTable([table]), hash=name, **about)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
@@ -129,7 +129,7 @@ def _write(
                 stream.write_batch(batch)
         if not reader.counts.pairs:
             raise NoPairsLeft(_nothing_left(split, reader.counts.drops))
-        # One batch, so that ``Groups`` need not copy it together in every process.
+        # One batch, so that ``GroupTable`` need not copy it together in every process.
         table = pa.ipc.open_stream(pa.memory_map(str(hidden / "batches"))).read_all().combine_chunks()
         file = hidden / f"{name}.arrow"
         with pa.OSFile(str(file), "wb") as sink, pa.ipc.new_file(sink, SCHEMA) as writer:
@@ -176,7 +176,7 @@ def _runs(split: store.Split) -> Iterator[Run]:
                     yield run
                 run = Run(group_id, prompt, chosen, [], [], [])
             run.rejected.append(rejected)
-            run.keys.append(pair_id)
+            run.pair_ids.append(pair_id)
             run.edits.append((start, stop))
     if run is not None:
         yield run
@@ -196,8 +196,8 @@ def _batches(
         chunk, characters, pairs = [], 0, 0
         for run in runs:
             chunk.append(run)
-            pairs += len(run.keys)
-            characters += len(run.prompt) * (2 + len(run.keys)) + len(run.chosen) + sum(map(len, run.rejected))
+            pairs += len(run.pair_ids)
+            characters += len(run.prompt) * (2 + len(run.pair_ids)) + len(run.chosen) + sum(map(len, run.rejected))
             if characters >= CHUNK or reader.counts.pairs + pairs >= limit:
                 break
         else:
@@ -224,8 +224,10 @@ def _batch(rows: Sequence[Row], prefix: str) -> pa.RecordBatch:
     columns = [
         tokens([row.prompt for row in rows]),
         lists(completions, tokens(list(chain.from_iterable(completions)))),
-        lists([row.keys for row in rows], pa.array([prefix + key for row in rows for key in row.keys], _STRING)),
+        lists(
+            [row.pair_ids for row in rows], pa.array([prefix + key for row in rows for key in row.pair_ids], _STRING)
+        ),
         numbers([row.edit for row in rows]),
-        numbers([row.chars for row in rows]),
+        numbers([row.num_chars for row in rows]),
     ]
     return pa.record_batch(columns, schema=SCHEMA)

@@ -13,8 +13,8 @@ import jinja2
 import numpy as np
 
 from pairgen.errors import UnsupportedModel, UsageError
-from pairgen.train.data.boundary import Cutter, Whole, edit_in_tokens, shared_prefix
-from pairgen.train.data.groups import Ids
+from pairgen.train.data.boundary import Cutter, Whole, edit_in_tokens
+from pairgen.train.data.groups import Ids, common_prefix_length
 
 SPECIAL = "a text holds a special token of the tokenizer"
 CHANGED = "the chat template changes a text"
@@ -30,28 +30,28 @@ class Run(NamedTuple):
     prompt: str
     chosen: str
     rejected: list[str]
-    keys: list[str]
+    pair_ids: list[str]
     edits: list[tuple[int, int]]
 
     def only(self, kept: Sequence[int]) -> "Run":
         """The same with fewer pairs."""
-        if len(kept) == len(self.keys):
+        if len(kept) == len(self.pair_ids):
             return self
         return self._replace(
             rejected=[self.rejected[at] for at in kept],
-            keys=[self.keys[at] for at in kept],
+            pair_ids=[self.pair_ids[at] for at in kept],
             edits=[self.edits[at] for at in kept],
         )
 
 
 class Row(NamedTuple):
-    """What ``groups.Group`` holds; ``edit`` is flat."""
+    """What ``groups.TokenGroup`` holds; ``edit`` is flat."""
 
     prompt: Ids
     completions: list[Ids]
-    keys: list[str]
+    pair_ids: list[str]
     edit: list[int]
-    chars: list[int]
+    num_chars: list[int]
 
 
 @dataclass
@@ -187,7 +187,7 @@ class Reader:
             special = [np.count_nonzero(self._special_ids[whole.ids]) for whole in wholes]
             kept = self._keep([SPECIAL if special[0] or other else "" for other in special[1:]])
             run, wholes = run.only(kept), [wholes[0], *(wholes[1 + at] for at in kept)]
-        if not run.keys:
+        if not run.pair_ids:
             return None
         prompt, parts = self._cutter.divide(source.prompt, own, wholes)
         start = self._front if not self.chat else prompt[: int(len(prompt) > 0 and prompt[0] == self.bos)]
@@ -197,7 +197,7 @@ class Reader:
         edit: list[int] = []
         reasons = []
         for ids, (first, stop) in zip(rejected, run.edits, strict=True):
-            head = shared_prefix(chosen, ids)
+            head = common_prefix_length(chosen, ids)
             if not len(prompt):
                 reason = BARE
             elif max(len(chosen), len(ids)) > room:
@@ -206,7 +206,7 @@ class Reader:
                 reason = SAME
             else:
                 reason = ""
-                tail = shared_prefix(chosen[head:][::-1], ids[head:][::-1])
+                tail = common_prefix_length(chosen[head:][::-1], ids[head:][::-1])
                 span = [min(max(source.origin + at, source.low), source.high) for at in (first, stop)]
                 edit += edit_in_tokens(wholes[0], parts[0], span, head, len(chosen) - tail)
             reasons.append(reason)
@@ -218,7 +218,7 @@ class Reader:
         self.counts.merged_boundaries = self._cutter.merged
         completions = [chosen, *(rejected[at] for at in kept)]
         chars = [max(1, len(text.strip())) for text in (run.chosen, *run.rejected)]
-        return Row(self._cut(prompt, start, completions), completions, run.keys, edit, chars)
+        return Row(self._cut(prompt, start, completions), completions, run.pair_ids, edit, chars)
 
     def _ended(self, ids: Ids) -> Ids:
         """A completion with its first EOS as its last token; a chat template may write on behind it."""

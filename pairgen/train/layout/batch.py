@@ -29,40 +29,36 @@ class Batch:
     """[R, L] int64 token ids."""
     positions: Tensor | None
     """[R, L] int64 positions; None if every row counts from 0."""
-    ends: Tensor | None
-    """[R, L] int64: a later token q of the row sees token k iff k <= q <= ends[k]; None: plain causal attention."""
-    score: Tensor
+    subtree_end: Tensor | None
+    """[R, L] int64: token q of a row attends to token k iff k <= q <= subtree_end[k]; None: plain causal."""
+    label_positions: Tensor
     """[N] int64: flat index (row * L + column) of the hidden state that predicts the target."""
     targets: Tensor
     """[N] int64 token ids."""
-    owner: Tensor
+    completion_index: Tensor
     """[2P, T] int64: for chosen of each pair, then rejected of each pair, the scores of its tokens in order; N pads."""
     lengths: Tensor
     """[2P] int64 tokens of each completion."""
-    chars: Tensor
+    num_chars: Tensor
     """[2P] int64 characters of each completion."""
     edit: Tensor
-    """[P, 2] int64: start and stop of the edit in chosen, in tokens."""
+    """[2P, 2] int64: start and stop of the edit in each completion, in tokens; outside it, both of a pair are equal."""
     group: Tensor
     """[P] int64: equal for pairs of one group."""
     weight: Tensor
     """[P] float32: 1, or 0 for a pair that only fills up (so that all processes do as many passes)."""
-    keys: tuple[str, ...]
+    pair_ids: tuple[str, ...]
     """[P] the pairs' names."""
-    plain_tokens: int
+    padded_tokens: int
     """Tokens that a trainer runs which repeats prompt and chosen for every pair."""
-    run_tokens: int
+    processed_tokens: int
     """Tokens of this batch that are no padding."""
-    reference_chosen: Tensor | None = None
-    """[P] float64: summed log-prob of chosen under the reference model, where it is known beforehand."""
-    reference_rejected: Tensor | None = None
-    """[P] float64: the same of rejected."""
-    reference_tokens: Tensor | None = None
-    """[P, T] float64: the log-prob of each token of chosen under the reference."""
+    reference: Tensor | None = None
+    """[2P, T] float64: log-prob of each token under the reference model, where it was precomputed; 0 after the end."""
 
     @property
     def pairs(self) -> int:
-        return len(self.keys)
+        return len(self.pair_ids)
 
     def to(self, device: torch.device) -> "Batch":
         """The same on a device; copies from pinned memory do not block."""
@@ -87,4 +83,4 @@ class Batch:
             In float64, so that a sum of a thousand tokens keeps its last digits.
         """
         exact = logps.double()
-        return torch.cat([exact, exact.new_zeros(1)])[self.owner]
+        return torch.cat([exact, exact.new_zeros(1)])[self.completion_index]

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from pairgen.errors import UnsupportedModel
-from pairgen.train.data.groups import Group
+from pairgen.train.data.groups import TokenGroup
 from pairgen.train.layout.batch import Batch
 from pairgen.train.layout.tree import trees
 from pairgen.train.model.attention import Visible, install, no_mask
@@ -42,16 +42,16 @@ class Scorer(nn.Module):
         causal = self.causal
         hidden = causal.base_model(input_ids=batch.tokens, use_cache=False, **self._seen(batch)).last_hidden_state
         head = causal.get_output_embeddings()
-        flat = hidden.reshape(-1, hidden.shape[-1])[batch.score]
+        flat = hidden.reshape(-1, hidden.shape[-1])[batch.label_positions]
         cap = softcap(causal.config)
         return self.clock.timed(HEAD, lambda flat: logprobs(flat, head.weight, batch.targets, head.bias, cap), flat)
 
     def _seen(self, batch: Batch) -> dict[str, Any]:
         """What the model has to know of a batch of trees."""
-        if batch.ends is None or batch.positions is None:
+        if batch.subtree_end is None or batch.positions is None:
             return {}
         install(self.causal)
-        visible = Visible(batch.ends, batch.positions, self.clock)
+        visible = Visible(batch.subtree_end, batch.positions, self.clock)
         return {"position_ids": batch.positions, "attention_mask": no_mask(batch.tokens), "tree": visible}
 
 
@@ -138,7 +138,7 @@ def check_trees(scorer: Scorer, vocabulary: int) -> None:
         )
 
 
-def _families(vocabulary: int) -> list[Group]:
+def _families(vocabulary: int) -> list[TokenGroup]:
     """Two groups whose completions fork at several places, of which some end where others go on."""
     draw = np.random.default_rng(0)
     made = []
@@ -146,7 +146,7 @@ def _families(vocabulary: int) -> list[Group]:
         prompt, chosen, other = (draw.integers(0, vocabulary, 12, dtype=np.int32) for _ in range(3))
         rejected = np.append(chosen[:5], other), chosen[:8], other, np.append(other[:4], chosen)
         zeros = np.zeros((4, 2), np.int32), np.ones(5, np.int32)
-        made.append(Group(prompt, (chosen, *rejected), ("0", "1", "2", "3"), *zeros))
+        made.append(TokenGroup(prompt, (chosen, *rejected), ("0", "1", "2", "3"), *zeros))
     return made
 
 
@@ -157,16 +157,16 @@ def _probe(tokens: Tensor) -> Batch:
     return Batch(
         tokens=tokens,
         positions=None,
-        ends=None,
-        score=torch.arange(count, device=tokens.device),
+        subtree_end=None,
+        label_positions=torch.arange(count, device=tokens.device),
         targets=tokens[0, 1:],
-        owner=nothing,
+        completion_index=nothing,
         lengths=nothing,
-        chars=nothing,
+        num_chars=nothing,
         edit=nothing,
         group=nothing,
         weight=nothing,
-        keys=(),
-        plain_tokens=count + 1,
-        run_tokens=count + 1,
+        pair_ids=(),
+        padded_tokens=count + 1,
+        processed_tokens=count + 1,
     )

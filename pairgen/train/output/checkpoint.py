@@ -53,7 +53,7 @@ def save(
     if not world.main:
         return
     with new_folder(run / "checkpoints" / f"step-{state.step:08}") as folder:
-        models.save(scorer(module).model, tokenizer, folder / "model", weights)
+        models.save(distributed.unwrapped(module).model, tokenizer, folder / "model", weights)
         save_file(_flat(moments["state"]), folder / "optimizer.safetensors")
         save_file(_random_state(), folder / "random.safetensors")
         (folder / "optimizer.json").write_text(json.dumps(moments["param_groups"]), "utf-8")
@@ -88,11 +88,6 @@ def restore(folder: Path, module: Any, optimizer: torch.optim.Optimizer) -> None
     torch.set_rng_state(random["cpu"])
     if "cuda" in random and torch.cuda.is_available():
         torch.cuda.set_rng_state(random["cuda"])
-
-
-def scorer(module: Any) -> Any:
-    """The ``Scorer`` in a module that may be replicated over processes."""
-    return module.module if hasattr(module, "module") else module
 
 
 def _random_state() -> dict[str, torch.Tensor]:

@@ -23,7 +23,7 @@ from pairgen.pairs import edits
 from pairgen.pairs.record import Pair
 from pairgen.train.data import token_cache as tokens
 from pairgen.train.data import tokenization as reading
-from pairgen.train.data.groups import Group
+from pairgen.train.data.groups import TokenGroup
 from pairgen.train.data.tokenization import BARE, CHANGED, LONG_CHOSEN, LONG_REJECTED, SAME, SPECIAL, Reader, Row, Run
 
 TOKENIZERS = {name: make() for name, make in KINDS.items()}
@@ -56,10 +56,10 @@ def tokenised(path: Path, pairs: list[Pair], tokenizer: Any, **options: Any) -> 
     return tokens.tokenise(dataset.splits["train"], tokenizer, path / "tokens", **{"dataset_hash": "d", **options})
 
 
-def plain(group: Group) -> tuple[Any, ...]:
+def plain(group: TokenGroup) -> tuple[Any, ...]:
     """A group as lists, which compare."""
     ids = [completion.tolist() for completion in group.completions]
-    return group.prompt.tolist(), ids, group.keys, group.edit.tolist(), group.chars.tolist()
+    return group.prompt.tolist(), ids, group.pair_ids, group.edit.tolist(), group.num_chars.tolist()
 
 
 def encoded(tokenizer: Any, text: str) -> list[int]:
@@ -119,18 +119,18 @@ def runs(text: st.SearchStrategy[str]) -> st.SearchStrategy[Run]:
 def test_a_row_is_its_texts(name: str, run: Run) -> None:
     tokenizer = TOKENIZERS[name]
     row, counts = read(tokenizer, run)
-    assert counts.pairs + sum(counts.drops.values()) == len(run.keys)
-    assert counts.pairs == (len(row.keys) if row else 0)
+    assert counts.pairs + sum(counts.drops.values()) == len(run.pair_ids)
+    assert counts.pairs == (len(row.pair_ids) if row else 0)
     if row is None:
         return
     front = tokenizer("")["input_ids"]
-    texts = [run.chosen, *(run.rejected[int(key[2:])] for key in row.keys)]
+    texts = [run.chosen, *(run.rejected[int(key[2:])] for key in row.pair_ids)]
     special = set(tokenizer.all_special_ids) - {tokenizer.unk_token_id}
-    assert len(row.completions) == len(row.chars) == len(texts) == 1 + len(row.edit) // 2
+    assert len(row.completions) == len(row.num_chars) == len(texts) == 1 + len(row.edit) // 2
     assert row.prompt.tolist()[: len(front)] == front
     assert len(row.prompt) >= 1
     own = encoded(tokenizer, run.prompt)
-    for text, ids, characters in zip(texts, row.completions, row.chars, strict=True):
+    for text, ids, characters in zip(texts, row.completions, row.num_chars, strict=True):
         whole = encoded(tokenizer, run.prompt + text)
         made = [*row.prompt.tolist()[len(front) :], *ids.tolist()]
         assert made[-1] == tokenizer.eos_token_id
@@ -153,7 +153,7 @@ def test_an_edit_holds_all_that_differs(name: str, run: Run) -> None:
     if row is None:
         return
     chosen = row.completions[0].tolist()
-    for at, (key, ids) in enumerate(zip(row.keys, row.completions[1:], strict=True)):
+    for at, (key, ids) in enumerate(zip(row.pair_ids, row.completions[1:], strict=True)):
         rejected = ids.tolist()
         start, stop = row.edit[2 * at : 2 * at + 2]
         behind = len(chosen) - stop
@@ -165,6 +165,9 @@ def test_an_edit_holds_all_that_differs(name: str, run: Run) -> None:
             first, last = (len(run.chosen[:at].encode()) for at in run.edits[int(key[2:])])
             assert byte_count(tokenizer, chosen[:start]) <= first
             assert byte_count(tokenizer, chosen[:stop]) >= last or start == stop
+            text = run.rejected[int(key[2:])]
+            after_edit = len(text[edits.span(run.chosen, text).rejected_stop :].encode())
+            assert byte_count(tokenizer, rejected[len(rejected) - behind : -1]) <= after_edit or start == stop
 
 
 @pytest.mark.parametrize("name", CHATS)
@@ -173,12 +176,14 @@ def test_an_edit_holds_all_that_differs(name: str, run: Run) -> None:
 def test_a_chat_row_is_what_the_template_writes(name: str, run: Run) -> None:
     tokenizer = CHATS[name]
     row, counts = read(tokenizer, run, chat="on")
-    assert counts.pairs + sum(counts.drops.values()) == len(run.keys)
+    assert counts.pairs + sum(counts.drops.values()) == len(run.pair_ids)
     if row is None:
         assert set(counts.drops) == {SAME}  # stripped of white space, they can be one text
         return
     question = {"role": "user", "content": run.prompt}
-    for text, ids in zip([run.chosen, *(run.rejected[int(key[2:])] for key in row.keys)], row.completions, strict=True):
+    for text, ids in zip(
+        [run.chosen, *(run.rejected[int(key[2:])] for key in row.pair_ids)], row.completions, strict=True
+    ):
         answer = {"role": "assistant", "content": text.strip()}
         written = tokenizer.apply_chat_template([question, answer], tokenize=False)
         ended = written.removesuffix("\n") if name == "ChatML" else written + "</s>"
@@ -198,7 +203,7 @@ def test_the_first_token_of_the_answer_is_in_the_completion() -> None:
     assert tokenizer.convert_ids_to_tokens(row.completions[0]) == ["Ġthe", "Ġsun", "</s>"]
     assert row.prompt.tolist() == tokenizer("What shines?")["input_ids"]
     assert row.edit == [1, 2]
-    assert row.chars == [7, 8]
+    assert row.num_chars == [7, 8]
 
 
 def test_a_token_over_the_boundary_is_taken_apart() -> None:
@@ -336,7 +341,7 @@ def test_a_chat_ends_with_eos_and_not_behind_it() -> None:
     assert decoded(tokenizer, row.prompt) == prompt
     assert decoded(tokenizer, row.completions[0]) == "the sun<|im_end|>"
     assert decoded(tokenizer, row.completions[0][row.edit[0] : row.edit[1]]) == " sun"
-    assert row.chars == [7, 8]
+    assert row.num_chars == [7, 8]
 
 
 def test_chat_off_asks_without_the_template() -> None:
@@ -396,7 +401,7 @@ def test_completions_are_never_cut() -> None:
     assert len(row.prompt) == 2
     row, counts = read(tokenizer, run, max_length=room + 1)
     assert row is not None
-    assert row.keys == ["k-1"]
+    assert row.pair_ids == ["k-1"]
     assert counts.drops == {LONG_REJECTED: 1}
     assert row.prompt.tolist() == tokenizer("Why so?")["input_ids"], "what is dropped cuts no prompt"
     assert len(row.edit) == 2
@@ -438,7 +443,7 @@ PAIRS = [
 
 def test_groups_cross_batches_and_shards(tmp_path: Path) -> None:
     made = tokenised(tmp_path, PAIRS, TOKENIZERS["byte-level"], prefix="x:")
-    assert [group.keys for group in made.groups] == [("x:c-1",), ("x:a-1", "x:a-2", "x:a-3"), ("x:b-1",)]
+    assert [group.pair_ids for group in made.groups] == [("x:c-1",), ("x:a-1", "x:a-2", "x:a-3"), ("x:b-1",)]
     assert made.groups.pairs.tolist() == [1, 3, 1]
     assert made.drops == {}
     assert made.merged_boundaries == 2
@@ -446,12 +451,12 @@ def test_groups_cross_batches_and_shards(tmp_path: Path) -> None:
         row, _ = read(TOKENIZERS["byte-level"], run)
         assert row is not None
         assert plain(group)[:2] == (row.prompt.tolist(), [ids.tolist() for ids in row.completions])
-        assert plain(group)[3:] == (np.array(row.edit).reshape(-1, 2).tolist(), row.chars)
+        assert plain(group)[3:] == (np.array(row.edit).reshape(-1, 2).tolist(), row.num_chars)
 
 
 def test_pairs_that_stand_apart_are_groups_apart(tmp_path: Path) -> None:
     made = tokenised(tmp_path, [PAIRS[1], PAIRS[0], PAIRS[2]], TOKENIZERS["byte-level"])
-    assert [group.keys for group in made.groups] == [("a-1",), ("c-1",), ("a-2",)]
+    assert [group.pair_ids for group in made.groups] == [("a-1",), ("c-1",), ("a-2",)]
 
 
 def test_the_size_of_a_chunk_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from helpers.token_groups import VOCABULARY, group, random_groups, some_groups, 
 from hypothesis import given, settings
 from torch import Tensor
 
-from pairgen.train.data.groups import Group
+from pairgen.train.data.groups import TokenGroup
 from pairgen.train.layout.batch import Batch
 from pairgen.train.layout.padded import about_pairs, padded
 from pairgen.train.model.scorer import Scorer
@@ -32,7 +32,7 @@ def by_itself(model: Any, prompt: Sequence[int], completion: Sequence[int]) -> l
     ]
 
 
-def pairs_of(groups: Sequence[Group]) -> list[tuple[Group, int]]:
+def pairs_of(groups: Sequence[TokenGroup]) -> list[tuple[TokenGroup, int]]:
     """Each pair as its group and the place of its rejected completion."""
     return [(one, 1 + at) for one in groups for at in range(one.pairs)]
 
@@ -45,15 +45,15 @@ def completions(model: Any, batch: Batch) -> Tensor:
 def test_the_worked_example_of_a_batch() -> None:
     batch = padded([group([5, 6], [7, 2], [8])])
     assert batch.tokens.tolist() == [[5, 6, 7, 2], [5, 6, 8, 0]]
-    assert batch.score.tolist() == [1, 2, 5]
+    assert batch.label_positions.tolist() == [1, 2, 5]
     assert batch.targets.tolist() == [7, 2, 8]
-    assert batch.owner.tolist() == [[0, 1], [2, 3]]
+    assert batch.completion_index.tolist() == [[0, 1], [2, 3]]
     assert batch.lengths.tolist() == [2, 1]
-    assert batch.chars.tolist() == [6, 3]
-    assert batch.edit.tolist() == [[0, 2]]
+    assert batch.num_chars.tolist() == [6, 3]
+    assert batch.edit.tolist() == [[0, 2], [0, 1]]
     assert batch.positions is None
-    assert batch.ends is None
-    assert (batch.pairs, batch.plain_tokens, batch.run_tokens) == (1, 7, 7)
+    assert batch.subtree_end is None
+    assert (batch.pairs, batch.padded_tokens, batch.processed_tokens) == (1, 7, 7)
 
 
 def test_chosen_of_all_pairs_stand_first_then_rejected() -> None:
@@ -67,7 +67,7 @@ def test_chosen_of_all_pairs_stand_first_then_rejected() -> None:
         [6, 7, 9, 9, 9],
     ]
     assert batch.targets.tolist() == [2, 3, 2, 3, 8, 2, 4, 5, 9, 9, 9]
-    assert batch.owner.tolist() == [[0, 1, 11], [2, 3, 11], [4, 11, 11], [5, 6, 11], [7, 11, 11], [8, 9, 10]]
+    assert batch.completion_index.tolist() == [[0, 1, 11], [2, 3, 11], [4, 11, 11], [5, 6, 11], [7, 11, 11], [8, 9, 10]]
 
 
 def test_a_loss_that_looks_at_chosen_alone_runs_it_once_a_pair() -> None:
@@ -75,8 +75,8 @@ def test_a_loss_that_looks_at_chosen_alone_runs_it_once_a_pair() -> None:
     alone = padded([group.chosen_only() for group in groups])
     pairs = sum(group.pairs for group in groups)
     assert alone.tokens.shape[0] == pairs
-    assert alone.plain_tokens == sum(group.pairs * (len(group.prompt) + len(group.completions[0])) for group in groups)
-    assert torch.equal(alone.owner[:pairs], alone.owner[pairs:])
+    assert alone.padded_tokens == sum(group.pairs * (len(group.prompt) + len(group.completions[0])) for group in groups)
+    assert torch.equal(alone.completion_index[:pairs], alone.completion_index[pairs:])
     chosen = alone.completions(alone.targets.double())[:pairs]
     assert torch.equal(chosen, padded(groups).completions(padded(groups).targets.double())[:pairs, : chosen.shape[1]])
 
@@ -84,12 +84,12 @@ def test_a_loss_that_looks_at_chosen_alone_runs_it_once_a_pair() -> None:
 def test_about_pairs() -> None:
     about = about_pairs([group([1], [2, 3], [2, 4], [5], name="a"), group([6, 7], [8], [9, 9, 9], name="b")])
     assert about["lengths"].tolist() == [2, 2, 1, 2, 1, 3]
-    assert about["chars"].tolist() == [6, 6, 3, 6, 3, 9]
-    assert about["edit"].tolist() == [[1, 2], [0, 2], [0, 1]]
+    assert about["num_chars"].tolist() == [6, 6, 3, 6, 3, 9]
+    assert about["edit"].tolist() == [[1, 2], [0, 2], [0, 1], [1, 2], [0, 1], [0, 3]]
     assert about["group"].tolist() == [0, 0, 1]
     assert about["weight"].tolist() == [1.0, 1.0, 1.0]
     assert about["weight"].dtype == torch.float32
-    assert about["keys"] == ("a-0", "a-1", "b-0")
+    assert about["pair_ids"] == ("a-0", "a-1", "b-0")
 
 
 def test_completions_gives_each_its_tokens_and_zero_behind_them() -> None:
@@ -102,7 +102,7 @@ def test_completions_gives_each_its_tokens_and_zero_behind_them() -> None:
 
 def test_completions_hands_a_shared_score_to_all_its_owners_and_adds_up_their_gradients() -> None:
     batch = padded([group([5, 6], [7, 2], [8])])
-    shared = Batch(**{**vars(batch), "owner": torch.tensor([[0, 1], [0, 2]])})
+    shared = Batch(**{**vars(batch), "completion_index": torch.tensor([[0, 1], [0, 2]])})
     logps = torch.tensor([-1.0, -2.0], requires_grad=True)
     found = shared.completions(logps)
     assert found.tolist() == [[-1.0, -2.0], [-1.0, 0.0]]
@@ -121,7 +121,7 @@ def test_a_long_sum_of_log_probs_keeps_its_last_digits() -> None:
     assert float(batch.completions(logps)[0].sum()) == pytest.approx(exact, abs=1e-9)
 
 
-def held_against_each_sequence(model: Any, groups: Sequence[Group]) -> None:
+def held_against_each_sequence(model: Any, groups: Sequence[TokenGroup]) -> None:
     batch = padded(groups)
     found = completions(model, batch)
     expected = [by_itself(model, one.prompt, one.completions[0]) for one, _ in pairs_of(groups)]
@@ -140,7 +140,7 @@ def test_every_token_of_every_completion_is_scored_as_by_itself(llama: Any, seed
 
 @given(groups=some_groups())
 @settings(deadline=None, max_examples=15)
-def test_any_groups_are_scored_as_their_sequences_by_themselves(llama: Any, groups: list[Group]) -> None:
+def test_any_groups_are_scored_as_their_sequences_by_themselves(llama: Any, groups: list[TokenGroup]) -> None:
     held_against_each_sequence(llama, groups)
 
 
@@ -148,7 +148,7 @@ def test_what_stands_in_the_padding_changes_nothing(llama: Any) -> None:
     groups = random_groups(7, 4)
     zeros, others = padded(groups), padded(groups, pad=VOCABULARY - 1)
     assert not torch.equal(zeros.tokens, others.tokens)
-    assert torch.equal(zeros.score, others.score)
+    assert torch.equal(zeros.label_positions, others.label_positions)
     assert torch.equal(completions(llama, zeros), completions(llama, others))
 
 
@@ -164,23 +164,23 @@ def test_a_group_is_scored_alike_whatever_else_is_in_the_batch(llama: Any) -> No
 
 @given(groups=some_groups(most=5))
 @settings(deadline=None, max_examples=50)
-def test_the_shape_of_any_batch(groups: list[Group]) -> None:
+def test_the_shape_of_any_batch(groups: list[TokenGroup]) -> None:
     batch = padded(groups, pad=99)
     pairs, count = batch.pairs, len(batch.targets)
     pairwise = pairs_of(groups)
-    assert pairs == len(pairwise) == len(set(batch.keys))
-    assert batch.keys == tuple(one.keys[at - 1] for one, at in pairwise)
+    assert pairs == len(pairwise) == len(set(batch.pair_ids))
+    assert batch.pair_ids == tuple(one.pair_ids[at - 1] for one, at in pairwise)
     assert batch.tokens.shape[0] == 2 * pairs
-    assert batch.owner.shape == (2 * pairs, int(batch.lengths.max()))
-    assert batch.plain_tokens == sum(one.plain_tokens for one in groups) == int((batch.tokens != 99).sum())
-    assert batch.run_tokens == batch.plain_tokens
-    for name in ("tokens", "score", "targets", "owner", "lengths", "chars", "edit", "group"):
+    assert batch.completion_index.shape == (2 * pairs, int(batch.lengths.max()))
+    assert batch.padded_tokens == sum(one.padded_tokens for one in groups) == int((batch.tokens != 99).sum())
+    assert batch.processed_tokens == batch.padded_tokens
+    for name in ("tokens", "label_positions", "targets", "completion_index", "lengths", "num_chars", "edit", "group"):
         assert getattr(batch, name).dtype == torch.int64, name
     # every label is scored once, and is the token behind the hidden state that predicts it
-    owned = batch.owner[batch.owner < count]
+    owned = batch.completion_index[batch.completion_index < count]
     assert owned.tolist() == list(range(count))
-    assert torch.equal(batch.tokens.flatten()[batch.score + 1], batch.targets)
-    assert torch.equal((batch.owner < count).sum(1), batch.lengths)
+    assert torch.equal(batch.tokens.flatten()[batch.label_positions + 1], batch.targets)
+    assert torch.equal((batch.completion_index < count).sum(1), batch.lengths)
     for place, (one, at) in enumerate(pairwise):
         start, stop = batch.edit[place].tolist()
         chosen, rejected = one.completions[0], one.completions[at]

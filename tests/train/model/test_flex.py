@@ -19,12 +19,12 @@ def test_flex_attention_forwards_equals_one_dense_mask(
     """As on a GPU, but not compiled: there is no backward pass on a CPU."""
     monkeypatch.setitem(attention._COMPILED, "flex", attention.over_tokens)
     batch = trees(random_groups(6, 9), 150, "group")
-    assert batch.ends is not None
+    assert batch.subtree_end is not None
     assert batch.positions is not None
     rows, width = batch.tokens.shape
     draw = torch.Generator().manual_seed(0)
     query, key, value = (torch.randn(rows, heads, width, 16, generator=draw) for heads in (4, 2, 2))
-    visible = Visible(batch.ends, batch.positions)
+    visible = Visible(batch.subtree_end, batch.positions)
     found = attention._flex(query, key, value, 0.3, visible.block_mask(window), cap)
     wide = [values.repeat_interleave(2, 1) for values in (key, value)]
     expected = segments.softmaxed(query, *wide, visible.dense(window), 0.3, cap).transpose(1, 2)
@@ -47,11 +47,11 @@ def test_flex_attention_is_compiled_once_for_all_shapes(
     shapes, once = set(), 0
     for seed, count, row_tokens in ((0, 20, 600), (1, 30, 400), (2, 40, 512), (3, 9, 900)):
         batch = trees(random_groups(seed, count, length=30), row_tokens, "group")
-        assert batch.ends is not None
+        assert batch.subtree_end is not None
         assert batch.positions is not None
         rows, width = batch.tokens.shape
         given = [torch.randn(rows, heads, width, 8, requires_grad=True) for heads in (4, 2, 2)]
-        visible = Visible(batch.ends, batch.positions)
+        visible = Visible(batch.subtree_end, batch.positions)
         wide = [given[0], *(values.repeat_interleave(2, 1) for values in given[1:])]
         down = torch.randn(rows, width, 4, 8)
         for cap in caps:

@@ -63,7 +63,7 @@ def test_log_probs_are_those_of_the_models_own_logits(name: str) -> None:
     check(scorer, VOCABULARY)
     batch = padded(random_groups(0, 3))
     with torch.no_grad():
-        logits = model(input_ids=batch.tokens).logits.flatten(0, 1)[batch.score]
+        logits = model(input_ids=batch.tokens).logits.flatten(0, 1)[batch.label_positions]
         expected = logits.log_softmax(-1).gather(1, batch.targets[:, None])[:, 0]
         assert scorer(batch).sub(expected).abs().max() < 1e-6
     assert float(expected.std()) > 0.3
@@ -77,7 +77,7 @@ def test_gradients_are_those_of_the_models_own_logits(name: str) -> None:
     Scorer(model)(batch).sum().backward()
     ours = {at: value.grad.clone() for at, value in model.named_parameters()}
     model.zero_grad()
-    logits = model(input_ids=batch.tokens).logits.flatten(0, 1)[batch.score]
+    logits = model(input_ids=batch.tokens).logits.flatten(0, 1)[batch.label_positions]
     logits.log_softmax(-1).gather(1, batch.targets[:, None]).sum().backward()
     for at, value in model.named_parameters():
         assert ours[at].sub(value.grad).abs().max() <= 1e-5 * max(1.0, float(value.grad.abs().max())), at
