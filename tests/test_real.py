@@ -113,7 +113,14 @@ def kind_of(written: str) -> tuple[object, ...]:
     """What makes the format of a literal: all but the number itself."""
     literal = parse_literal(written)
     assert literal is not None, written
-    return (literal.decimals, literal.negative, literal.bare_point, literal.fraction, literal.joint, literal.over > 1)
+    return (
+        literal.decimals,
+        literal.negative,
+        literal.bare_point,
+        literal.fraction,
+        literal.mixed_separator,
+        literal.denominator > 1,
+    )
 
 
 @pytest.mark.parametrize("corruption", CORRUPTIONS)
@@ -131,5 +138,5 @@ def test_one_span_differs_and_keeps_its_format(file: str, corruption: str, real_
             assert kind_of(one.original) == kind_of(one.corrupted)
             value = parse_literal(one.corrupted)
             assert value is not None
-            assert value.units > 0
+            assert value.numerator > 0
             assert solution.answer is None or not equal(value.value, solution.answer)

@@ -22,7 +22,7 @@ _PERCENT = re.compile(r" ?%")
 def strip_marks(answer: str) -> tuple[str, list[Step]]:
     """A solution without its marks, and the results the marks point at.
 
-    ``"48/2 = <<48/2=24>>24 clips"`` gives ``"48/2 = 24 clips"`` and ``Step(7, 9, percent=False, marked="48/2")``.
+    ``"48/2 = <<48/2=24>>24 clips"`` gives ``"48/2 = 24 clips"`` and ``Step(7, 9, percent=False, calculation="48/2")``.
     """
     pieces: list[str] = []
     starts: list[tuple[int, str]] = []

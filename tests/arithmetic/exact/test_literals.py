@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pairgen.arithmetic.exact.literals import Literal, MAX_DIGITS, parse_literal
+from pairgen.arithmetic.exact.literals import MAX_DIGITS, Literal, parse_literal
 from pairgen.arithmetic.exact.ratios import equal, lowest_terms
 
 
