@@ -29,9 +29,9 @@ demo: .venv/core ## build sample datasets in demo/, inspect them, train with DPO
 	$(BIN)/pairgen build hellaswag --source sample --out demo/hellaswag --overwrite
 	$(BIN)/pairgen stats demo/metamath --edit-distance
 	$(BIN)/pairgen stats demo/arc --edit-distance
-	$(BIN)/pairgen show demo/metamath --n 2 --where source~GSM
-	$(BIN)/pairgen show demo/arc --n 1
-	$(BIN)/pairgen show demo/hellaswag --n 1
+	$(BIN)/pairgen show demo/metamath --limit 2 --where source~GSM
+	$(BIN)/pairgen show demo/arc --limit 1
+	$(BIN)/pairgen show demo/hellaswag --limit 1
 	$(BIN)/pairgen train demo/metamath --loss sft --steps 300 --learning-rate 3e-3 --out demo/sft --overwrite
 	$(BIN)/pairgen train demo/metamath --model demo/sft/final --loss dpo $(DEMO) --out demo/dpo --overwrite
 	$(BIN)/pairgen train demo/metamath --model demo/sft/final --loss ipo $(DEMO) --out demo/ipo --overwrite

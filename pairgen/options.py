@@ -52,9 +52,12 @@ def is_list(item: "Field[Any]") -> bool:
 
 
 def limits(item: "Field[Any]") -> str:
-    """The range of a numeric option in words: ``at least 0, at most 1``; empty if there is none."""
+    """The range of a numeric option in words, such as ``at least 0`` or ``from 0 to 1``; empty if there is none."""
+    rules = item.metadata
+    if "at_least" in rules and "at_most" in rules:
+        return f"from {rules['at_least']:g} to {rules['at_most']:g}"
     words = {"at_least": "at least", "at_most": "at most", "above": "above"}
-    return ", ".join(f"{text} {item.metadata[key]:g}" for key, text in words.items() if key in item.metadata)
+    return next((f"{text} {rules[key]:g}" for key, text in words.items() if key in rules), "")
 
 
 def check(options: Any) -> None:

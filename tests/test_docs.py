@@ -61,6 +61,10 @@ ONE_MORE = ("--steps", "3")
 """Added to a resumed run, which accepts no other data or model."""
 
 
+IN_PYTHON = {"steps=50": "steps=2, sft_steps=2", "sample:500": "sample:60"}
+"""Parts of Python blocks that are replaced."""
+
+
 class Block(NamedTuple):
     """A fenced block of Markdown."""
 
@@ -137,7 +141,8 @@ def run_readme(*, training: bool) -> int:
                 run(small(line))
                 ran += 1
         if block.language == "python" and (training or "pairgen.train" not in block.text):
-            exec(compile(block.text, "README.md", "exec"), namespace)
+            code = re.sub("|".join(IN_PYTHON), lambda match: IN_PYTHON[match[0]], block.text)
+            exec(compile(code, "README.md", "exec"), namespace)
     return ran
 
 

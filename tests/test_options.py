@@ -93,8 +93,8 @@ WRONG = [
     ("count", "1", "an integer"),
     ("count", -1, "at least 0"),
     ("size", 7, "at least 8"),
-    ("share", 1.5, "at least 0, at most 1"),
-    ("share", -0.5, "at least 0, at most 1"),
+    ("share", 1.5, "from 0 to 1"),
+    ("share", -0.5, "from 0 to 1"),
     ("share", math.nan, "a finite number"),
     ("rate", 0, "above 0"),
     ("rate", math.inf, "a finite number"),
@@ -131,7 +131,7 @@ def test_limits_in_words() -> None:
     assert [limits(FIELDS[name]) for name in ("name", "count", "share", "rate")] == [
         "",
         "at least 0",
-        "at least 0, at most 1",
+        "from 0 to 1",
         "above 0",
     ]
 

@@ -12,7 +12,8 @@ from pairgen.arithmetic.exact.numbers import equal, parse
 from pairgen.builders import CORRUPTIONS
 from pairgen.builders.interface import Wanted
 from pairgen.builders.metamath import reasoning_stop, solution_of
-from pairgen.building.pipeline import Options, build
+from pairgen.building.options import BuildOptions
+from pairgen.building.pipeline import build
 from pairgen.pairs.validate import violations
 
 PAPER = {
@@ -92,7 +93,7 @@ def test_every_corruption_serves_real_rows(corruption: str, real_data: Path) -> 
 
 def test_four_corruptions_of_a_row_make_one_group(real_data: Path, tmp_path: Path) -> None:
     file = real_data / "metamath/GSM_AnsAug.json"
-    dataset = build("metamath", tmp_path / "out", [str(file)], Options(corruptions=4))
+    dataset = build("metamath", tmp_path / "out", [str(file)], BuildOptions(pairs_per_row=4))
     assert not violations(dataset)
     said = dataset.manifest["splits"]["train"]
     assert said["pairs"] >= 3.2 * said["rows"]

@@ -10,7 +10,8 @@ import torch
 from peers import Row
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from pairgen.building.pipeline import Options, build
+from pairgen.building.options import BuildOptions
+from pairgen.building.pipeline import build
 from pairgen.pairs.dataset import PairDataset
 from pairgen.train.data import load as data
 from pairgen.train.data.groups import GroupTable, TokenGroup
@@ -34,7 +35,7 @@ class Shape(NamedTuple):
     """A shape of data."""
 
     dataset: str
-    options: Options
+    options: BuildOptions
     pairs: int
     """Pairs of each group; groups that have more or fewer are left out."""
     groups: int
@@ -51,14 +52,14 @@ class Shape(NamedTuple):
 
 
 SHAPES = {
-    "metamath": Shape("metamath", Options(), 1, 16, 16, 2.9, 3.0),
-    "metamath, alpaca": Shape("metamath", Options(prompt_style="alpaca"), 1, 16, 16, 2.9, 3.0),
-    "metamath, 4 corruptions": Shape("metamath", Options(corruptions=4), 4, 4, 4),
-    "metamath, 5 shots": Shape("metamath", Options(shots=5), 1, 16, 4),
-    "arc": Shape("arc", Options(), 3, 16, 16, 6.5, 6.0),
-    "arc, 25 shots": Shape("arc", Options(shots=25), 3, 16, 2, 18.0),
-    "hellaswag": Shape("hellaswag", Options(), 3, 12, 12, 4.8, 6.0),
-    "hellaswag, 10 shots": Shape("hellaswag", Options(shots=10), 3, 16, 2, 18.0),
+    "metamath": Shape("metamath", BuildOptions(), 1, 16, 16, 2.9, 3.0),
+    "metamath, alpaca": Shape("metamath", BuildOptions(prompt_style="alpaca"), 1, 16, 16, 2.9, 3.0),
+    "metamath, 4 corruptions": Shape("metamath", BuildOptions(pairs_per_row=4), 4, 4, 4),
+    "metamath, 5 shots": Shape("metamath", BuildOptions(shots=5), 1, 16, 4),
+    "arc": Shape("arc", BuildOptions(), 3, 16, 16, 6.5, 6.0),
+    "arc, 25 shots": Shape("arc", BuildOptions(shots=25), 3, 16, 2, 18.0),
+    "hellaswag": Shape("hellaswag", BuildOptions(), 3, 12, 12, 4.8, 6.0),
+    "hellaswag, 10 shots": Shape("hellaswag", BuildOptions(shots=10), 3, 16, 2, 18.0),
 }
 
 Size = dict[str, int]
@@ -102,7 +103,7 @@ def tokenizer_of(given: str, folder: Path) -> Any:
 
     def texts() -> Iterator[str]:
         for dataset in FILES:
-            built = build(dataset, folder / f"texts-{dataset}", source(given, dataset), Options())
+            built = build(dataset, folder / f"texts-{dataset}", source(given, dataset), BuildOptions())
             for batch in built.splits["train"].batches(("prompt", "chosen")):
                 for row in batch.to_pylist():
                     yield row["prompt"] + row["chosen"]

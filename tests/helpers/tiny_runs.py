@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from pairgen.building.pipeline import Options, build
+from pairgen.building.options import BuildOptions
+from pairgen.building.pipeline import build
 from pairgen.train.config import Config, combine
 
 FAST: dict[str, Any] = {"steps": 6, "batch_size": 4, "sft_steps": 2, "eval_pairs": 4, "seed": 3}
@@ -13,7 +14,7 @@ FAST: dict[str, Any] = {"steps": 6, "batch_size": 4, "sft_steps": 2, "eval_pairs
 def dataset(folder: Path, name: str = "metamath", rows: int = 24, **options: Any) -> Path:
     """Pairs made of the built-in sample; ``eval`` holds four questions."""
     chosen = {"eval_size": 4, **options} if name == "metamath" else options
-    return build(name, folder, [f"sample:{rows}"], Options(**chosen)).path
+    return build(name, folder, [f"sample:{rows}"], BuildOptions(**chosen)).path
 
 
 def config(data: Path, out: Path, **changes: Any) -> Config:
