@@ -18,13 +18,16 @@ from pairgen.train import distributed
 from pairgen.train.config import Config
 from pairgen.train.data import load as data
 from pairgen.train.data.order import BatchSampler
+from pairgen.train.data.token_cache import TokenCache
+from pairgen.train.data.tokenization import PairTokenizer
 from pairgen.train.distributed import World
 from pairgen.train.forward import Forward, Layout
-from pairgen.train.layout.tree import trees
+from pairgen.train.layout.tree import tree_batch
 from pairgen.train.loop import Loop
 from pairgen.train.losses import LOSSES
 from pairgen.train.model import loading as models
-from pairgen.train.model.scorer import Scorer, check, check_training, check_trees
+from pairgen.train.model.checks import check_deterministic, check_logits, check_trees
+from pairgen.train.model.scorer import Scorer
 from pairgen.train.objective import Objective
 from pairgen.train.output import checkpoint, trackers
 from pairgen.train.output.checkpoint import State
@@ -46,7 +49,7 @@ class Place:
     """Takes sentences that a person should see."""
 
 
-def prepare(config: Config, place: Place) -> tuple[Loop, data.Data]:
+def prepare(config: Config, place: Place) -> tuple[Loop, data.TokenizedSplit]:
     """The loop of a run, from its newest checkpoint if there is one, and the pairs it trains on.
 
     Raises:
@@ -54,15 +57,15 @@ def prepare(config: Config, place: Place) -> tuple[Loop, data.Data]:
     """
     run, world = place.run, place.world
     config = _without_adapter(config, place)
-    datasets = data.open_all(config.data)
+    datasets = data.open_datasets(config.data)
     device = models.pick_device(config.device, world.local_rank)
     at = checkpoint.newest(run)
-    model, tokenizer = models.load(config, data.texts(datasets), device, at / "model" if at else None)
+    model, tokenizer = models.load(config, data.training_texts(datasets), device, at / "model" if at else None)
     pairs, evaluation = _tokens(config, place, datasets, model, tokenizer)
 
     scorer = Scorer(model)
-    check(scorer, len(tokenizer))
-    check_training(scorer, len(tokenizer))
+    check_logits(scorer, len(tokenizer))
+    check_deterministic(scorer, len(tokenizer))
     forward = Forward(
         layout=_layout(config, scorer, tokenizer, place.warn),
         device=device,
@@ -113,10 +116,10 @@ def prepare(config: Config, place: Place) -> tuple[Loop, data.Data]:
     return loop, pairs
 
 
-def _is_multiple_choice(datasets: list[PairDataset], pairs: data.Data) -> bool:
+def _is_multiple_choice(datasets: list[PairDataset], pairs: data.TokenizedSplit) -> bool:
     """Whether the groups with several pairs are multiple-choice questions, of which chosen is the right answer."""
     several = [
-        dataset for dataset, part in zip(datasets, pairs.parts, strict=True) if (part.tokens.groups.pairs > 1).any()
+        dataset for dataset, part in zip(datasets, pairs.datasets, strict=True) if (part.tokens.groups.pairs > 1).any()
     ]
     return bool(several) and all(map(_has_choices, several))
 
@@ -130,7 +133,7 @@ def _has_choices(dataset: PairDataset) -> bool:
 
 
 def _loaded_again(config: Config, datasets: list[PairDataset], device: torch.device) -> Scorer:
-    return Scorer(models.load(config, data.texts(datasets), device)[0])
+    return Scorer(models.load(config, data.training_texts(datasets), device)[0])
 
 
 def _without_adapter(config: Config, place: Place) -> Config:
@@ -149,25 +152,21 @@ def _without_adapter(config: Config, place: Place) -> Config:
 
 def _tokens(
     config: Config, place: Place, datasets: list[Any], model: Any, tokenizer: Any
-) -> tuple[data.Data, data.Data | None]:
-    """The training and the evaluation pairs, tokenised by the main process, read by the others."""
-    fits = models.longest(model, config.max_length)
-    about: dict[str, Any] = {
-        "chat": config.chat,
-        "max_length": fits,
-        "told": lambda phase, done, total: place.tell(phase, done, total, {}),
-    }
-    if fits < config.max_length:
-        place.warn(f"--max-length {config.max_length} is more than the model takes: {fits} it is")
+) -> tuple[data.TokenizedSplit, data.TokenizedSplit | None]:
+    """The training and the evaluation pairs, tokenized by the main process, read by the others."""
+    max_length = models.usable_length(model, config.max_length)
+    if max_length < config.max_length:
+        place.warn(f"--max-length {config.max_length} is more than the model supports; using {max_length}")
+    cache = TokenCache(place.tokens, PairTokenizer(tokenizer, config.chat, max_length))
     with place.world.main_first():
-        pairs = data.tokens_of(datasets, "train", tokenizer, place.tokens, **about)
-        assert pairs is not None  # open_all has looked
-        evaluation = data.tokens_of(
-            datasets, "eval", tokenizer, place.tokens, limit=config.eval_pairs, warn=place.warn, **about
-        )
-    for name, some in (("", pairs), (" of the eval split", evaluation)):
-        for reason, count in (some.drops if some else {}).items():
-            place.warn(f"left out {count:,} pairs{name}: {reason}")
+        pairs = data.tokenize_split(datasets, "train", cache, progress=place.tell)
+        assert pairs is not None  # checked by open_datasets
+        evaluation = data.tokenize_split(datasets, "eval", cache, config.eval_pairs, place.tell, place.warn)
+    for name, split in (("", pairs), (" of the eval split", evaluation)):
+        for reason, count in (split.drops if split else {}).items():
+            place.warn(f"dropped {count:,} pairs{name}: {reason}")
+        if split and split.truncated_prompts:
+            place.warn(f"truncated {split.truncated_prompts:,} prompts{name} to fit --max-length {max_length}")
     return pairs, evaluation
 
 
@@ -188,7 +187,7 @@ def _layout(config: Config, scorer: Scorer, tokenizer: Any, warn: Callable[[str]
     elif share != "none":
         check_trees(scorer, len(tokenizer))
     pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
-    return partial(trees, row_tokens=config.row_tokens, share=share, pad=pad)
+    return partial(tree_batch, row_tokens=config.row_tokens, share=share, pad=pad)
 
 
 def _cut_metrics(file: Path, step: int) -> None:

@@ -74,7 +74,7 @@ def train(
     """
     config = _absolute(config.resolved())
     run = Path(config.out)
-    datasets = data.open_all(config.data)
+    datasets = data.open_datasets(config.data)
     _refuse_nesting(config, run, [dataset.path for dataset in datasets])
     trackers.check(config.report_to)
     models.pick_device(config.device)
@@ -235,7 +235,7 @@ def _after_sft(config: Config, place: Place) -> Config:
     return config.replaced(model=str(run / "final"), sft_steps=0)
 
 
-def _finish(config: Config, loop: Loop, pairs: data.Data, world: World) -> Outcome:
+def _finish(config: Config, loop: Loop, pairs: data.TokenizedSplit, world: World) -> Outcome:
     """The model at the end with its card, and what the run came to."""
     run = Path(config.out)
     lines = (run / "metrics.jsonl").read_text("utf-8").splitlines()

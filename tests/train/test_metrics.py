@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pairgen.train.config import Config
 from pairgen.train.data.groups import TokenGroup
-from pairgen.train.layout.padded import padded
+from pairgen.train.layout.padded import padded_batch
 from pairgen.train.metrics import Sums, add, means, measure, stacked
 from pairgen.train.pair_logps import PairLogps
 
@@ -28,7 +28,7 @@ def group(
 
 def of(groups: Sequence[TokenGroup], tokens: torch.Tensor, reference: torch.Tensor | None) -> Sums:
     """The metrics of groups whose completions' tokens have these log-probs."""
-    batch = padded(groups)
+    batch = padded_batch(groups)
     logps = PairLogps(tokens, reference, torch.arange(tokens.shape[1]) < batch.lengths[:, None], batch.edit)
     return measure(batch, logps, torch.arange(batch.pairs, dtype=torch.float64), CONFIG)
 
@@ -102,7 +102,7 @@ def test_parts_add_up(sizes: list[int], seed: int) -> None:
 def test_a_part_without_weight_counts_nothing() -> None:
     one = group([(0, 1), (0, 1)], [1, 1, 1], [1, 1, 1])
     tokens = torch.tensor([[-1.0], [-1], [-2], [-3]]).double()
-    batch = padded([one])
+    batch = padded_batch([one])
     batch.weight.zero_()
     logps = PairLogps(tokens, None, torch.ones(4, 1, dtype=torch.bool), batch.edit)
     assert found(measure(batch, logps, torch.ones(2).double(), CONFIG)) == {}

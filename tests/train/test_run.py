@@ -350,7 +350,7 @@ def test_data_that_is_no_dataset(tmp_path: Path) -> None:
     with pytest.raises(InvalidDataset, match="no such folder"):
         train(runs.config(tmp_path / "nothing", tmp_path / "run"))
     assert not (tmp_path / "run").exists()
-    with pytest.raises(UsageError, match="nothing to train on"):
+    with pytest.raises(UsageError, match="no dataset given"):
         train(configs.combine({"out": str(tmp_path / "run")}))
 
 

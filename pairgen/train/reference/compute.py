@@ -24,7 +24,7 @@ from pairgen.train.model import loading as models
 from pairgen.train.model.scorer import Scorer
 from pairgen.train.reference import cache
 
-Needed = list[tuple[data.Data, NDArray[np.int64]]]
+Needed = list[tuple[data.TokenizedSplit, NDArray[np.int64]]]
 """Splits, and the indices of the groups in them whose pairs are needed."""
 
 
@@ -79,15 +79,13 @@ def precompute(
     prefix = f"{model.weights_hash(run / 'reference.json', world)[:16]}-{precision}"
     known = cache.ReferenceLogps()
     for split, indices in needed:
-        for part, keys, groups in zip(split.parts, split.prefixes, split.by_part(indices), strict=True):
+        for part, keys, groups in zip(split.datasets, split.prefixes, split.by_dataset(indices), strict=True):
             name = f"{prefix}-{part.tokens.hash[:16]}-v{cache.FORMAT}"
-            folder = cache.folder_of(part.dataset, config.reference_dir, run / "reference") / name
+            folder = cache.folder_of(part.path, config.reference_dir, run / "reference") / name
             work = cache.ReferencePass(
                 part.tokens.groups, groups, model.score, config.micro_batch_size or config.batch_size
             )
-            cache.compute(
-                work, folder, world, partial(_report, progress, f"reference log-probs of {part.dataset.name}")
-            )
+            cache.compute(work, folder, world, partial(_report, progress, f"reference log-probs of {part.path.name}"))
             world.wait()
             known.add(cache.read(folder), keys)
     return known
