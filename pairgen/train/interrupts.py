@@ -44,7 +44,9 @@ def translate_out_of_memory() -> Iterator[None]:
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        if isinstance(error, (MemoryError, torch.OutOfMemoryError)) or any(text in str(error) for text in OUT_OF_MEMORY):
+        if isinstance(error, (MemoryError, torch.OutOfMemoryError)) or any(
+            text in str(error) for text in OUT_OF_MEMORY
+        ):
             raise OutOfMemory(
                 "out of memory: --resume with a smaller --micro-batch-size (same result) or --gradient-checkpointing; "
                 "or start a new run with a smaller --max-length or --batch-size"

@@ -134,7 +134,7 @@ def _has_choices(dataset: PairDataset) -> bool:
 
 
 def _with_merged_adapter(config: Config, context: RunContext) -> Config:
-    """For a LoRA on top of an adapter: the adapter is merged into its base, in the run's ``base/``, and replaced by it."""
+    """To train a LoRA on top of an adapter, merge that into its base first, in the run's ``base/``."""
     if not config.lora or not models.is_adapter(config.model):
         return config
     base = context.folder / BASE
@@ -159,13 +159,13 @@ def _tokenize(
         pairs = data.tokenize_split(datasets, "train", cache, progress=context.progress)
         assert pairs is not None  # checked by open_datasets
         evaluation = data.tokenize_split(datasets, "eval", cache, config.eval_pairs, context.progress, context.warn)
-    _warn_of_losses(context.warn, "train", pairs, max_length)
+    _warn_about_data(context.warn, "train", pairs, max_length)
     if evaluation:
-        _warn_of_losses(context.warn, "eval", evaluation, max_length)
+        _warn_about_data(context.warn, "eval", evaluation, max_length)
     return pairs, evaluation
 
 
-def _warn_of_losses(warn: Warn, name: str, split: data.TokenizedSplit, max_length: int) -> None:
+def _warn_about_data(warn: Warn, name: str, split: data.TokenizedSplit, max_length: int) -> None:
     """Report dropped pairs, truncated prompts and tokens that cross the end of the prompt."""
     for reason, count in split.drops.items():
         warn(f"dropped {count:,} pairs of the {name} split: {reason}")
@@ -176,8 +176,8 @@ def _warn_of_losses(warn: Warn, name: str, split: data.TokenizedSplit, max_lengt
         )
     if merged := sum(dataset.tokens.merged_boundaries for dataset in split.datasets):
         warn(
-            f"{merged:,} completions of the {name} split begin within a token that the tokenizer merges with the end of "
-            "the prompt; they were split there"
+            f"{merged:,} completions of the {name} split begin within a token that the tokenizer merges with the end "
+            "of the prompt; such tokens were split at the boundary where that is possible"
         )
 
 

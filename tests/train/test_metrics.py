@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from pairgen.train.config import Config
 from pairgen.train.data.groups import TokenGroup
+from pairgen.train.distributed import World
 from pairgen.train.layout.padded import padded_batch
-from pairgen.train.metrics import Sums, add, means, measure, stacked
+from pairgen.train.metrics import Sums, add, global_means, measure
 from pairgen.train.pair_logps import PairLogps
 
 CONFIG = Config(beta=0.5)
@@ -34,7 +35,7 @@ def of(groups: Sequence[TokenGroup], tokens: torch.Tensor, reference: torch.Tens
 
 
 def found(sums: Sums) -> dict[str, float]:
-    return means(list(sums), stacked(sums))
+    return global_means(sums, World())
 
 
 def test_by_hand() -> None:

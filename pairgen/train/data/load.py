@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pairgen.errors import NoPairsLeft, UsageError
 from pairgen.pairs.dataset import PairDataset, open_pairs
 from pairgen.progress import Progress, Warn, ignore
+from pairgen.train.context import Phase
 from pairgen.train.data.groups import GroupTable, concatenate, pair_id_prefixes
 from pairgen.train.data.token_cache import CachedTokens, TokenCache
 
@@ -102,7 +103,7 @@ def tokenize_split(
         if pairs is None or not pairs.pairs:
             continue
         try:
-            on_pairs = partial(_report, progress, f"tokenizing {dataset.path.name}")
+            on_pairs = partial(_report, progress, f"{Phase.TOKENIZATION} {dataset.path.name}")
             tokens = cache.tokenize(pairs, split_hash(dataset, split), limit, on_pairs)
         except NoPairsLeft as error:
             if warn is None:

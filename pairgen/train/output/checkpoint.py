@@ -104,9 +104,7 @@ def restore(folder: Path, policy: Policy) -> None:
         saved = {"state": _nested(moments), "param_groups": groups}
         distributed.load_optimizer_state(policy.module, policy.optimizer, saved)
     except (OSError, SafetensorError, KeyError, ValueError, RuntimeError) as error:
-        raise RunFolderError(
-            f"{folder}: damaged ({error}); delete it to resume from the previous checkpoint"
-        ) from None
+        raise RunFolderError(f"{folder}: damaged ({error}); delete it to resume from the previous checkpoint") from None
     torch.set_rng_state(random["cpu"])
     if "cuda" in random and torch.cuda.is_available():
         torch.cuda.set_rng_state(random["cuda"])
