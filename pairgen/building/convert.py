@@ -18,7 +18,7 @@ from pairgen.builders.interface import Example, Wanted
 from pairgen.builders.prompts import Renders, Shot, with_shots
 from pairgen.building.selection import Keys, text_key
 from pairgen.pairs.dataset import file_hash
-from pairgen.pairs.record import SCHEMA, Drop, Pair, to_batch
+from pairgen.pairs.record import SCHEMA, Drop, Pair, Provenance, to_batch
 from pairgen.sources import locate as sources
 
 
@@ -252,7 +252,7 @@ def pairs_of(example: Example, topic: int, builder: Builder, job: Job) -> list[P
                 edit.start + shift,
                 edit.chosen_stop + shift,
                 edit.rejected_stop + shift,
-                *rejection[2:],
+                provenance=Provenance(*rejection[2:]),
             )
         )
     return pairs

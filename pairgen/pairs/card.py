@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from pairgen.pairs import shares
+from pairgen.pairs.dataset import FORMAT
 from pairgen.pairs.record import COLUMNS
 
 _TITLES = {
@@ -54,6 +55,7 @@ def front_matter(manifest: Mapping[str, Any]) -> dict[str, Any]:
         "configs": [
             {
                 "config_name": "default",
+                "version": f"{FORMAT}.0.0",  # in the cache path: keeps features of other formats apart
                 "data_files": [{"split": split, "path": f"{split}/data-*.arrow"} for split in manifest["splits"]],
             }
         ],

@@ -24,7 +24,7 @@ from pairgen.errors import InvalidDataset, OutputError, OutputExists
 from pairgen.pairs import dataset as store
 from pairgen.pairs import writing
 from pairgen.pairs.dataset import MANIFEST, Manifest, PairDataset, file_hash, open_pairs
-from pairgen.pairs.record import SCHEMA, Pair, to_batch
+from pairgen.pairs.record import SCHEMA, Pair, Provenance, to_batch
 from pairgen.pairs.validate import violations
 from pairgen.pairs.writing import DatasetWriter
 from pairgen.stats import describe
@@ -99,7 +99,11 @@ def test_bytes_do_not_depend_on_the_batches_written(
     groups: list[int], cuts: list[int], batch_rows: int, shard_bytes: int, tmp_path: Path
 ) -> None:
     rows = [
-        pair._replace(pair_id=f"{number}-{index}", group_id=str(number), correct="2" if number % 3 else None)
+        pair._replace(
+            pair_id=f"{number}-{index}",
+            group_id=str(number),
+            provenance=Provenance(correct="2" if number % 3 else None),
+        )
         for number, count in enumerate(groups)
         for index, pair in enumerate(pairs_of(count))
     ]
