@@ -424,7 +424,7 @@ def test_completions_are_never_truncated() -> None:
     assert tokens.pair_ids == ("k-1",)
     assert counts.drops == {LONG_REJECTED: 1}
     assert tokens.prompt.tolist() == tokenizer("Why so?")["input_ids"], "what is dropped cuts no prompt"
-    assert len(tokens.edit) == 2
+    assert tokens.edit.shape == (1, 2)
     tokens, counts = tokenize(tokenizer, pair_group("Why so?", " sun" * 9, " moon", " the"), max_length=room + 1)
     assert tokens is None
     assert counts.drops == {LONG_CHOSEN: 2}
