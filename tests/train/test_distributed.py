@@ -1,4 +1,4 @@
-"""Two gloo processes against one: the same losses, replicated or sharded, with whole and with parted batches."""
+"""Two gloo processes against one: the same losses under DDP and FSDP, with and without micro-batches."""
 
 import json
 import os
@@ -60,7 +60,7 @@ def test_two_processes_equal_one(tmp_path: Path, parallel: str, micro: int) -> N
 
 @pytest.mark.slow
 @pytest.mark.parametrize("parallel", ["ddp", "fsdp"])
-def test_two_processes_go_on(tmp_path: Path, parallel: str) -> None:
+def test_two_processes_resume(tmp_path: Path, parallel: str) -> None:
     """A run with SFT in two processes, stopped at its third step, goes on in two processes as if it had not."""
     data = runs.dataset(tmp_path / "pairs")
     changes: dict[str, Any] = {"lr_schedule": "constant", "warmup_ratio": 0.0, "parallel": parallel, "best": "none"}
