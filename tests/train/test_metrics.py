@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from pairgen.train.config import Config
 from pairgen.train.data.groups import TokenGroup
-from pairgen.train.layout.padded import padded
-from pairgen.train.metrics import Sums, add, means, measure, stacked
+from pairgen.train.distributed import World
+from pairgen.train.layout.padded import padded_batch
+from pairgen.train.metrics import Sums, add, global_means, measure
 from pairgen.train.pair_logps import PairLogps
 
 CONFIG = Config(beta=0.5)
@@ -28,13 +29,13 @@ def group(
 
 def of(groups: Sequence[TokenGroup], tokens: torch.Tensor, reference: torch.Tensor | None) -> Sums:
     """The metrics of groups whose completions' tokens have these log-probs."""
-    batch = padded(groups)
+    batch = padded_batch(groups)
     logps = PairLogps(tokens, reference, torch.arange(tokens.shape[1]) < batch.lengths[:, None], batch.edit)
     return measure(batch, logps, torch.arange(batch.pairs, dtype=torch.float64), CONFIG)
 
 
 def found(sums: Sums) -> dict[str, float]:
-    return means(list(sums), stacked(sums))
+    return global_means(sums, World())
 
 
 def test_by_hand() -> None:
@@ -102,7 +103,7 @@ def test_parts_add_up(sizes: list[int], seed: int) -> None:
 def test_a_part_without_weight_counts_nothing() -> None:
     one = group([(0, 1), (0, 1)], [1, 1, 1], [1, 1, 1])
     tokens = torch.tensor([[-1.0], [-1], [-2], [-3]]).double()
-    batch = padded([one])
+    batch = padded_batch([one])
     batch.weight.zero_()
     logps = PairLogps(tokens, None, torch.ones(4, 1, dtype=torch.bool), batch.edit)
     assert found(measure(batch, logps, torch.ones(2).double(), CONFIG)) == {}

@@ -11,7 +11,7 @@ import torch
 from pairgen.train.data.groups import SCHEMA, GroupTable, TokenGroup
 from pairgen.train.distributed import World
 from pairgen.train.layout.batch import Batch
-from pairgen.train.layout.padded import padded
+from pairgen.train.layout.padded import padded_batch
 from pairgen.train.reference.cache import ReferenceLogps, ReferencePass, compute, folder_of, read
 
 
@@ -44,7 +44,7 @@ class Model:
     def __call__(self, groups: Sequence[TokenGroup]) -> tuple[Batch, torch.Tensor]:
         if len(self.batches) == self.stop_after:
             raise KeyboardInterrupt
-        batch = padded(groups)
+        batch = padded_batch(groups)
         self.batches.append(batch.pair_ids)
         return batch, batch.completions(-batch.targets.double() / 7)
 
