@@ -1,4 +1,4 @@
-# Everything happens in the virtual environment .venv, which is made when it is missing.
+# All targets use the virtual environment .venv and create it if needed.
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
@@ -9,7 +9,7 @@ BENCH_ROWS ?= $(if $(PAIRGEN_REAL_DATA),--source $(PAIRGEN_REAL_DATA)/metamath/G
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-slow lint check format bench bench-gpu clean
 
-help: ## print this list
+help: ## show this help
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 12
 
 .venv/core: pyproject.toml constraints.txt
@@ -21,50 +21,50 @@ help: ## print this list
 	$(PIP) -e '.[dev]'
 	@touch $@
 
-setup: .venv/dev ## make .venv with everything needed to work on pairgen
+setup: .venv/dev ## create .venv with all development dependencies
 
-demo: .venv/core ## build sample datasets in demo/, look at them, train with DPO, IPO and DPOP and compare
+demo: .venv/core ## build sample datasets in demo/, inspect them, train with DPO, IPO and DPOP, and compare the runs
 	$(BIN)/pairgen build metamath --source sample --eval-size 100 --out demo/metamath --overwrite
 	$(BIN)/pairgen build arc --source sample --out demo/arc --overwrite
 	$(BIN)/pairgen build hellaswag --source sample --out demo/hellaswag --overwrite
 	$(BIN)/pairgen stats demo/metamath --edit-distance
 	$(BIN)/pairgen stats demo/arc --edit-distance
-	$(BIN)/pairgen show demo/metamath --n 2 --where source~GSM
-	$(BIN)/pairgen show demo/arc --n 1
-	$(BIN)/pairgen show demo/hellaswag --n 1
+	$(BIN)/pairgen show demo/metamath --limit 2 --where source~GSM
+	$(BIN)/pairgen show demo/arc --limit 1
+	$(BIN)/pairgen show demo/hellaswag --limit 1
 	$(BIN)/pairgen train demo/metamath --loss sft --steps 300 --learning-rate 3e-3 --out demo/sft --overwrite
 	$(BIN)/pairgen train demo/metamath --model demo/sft/final --loss dpo $(DEMO) --out demo/dpo --overwrite
 	$(BIN)/pairgen train demo/metamath --model demo/sft/final --loss ipo $(DEMO) --out demo/ipo --overwrite
 	$(BIN)/pairgen train demo/metamath --model demo/sft/final --loss dpop $(DEMO) --out demo/dpop --overwrite
 	$(BIN)/pairgen compare demo/dpo demo/ipo demo/dpop
 
-test: .venv/dev ## run the tests (all but the slow ones)
+test: .venv/dev ## run the tests, except the slow ones
 	$(BIN)/pytest -n 2
 
 test-slow: .venv/dev ## run the slow tests
 	$(BIN)/pytest -n 2 -m slow
 
-lint: .venv/dev ## format, lint and types
+lint: .venv/dev ## check formatting, lint and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-check: lint test ## all that must pass before a commit
+check: lint test ## lint and tests: everything required before a commit
 
-format: .venv/dev ## rewrite the code in the project's format
+format: .venv/dev ## reformat the code and apply lint fixes
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: .venv/dev ## speed and memory, as ratios; with PAIRGEN_REAL_DATA on real rows, and against TRL
+bench: .venv/dev ## measure speed and memory; with PAIRGEN_REAL_DATA set, on real rows and against TRL
 	$(BIN)/python tests/bench/bench_build.py --memory $(BENCH_ROWS)
 	$(if $(PAIRGEN_REAL_DATA),$(BIN)/python tests/bench/bench_engine.py $(PAIRGEN_REAL_DATA))
 	$(BIN)/python tests/bench/bench_head.py
 	$(BIN)/python tests/bench/bench_pack.py
 	$(if $(PAIRGEN_REAL_DATA),$(BIN)/python tests/bench/bench_train.py $(PAIRGEN_REAL_DATA))
 
-bench-gpu: ## the trainer against TRL on a GPU, with PYTHON's own torch; WHEELS=FOLDER adds what it lacks, without a network
+bench-gpu: ## compare the trainer with TRL on a GPU, using PYTHON's own torch; WHEELS=DIR installs missing packages offline
 	$(if $(WHEELS),$(PYTHON) -m pip install --quiet --no-index --no-deps --upgrade --target .bench $(WHEELS)/*.whl)
 	PYTHONPATH=.:.bench $(PYTHON) -W ignore tests/bench/bench_train.py $(or $(PAIRGEN_REAL_DATA),sample) $(ON_GPU)
 
-clean: ## remove what make made
+clean: ## remove generated files
 	rm -rf .venv .bench demo dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,3 +1,5 @@
+"""``python -m pairgen``."""
+
 from pairgen.cli import main
 
 if __name__ == "__main__":

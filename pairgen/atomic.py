@@ -1,63 +1,147 @@
-"""Folders that are whole or not there: written beside their place and renamed into it."""
+"""Atomic writes: a file or folder is complete or absent, and replacing one never leaves a moment without either.
+
+Everything is first written to a hidden folder next to its destination, then moved there by a single rename. Hidden
+folders that a killed process left behind are removed by the next write to the same parent folder. POSIX only.
+"""
 
 import contextlib
+import ctypes
 import errno
+import fcntl
+import os
 import shutil
+import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from safetensors import SafetensorError
-
 from pairgen.errors import OutputError
+
+SUFFIX = ".pairgen-tmp"
+"""Ending of the hidden folders: ``.{name of the destination}.{8 random characters}.pairgen-tmp``."""
 
 
 @contextlib.contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
-    """A hidden folder to write in, which takes the place of ``path`` at the end; on an error nothing of it is left.
+    """A folder to fill, which replaces ``path`` when the block ends. An error leaves ``path`` as it was.
 
     Raises:
-        OutputError: the disk is full, or the place cannot be written.
+        OutputError: the disk is full, or the folder cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
-    old = path.with_name(f".{path.name}.old")
-    with os_errors(path):
-        try:
-            if old.exists() and not path.exists():  # a kill came between the two renames below
-                old.rename(path)
-            for left in path.parent.glob(".*.tmp"):
-                shutil.rmtree(left) if left.is_dir() else left.unlink()
-            shutil.rmtree(old, ignore_errors=True)
-            temporary.mkdir()
-            yield temporary
-            if path.exists():
-                path.rename(old)
-            temporary.rename(path)
-            shutil.rmtree(old, ignore_errors=True)
-        except BaseException:
-            shutil.rmtree(temporary, ignore_errors=True)
-            if old.exists() and not path.exists():
-                old.rename(path)
-            raise
+    with os_errors(path), staging(path) as folder:
+        yield folder
+        move(folder, path)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file that is as it was or as it shall be, whenever a kill comes. Raises OutputError."""
-    temporary = path.with_name(f".{path.name}.new")
-    with os_errors(path):
-        temporary.write_text(text, "utf-8")
-        temporary.replace(path)
+    """Write a UTF-8 file atomically. Raises OutputError."""
+    with os_errors(path), staging(path) as folder:
+        (folder / path.name).write_text(text, "utf-8")
+        (folder / path.name).replace(path)
 
 
 @contextlib.contextmanager
 def os_errors(path: Path) -> Iterator[None]:
-    """Say in one sentence what the operating system refused."""
+    """Raise an OutputError that names ``path`` in place of an OSError or an error of safetensors."""
     try:
         yield
-    except (OSError, SafetensorError) as error:  # safetensors has an error of its own for a full disk
+    except Exception as error:
+        is_safetensors = type(error).__module__.partition(".")[0].startswith("safetensors")  # raises its own type
+        if not isinstance(error, OSError) and not is_safetensors:
+            raise
         number = getattr(error, "errno", None)
         if number in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error):
             raise OutputError(
-                f"{path}: the disk is full; what was saved before is whole: free some space and go on with --resume"
+                f"{path}: the disk is full; no incomplete output was left behind: free some space and try again "
+                "(a training run: with --resume)"
             ) from error
-        raise OutputError(f"{path}: cannot be written ({getattr(error, 'strerror', None) or error})") from error
+        reason = getattr(error, "strerror", None) or error
+        raise OutputError(f"{path}: cannot be written ({reason}); no incomplete output was left behind") from error
+
+
+@contextlib.contextmanager
+def staging(path: Path) -> Iterator[Path]:
+    """A folder on the same file system as ``path``, removed with its content when the block ends.
+
+    It is hidden, and so is the folder around it: no tool that looks for data in the parent folder finds it.
+
+    Raises:
+        OSError: the parent folder cannot be created or written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    remove_stale(path.parent)
+    outer, lock = _locked_folder(path)
+    try:
+        inner = outer / ".new"
+        inner.mkdir()
+        yield inner
+    finally:
+        shutil.rmtree(outer, ignore_errors=True)
+        os.close(lock)
+
+
+def _locked_folder(path: Path) -> tuple[Path, int]:
+    """A new hidden folder, locked for as long as this process lives."""
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=SUFFIX, dir=path.parent))
+        lock = os.open(folder, os.O_RDONLY)
+        with contextlib.suppress(OSError):  # a file system without locks: then nobody removes the folder as stale
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        if folder.exists():  # else another process took it for stale before it was locked
+            return folder, lock
+        os.close(lock)
+
+
+def remove_stale(parent: Path) -> None:
+    """Remove the hidden folders that killed processes left in ``parent``; those of living processes are locked."""
+    for folder in parent.glob(f".*{SUFFIX}"):
+        with contextlib.suppress(OSError):
+            lock = os.open(folder, os.O_RDONLY)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _restore(folder)
+                shutil.rmtree(folder, ignore_errors=True)
+            finally:
+                os.close(lock)
+
+
+def move(new: Path, path: Path, overwrite: bool = True) -> None:
+    """Move a folder made by ``staging`` to ``path``. What was there ends up in the staging folder.
+
+    Raises:
+        OSError: ``path`` is not an empty folder and ``overwrite`` is False, or it cannot be written.
+    """
+    if not overwrite or not os.path.lexists(path) or not any(path.iterdir()):
+        new.rename(path)  # POSIX lets a folder replace an empty one
+    elif not _exchange(new, path):
+        path.rename(new.with_name(".old"))
+        try:
+            new.rename(path)
+        except BaseException:
+            _restore(new.parent)
+            raise
+
+
+def _restore(folder: Path) -> None:
+    """Undo the first of the two renames of ``move`` if the second never happened."""
+    path = folder.with_name(folder.name[1 : -len(SUFFIX) - 9])  # 9: a dot and the random characters
+    if (folder / ".old").exists() and not path.exists():
+        (folder / ".old").rename(path)
+
+
+_EXCHANGE = {"linux": ("renameat2", -100, 2), "darwin": ("renameatx_np", -2, 2)}
+"""Function of the C library, AT_FDCWD, and the flag that swaps two names."""
+
+
+def _exchange(a: Path, b: Path) -> bool:
+    """Swap two names atomically. Returns False where the platform or the file system cannot do that."""
+    name, here, flag = _EXCHANGE.get(sys.platform, ("", 0, 0))
+    function = getattr(ctypes.CDLL(None, use_errno=True), name, None) if name else None
+    if function is None:
+        return False
+    if function(here, os.fsencode(a), here, os.fsencode(b), flag) == 0:
+        return True
+    number = ctypes.get_errno()
+    if number in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):
+        return False
+    raise OSError(number, os.strerror(number), str(b))

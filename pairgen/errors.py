@@ -1,98 +1,101 @@
-"""Every error pairgen raises on purpose.
+"""The exceptions that pairgen raises for expected failures; any other exception that reaches the user is a bug.
 
-    PairgenError                 exit 1   one sentence: file, row, what was found, what was wanted
-    |-- UsageError               exit 2   the call's words are off: an unknown name, options that exclude each other
-    |-- SourceError              exit 1   rows could not be had or could not be read
-    |   |-- SourceMissing                 no such file or folder, or the hub is out of reach
-    |   |-- BrokenRow                     one row of a file cannot be parsed
-    |   `-- WrongColumns                  a needed column is missing or has another type
-    |-- OutputError              exit 1   the result could not be written
-    |   `-- OutputExists                  the folder is there already
-    |-- NotPairs                 exit 1   a folder is not a whole pairgen dataset
-    |-- TrainingError            exit 1   a run cannot start or cannot go on
-    |   |-- NoPairLeft                    every pair of a split was dropped
-    |   |-- BadModel                      a model or tokenizer that cannot be trained on pairs
-    |   |-- OutOfMemory                   the device's memory is full
-    |   |-- NotFinite                     the loss is no number any more
-    |   `-- RunMismatch                   a run folder that does not fit what is asked of it
-    `-- ContractBroken           exit 3   `validate` found rows that break a promise
-
-Anything else that escapes is a bug.
+PairgenError                 exit 1   one message: what happened, where (file, row), what to do
+|-- UsageError               exit 2   invalid usage: an unknown name, a value out of range, conflicting options
+|-- SourceError              exit 1   source rows are unavailable or unreadable
+|   |-- SourceNotFound                no such file or folder, or the Hub is unreachable
+|   |-- InvalidRow                    one row of a file cannot be parsed
+|   `-- WrongColumns                  a required column is missing or has another type
+|-- OutputError              exit 1   the result cannot be written
+|   `-- OutputExists                  the output folder already exists
+|-- InvalidDataset           exit 1   a folder that is not a complete pairgen dataset
+|-- ValidationFailed         exit 3   `validate` found rows that violate an invariant
+`-- TrainingError            exit 1   a run cannot start or cannot continue
+    |-- NoPairsLeft                   every pair of a split was dropped
+    |-- UnsupportedModel              the model or tokenizer cannot be loaded or cannot be trained on pairs
+    |-- OutOfMemory                   the device has no memory left
+    |-- NonFiniteLoss                 the loss or a gradient is NaN or infinite
+    `-- RunFolderError                a run folder is damaged, unfinished, or of another config
 """
 
 
 class PairgenError(Exception):
-    """Base of every expected failure; ``str()`` of it is the sentence a person reads."""
+    """Base class of expected failures. ``str(error)`` is a complete message for the user."""
 
     exit_code = 1
 
 
 class UsageError(PairgenError):
-    """A name nobody knows, or options that cannot go together."""
+    """Invalid usage: an unknown name, a value out of range, or options that conflict."""
 
     exit_code = 2
 
 
 class SourceError(PairgenError):
-    """Rows could not be had or could not be read."""
+    """Source rows are unavailable or unreadable."""
 
 
-class SourceMissing(SourceError):
-    """The file, folder or hub dataset is not there."""
+class SourceNotFound(SourceError):
+    """The file, folder or Hub dataset does not exist or cannot be reached."""
 
 
-class BrokenRow(SourceError):
-    """A row that no parser accepts. ``where`` names file and line."""
+class InvalidRow(SourceError):
+    """A row that cannot be parsed.
+
+    Args:
+        where: file and line or row of it.
+        problem: what is wrong with it.
+    """
 
     def __init__(self, where: str, problem: str) -> None:
-        super().__init__(f"{where}: {problem}; mend the row, or leave it out and count it with --on-error skip")
+        super().__init__(f"{where}: {problem}; fix the row, or skip it with --on-error skip")
         self.where, self.problem = where, problem
 
-    def __reduce__(self) -> tuple[type["BrokenRow"], tuple[str, str]]:  # crosses process borders
+    def __reduce__(self) -> tuple[type["InvalidRow"], tuple[str, str]]:  # worker processes send it by pickle
         return type(self), (self.where, self.problem)
 
 
 class WrongColumns(SourceError):
-    """A needed column is missing, or holds another type than the builder reads."""
+    """A required column is missing, or has a type that the builder does not read."""
 
 
 class OutputError(PairgenError):
-    """The result could not be written; nothing half-written is left."""
+    """The result cannot be written. No partial output is left behind."""
 
 
 class OutputExists(OutputError):
-    """The output folder is there already and ``overwrite`` was not given."""
+    """The output folder already exists, and overwriting was not allowed or is not safe."""
 
 
-class NotPairs(PairgenError):
-    """A folder that is not a whole pairgen dataset."""
+class InvalidDataset(PairgenError):
+    """A folder that is not a complete pairgen dataset."""
 
 
-class ContractBroken(PairgenError):
-    """Rows break a promise of the contract."""
+class ValidationFailed(PairgenError):
+    """Rows of a dataset violate an invariant."""
 
     exit_code = 3
 
 
 class TrainingError(PairgenError):
-    """A run that cannot start or cannot go on; what was saved before stays."""
+    """A run cannot start or cannot continue. Checkpoints saved before are kept."""
 
 
-class NoPairLeft(TrainingError):
-    """Every pair of a split was dropped on the way to tokens; says why."""
+class NoPairsLeft(TrainingError):
+    """Every pair of a split was dropped during tokenization; the message lists the reasons."""
 
 
-class BadModel(TrainingError):
+class UnsupportedModel(TrainingError):
     """A model or tokenizer that cannot be loaded, or cannot be trained on pairs."""
 
 
 class OutOfMemory(TrainingError):
-    """The device's memory is full; says which knobs help."""
+    """The device has no memory left; the message lists options that reduce memory use."""
 
 
-class NotFinite(TrainingError):
-    """The loss or a gradient is NaN or infinite; the pairs of the batch were saved."""
+class NonFiniteLoss(TrainingError):
+    """The loss or a gradient is NaN or infinite. The pairs of that batch were saved."""
 
 
-class RunMismatch(TrainingError):
-    """A run folder that is damaged, unfinished, or of another config than asked for."""
+class RunFolderError(TrainingError):
+    """A run folder that is damaged, unfinished, or of another config than requested."""

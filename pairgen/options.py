@@ -1,39 +1,39 @@
-"""Options as frozen dataclasses: one field per option holds its default, help text and limits.
+"""Options as frozen dataclasses: a field holds the default, the help text and the limits of one option.
 
-The command line makes its flags from these fields, TOML files and manifests hold their values, and the checks here give
-the same message for all of them.
+The command line generates its flags from these fields, TOML files and manifests hold their values, and all of them are
+checked here, with the same messages.
 """
 
 import tomllib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import Field, field, fields
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, TypedDict, TypeVar, Unpack, get_args, get_origin
 
 from pairgen.errors import UsageError
 
 T = TypeVar("T")
 
 
-def option(
-    default: Any,
-    help: str,
-    *,
-    choices: Collection[str] = (),
-    at_least: float | None = None,
-    at_most: float | None = None,
-    above: float | None = None,
-    **more: Any,
-) -> Any:
-    """A dataclass field with its help text and the values it accepts.
+class Rules(TypedDict, total=False):
+    """The values that an option accepts, and how the command line shows it."""
 
-    Args:
-        choices: allowed values; a table is looked up at each check, so entries added later are accepted.
-        at_least, at_most, above: bounds of a number.
-        more: further metadata, for whoever reads the fields.
-    """
-    rules = {"choices": choices, "at_least": at_least, "at_most": at_most, "above": above}
-    return field(default=default, metadata={"help": help, **rules, **more})
+    choices: Collection[str]
+    """Allowed values. A table is looked up at each check, so entries added later are accepted."""
+    at_least: float
+    at_most: float
+    above: float
+    aliases: tuple[str, ...]
+    """Further names of the flag, such as ``-o``."""
+    metavar: str
+    """Placeholder of the value in the help."""
+    may_change: bool
+    """Whether a resumed run may use another value."""
+
+
+def option(default: Any, help: str, **rules: Unpack[Rules]) -> Any:
+    """A dataclass field for one option. Help that names its own default says ``Default: ...``."""
+    return field(default=default, metadata={"help": help, **rules})
 
 
 def flag(name: str) -> str:
@@ -41,53 +41,62 @@ def flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-def kind(item: "Field[Any]") -> Any:
-    """The type of an option's value, without None: ``int`` for ``int | None``."""
+def value_type(item: "Field[Any]") -> Any:
+    """The type of an option's value: ``int`` for ``int | None``, ``str`` for ``tuple[str, ...]``."""
     return next((part for part in get_args(item.type) if part not in (type(None), ...)), item.type)
 
 
 def is_list(item: "Field[Any]") -> bool:
     """Whether an option takes several values, as ``tuple[str, ...]`` does."""
-    return getattr(item.type, "__origin__", None) is tuple
+    return get_origin(item.type) is tuple
+
+
+def limits(item: "Field[Any]") -> str:
+    """The range of a numeric option in words, such as ``at least 0`` or ``from 0 to 1``; empty if there is none."""
+    rules = item.metadata
+    if "at_least" in rules and "at_most" in rules:
+        return f"from {rules['at_least']:g} to {rules['at_most']:g}"
+    words = {"at_least": "at least", "at_most": "at most", "above": "above"}
+    return next((f"{text} {rules[key]:g}" for key, text in words.items() if key in rules), "")
 
 
 def check(options: Any) -> None:
-    """Check the values of an options object; call it from ``__post_init__``.
+    """Check every value of an options object; call it from ``__post_init__``.
 
-    A single string for an option that takes several becomes a tuple of one.
+    For an option that takes several values, a list becomes a tuple and a single string a tuple of one.
 
     Raises:
-        UsageError: a value of another type, out of range, or not among the choices.
+        UsageError: a value of the wrong type, out of range, or not among the choices.
     """
     for item in fields(options):
         value = getattr(options, item.name)
         if is_list(item) and isinstance(value, (str, list)):
             value = (value,) if isinstance(value, str) else tuple(value)
             object.__setattr__(options, item.name, value)
-        problem = _type_problem(item, value) or _range_problem(item, value)
-        if problem:
-            raise UsageError(f"{flag(item.name)} {value}: must be {problem}")
+        _require(item, value, flag(item.name))
 
 
-def from_mapping(cls: type[T], values: Mapping[str, Any], where: str) -> T:
-    """An options object from plain values, as a TOML file or the command line gives them.
+def check_values(cls: type[Any], values: Mapping[str, Any], where: str) -> None:
+    """Check plain values by option name, as a TOML file gives them.
 
     Raises:
-        UsageError: an unknown option, or a value that the class does not accept.
+        UsageError: an unknown option, or a value that ``check`` refuses; names ``where`` it was found.
     """
-    check_names(cls, values, where)
-    return cls(**values)
-
-
-def check_names(cls: type[Any], values: Mapping[str, Any], where: str) -> None:
-    """Raise UsageError for an unknown option, or a value of the wrong type; names ``where`` it was found."""
     known = {item.name: item for item in fields(cls)}
     for name, value in values.items():
         if name not in known:
             raise UsageError(f"{where}: unknown option {name}; available: {', '.join(known)}")
-        problem = _type_problem(known[name], value)
-        if problem:
-            raise UsageError(f"{where}: {name} is {value!r} and must be {problem}")
+        _require(known[name], value, f"{where}: {name}")
+
+
+def from_mapping(cls: type[T], values: Mapping[str, Any], where: str) -> T:
+    """An options object from plain values by option name.
+
+    Raises:
+        UsageError: an unknown option, or a value that the class does not accept.
+    """
+    check_values(cls, values, where)
+    return cls(**values)
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -101,12 +110,12 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def arguments(options: Any) -> Iterator[str]:
-    """The command-line words for every option that differs from its default."""
+    """The command-line arguments that reproduce an options object: a flag for each value that is not the default."""
     for item in fields(options):
         value = getattr(options, item.name)
         if value == item.default:
             continue
-        name = item.metadata.get("flag") or flag(item.name)
+        name = flag(item.name)
         if isinstance(value, bool):
             yield name if value else f"--no-{name[2:]}"
         else:
@@ -114,25 +123,31 @@ def arguments(options: Any) -> Iterator[str]:
                 yield from (name, str(part))
 
 
-_KINDS = {int: "an integer", float: "a number", bool: "true or false", str: "a string"}
+def _require(item: "Field[Any]", value: Any, name: str) -> None:
+    problem = _type_problem(item, value) or _range_problem(item, value)
+    if problem:
+        raise UsageError(f"{name} must be {problem}, got {value!r}")
+
+
+_TYPE_NAMES = {int: "an integer", float: "a number", bool: "true or false", str: "a string"}
 
 
 def _type_problem(item: "Field[Any]", value: Any) -> str:
-    """What a value should have been, if its type is wrong."""
-    wanted = kind(item)
+    """What the value should have been, if its type is wrong."""
+    expected = value_type(item)
     if is_list(item):
-        texts = (value,) if isinstance(value, str) else value
-        good = isinstance(texts, (list, tuple)) and all(isinstance(text, wanted) for text in texts)
-        return "" if good else f"a list of {_KINDS[wanted].split()[-1]}s"
+        parts = (value,) if isinstance(value, str) else value
+        valid = isinstance(parts, (list, tuple)) and all(isinstance(part, expected) for part in parts)
+        return "" if valid else f"a list in which each item is {_TYPE_NAMES[expected]}"
     if value is None and item.default is None:
         return ""
-    accepted = (int, float) if wanted is float else (wanted,)
-    good = isinstance(value, accepted) and (wanted is bool or not isinstance(value, bool))
-    return "" if good else _KINDS[wanted]
+    accepted = (int, float) if expected is float else (expected,)
+    valid = isinstance(value, accepted) and (expected is bool or not isinstance(value, bool))
+    return "" if valid else _TYPE_NAMES[expected]
 
 
 def _range_problem(item: "Field[Any]", value: Any) -> str:
-    """What a value should have been, if it is out of range."""
+    """What the value should have been, if it is out of range."""
     rules = item.metadata
     if value is None:
         return ""
@@ -140,10 +155,5 @@ def _range_problem(item: "Field[Any]", value: Any) -> str:
         return f"one of {', '.join(rules['choices'])}"
     if isinstance(value, float) and not abs(value) < float("inf"):
         return "a finite number"
-    if rules.get("at_least") is not None and value < rules["at_least"]:
-        return f"at least {rules['at_least']}"
-    if rules.get("at_most") is not None and value > rules["at_most"]:
-        return f"at most {rules['at_most']}"
-    if rules.get("above") is not None and value <= rules["above"]:
-        return f"above {rules['above']}"
-    return ""
+    below = ("at_least" in rules and value < rules["at_least"]) or ("above" in rules and value <= rules["above"])
+    return limits(item) if below or ("at_most" in rules and value > rules["at_most"]) else ""

@@ -1,4 +1,4 @@
-"""Progress and warnings: the callbacks that builds, training and every other long call accept."""
+"""Callbacks for progress and warnings, accepted by builds, training and other long-running functions."""
 
 from collections.abc import Callable, Mapping
 from typing import Protocol
@@ -10,12 +10,12 @@ class Progress(Protocol):
     def __call__(self, phase: str, done: int, total: int, fields: Mapping[str, float | str] = ..., /) -> None:
         """Report that ``done`` of ``total`` units of ``phase`` are complete.
 
-        ``fields`` are figures to show next to it, such as the current loss, by metric name.
+        ``fields`` are values to show next to it, by name, such as the current loss.
         """
 
 
 Warn = Callable[[str], None]
-"""Receives one sentence that a person should read."""
+"""Called with one message for the user."""
 
 
 def ignore(*_: object) -> None:

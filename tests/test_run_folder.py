@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from helpers.logged_runs import as_run, make_run
 
-from pairgen.errors import RunMismatch
+from pairgen.errors import RunFolderError
 from pairgen.run_folder import EVAL, open_run
 
 
@@ -63,50 +63,50 @@ def test_steps_that_were_done_again_count_as_they_were_done_last(tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "message"),
     [
-        ("nonsense", "is no JSON"),
-        ("[1]", "an object with a whole number `step`"),
-        ('{"loss": 1}', "an object with a whole number `step`"),
-        ('{"step": true}', "an object with a whole number `step`"),
+        ("nonsense", "invalid JSON"),
+        ("[1]", "an object with an integer `step`"),
+        ('{"loss": 1}', "an object with an integer `step`"),
+        ('{"step": true}', "an object with an integer `step`"),
         ('{"step": 2, "loss": NaN}', "a value is NaN"),
         ('{"step": 2, "loss": -Infinity}', "a value is -Infinity"),
         ('{"step": 2, "loss": 1e999}', "a value is Infinity"),
-        ('{"step": 2, "loss": "low"}', "loss is 'low', and has to be a number"),
-        ('{"step": 2, "loss": null}', "loss is None, and has to be a number"),
+        ('{"step": 2, "loss": "low"}', "loss must be a number, got 'low'"),
+        ('{"step": 2, "loss": null}', "loss must be a number, got None"),
     ],
 )
-def test_a_damaged_line_is_named(tmp_path: Path, line: str, said: str) -> None:
+def test_damaged_lines_are_reported_by_number(tmp_path: Path, line: str, message: str) -> None:
     with (make_run(tmp_path / "run", steps=1, every=1) / "metrics.jsonl").open("a") as file:
         file.write(line + "\n")
-    with pytest.raises(RunMismatch) as told:
+    with pytest.raises(RunFolderError) as told:
         open_run(tmp_path / "run")
     assert "line 3: " in str(told.value)
-    assert said in str(told.value)
+    assert message in str(told.value)
     assert "\n" not in str(told.value)
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(RunMismatch, match="no such folder"):
+    with pytest.raises(RunFolderError, match="no such folder"):
         open_run(tmp_path / "missing")
-    with pytest.raises(RunMismatch, match=r"is no run: it has no config\.toml"):
+    with pytest.raises(RunFolderError, match=r"not a run \(no config\.toml\)"):
         open_run(tmp_path)
     folder = make_run(tmp_path / "run")
     (folder / "metrics.jsonl").write_text("")
-    with pytest.raises(RunMismatch, match="has logged no step yet"):
+    with pytest.raises(RunFolderError, match="no steps logged yet"):
         open_run(folder)
     (folder / "metrics.jsonl").write_bytes(b"\xff\xff\n")
-    with pytest.raises(RunMismatch, match="is no UTF-8 text"):
+    with pytest.raises(RunFolderError, match="invalid UTF-8"):
         open_run(folder)
     (folder / "metrics.jsonl").unlink()
-    with pytest.raises(RunMismatch, match=r"it has no metrics\.jsonl"):
+    with pytest.raises(RunFolderError, match=r"no metrics\.jsonl"):
         open_run(folder)
 
 
 def test_a_broken_config_is_named(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "run")
     (folder / "config.toml").write_text("loss = ")
-    with pytest.raises(RunMismatch, match=r"config\.toml: is no TOML"):
+    with pytest.raises(RunFolderError, match=r"config\.toml: invalid TOML"):
         open_run(folder)
 
 

@@ -4,13 +4,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from pairgen.arithmetic.errors.corrupt import corrupt
-from pairgen.arithmetic.errors.rng import Draws
-from pairgen.arithmetic.errors.values import CORRUPTIONS
+from pairgen.arithmetic.errors.rng import RowRng
 from pairgen.arithmetic.exact.numbers import NUMBER
 from pairgen.arithmetic.reading.steps import Step
 from pairgen.builders.interface import Builder, Example, Wanted, clean_text
-from pairgen.builders.metamath import solution_of
+from pairgen.builders.metamath import rejections, solution_of
 from pairgen.pairs.record import Drop, Rejection
 from pairgen.sources.locate import Hub
 
@@ -61,10 +59,10 @@ def read(row: Mapping[str, Any]) -> Example | Drop:
     return Example(question, answer, "gsm8k", f"{question}\0{marked}", question, row, steps)
 
 
-def reject(example: Example, draws: Draws, wanted: Wanted) -> list[Rejection] | Drop:
+def reject(example: Example, draws: RowRng, wanted: Wanted) -> list[Rejection] | Drop:
     """Corrupted solutions, one marked result of each."""
     solution = solution_of(example.answer, example.detail)
-    return corrupt(solution, example.question, draws, CORRUPTIONS[wanted.corruption].draw, wanted.corruptions)
+    return rejections(solution, example.question, draws, wanted)
 
 
 BUILDER = Builder(

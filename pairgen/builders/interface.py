@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from pairgen.arithmetic.errors.rng import Draws
+from pairgen.arithmetic.errors.rng import RowRng
 from pairgen.builders.prompts import STYLES, Style
 from pairgen.pairs.edits import span
 from pairgen.pairs.record import Drop, Rejection
@@ -53,7 +53,7 @@ class Builder:
     """Columns every source row must have."""
     read: Callable[[Mapping[str, Any]], Example | Drop]
     """Take a source row apart, or say why it makes no pair."""
-    reject: Callable[[Example, Draws, Wanted], list[Rejection] | Drop]
+    reject: Callable[[Example, RowRng, Wanted], list[Rejection] | Drop]
     """The wrong completions of an example, at least one, or why there is none."""
     optional: frozenset[str] = frozenset()
     """Columns that are read where they are there."""
@@ -78,7 +78,7 @@ def clean_text(value: Any, what: str) -> str | Drop:
     return text
 
 
-def reject_choices(example: Example, draws: Draws, wanted: Wanted) -> list[Rejection] | Drop:
+def reject_choices(example: Example, draws: RowRng, wanted: Wanted) -> list[Rejection] | Drop:
     """One rejection per wrong choice; ``example.detail`` holds the wrong texts in the order of the source."""
     del draws, wanted
     if example.answer in example.detail:

@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from pairgen.arithmetic.errors.corrupt import corrupt
-from pairgen.arithmetic.errors.rng import Draws
-from pairgen.arithmetic.errors.values import CORRUPTIONS
+from pairgen.arithmetic.errors.corrupt import CannotCorrupt, Corruption, corrupt
+from pairgen.arithmetic.errors.rng import RowRng
 from pairgen.arithmetic.exact.numbers import LATEX_FRACTION, LATEX_NUMBER, Ratio, parse
 from pairgen.arithmetic.reading.steps import Step
 from pairgen.arithmetic.solution import Solution
 from pairgen.builders.interface import Builder, Example, Wanted, clean_text
+from pairgen.pairs.edits import Edit
 from pairgen.pairs.record import Drop, Rejection
 from pairgen.sources.locate import Hub
 
@@ -66,10 +66,36 @@ def solution_of(response: str, marked: Sequence[Step] | None = None) -> Solution
     return Solution(response, stop, final_answer(response[stop:]), marked)
 
 
-def reject(example: Example, draws: Draws, wanted: Wanted) -> list[Rejection] | Drop:
+def reject(example: Example, draws: RowRng, wanted: Wanted) -> list[Rejection] | Drop:
     """Corrupted solutions, one result of each."""
-    draw = CORRUPTIONS[wanted.corruption].draw
-    return corrupt(solution_of(example.answer), example.question, draws, draw, wanted.corruptions)
+    return rejections(solution_of(example.answer), example.question, draws, wanted)
+
+
+def rejections(solution: Solution, question: str, rng: RowRng, wanted: Wanted) -> list[Rejection] | Drop:
+    """The solution with one of its values corrupted, once for each pair that is asked for."""
+    try:
+        corruptions = corrupt(solution, question, rng, wanted.corruption, wanted.corruptions)
+    except CannotCorrupt as error:
+        return Drop(error.reason)
+    return [_rejection(solution.text, corruption) for corruption in corruptions]
+
+
+def _rejection(text: str, corruption: Corruption) -> Rejection:
+    start, stop, correct, corrupted, correct_value, corrupted_value, expression, reason = corruption[:8]
+    return Rejection(
+        corruption.apply(text),
+        Edit(start, stop, start + len(corrupted)),
+        correct,
+        corrupted,
+        correct_value,
+        corrupted_value,
+        expression,
+        "verified" if corruption.verified else "unchecked",
+        reason,
+        corruption.strategy,
+        corruption.step,
+        corruption.steps,
+    )
 
 
 BUILDER = Builder(

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from pairgen.errors import SourceMissing, UsageError
+from pairgen.errors import SourceNotFound, UsageError
 
 BETWEEN_SHOTS = "\n\n"
 
@@ -56,7 +56,7 @@ class TemplateFile:
         try:
             self.text = path.read_text("utf-8")
         except OSError as error:
-            raise SourceMissing(f"{path}: no such template ({error.strerror})") from error
+            raise SourceNotFound(f"{path}: no such template ({error.strerror})") from error
         except UnicodeDecodeError as error:
             raise UsageError(f"{path}: the template is no UTF-8 text") from error
         self._refuse_unknown_names()

@@ -2,7 +2,7 @@
 
 import gc
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,14 +12,68 @@ import numpy as np
 import pyarrow as pa
 import xxhash
 
-from pairgen.arithmetic.errors.rng import Draws
+from pairgen.arithmetic.errors.rng import RowRng
 from pairgen.builders import BUILDERS, Builder
 from pairgen.builders.interface import Example, Wanted
 from pairgen.builders.prompts import Renders, Shot, with_shots
 from pairgen.building.selection import Keys, text_key
-from pairgen.pairs.dataset import PartWriter, part_path, read_part
-from pairgen.pairs.record import Drop, Pair, to_batch
+from pairgen.pairs.dataset import file_hash
+from pairgen.pairs.record import SCHEMA, Drop, Pair, Provenance, to_batch
 from pairgen.sources import locate as sources
+
+
+def part_path(folder: Path, split: str, number: int) -> Path:
+    return folder / split / f"{number:08}.part"
+
+
+class PartWriter:
+    """One shard, written batch by batch under a name that nothing opens; ``NewFolder.commit`` gives it its own."""
+
+    def __init__(self, folder: Path, split: str, number: int, suffix: str = "") -> None:
+        self.part = part_path(folder, split, number)
+        self.path = self.part.with_name(self.part.name + suffix)
+        self.pairs = 0
+
+    def __enter__(self) -> "PartWriter":
+        self.path.parent.mkdir(exist_ok=True)
+        self._sink = pa.OSFile(str(self.path), "wb")
+        self._stream = pa.ipc.new_stream(self._sink, SCHEMA)
+        return self
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Append rows of ``SCHEMA``. Raises OSError if the disk is full."""
+        self._stream.write_batch(batch)
+        self.pairs += batch.num_rows
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            self._stream.close()
+        finally:
+            self._sink.close()
+
+    def replace_part(self) -> None:
+        """Put a part written under a suffix in the place of the part without it."""
+        self.path.replace(self.part)
+        self.path = self.part
+
+    def about(self) -> dict[str, Any]:
+        """What the manifest says of the shard, once it is closed."""
+        return {"pairs": self.pairs, "bytes": self.path.stat().st_size, "xxh3": file_hash(self.path)}
+
+
+def write_part(folder: Path, split: str, number: int, batches: Iterable[pa.RecordBatch]) -> dict[str, Any]:
+    """Write one shard in one call; returns what the manifest says of it."""
+    with PartWriter(folder, split, number) as writer:
+        for batch in batches:
+            writer.write(batch)
+    return writer.about()
+
+
+def read_part(folder: Path, split: str, number: int) -> Iterator[pa.RecordBatch]:
+    """The batches of a part that has no name yet."""
+    with pa.OSFile(str(part_path(folder, split, number))) as source, pa.ipc.open_stream(source) as reader:
+        yield from reader
+
 
 BATCH_PAIRS = 2048
 ID_DIGITS = 20
@@ -170,7 +224,7 @@ def pairs_of(example: Example, topic: int, builder: Builder, job: Job) -> list[P
         row_id = xxhash.xxh3_128_hexdigest(example.key.encode())[:ID_DIGITS]
     except UnicodeEncodeError:
         return Drop("text is no valid Unicode")
-    rejections = builder.reject(example, Draws(row_id, job.seed), job.wanted)
+    rejections = builder.reject(example, RowRng(row_id, job.seed), job.wanted)
     if isinstance(rejections, Drop):
         return rejections
     prompt, lead = job.style.render(example.question, example.row)
@@ -179,7 +233,7 @@ def pairs_of(example: Example, topic: int, builder: Builder, job: Job) -> list[P
     if job.shot_count:
         shots: Sequence[Shot] = job.shots
         if job.shots_per_row:
-            shots = _own_shots(job.shots, topic, job.shot_count, Draws(row_id, job.seed + 1))
+            shots = _own_shots(job.shots, topic, job.shot_count, RowRng(row_id, job.seed + 1))
         prompt = with_shots(prompt, topic, shots, job.shot_count)
     chosen = lead + example.answer
     group_id = xxhash.xxh3_128_hexdigest(f"{prompt}\0{chosen}".encode())[:ID_DIGITS]
@@ -198,13 +252,13 @@ def pairs_of(example: Example, topic: int, builder: Builder, job: Job) -> list[P
                 edit.start + shift,
                 edit.chosen_stop + shift,
                 edit.rejected_stop + shift,
-                *rejection[2:],
+                provenance=Provenance(*rejection[2:]),
             )
         )
     return pairs
 
 
-def _own_shots(pool: tuple[Shot, ...], topic: int, count: int, draws: Draws) -> list[Shot]:
+def _own_shots(pool: tuple[Shot, ...], topic: int, count: int, draws: RowRng) -> list[Shot]:
     """``count`` different shots for one row, drawn from the pool, none of them asking the row's own question."""
     left = [shot for shot in pool if shot.question != topic]
     return [left.pop(draws.below(len(left))) for _ in range(min(count, len(left)))]

@@ -11,8 +11,8 @@ from typing import IO, Any, NamedTuple
 
 import xxhash
 
-from pairgen.arithmetic.errors.corrupt import corrupt
-from pairgen.arithmetic.errors.rng import Draws
+from pairgen.arithmetic.errors.corrupt import CannotCorrupt, Corruption, corrupt
+from pairgen.arithmetic.errors.rng import RowRng
 from pairgen.arithmetic.exact.proof import Proof
 from pairgen.arithmetic.reading.steps import Step
 from pairgen.arithmetic.solution import Solution
@@ -21,8 +21,8 @@ from pairgen.builders.gsm8k import strip_marks
 from pairgen.builders.interface import MAX_LENGTH, clean_text
 from pairgen.builders.metamath import solution_of
 from pairgen.building.convert import ID_DIGITS
-from pairgen.errors import SourceError, SourceMissing, UsageError
-from pairgen.pairs.record import Drop, Rejection
+from pairgen.errors import SourceError, SourceNotFound, UsageError
+from pairgen.pairs.record import Drop
 from pairgen.sources.formats import READERS, kind_of
 
 ANSWERS = ("response", "answer")
@@ -73,12 +73,16 @@ def explain(
     text = _usable(text, "solution")
     solution = _solution(text)
     row_id = xxhash.xxh3_128_hexdigest((text if key is None else key).encode())[:ID_DIGITS]
-    made = corrupt(solution, question, Draws(row_id, seed), CORRUPTIONS[corruption].draw)
+    drawn, dropped = None, None
+    try:
+        drawn = _drawn(corrupt(solution, question, RowRng(row_id, seed), corruption)[0])
+    except CannotCorrupt as error:
+        dropped = error.reason
     return {
         "solution": solution.text,
         "steps": [_checked(solution, step) for step in solution.steps],
-        "drawn": None if isinstance(made, Drop) else _drawn(made[0]),
-        "dropped": made.reason if isinstance(made, Drop) else None,
+        "drawn": drawn,
+        "dropped": dropped,
     }
 
 
@@ -101,17 +105,17 @@ def _checked(solution: Solution, step: Step) -> dict[str, Any]:
     }
 
 
-def _drawn(rejection: Rejection) -> dict[str, Any]:
+def _drawn(corruption: Corruption) -> dict[str, Any]:
     return {
-        "start": rejection.edit.start,
-        "stop": rejection.edit.chosen_stop,
-        "correct": rejection.correct,
-        "corrupted": rejection.corrupted,
-        "expression": rejection.expression,
-        "check": rejection.check,
-        "reason": rejection.reason,
-        "strategy": rejection.strategy,
-        "step": rejection.step,
+        "start": corruption.start,
+        "stop": corruption.stop,
+        "correct": corruption.original,
+        "corrupted": corruption.corrupted,
+        "expression": corruption.expression,
+        "check": "verified" if corruption.verified else "unchecked",
+        "reason": corruption.reason,
+        "strategy": corruption.strategy,
+        "step": corruption.step,
     }
 
 
@@ -143,7 +147,7 @@ def solutions(given: str) -> Iterator[Given]:
         except OSError as error:
             raise SourceError(f"{path}: cannot be read ({error.strerror or error}); give a file") from error
     elif _FILE_NAME.fullmatch(given):
-        raise SourceMissing(f"{given}: no such file; give the file's path, the text of a solution, or - for stdin")
+        raise SourceNotFound(f"{given}: no such file; give the file's path, the text of a solution, or - for stdin")
     else:
         yield Given(_usable(given, "solution"))
 

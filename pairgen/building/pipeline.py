@@ -14,62 +14,25 @@ import rapidfuzz
 
 import pairgen
 from pairgen import stats
-from pairgen.builders import BUILDERS, CORRUPTIONS, Builder, prompts
+from pairgen.atomic import staging
+from pairgen.builders import BUILDERS, Builder, prompts
 from pairgen.builders.interface import Wanted
 from pairgen.building import convert as parts
 from pairgen.building import selection
 from pairgen.building.convert import Job, Part, Task
+from pairgen.building.options import BuildOptions
 from pairgen.building.workers import Workers
 from pairgen.errors import SourceError, UsageError
-from pairgen.pairs import card
 from pairgen.pairs import dataset as store
-from pairgen.pairs import writing as newfolder
+from pairgen.pairs.dataset import Manifest, SplitInfo
+from pairgen.pairs.writing import DatasetWriter
+from pairgen.progress import Progress, ignore
 from pairgen.sources import locate as sources
 
-MAX_CORRUPTIONS = 64
 SHOT_POOL = 1024
 """Worked examples that ``shots_per_row`` draws from."""
 BYTES_PER_WORKER = 8 << 20
 """A source smaller than this is not worth a second process."""
-
-Progress = Callable[[str, int, int], None]
-"""Told of progress: what is being done, bytes of the source done so far, and bytes in all."""
-
-
-def _say_nothing(*_: object) -> None:
-    """Nobody listens."""
-
-
-@dataclass(frozen=True)
-class Options:
-    """How a dataset is built. Two builds with equal options from equal sources give the same bytes."""
-
-    seed: int = 0
-    """Every random choice follows from it and from the row."""
-    prompt_style: str | None = None
-    """A style's name or a Jinja template file; None takes the builder's own."""
-    shots: int = 0
-    """Worked examples in front of every question."""
-    shots_per_row: bool = False
-    """Draw the shots anew for each row instead of one fixed set."""
-    eval_size: int | None = None
-    """Rows taken off the training source for evaluation, by question; None: as many as the builder says (hub only)."""
-    skip_broken: bool = False
-    """Count rows that cannot be read instead of stopping at the first."""
-    corruption: str = "near"
-    """How wrong values are drawn, of ``CORRUPTIONS``; for builders that corrupt."""
-    corruptions: int = 1
-    """Pairs made of one row at most, in one group; they differ in the place or in the value."""
-
-    def __post_init__(self) -> None:
-        if self.shots < 0 or (self.eval_size or 0) < 0:
-            raise UsageError("--shots and --eval-size count from 0")
-        if self.corruption not in CORRUPTIONS:
-            raise UsageError(f"--corruption {self.corruption}: unknown; choose one of {', '.join(CORRUPTIONS)}")
-        if not 1 <= self.corruptions <= MAX_CORRUPTIONS:
-            raise UsageError(f"--corruptions {self.corruptions}: choose from 1 to {MAX_CORRUPTIONS}")
-        if self.shots_per_row and not self.shots:
-            raise UsageError("--shots-per-row needs --shots K")
 
 
 @dataclass
@@ -81,24 +44,24 @@ class Counted:
     drops: Counter[str] = field(default_factory=Counter)
     parts: list[Part] = field(default_factory=list)
 
-    def said(self) -> dict[str, Any]:
-        """What ``NewFolder.name_parts`` takes of it."""
-        parts = {part.number: part.about for part in self.parts}
-        fewer = {"rows_with_fewer_pairs": self.fewer} if self.fewer else {}
-        return {"rows": self.rows, **fewer, "drops": dict(sorted(self.drops.items())), "parts": parts}
+    def said(self) -> SplitInfo:
+        said: SplitInfo = {"rows": self.rows}
+        if self.fewer:
+            said["rows_with_fewer_pairs"] = self.fewer
+        return {**said, "drops": dict(sorted(self.drops.items()))}
 
 
 def build(
     name: str,
     out: str | os.PathLike[str],
     given: Iterable[str] = (),
-    options: Options = Options(),
+    options: BuildOptions = BuildOptions(),
     *,
     workers: int = 1,
     overwrite: bool = False,
     command: str | None = None,
-    progress: Progress = _say_nothing,
-    warn: Callable[[str], None] = _say_nothing,
+    progress: Progress = ignore,
+    warn: Callable[[str], None] = ignore,
 ) -> store.PairDataset:
     """Build the pair dataset ``name`` into the folder ``out`` and open it.
 
@@ -119,42 +82,42 @@ def build(
     if name not in BUILDERS:
         raise UsageError(f"{name}: no such dataset; pairgen builds {', '.join(BUILDERS)}")
     builder = BUILDERS[name]
-    if not builder.corrupts and (options.corruption, options.corruptions) != Wanted():
+    if not builder.corrupts and (options.corruption, options.pairs_per_row) != Wanted():
         raise UsageError(
-            f"--corruption and --corruptions say nothing to {name}: its wrong completions are in the source"
+            f"--corruption and --pairs-per-row do not apply to {name}: its rejected completions come from the source"
         )
     given = list(given)
-    folder = newfolder.NewFolder(out, overwrite)
+    writer = DatasetWriter(out, overwrite)
     style = prompts.find(options.prompt_style or builder.style, builder.styles)
     found = sources.resolve(given, name, builder.hub, builder.columns)
     eval_size = _eval_size(builder, options, found, from_hub=not given)
     count = workers or _fitting_workers(found)
-    with folder, Workers(count) as pool, ThreadPoolExecutor(1) as hashing:
+    with writer, staging(writer.out) as folder, Workers(count) as pool, ThreadPoolExecutor(1) as hashing:
         hashes = {split: hashing.submit(sources.file_hashes, source) for split, source in found.items()}
-        wanted = Wanted(options.corruption, options.corruptions)
-        job = Job(name, folder.path, options.seed, style, options.skip_broken, wanted=wanted)
+        wanted = Wanted(options.corruption, options.pairs_per_row)
+        job = Job(name, folder, options.seed, style, options.on_error == "skip", wanted=wanted)
         job = _with_choices(job, options, eval_size, found, pool, progress)
         counted = _make(job, found, pool, progress)
         for sentence in [sentence for count in counted.values() for part in count.parts for sentence in part.broken]:
             warn(f"skipped: {sentence}")
-        described = folder.name_parts({split: count.said() for split, count in counted.items()})
-        manifest: dict[str, Any] = {
+        for split, of_split in counted.items():
+            for part in of_split.parts:
+                for batch in parts.read_part(folder, split, part.number):
+                    writer.write(split, batch)
+        manifest: Manifest = {
             "dataset": name,
             "license": builder.license,
-            "command": command or f"pairgen build {name} --out {folder.out.name}",
+            "command": command or f"pairgen build {name} --out {writer.out.name}",
             "options": _said(options, builder, eval_size),
             "sources": {split: future.result() for split, future in hashes.items()},
             "versions": _versions(),
-            "splits": described,
+            "splits": {split: of_split.said() for split, of_split in counted.items()},
         }
-        built = store.PairDataset(folder.path, manifest, store.as_splits(folder.path, described))
         names = ("edit_distance", stats.CORRUPTIONS) if builder.corrupts else ("edit_distance",)
-        manifest["statistics"] = stats.describe(built, names=names)
-        folder.commit(manifest, card.render(manifest))
-    return store.open_pairs(folder.out)
+        return writer.commit(manifest, lambda dataset: stats.describe(dataset, names=names))
 
 
-def _eval_size(builder: Builder, options: Options, found: dict[str, sources.Source], from_hub: bool) -> int:
+def _eval_size(builder: Builder, options: BuildOptions, found: dict[str, sources.Source], from_hub: bool) -> int:
     if options.eval_size is None:
         return builder.eval_size if from_hub else 0
     if options.eval_size and "train" not in found:
@@ -174,7 +137,7 @@ def _fitting_workers(found: dict[str, sources.Source]) -> int:
 
 def _with_choices(
     job: Job,
-    options: Options,
+    options: BuildOptions,
     eval_size: int,
     found: dict[str, sources.Source],
     pool: Workers,
@@ -259,8 +222,8 @@ def _make(job: Job, found: dict[str, sources.Source], pool: Workers, progress: P
     return counted
 
 
-def _said(options: Options, builder: Builder, eval_size: int) -> dict[str, Any]:
-    corruption = {"corruption": options.corruption, "corruptions": options.corruptions} if builder.corrupts else {}
+def _said(options: BuildOptions, builder: Builder, eval_size: int) -> dict[str, Any]:
+    corruption = {"corruption": options.corruption, "pairs_per_row": options.pairs_per_row} if builder.corrupts else {}
     return {
         "seed": options.seed,
         "prompt_style": options.prompt_style or builder.style,

@@ -1,10 +1,9 @@
-"""The command line: parses, calls one function of the library, prints. Results on stdout, everything else on stderr.
+"""The command line, a thin layer over the library. Results go to stdout, everything else to stderr.
 
-Exit codes: 0 done, 1 failed, 2 wrong usage, 3 a promise is broken (`validate`), 130 interrupted.
+Exit codes: 0 success, 1 failure, 2 invalid usage, 3 validation failed (`validate`), 130 interrupted.
 """
 
-from pairgen.cli import datasets as data
-from pairgen.cli import training
+from pairgen.cli import dataset_commands, training_commands  # importing them adds their commands to the app
 from pairgen.cli.app import app, main
 
-__all__ = ["app", "data", "main", "training"]  # importing the two adds their commands to the app
+__all__ = ["app", "dataset_commands", "main", "training_commands"]

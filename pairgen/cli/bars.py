@@ -1,138 +1,138 @@
-"""How far a command is, on stderr: a bar where there is a terminal, else now and then a line, for logs to show life."""
+"""Progress on stderr, for builds and training alike: bars on a terminal, lines in a log."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
 
+from rich import progress as rich_progress
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
-from rich.progress import TaskProgressColumn as Share
+from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 
-from pairgen.cli.app import rank, say
+from pairgen.cli.app import print_stderr, rank
+from pairgen.progress import Progress, Warn, ignore
 
-Said = Mapping[str, float | str]
-"""What a phase says beside how far it is: metrics by name, or any text."""
-Tell = Callable[[str, int, int, Said], None]
-"""``tell(phase, done, total, said)``."""
-Say = Callable[[str], None]
+Fields = Mapping[str, float | str]
+"""Values shown next to a phase: metrics by name, or texts."""
 
-SHOWN = {
-    "loss": ("loss", ".3f"),
-    "logratios/chosen": ("chosen log-ratio", "+.2f"),
-    "pairs_per_second": ("pairs/s", ".1f"),
+NO_FIELDS: Fields = {}
+
+METRICS = {
+    "loss": "loss {:.3f}",
+    "logratios/chosen": "chosen log-ratio {:+.2f}",
+    "pairs_per_second": "{:.1f} pairs/s",
 }
-"""The metrics that are shown, by key: what a person reads, and how the number is written. Other numbers are not."""
+"""The metrics that are shown, and how. Others are left to metrics.jsonl."""
 
-PAUSE = 10.0
-"""Seconds after which a log gets another line; a tenth of the way is reason enough after one second."""
+MAX_COUNT = 100_000
+"""A larger total is one of bytes or tokens: only the percentage is shown."""
 
-
-@contextmanager
-def bar() -> Iterator[Any]:
-    """A progress bar on stderr, shown where there is a terminal."""
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), Share(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as shown:
-        known: dict[str, TaskID] = {}
-
-        def tell(phase: str, done: int, total: int) -> None:
-            if phase not in known:
-                known[phase] = shown.add_task(phase, total=total)
-            shown.update(known[phase], completed=done)
-
-        yield tell
+LOG_INTERVAL = 10.0
+"""Seconds between lines of a log. Each 10% of a phase is also logged, at most once a second."""
 
 
 @contextmanager
-def telling() -> Iterator[tuple[Tell | None, Say]]:
-    """How a run tells how far it is, and how it warns. Of several processes the first speaks for all."""
+def progress_reporter() -> Iterator[tuple[Progress, Warn]]:
+    """Callbacks for progress and for warnings. Under torchrun only rank 0 reports."""
     console = Console(stderr=True)
     if rank():
-        yield None, _silent
+        yield ignore, ignore
     elif console.is_terminal:
-        with _bars(console) as shown:
-            known: dict[str, TaskID] = {}
-
-            def tell(phase: str, done: int, total: int, said: Said) -> None:
-                if phase not in known:
-                    known[phase] = shown.add_task(escape(phase), total=total, completed=done, said="")
-                task = known[phase]
-                if done < shown.tasks[task].completed:  # a second evaluation
-                    shown.reset(task, total=total, completed=done)
-                shown.update(task, completed=done, total=total)
-                if said:
-                    shown.update(task, said=escape(shortly(said)))
-
-            yield tell, lambda text: shown.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        with _new_bars(console) as bars:
+            yield (
+                Bars(bars).update,
+                lambda text: bars.console.print(text, markup=False, highlight=False, emoji=False, soft_wrap=True),
+            )
     else:
-        yield Lines(say).tell, say
+        yield LogLines(print_stderr).update, print_stderr
 
 
-def _silent(_: str) -> None:
-    pass
+def _new_bars(console: Console) -> rich_progress.Progress:
+    columns = ("{task.description}", BarColumn(20), "{task.percentage:>3.0f}%", TextColumn("{task.fields[count]}"))
+    return rich_progress.Progress(
+        *columns, TimeRemainingColumn(), TextColumn("{task.fields[values]}"), console=console, transient=True
+    )
 
 
-def _bars(console: Console) -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(20), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, TextColumn("{task.fields[said]}"), console=console, transient=True)
+class Bars:
+    """One bar per phase."""
+
+    def __init__(self, bars: rich_progress.Progress) -> None:
+        self._bars = bars
+        self._tasks: dict[str, rich_progress.TaskID] = {}
+
+    def update(self, phase: str, done: int, total: int, fields: Fields = NO_FIELDS, /) -> None:
+        """Move the bar of a phase. A count that goes down starts the phase again, as each evaluation does."""
+        if phase not in self._tasks:
+            self._tasks[phase] = self._bars.add_task(escape(phase), total=total, count="", values="")
+        task = self._tasks[phase]
+        if done < self._bars.tasks[task].completed:
+            self._bars.reset(task, total=total)
+        self._bars.update(task, completed=done, total=total, count=format_count(done, total))
+        if fields:
+            self._bars.update(task, values=escape(format_fields(fields)))
 
 
-def shortly(said: Said) -> str:
-    """``loss 0.312  chosen log-ratio +0.21  45.1 pairs/s``, and texts as they are."""
-    parts = [value for value in said.values() if isinstance(value, str)]
-    for key, (name, digits) in SHOWN.items():
-        value = said.get(key)
+def format_count(done: int, total: int) -> str:
+    """``7/50``, or nothing for totals over ``MAX_COUNT``."""
+    return f"{done:,}/{total:,}" if total <= MAX_COUNT else ""
+
+
+def format_fields(fields: Fields) -> str:
+    """Texts as they are, then the ``METRICS``: ``loss 0.312  chosen log-ratio +0.21  45.1 pairs/s``."""
+    parts = [value for value in fields.values() if isinstance(value, str)]
+    for key, text in METRICS.items():
+        value = fields.get(key)
         if isinstance(value, (int, float)):
-            parts.append(f"{value:{digits}} {name}" if name.endswith("/s") else f"{name} {value:{digits}}")
+            parts.append(text.format(value))
     return "  ".join(parts)
 
 
 @dataclass
 class _Phase:
-    """What was last told of a phase."""
+    """When and where a phase started, and what of it was logged last."""
 
-    began: float
-    first: int
-    wrote: int
-    ended: bool = False
-    said: Said = field(default_factory=dict)
+    start_time: float
+    start: int
+    logged: int
+    finished: bool = False
+    fields: Fields = field(default_factory=dict)
 
 
-class Lines:
-    """Plain lines for a log: at the first and the last step of a phase, and between them not too often."""
+class LogLines:
+    """Lines for a log: the first and the last step of a phase, and some in between (see ``LOG_INTERVAL``)."""
 
-    def __init__(self, write: Say, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, write: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
         self._write, self._clock = write, clock
         self._phases: dict[str, _Phase] = {}
-        self._wrote = clock()
+        self._last_time = clock()
 
-    def tell(self, phase: str, done: int, total: int, said: Said) -> None:
-        """Write a line if there is reason to. Phases may take turns; one that has done less than before starts anew."""
+    def update(self, phase: str, done: int, total: int, fields: Fields = NO_FIELDS, /) -> None:
+        """Write a line if one is due. Phases may take turns; a phase whose count goes down has started again."""
         now = self._clock()
         is_new = phase not in self._phases
-        known = self._phases.setdefault(phase, _Phase(now, done, done))
-        if done < known.wrote:
-            known.began, known.first, known.wrote = now, done, done
-        known.said = said or known.said
-        if is_new or self._due(now, done, total, known):
-            parts = [f"{phase} {done:,}/{total:,}", shortly(known.said), _left(now, done, total, known)]
+        state = self._phases.setdefault(phase, _Phase(now, done, done))
+        if done < state.logged:
+            state.start_time, state.start, state.logged = now, done, done
+        state.fields = fields or state.fields
+        if is_new or self._is_due(now, done, total, state):
+            position = format_count(done, total) or f"{done / total:.0%}"
+            parts = [f"{phase} {position}", format_fields(state.fields), _time_left(now, done, total, state)]
             self._write("  ".join(part for part in parts if part))
-            self._wrote, known.wrote = now, done
-            known.ended = known.ended or done >= total
+            self._last_time, state.logged = now, done
+            state.finished = state.finished or done >= total
 
-    def _due(self, now: float, done: int, total: int, known: _Phase) -> bool:
-        since = now - self._wrote
-        ends = done >= total and not known.ended
-        return ends or since >= PAUSE or (since >= 1 and done - known.wrote >= total / 10)
+    def _is_due(self, now: float, done: int, total: int, state: _Phase) -> bool:
+        waited = now - self._last_time
+        finishes = done >= total and not state.finished
+        return finishes or waited >= LOG_INTERVAL or (waited >= 1 and done - state.logged >= total / 10)
 
 
-def _left(now: float, done: int, total: int, known: _Phase) -> str:
-    """The time left, by the speed of this phase so far."""
-    if done <= known.first or done >= total:
+def _time_left(now: float, done: int, total: int, state: _Phase) -> str:
+    """The time left at the speed of this phase so far."""
+    if done <= state.start or done >= total:
         return ""
-    seconds = (total - done) * (now - known.began) / (done - known.first)
+    seconds = (total - done) * (now - state.start_time) / (done - state.start)
     return f"{timedelta(seconds=round(seconds))} left"

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from pairgen.pairs import shares
+from pairgen.pairs.dataset import FORMAT
 from pairgen.pairs.record import COLUMNS
 
 _TITLES = {
@@ -29,17 +30,17 @@ _HOW = {
 
 def render(manifest: Mapping[str, Any]) -> str:
     """The whole card as Markdown. What comes from a source or a command line is shown as code, never as markup."""
-    name = manifest["dataset"]
+    name = manifest.get("dataset", "Pairs")
     parts = [
         f"---\n{yaml.safe_dump(front_matter(manifest), sort_keys=False, allow_unicode=True)}---",
         f"# {_TITLES.get(name, name)}",
         _HOW.get(name, ""),
         "## Counts\n\n" + _counts(manifest["splits"]),
-        "## Edit distance\n\n" + _distances(manifest["statistics"]),
-        _corruptions(manifest["statistics"]),
+        "## Edit distance\n\n" + _distances(manifest["statistics"]) if "statistics" in manifest else "",
+        _corruptions(manifest.get("statistics", {})),
         "## Columns\n\n" + _columns(),
-        "## How it was made\n\n" + _made(manifest),
-        f"## Licence\n\n`{manifest['license']}`, carried over from the source.",
+        "## How it was made\n\n" + _made(manifest) if "command" in manifest else "",
+        f"## Licence\n\n`{manifest['license']}`, carried over from the source." if "license" in manifest else "",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -47,13 +48,14 @@ def render(manifest: Mapping[str, Any]) -> str:
 def front_matter(manifest: Mapping[str, Any]) -> dict[str, Any]:
     """The YAML of the card."""
     return {
-        "license": manifest["license"],
-        "pretty_name": _TITLES.get(manifest["dataset"], manifest["dataset"]),
+        **({"license": manifest["license"]} if "license" in manifest else {}),
+        "pretty_name": _TITLES.get(manifest.get("dataset", ""), manifest.get("dataset", "Pairs")),
         "language": ["en"],
         "tags": ["preference", "dpo", "pairgen"],
         "configs": [
             {
                 "config_name": "default",
+                "version": f"{FORMAT}.0.0",  # in the cache path: keeps features of other formats apart
                 "data_files": [{"split": split, "path": f"{split}/data-*.arrow"} for split in manifest["splits"]],
             }
         ],
@@ -66,12 +68,12 @@ def _table(head: list[str], rows: list[list[str]]) -> str:
 
 
 def _counts(splits: Mapping[str, Any]) -> str:
-    rows = [[name, f"{split['rows']:,}", f"{split['pairs']:,}", _drops(split)] for name, split in splits.items()]
+    rows = [[name, f"{split.get('rows', 0):,}", f"{split['pairs']:,}", _drops(split)] for name, split in splits.items()]
     return _table(["split", "source rows", "pairs", "rows dropped"], rows)
 
 
 def _drops(split: Mapping[str, Any]) -> str:
-    return ", ".join(f"{count:,} ({reason})" for reason, count in split["drops"].items()) or "none"
+    return ", ".join(f"{count:,} ({reason})" for reason, count in split.get("drops", {}).items()) or "none"
 
 
 def _distances(statistics: Mapping[str, Any]) -> str:

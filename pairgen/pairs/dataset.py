@@ -1,35 +1,76 @@
-"""Pair datasets on disk: written whole or not at all, opened only when whole.
+"""Pair datasets on disk: the layout of the folder, its manifest, and reading.
 
-A dataset is a folder in the layout of ``DatasetDict.save_to_disk`` with two files more::
+A dataset is a folder in the layout of ``DatasetDict.save_to_disk`` with two more files::
 
     out/
-      README.md            the card; its YAML tells `load_dataset` which files are which split
+      README.md            the card; its YAML tells `load_dataset` which files belong to which split
       dataset_dict.json    tells `load_from_disk` which splits there are
-      pairgen.json         the manifest: written when every byte of data is in place
+      pairgen.json         the manifest; it exists only if the dataset is complete
       train/               data-00000-of-00003.arrow ..., state.json, dataset_info.json
       eval/
 
-``newfolder.NewFolder`` writes one.
+``pairgen.pairs.writing.DatasetWriter`` writes one.
 """
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import pyarrow as pa
 import xxhash
 
-from pairgen.errors import NotPairs
-from pairgen.pairs.record import SCHEMA
+from pairgen.errors import InvalidDataset
+from pairgen.pairs.record import SCHEMA, conform
 
 MANIFEST = "pairgen.json"
-FORMAT = 1
+FORMAT = 2
 
 
-# ---------------------------------------------------------------- reading
+class ShardInfo(TypedDict):
+    """A file of a split: its name, rows, size, and ``file_hash``."""
+
+    file: str
+    pairs: int
+    bytes: int
+    xxh3: str
+
+
+class SplitInfo(TypedDict, total=False):
+    """A split: source rows read, those that yielded no pair by reason, pairs, and shards in order."""
+
+    rows: int
+    rows_with_fewer_pairs: int
+    drops: dict[str, int]
+    pairs: int
+    shards: list[ShardInfo]
+
+
+class Manifest(TypedDict, total=False):
+    """What ``pairgen.json`` records. ``format`` and ``splits`` are in every manifest; builds write all keys."""
+
+    format: int
+    dataset: str
+    title: str
+    description: str
+    license: str
+    command: str
+    options: dict[str, Any]
+    sources: dict[str, Any]
+    versions: dict[str, str]
+    splits: dict[str, SplitInfo]
+    statistics: dict[str, Any]
+
+
+def read_shard(shard: Path) -> Iterator[pa.RecordBatch]:
+    """The batches of one file as they are, memory-mapped. Raises InvalidDataset for a damaged file."""
+    try:
+        with pa.memory_map(str(shard)) as source, pa.ipc.open_stream(source) as reader:
+            yield from reader
+    except (pa.ArrowInvalid, OSError) as error:
+        raise InvalidDataset(f"{shard}: cannot be read as pairs ({error}); build the dataset again") from error
 
 
 @dataclass(frozen=True)
@@ -41,14 +82,15 @@ class Split:
     pairs: int
 
     def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
-        """Yield the rows in order, memory-mapped. Raises NotPairs for a damaged shard."""
+        """Yield the rows in order, memory-mapped; see ``conform``. Raises InvalidDataset for a damaged shard."""
         for shard in self.shards:
-            try:
-                with pa.memory_map(str(shard)) as source, pa.ipc.open_stream(source) as reader:
-                    for batch in reader:
-                        yield batch if columns is None else batch.select(list(columns))
-            except (pa.ArrowInvalid, OSError, KeyError) as error:
-                raise NotPairs(f"{shard}: cannot be read as pairs ({error}); build the dataset again") from error
+            for batch in read_shard(shard):
+                try:
+                    found = conform(batch) if columns is None else conform(batch, columns)
+                except KeyError as error:
+                    problem = f"cannot be read as pairs ({error.args[0]})"
+                    raise InvalidDataset(f"{shard}: {problem}; build the dataset again") from None
+                yield found
 
     def table(self, columns: Sequence[str] | None = None) -> pa.Table:
         """All rows as one memory-mapped table."""
@@ -57,15 +99,17 @@ class Split:
             return pa.Table.from_batches(self.batches(columns), schema=schema)
         except pa.ArrowInvalid as error:
             folder = self.shards[0].parent
-            raise NotPairs(f"{folder}: cannot be read as pairs (other columns); build the dataset again") from error
+            raise InvalidDataset(
+                f"{folder}: cannot be read as pairs (it has other columns); build the dataset again"
+            ) from error
 
 
 @dataclass(frozen=True)
 class PairDataset:
-    """A whole dataset: its manifest and its splits by name."""
+    """A complete dataset: its manifest and its splits by name."""
 
     path: Path
-    manifest: dict[str, Any]
+    manifest: Manifest
     splits: dict[str, Split]
 
 
@@ -73,93 +117,39 @@ def open_pairs(path: str | os.PathLike[str]) -> PairDataset:
     """Open a folder that pairgen wrote.
 
     Raises:
-        NotPairs: no such folder, no manifest, a manifest of a newer format, or a shard it names is missing.
+        InvalidDataset: no such folder, no manifest, a manifest of a newer format, or a shard it names is missing.
     """
     folder = Path(path)
     if not folder.is_dir():
-        raise NotPairs(f"{folder}: no such folder; make one with `pairgen build NAME --out {folder}`")
+        raise InvalidDataset(f"{folder}: no such folder; create one with `pairgen build NAME --out {folder}`")
     try:
         manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
-        splits = as_splits(folder, manifest["splits"])
+        splits = splits_of(folder, manifest["splits"])
     except FileNotFoundError:
-        raise NotPairs(f"{folder}: no {MANIFEST} in it, so it is not a whole pairgen dataset; build it again") from None
+        raise InvalidDataset(
+            f"{folder}: contains no {MANIFEST}, so it is not a complete pairgen dataset; build it again"
+        ) from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise NotPairs(f"{folder / MANIFEST}: not a pairgen manifest ({error!r}); build it again") from None
+        raise InvalidDataset(f"{folder / MANIFEST}: not a pairgen manifest ({error!r}); build it again") from None
     if manifest.get("format") != FORMAT:
-        raise NotPairs(
-            f"{folder}: written in format {manifest.get('format')!r}, this release reads {FORMAT}; build it again"
+        raise InvalidDataset(
+            f"{folder}: has format {manifest.get('format')!r}, but this release reads format {FORMAT}; build it again"
         )
     for shard in (shard for split in splits.values() for shard in split.shards):
         if not shard.is_file():
-            raise NotPairs(f"{shard}: named in the manifest but not there; build the dataset again")
+            raise InvalidDataset(f"{shard}: listed in the manifest but missing; build the dataset again")
     return PairDataset(folder, manifest, splits)
 
 
-def as_splits(folder: Path, described: Mapping[str, Any]) -> dict[str, Split]:
-    """The splits as the manifest describes them."""
+def splits_of(folder: Path, described: Mapping[str, Any]) -> dict[str, Split]:
+    """The splits that a manifest in ``folder`` lists."""
     return {
         name: Split(name, tuple(folder / name / shard["file"] for shard in split["shards"]), int(split["pairs"]))
         for name, split in described.items()
     }
 
 
-# ---------------------------------------------------------------- writing
-
-
-def part_path(folder: Path, split: str, number: int) -> Path:
-    return folder / split / f"{number:08}.part"
-
-
-class PartWriter:
-    """One shard, written batch by batch under a name that nothing opens; ``NewFolder.commit`` gives it its own."""
-
-    def __init__(self, folder: Path, split: str, number: int, suffix: str = "") -> None:
-        self.part = part_path(folder, split, number)
-        self.path = self.part.with_name(self.part.name + suffix)
-        self.pairs = 0
-
-    def __enter__(self) -> "PartWriter":
-        self.path.parent.mkdir(exist_ok=True)
-        self._sink = pa.OSFile(str(self.path), "wb")
-        self._stream = pa.ipc.new_stream(self._sink, SCHEMA)
-        return self
-
-    def write(self, batch: pa.RecordBatch) -> None:
-        """Append rows of ``SCHEMA``. Raises OSError if the disk is full."""
-        self._stream.write_batch(batch)
-        self.pairs += batch.num_rows
-
-    def __exit__(self, *_: object) -> None:
-        try:
-            self._stream.close()
-        finally:
-            self._sink.close()
-
-    def replace_part(self) -> None:
-        """Put a part written under a suffix in the place of the part without it."""
-        self.path.replace(self.part)
-        self.path = self.part
-
-    def about(self) -> dict[str, Any]:
-        """What the manifest says of the shard, once it is closed."""
-        return {"pairs": self.pairs, "bytes": self.path.stat().st_size, "xxh3": file_hash(self.path)}
-
-
-def write_part(folder: Path, split: str, number: int, batches: Iterable[pa.RecordBatch]) -> dict[str, Any]:
-    """Write one shard in one call; returns what the manifest says of it."""
-    with PartWriter(folder, split, number) as writer:
-        for batch in batches:
-            writer.write(batch)
-    return writer.about()
-
-
-def read_part(folder: Path, split: str, number: int) -> Iterator[pa.RecordBatch]:
-    """The batches of a part that has no name yet."""
-    with pa.OSFile(str(part_path(folder, split, number))) as source, pa.ipc.open_stream(source) as reader:
-        yield from reader
-
-
 def file_hash(path: Path) -> str:
-    """xxh3-128 of a file: against damage, not against malice."""
+    """xxh3-128 of a file. It detects damage, not manipulation."""
     with pa.memory_map(str(path)) as source:
         return xxhash.xxh3_128_hexdigest(source.read_buffer())

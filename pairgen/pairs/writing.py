@@ -1,219 +1,242 @@
-"""Writing a pair dataset whole or not at all: built in a hidden sibling folder, then put in place in one step.
+"""``DatasetWriter``: the one way to write a pair dataset. The folder appears once it is complete.
 
-The two files through which other tools open a folder take their names after the manifest, so not even the hidden folder
-opens before it is whole.
+It is built in a hidden folder. The files through which ``datasets`` opens a folder (``dataset_dict.json`` and the card)
+are written after the manifest, so that even the hidden folder cannot be opened before it is complete.
 """
 
 import contextlib
-import ctypes
-import errno
 import json
 import os
-import shutil
-import sys
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import xxhash
 
-from pairgen.errors import OutputError, OutputExists
-from pairgen.pairs.dataset import FORMAT, MANIFEST, part_path
-from pairgen.pairs.record import SCHEMA
+from pairgen.atomic import move, os_errors, staging
+from pairgen.errors import OutputExists
+from pairgen.pairs import card
+from pairgen.pairs.dataset import (
+    FORMAT,
+    MANIFEST,
+    Manifest,
+    PairDataset,
+    ShardInfo,
+    SplitInfo,
+    file_hash,
+    open_pairs,
+    splits_of,
+)
+from pairgen.pairs.record import SCHEMA, features
 
-_NOT_YET = "---\nconfigs:\n- config_name: default\n  data_files: still-being-written/*.arrow\n---\n"
+BATCH_ROWS = 2048
+"""Least number of rows of a record batch, which ends where ``group_id`` changes."""
+
+SHARD_BYTES = 64 << 20
+"""Size at which a shard is closed."""
+
+_INCOMPLETE = "---\nconfigs:\n- config_name: default\n  data_files: incomplete/*.arrow\n---\n"
+"""A card that names files which do not exist, so that ``load_dataset`` refuses the folder."""
 
 
-class NewFolder:
-    """The hidden folder a dataset is built in. Use as a context: left without ``commit``, nothing remains of it.
+class DatasetWriter:
+    """Writes a dataset atomically::
+
+        with DatasetWriter(out) as writer:
+            writer.write("train", batch)
+            dataset = writer.commit({"dataset": "metamath"})
+
+    Leaving the block without ``commit`` leaves nothing behind. The bytes written depend only on the rows of each split
+    and their order, not on the batches in which they arrive.
+
+    Args:
+        overwrite: replace a pairgen dataset at ``out``, which stays in place until the new one is complete.
 
     Raises:
-        OutputExists: ``out`` is there and is not empty, and ``overwrite`` is False, or it is no pairgen dataset.
-        OutputError: the disk is full, or the place cannot be written.
+        OutputExists: ``out`` is not empty and ``overwrite`` is False, or it is not a pairgen dataset.
+        OutputError: the disk is full, or ``out`` cannot be written.
     """
 
     def __init__(self, out: str | os.PathLike[str], overwrite: bool = False) -> None:
-        self.out, self.overwrite = Path(out).absolute(), overwrite
-        refuse_existing(self.out, overwrite)
+        self.out = Path(out).absolute()
+        self._overwrite = overwrite
+        self._splits: dict[str, _SplitWriter] = {}
+        with os_errors(self.out):
+            check_replaceable(self.out, overwrite)
 
-    def __enter__(self) -> "NewFolder":
-        with contextlib.ExitStack() as undo, _plain_errors(self.out):
-            self.out.parent.mkdir(parents=True, exist_ok=True)
-            sweep(self.out)
-            self.path = Path(tempfile.mkdtemp(prefix=f".{self.out.name}.", suffix=".building", dir=self.out.parent))
-            undo.callback(_remove, self.path)
-            self._lock = _hold(self.path)
-            undo.callback(os.close, self._lock)
-            self.path.chmod(0o777 & ~_umask())
-            (self.path / "README.md").write_text(_NOT_YET)
-            undo.pop_all()
+    def __enter__(self) -> "DatasetWriter":
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(os_errors(self.out))
+            self._folder = stack.enter_context(staging(self.out))
+            (self._folder / "README.md").write_text(_INCOMPLETE)
+            self._stack = stack.pop_all()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
-        _remove(self.path)
-        os.close(self._lock)
-        if isinstance(error, OSError):
-            with _plain_errors(self.out):
-                raise error
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        for split in self._splits.values():
+            split.abort()
+        self._stack.__exit__(kind, error, traceback)
 
-    def name_parts(self, splits: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-        """Give the parts their names, and write what ``datasets`` keeps beside them.
+    def write(self, split: str, batch: pa.RecordBatch) -> None:
+        """Append rows of ``SCHEMA`` to a split.
+
+        Raises:
+            OSError: the disk is full; the ``with`` block turns it into an OutputError.
+            pyarrow.ArrowInvalid: the batch has another schema.
+        """
+        self._split(split).write(batch)
+
+    def commit(
+        self, manifest: Manifest, statistics: Callable[[PairDataset], dict[str, Any]] | None = None
+    ) -> PairDataset:
+        """Complete the dataset, move it to ``out`` and open it.
 
         Args:
-            splits: per split, what the manifest says of it; its ``parts`` maps part numbers to what ``write_part``
-                answered, and becomes ``pairs`` and ``shards``.
+            manifest: everything to record about the dataset. Its ``splits`` may hold ``rows`` and ``drops`` of each
+                split; ``pairs`` and ``shards`` are added. Splits are listed in its order, then in the order of writing.
+            statistics: computes the manifest's ``statistics`` from the complete rows.
         """
-        return {name: self._name_parts(name, split) for name, split in splits.items()}
+        listed = manifest.get("splits", {})
+        splits: dict[str, SplitInfo] = {}
+        for name in dict.fromkeys([*listed, *self._splits]):
+            shards = self._split(name).finish(name)
+            splits[name] = {**listed.get(name, {}), "pairs": sum(shard["pairs"] for shard in shards), "shards": shards}
+        complete: Manifest = {"format": FORMAT, **manifest, "splits": splits}
+        if statistics is not None:
+            complete["statistics"] = statistics(PairDataset(self._folder, complete, splits_of(self._folder, splits)))
+        _write_json(self._folder / MANIFEST, complete)
+        _write_json(self._folder / "dataset_dict.json", {"splits": list(splits)})
+        (self._folder / "README.tmp").write_text(card.render(complete), "utf-8")
+        (self._folder / "README.tmp").replace(self._folder / "README.md")
+        check_replaceable(self.out, self._overwrite)
+        move(self._folder, self.out, self._overwrite)
+        return open_pairs(self.out)
 
-    def commit(self, manifest: Mapping[str, Any], readme: str) -> None:
-        """Write the manifest, then let other tools in, then take the place of ``out``.
-
-        Args:
-            manifest: what it says; its ``splits`` are those ``name_parts`` answered.
-        """
-        _write_json(self.path / MANIFEST, {"format": FORMAT, **manifest})
-        _write_json(self.path / "dataset_dict.json", {"splits": list(manifest["splits"])})
-        (self.path / "README.tmp").write_text(readme, "utf-8")
-        (self.path / "README.tmp").replace(self.path / "README.md")
-        refuse_existing(self.out, self.overwrite)
-        _take_place(self.path, self.out)
-
-    def _name_parts(self, name: str, split: Mapping[str, Any]) -> dict[str, Any]:
-        (self.path / name).mkdir(exist_ok=True)
-        parts = sorted(split["parts"].items())
-        shards = []
-        for index, (number, about) in enumerate(parts):
-            file = f"data-{index:05}-of-{len(parts):05}.arrow"
-            part_path(self.path, name, number).rename(self.path / name / file)
-            shards.append({"file": file, **about})
-        _write_json(self.path / name / "state.json", _state(name, shards))
-        _write_json(self.path / name / "dataset_info.json", _INFO)
-        rest = {key: value for key, value in split.items() if key != "parts"}
-        return {**rest, "pairs": sum(shard["pairs"] for shard in shards), "shards": shards}
+    def _split(self, name: str) -> "_SplitWriter":
+        if name not in self._splits:
+            self._splits[name] = _SplitWriter(self._folder / name)
+        return self._splits[name]
 
 
-def refuse_existing(out: Path, overwrite: bool) -> None:
-    """Raise OutputExists unless ``out`` may be written: absent, empty, or a pairgen dataset with ``overwrite``."""
+def check_replaceable(out: Path, overwrite: bool) -> None:
+    """Raise OutputExists unless ``out`` is absent, empty, or a pairgen dataset that ``overwrite`` allows to replace."""
     if not os.path.lexists(out):
         return
     if not out.is_dir() or out.is_symlink():
-        raise OutputExists(f"{out}: is a file or a link; choose another --out")
+        raise OutputExists(f"{out}: is a file or a symbolic link; choose another --out")
     if not any(out.iterdir()):
         return
     if not (out / MANIFEST).is_file():
-        raise OutputExists(f"{out}: holds files that pairgen did not write; choose another --out")
+        raise OutputExists(f"{out}: contains files that pairgen did not write; choose another --out")
     if not overwrite:
-        raise OutputExists(f"{out}: is there already; replace it with --overwrite, or choose another --out")
+        raise OutputExists(f"{out}: already exists; replace it with --overwrite, or choose another --out")
 
 
-def sweep(out: Path) -> None:
-    """Clear away what killed builds of ``out`` left; a folder that a living build holds stays."""
-    for left in out.parent.glob(f".{_glob_safe(out.name)}.*.building"):
-        with contextlib.suppress(OSError):
-            lock = _hold(left)
-            try:
-                _remove(left)
-            finally:
-                os.close(lock)
+class _SplitWriter:
+    """Cuts the rows of one split into record batches and shards."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._shards: list[ShardInfo] = []
+        self._pending: list[pa.RecordBatch] = []
+        self._pending_rows = 0
+        self._sink: Any = None
+        folder.mkdir()
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        self._pending.append(batch)
+        self._pending_rows += batch.num_rows
+        if self._pending_rows > BATCH_ROWS:
+            self._write_batches(is_last=False)
+
+    def finish(self, split: str) -> list[ShardInfo]:
+        """Write what is pending, name the shards, and write the files that ``load_from_disk`` expects."""
+        self._write_batches(is_last=True)
+        if self._sink is None and not self._shards:
+            self._open_shard()  # a split without rows is one empty shard
+        if self._sink is not None:
+            self._close_shard()
+        for number, shard in enumerate(self._shards):
+            name = f"data-{number:05}-of-{len(self._shards):05}.arrow"
+            (self._folder / shard["file"]).rename(self._folder / name)
+            shard["file"] = name
+        _write_json(self._folder / "state.json", _state(split, self._shards))
+        _write_json(self._folder / "dataset_info.json", _INFO)
+        return self._shards
+
+    def abort(self) -> None:
+        if self._sink is not None:
+            self._sink.close()
+
+    def _write_batches(self, is_last: bool) -> None:
+        table = pa.Table.from_batches(self._pending, SCHEMA).combine_chunks()
+        start = 0
+        for stop in [*batch_ends(table["group_id"]), *([table.num_rows] if is_last else [])]:
+            # Unlike a slice, ``take`` copies: the bytes written do not depend on the buffers that rows arrived in.
+            for batch in table.take(np.arange(start, stop)).combine_chunks().to_batches():
+                self._write_batch(batch)
+            start = stop
+        self._pending = table.slice(start).to_batches()
+        self._pending_rows = table.num_rows - start
+
+    def _write_batch(self, batch: pa.RecordBatch) -> None:
+        if self._sink is None:
+            self._open_shard()
+        self._stream.write_batch(batch)
+        self._shards[-1]["pairs"] += batch.num_rows
+        if self._sink.tell() >= SHARD_BYTES:
+            self._close_shard()
+
+    def _open_shard(self) -> None:
+        name = f"{len(self._shards):05}.incomplete"
+        self._sink = pa.OSFile(str(self._folder / name), "wb")
+        self._stream = pa.ipc.new_stream(self._sink, SCHEMA)
+        self._shards.append({"file": name, "pairs": 0, "bytes": 0, "xxh3": ""})
+
+    def _close_shard(self) -> None:
+        self._stream.close()
+        self._sink.close()
+        self._sink = None
+        shard = self._shards[-1]
+        path = self._folder / shard["file"]
+        shard |= {"bytes": path.stat().st_size, "xxh3": file_hash(path)}
 
 
-def _glob_safe(name: str) -> str:
-    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in name)
+def batch_ends(group_ids: pa.ChunkedArray) -> list[int]:
+    """Where record batches end: at the first change of the group at least ``BATCH_ROWS`` rows after the last end.
 
-
-def _hold(folder: Path) -> int:
-    """Lock a folder for as long as this process lives. Raises OSError if another process holds it."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        import fcntl
-
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(descriptor)
-        raise
-    return descriptor
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
-def _remove(folder: Path) -> None:
-    """Delete a folder so that, wherever this stops, no tool opens what is left of it.
-
-    The splits are hidden first; the card, which tells tools to look for them and nothing else, goes last.
+    The last rows, after which no change is known yet, are left over.
     """
-    with contextlib.suppress(OSError):
-        for split in [entry for entry in folder.iterdir() if entry.is_dir()]:
-            split.rename(split.with_name(f".{split.name}"))
-        for file in [entry for entry in folder.iterdir() if entry.is_file() and entry.name != "README.md"]:
-            file.unlink()
-        for split in [entry for entry in folder.iterdir() if entry.is_dir()]:
-            shutil.rmtree(split, ignore_errors=True)
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-def _take_place(new: Path, out: Path) -> None:
-    """Put ``new`` where ``out`` is. What was there ends under the name of ``new``; at no moment is there nothing."""
-    if not os.path.lexists(out):
-        new.rename(out)
-    elif not any(out.iterdir()):
-        new.rename(out)  # POSIX lets a folder replace an empty one
-    elif not _exchange(new, out):
-        raise OutputError(f"{out}: this file system cannot swap two folders at once; remove the old one first")
-
-
-_RENAME_SWAP = {"linux": ("renameat2", 2), "darwin": ("renameatx_np", 2)}
-
-
-def _exchange(a: Path, b: Path) -> bool:
-    """Swap two names in one step of the kernel. False where there is no such step."""
-    name, flag = _RENAME_SWAP.get(sys.platform, ("", 0))
-    call = getattr(ctypes.CDLL(None, use_errno=True), name, None) if name else None
-    if call is None:
-        return False
-    here = -2 if sys.platform == "darwin" else -100  # AT_FDCWD
-    if call(here, os.fsencode(a), here, os.fsencode(b), flag) == 0:
-        return True
-    code = ctypes.get_errno()
-    if code in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):
-        return False
-    raise OSError(code, os.strerror(code), str(b))
-
-
-@contextlib.contextmanager
-def _plain_errors(out: Path) -> Iterator[None]:
-    """Say in one sentence what the operating system refused."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise OutputError(
-                f"{out}: the disk is full; nothing was left behind, free some space or choose another --out"
-            ) from error
-        raise OutputError(f"{out}: cannot be written ({error.strerror or error}); nothing was left behind") from error
+    count = max(len(group_ids) - 1, 0)
+    changes = pc.not_equal(group_ids.slice(1), group_ids.slice(0, count)).fill_null(True)
+    starts = np.flatnonzero(changes.to_numpy()) + 1
+    ends: list[int] = []
+    while (at := np.searchsorted(starts, (ends[-1] if ends else 0) + BATCH_ROWS)) < len(starts):
+        ends.append(int(starts[at]))
+    return ends
 
 
 def _write_json(path: Path, value: Any) -> None:
     path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", "utf-8")
 
 
-_DTYPES = {pa.string(): "string", pa.int32(): "int32", pa.float32(): "float32"}
 _INFO = {
     "citation": "",
     "description": "",
-    "features": {field.name: {"dtype": _DTYPES[field.type], "_type": "Value"} for field in SCHEMA},
+    "features": features(),
     "homepage": "",
     "license": "",
 }
 
 
-def _state(split: str, shards: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """What ``datasets`` keeps beside the shards; the fingerprint follows from the data alone."""
+def _state(split: str, shards: list[ShardInfo]) -> dict[str, Any]:
+    """The ``state.json`` of a split. Its fingerprint is derived from the data, so that equal data gives equal files."""
     return {
         "_data_files": [{"filename": shard["file"]} for shard in shards],
         "_fingerprint": xxhash.xxh3_64_hexdigest("".join(shard["xxh3"] for shard in shards).encode()),

@@ -1,1 +1,1 @@
-"""What a person looks at: terminal views, the card, the report. They are handed plain data and compute nothing."""
+"""What is printed for people: tables and views for a rich ``Console``, as pure functions of plain data."""

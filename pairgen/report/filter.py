@@ -1,4 +1,4 @@
-"""Rows to look at, picked by simple tests on their columns."""
+"""Selects rows by simple conditions on their columns."""
 
 import re
 from collections.abc import Iterable
@@ -11,69 +11,76 @@ from pairgen.errors import UsageError
 from pairgen.pairs.dataset import PairDataset
 from pairgen.pairs.record import SCHEMA
 
-_TEST = re.compile(r"(\w+)\s*(!=|=|<|>|~)(.*)", re.DOTALL)
+_CONDITION = re.compile(r"(\w+)\s*(!=|=|<|>|~)(.*)", re.DOTALL)
+
+FILTERABLE = [field.name for field in SCHEMA if not pa.types.is_nested(field.type)]
+"""The columns that conditions can name."""
 
 
-class Where(NamedTuple):
-    """One test: a column, an operator, and what it is compared with."""
+class Condition(NamedTuple):
+    """A column, an operator, and the value it is compared with."""
 
     column: str
     operator: str
     value: str
 
 
-def parse_where(text: str) -> Where:
-    """Read ``column=value``, ``column!=value``, ``column<number``, ``column>number`` or ``column~part``.
+def parse_condition(text: str) -> Condition:
+    """Read ``column=value``, ``column!=value``, ``column<number``, ``column>number`` or ``column~text`` (contains).
 
     Raises:
-        UsageError: none of these, an unknown column, a number wanted and not given, ``~`` on a column of numbers.
+        UsageError: another form, an unknown column, or an operator or value that does not fit the column's type.
     """
-    match = _TEST.fullmatch(text.strip())
+    match = _CONDITION.fullmatch(text.strip())
     if match is None:
-        raise UsageError(f"--where {text}: write column=value, column!=value, column<0.1, column>0.1 or column~part")
+        raise UsageError(
+            f"--where {text}: expected column=value, column!=value, column<number, column>number or column~text"
+        )
     column, operator, value = match.group(1), match.group(2), match.group(3).strip()
-    if column not in SCHEMA.names:
-        raise UsageError(f"--where {text}: no column {column!r}; there are {', '.join(SCHEMA.names)}")
+    if column not in FILTERABLE:
+        raise UsageError(f"--where {text}: unknown column {column}; available: {', '.join(FILTERABLE)}")
     textual = SCHEMA.field(column).type == pa.string()
     if textual and operator in "<>":
-        raise UsageError(f"--where {text}: {column} holds text; use =, != or ~")
+        raise UsageError(f"--where {text}: {column} is a text column; use =, != or ~")
     if not textual:
         if operator == "~":
-            raise UsageError(f"--where {text}: {column} holds numbers; use =, !=, < or >")
+            raise UsageError(f"--where {text}: {column} is numeric; use =, !=, < or >")
         try:
             float(value)
         except ValueError:
-            raise UsageError(f"--where {text}: {column} holds numbers, and {value!r} is none") from None
-    return Where(column, operator, value)
+            raise UsageError(f"--where {text}: {column} is numeric, but {value!r} is not a number") from None
+    return Condition(column, operator, value)
 
 
 _COMPARE = {"=": pc.equal, "!=": pc.not_equal, "<": pc.less, ">": pc.greater}
 
 
-def _mask(batch: pa.RecordBatch, where: Where) -> pa.Array:
-    """Which rows pass; a null passes ``!=`` alone."""
-    values = batch[where.column]
-    if where.operator == "~":
-        return pc.fill_null(pc.match_substring(values, where.value), False)
-    other = where.value if values.type == pa.string() else float(where.value)
-    return pc.fill_null(_COMPARE[where.operator](values, other), where.operator == "!=")
+def _mask(batch: pa.RecordBatch, condition: Condition) -> pa.Array:
+    """Which rows meet the condition; a null meets only ``!=``."""
+    values = batch[condition.column]
+    if condition.operator == "~":
+        return pc.fill_null(pc.match_substring(values, condition.value), False)
+    other = condition.value if values.type == pa.string() else float(condition.value)
+    return pc.fill_null(_COMPARE[condition.operator](values, other), condition.operator == "!=")
 
 
-def select(dataset: PairDataset, n: int, where: Iterable[str] = (), split: str | None = None) -> list[dict[str, Any]]:
-    """The first ``n`` rows, in order, that pass every test.
+def select(
+    dataset: PairDataset, limit: int, where: Iterable[str] = (), split: str | None = None
+) -> list[dict[str, Any]]:
+    """The first ``limit`` rows, in order, that meet every condition.
 
     Raises:
-        UsageError: a test that cannot be read (see ``parse_where``), or a split that is not there.
+        UsageError: an invalid condition (see ``parse_condition``), or an unknown split.
     """
-    tests = [parse_where(text) for text in where]
+    conditions = [parse_condition(text) for text in where]
     if split is not None and split not in dataset.splits:
-        raise UsageError(f"--split {split}: there are {', '.join(dataset.splits)}")
+        raise UsageError(f"--split {split}: unknown split; available: {', '.join(dataset.splits)}")
     rows: list[dict[str, Any]] = []
     for name in [split] if split else dataset.splits:
         for batch in dataset.splits[name].batches():
-            for test in tests:
-                batch = batch.filter(_mask(batch, test))
-            rows += batch.slice(0, n - len(rows)).to_pylist()
-            if len(rows) >= n:
+            for condition in conditions:
+                batch = batch.filter(_mask(batch, condition))
+            rows += batch.slice(0, limit - len(rows)).to_pylist()
+            if len(rows) >= limit:
                 return rows
     return rows

@@ -3,15 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
-from rich import box
 from rich.console import Group, RenderableType
 from rich.constrain import Constrain
 from rich.padding import Padding
 from rich.rule import Rule
-from rich.table import Table
 from rich.text import Text
 
-from pairgen.report.terminal import LINE, cut, plain
+from pairgen.report.tables import Column, FittedTable
+from pairgen.report.text import safe_text, shorten
 
 OUTSIDE = "*"
 """What stands for the number of a drawn place that is no result."""
@@ -25,7 +24,7 @@ def explained_view(found: Mapping[str, Any], width: int, where: str = "") -> Ren
         width: cells of the view.
         where: file and line that the solution is from.
     """
-    parts: list[RenderableType] = [Rule(cut(where, LINE), style="dim")] if where else []
+    parts: list[RenderableType] = [Rule(shorten(where), style="dim")] if where else []
     parts += [Text("solution", style="bold"), Padding(_marked(found), (0, 0, 0, 2)), Text()]
     parts += [_table(found["steps"]) if found["steps"] else Text("no results found", style="dim"), Text()]
     return Constrain(Group(*parts, _drawn(found), Text()), width)
@@ -42,10 +41,10 @@ def _marked(found: Mapping[str, Any]) -> Text:
         if start < done:  # inside another result
             continue
         style = _STYLES.get(check, "")
-        marked.append_text(plain(solution[done:start]))
-        marked.append(f"[{number}: {plain(solution[start:stop])}]", style)
+        marked.append_text(safe_text(solution[done:start]))
+        marked.append(f"[{number}: {safe_text(solution[start:stop])}]", style)
         done = stop
-    return marked.append_text(plain(solution[done:]))
+    return marked.append_text(safe_text(solution[done:]))
 
 
 _STYLES = {"verified": "bold green", "unchecked": "bold yellow"}
@@ -55,16 +54,13 @@ def _numbered(steps: list[Mapping[str, Any]]) -> list[tuple[int, Mapping[str, An
     return list(enumerate(steps, 1))
 
 
-def _table(steps: list[Mapping[str, Any]]) -> Table:
-    """One line per result: its number, the literal, whether it is proved, and by which calculation or why not."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0), show_edge=False)
-    table.add_column("#", justify="right", no_wrap=True)
-    table.add_column("as written", overflow="fold")
-    table.add_column("check", no_wrap=True)
-    table.add_column("calculation, or why it is unchecked", overflow="fold")
+def _table(steps: list[Mapping[str, Any]]) -> FittedTable:
+    """One line per result: its number, its text, and the calculation that verifies it or why there is none."""
+    heads = ("as written", "check", "calculation, or why it is unchecked")
+    table = FittedTable(Column("#"), *(Column(head, numeric=False) for head in heads))
     for number, step in _numbered(steps):
-        check = Text(plain(step["check"]).plain, style=_STYLES.get(step["check"], ""))
-        table.add_row(str(number), cut(step["text"], LINE), check, cut(step["expression"] or step["reason"], LINE))
+        check = Text(safe_text(step["check"]).plain, style=_STYLES.get(step["check"], ""))
+        table.add_row(str(number), step["text"], check, step["expression"] or step["reason"])
     return table
 
 
@@ -72,16 +68,16 @@ def _drawn(found: Mapping[str, Any]) -> Text:
     """What a build would make wrong: ``#3  24 -> 22  (result, verified)``."""
     drawn = found["drawn"]
     if drawn is None:
-        return Text.assemble(("nothing to make wrong: ", "bold"), cut(found["dropped"], LINE))
+        return Text.assemble(("nothing to make wrong: ", "bold"), shorten(found["dropped"]))
     number = f"#{drawn['step']}" if drawn["step"] else OUTSIDE
     checked = drawn["check"] if drawn["reason"] is None else f"{drawn['check']}: {drawn['reason']}"
     return Text.assemble(
         ("would be drawn: ", "bold"),
         f"{number}  ",
-        cut(drawn["correct"], LINE),
+        shorten(drawn["correct"]),
         " -> ",
-        cut(drawn["corrupted"], LINE),
+        shorten(drawn["corrupted"]),
         "  (",
-        cut(f"{drawn['strategy']}, {checked}", LINE),
+        shorten(f"{drawn['strategy']}, {checked}"),
         ")",
     )

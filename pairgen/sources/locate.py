@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pairgen.errors import SourceError, SourceMissing, UsageError
+from pairgen.errors import SourceError, SourceNotFound, UsageError
 from pairgen.sources import formats, sample
 
 SAMPLE_ROWS = {"train": 1000, "eval": 200}
@@ -63,7 +63,7 @@ def resolve(given: Iterable[str], dataset: str, hub: Hub, columns: frozenset[str
         columns: what every row must have; files that know their columns are refused early.
 
     Raises:
-        SourceMissing: no such file, or the hub is out of reach.
+        SourceNotFound: no such file, or the hub is out of reach.
         UsageError: a split named twice, an unknown split.
         WrongColumns: a needed column is missing.
     """
@@ -99,7 +99,7 @@ def _locate(split: str | None, where: str, dataset: str, hub: Hub, columns: froz
         home = hub if where == hub.id else hub._replace(id=where, config=None if where != hub.id else hub.config)
         theirs = {split: home.splits.get(split, split)} if split else home.splits
         return {name: _hub(home, their, columns) for name, their in theirs.items()}
-    raise SourceMissing(
+    raise SourceNotFound(
         f"{where}: no such file; give a .json, .jsonl, .csv, .parquet file, an Arrow folder, a hub id, or `sample`"
     )
 
@@ -143,9 +143,9 @@ def _folder(split: str | None, path: Path, columns: frozenset[str]) -> dict[str,
         return {split or "train": _arrow_files(formats.shards(path), path.name, columns)}
     parts = {part.name: part for part in sorted(path.iterdir()) if (part / "state.json").is_file()}
     if not parts:
-        raise SourceMissing(f"{path}: is a folder without state.json; give a file, or a folder save_to_disk wrote")
+        raise SourceNotFound(f"{path}: is a folder without state.json; give a file, or a folder save_to_disk wrote")
     if split and split not in parts and len(parts) > 1:
-        raise SourceMissing(f"{path}: has no split {split!r}, only {', '.join(parts)}")
+        raise SourceNotFound(f"{path}: has no split {split!r}, only {', '.join(parts)}")
     ours = {"train": ("train",), "eval": ("eval", "validation", "test")}
     chosen = {}
     for name in [split] if split else list(ours):
@@ -153,7 +153,7 @@ def _folder(split: str | None, path: Path, columns: frozenset[str]) -> dict[str,
         if theirs is not None:
             chosen[name] = _arrow_files(formats.shards(theirs), f"{path.name}/{theirs.name}", columns)
     if not chosen:
-        raise SourceMissing(
+        raise SourceNotFound(
             f"{path}: its splits are {', '.join(parts)}; none of them is train, eval, validation or test"
         )
     return chosen
@@ -174,7 +174,7 @@ def _hub(hub: Hub, split: str, columns: frozenset[str]) -> Source:
     try:
         loaded = datasets.load_dataset(hub.id, hub.config, split=split)
     except Exception as error:  # the client raises a dozen kinds, from OSError to its own
-        raise SourceMissing(
+        raise SourceNotFound(
             f"{hub.id}: cannot be had from the hub ({type(error).__name__}: {_first_line(error)}); "
             "give the rows with --source FILE, or try --source sample"
         ) from error
@@ -201,7 +201,7 @@ def rows(
         skipped: takes one sentence for each row that could not be read; None raises the first of them.
 
     Raises:
-        BrokenRow: a row that no parser accepts, or without a needed column, and ``skipped`` is None.
+        InvalidRow: a row that no parser accepts, or without a needed column, and ``skipped`` is None.
         SourceError: the file ends too early, or cannot be read.
     """
     if chunk.kind == "sample":

@@ -82,7 +82,7 @@ def describe(
 
     Raises:
         UsageError: an unknown metric, unit, column or statistic, or a tokenizer that is missing or cannot be loaded.
-        NotPairs: a damaged shard.
+        InvalidDataset: a damaged shard.
     """
     if by is not None and by not in BY:
         raise UsageError(f"--by {by}: unknown; choose one of {', '.join(BY)}")

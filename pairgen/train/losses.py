@@ -1,190 +1,149 @@
-"""Preference losses as pure functions of log-probs, and the ``LOSSES`` table.
+"""Preference losses as pure functions of log-probabilities, and the ``LOSSES`` table.
 
-A new loss is one function here and one line in ``LOSSES``: help texts, errors, docs and the law tests follow from it.
+A new loss is one function and one entry in ``LOSSES``, here or in a program that imports pairgen: command-line choices,
+help texts, errors, model cards and the tests of all losses are derived from it. This module does not import torch:
+the command line lists the table.
 
-Notation, for P pairs of a prompt x, a chosen completion y_w and a rejected one y_l:
+Notation, for P pairs of a prompt x, a chosen completion y_w and a rejected completion y_l:
 
     w, l      log pi(y_w|x), log pi(y_l|x)             summed over the completion's tokens, in nats
     rw, rl    the same under the reference model
-    d         (w - rw) - (l - rl)                      chosen less rejected log-ratio
-    p         max(0, rw - w)                           how far chosen has fallen below the reference
+    d         (w - rw) - (l - rl)                      margin of the log-ratios
+    p         max(0, rw - w)                           how far chosen is below the reference
 """
+
+from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
-from torch.nn.functional import logsigmoid
+from pairgen.train.pair_logps import PairLogps
 
-DPOP_FORMS = ("inside", "outside")
-DPOP_LEVELS = ("completion", "token")
-IPO_LEVELS = ("token", "completion")
+if TYPE_CHECKING:
+    from torch import Tensor
 
-
-@dataclass(frozen=True)
-class LossOptions:
-    """What the losses can be told. The defaults of beta and lambda are the Smaug paper's (appendix E.1)."""
-
-    beta: float = 0.3
-    dpop_lambda: float = 50.0
-    dpop_form: str = "inside"
-    dpop_level: str = "completion"
-    ipo_level: str = "token"
-    cpo_alpha: float = 1.0
-    kto_desirable: float = 1.0
-    kto_undesirable: float = 1.0
+    from pairgen.train.config import Config
 
 
 @dataclass(frozen=True)
-class Scores:
-    """Log-probs of P pairs, in nats. References are None where the loss needs none."""
+class Loss:
+    """An entry of ``LOSSES``."""
 
-    chosen: Tensor
-    """[P] w"""
-    rejected: Tensor
-    """[P] l"""
-    chosen_length: Tensor
-    """[P] tokens of y_w"""
-    rejected_length: Tensor
-    """[P] tokens of y_l"""
-    reference_chosen: Tensor | None = None
-    """[P] rw"""
-    reference_rejected: Tensor | None = None
-    """[P] rl"""
-    chosen_tokens: Tensor | None = None
-    """[P, T] log-prob of each token of y_w, 0 behind its end"""
-    reference_chosen_tokens: Tensor | None = None
-    """[P, T] the same under the reference"""
-    baseline: Tensor | float = 0.0
-    """KTO's reference point z_0, in nats"""
-    rounding: float = 0.0
-    """relative error of log-probs: how far equal models' may differ because they were computed in other batches"""
-
-    @property
-    def chosen_ratio(self) -> Tensor:
-        """[P] w - rw"""
-        return self.chosen - _known(self.reference_chosen)
-
-    @property
-    def rejected_ratio(self) -> Tensor:
-        """[P] l - rl"""
-        return self.rejected - _known(self.reference_rejected)
-
-    @property
-    def difference(self) -> Tensor:
-        """[P] d"""
-        return self.chosen_ratio - self.rejected_ratio
+    function: Callable[[PairLogps, Config], Tensor]
+    """Takes the log-probs of P pairs and the run's config; returns the [P] losses."""
+    summary: str
+    """One line of help."""
+    needs_reference: bool = True
+    """Whether it compares with a reference model; without, ``PairLogps.reference`` is None."""
+    uses_rejected: bool = True
+    """Whether it looks at rejected completions; without, they are not computed."""
+    needs_baseline: bool = False
+    """Whether ``PairLogps.baseline`` is to be tracked: the mean log-ratio of the step before, at least 0."""
 
 
-def _known(value: Tensor | None) -> Tensor:
-    if value is None:
-        raise TypeError("this loss compares with a reference model, and there are no reference log-probs")
-    return value
-
-
-def dpop_penalty(scores: Scores, options: LossOptions) -> Tensor:
+def dpop_penalty(logps: PairLogps, config: Config) -> Tensor:
     """[P] p, before lambda: max(0, rw - w) of the whole completion, or summed over tokens (``dpop_level="token"``).
 
-    The token level is the reading of the paper's derivation B.2, which has the maximum at each token: tokens above the
-    reference cannot pay for tokens below it. It is never smaller than the level of the completion.
+    The token level follows the paper's derivation in appendix B.2, which takes the maximum at each token: tokens above
+    the reference cannot make up for tokens below it. It is never smaller than the completion level.
 
-    A fall of no more than ``scores.rounding`` is none. At the first step policy and reference are equal, and DPOP's
-    gradient is 1 + lambda times larger just below the reference than at it: rounding alone would tell for which pairs.
+    A difference of at most ``logps.rounding`` counts as 0. At the first step policy and reference are equal, and DPOP's
+    gradient just below the reference is 1 + lambda times the gradient at it: rounding alone would decide which pairs
+    get the larger one.
     """
-    if options.dpop_level == "token":
-        return _fall(_known(scores.reference_chosen_tokens), _known(scores.chosen_tokens), scores.rounding).sum(-1)
-    return _fall(_known(scores.reference_chosen), scores.chosen, scores.rounding)
+    pairs = logps.pairs
+    if config.dpop_level == "token":
+        return _fall(logps.reference_tokens[:pairs], logps.policy[:pairs], logps.rounding).sum(-1)
+    return _fall(logps.reference_chosen, logps.chosen, logps.rounding)
 
 
 def _fall(reference: Tensor, policy: Tensor, rounding: float) -> Tensor:
-    """max(0, reference - policy), and 0 where that is rounding."""
-    fall = torch.relu(reference - policy)
-    return torch.where(fall > rounding * reference.abs().clamp(min=1), fall, 0) if rounding else fall
+    """max(0, reference - policy), and 0 where that is within rounding."""
+    fall = (reference - policy).relu()
+    return fall.where(fall > rounding * reference.abs().clamp(min=1), 0) if rounding else fall
 
 
-def dpop(scores: Scores, options: LossOptions) -> Tensor:
+def _logsigmoid(x: Tensor) -> Tensor:
+    from torch.nn.functional import logsigmoid
+
+    return logsigmoid(x)
+
+
+def dpop(logps: PairLogps, config: Config) -> Tensor:
     """[P] DPO-Positive: -log sigmoid(beta * (d - lambda * p)).
 
-    Pal et al. 2024 (arXiv 2402.13228), section 4, by its implicit reward. ``dpop_form="outside"`` is Equation 3 as the
-    first version prints it: -log sigmoid(beta * d) + lambda * p. Both fall as chosen rises towards the reference.
+    Pal et al. 2024 (arXiv 2402.13228), section 4, as its implicit reward has it. ``dpop_form="outside"`` is equation 3
+    as printed in the first version: -log sigmoid(beta * d) + lambda * p. Both decrease as chosen rises towards the
+    reference.
     """
-    penalty = options.dpop_lambda * dpop_penalty(scores, options)
-    if options.dpop_form == "outside":
-        return -logsigmoid(options.beta * scores.difference) + penalty
-    return -logsigmoid(options.beta * (scores.difference - penalty))
+    penalty = config.dpop_lambda * dpop_penalty(logps, config)
+    if config.dpop_form == "outside":
+        return -_logsigmoid(config.beta * logps.margin) + penalty
+    return -_logsigmoid(config.beta * (logps.margin - penalty))
 
 
-def dpo(scores: Scores, options: LossOptions) -> Tensor:
+def dpo(logps: PairLogps, config: Config) -> Tensor:
     """[P] -log sigmoid(beta * d). Rafailov et al. 2023 (arXiv 2305.18290), equation 7."""
-    return -logsigmoid(options.beta * scores.difference)
+    return -_logsigmoid(config.beta * logps.margin)
 
 
-def ipo(scores: Scores, options: LossOptions) -> Tensor:
+def ipo(logps: PairLogps, config: Config) -> Tensor:
     """[P] (h - 1 / (2 * beta))^2. Azar et al. 2023 (arXiv 2310.12036), equation 17, with beta as its tau.
 
-    h is d with each log-ratio divided by its completion's tokens, as the authors ran it and TRL has it;
-    ``ipo_level="completion"`` takes d itself, as the equation is written.
+    h is d with each log-ratio divided by the number of its completion's tokens, as the authors ran it and as TRL
+    implements it; ``ipo_level="completion"`` takes d itself, as the equation is printed.
     """
-    h = scores.difference
-    if options.ipo_level == "token":
-        h = scores.chosen_ratio / scores.chosen_length - scores.rejected_ratio / scores.rejected_length
-    return (h - 1 / (2 * options.beta)) ** 2
+    h = logps.margin
+    if config.ipo_level == "token":
+        h = logps.chosen_logratio / logps.chosen_lengths - logps.rejected_logratio / logps.rejected_lengths
+    return (h - 1 / (2 * config.beta)) ** 2
 
 
-def hinge(scores: Scores, options: LossOptions) -> Tensor:
+def hinge(logps: PairLogps, config: Config) -> Tensor:
     """[P] max(0, 1 - beta * d). Zhao et al. 2023 (SLiC, arXiv 2305.10425), on log-ratios."""
-    return torch.relu(1 - options.beta * scores.difference)
+    return (1 - config.beta * logps.margin).relu()
 
 
-def sft(scores: Scores, options: LossOptions) -> Tensor:
-    """[P] -w / tokens: the mean negative log-likelihood of a token of chosen. Rejected says nothing."""
-    del options
-    return -scores.chosen / scores.chosen_length
+def sft(logps: PairLogps, config: Config) -> Tensor:
+    """[P] -w / |w|: the mean negative log-likelihood of the chosen completion's |w| tokens."""
+    del config
+    return -logps.chosen / logps.chosen_lengths
 
 
-def cpo(scores: Scores, options: LossOptions) -> Tensor:
-    """[P] -log sigmoid(beta * (w - l)) - alpha * w / tokens. Xu et al. 2024 (arXiv 2401.08417), equation 3."""
-    return -logsigmoid(options.beta * (scores.chosen - scores.rejected)) + options.cpo_alpha * sft(scores, options)
+def cpo(logps: PairLogps, config: Config) -> Tensor:
+    """[P] -log sigmoid(beta * (w - l)) - alpha * w / |w|. Xu et al. 2024 (arXiv 2401.08417), equation 3."""
+    return -_logsigmoid(config.beta * (logps.chosen - logps.rejected)) + config.cpo_alpha * sft(logps, config)
 
 
-def aft(scores: Scores, options: LossOptions) -> Tensor:
-    """[P] log(1 + exp(l - w)) - w / tokens. Wang et al. 2023 (arXiv 2309.02144), as the Smaug paper has it.
+def aft(logps: PairLogps, config: Config) -> Tensor:
+    """[P] log(1 + exp(l - w)) - w / |w|. Wang et al. 2023 (arXiv 2309.02144), in the form of the Smaug paper.
 
-    With one chosen and one rejected completion the alignment term is -log sigmoid(w - l); the second is its SFT loss.
+    With one chosen and one rejected completion the alignment term is -log sigmoid(w - l); the second term is SFT.
     """
-    return -logsigmoid(scores.chosen - scores.rejected) + sft(scores, options)
+    return -_logsigmoid(logps.chosen - logps.rejected) + sft(logps, config)
 
 
-def kto(scores: Scores, options: LossOptions) -> Tensor:
+def kto(logps: PairLogps, config: Config) -> Tensor:
     """[P] lambda_D (1 - sigmoid(beta (w - rw - z))) + lambda_U (1 - sigmoid(beta (z - (l - rl)))), halved.
 
-    Ethayarajh et al. 2024 (arXiv 2402.01306), equation 8: each pair is taken apart into a desirable and an undesirable
-    completion, and the loss is their mean. The reference point z (``baseline``) is a constant to the gradient; the
-    trainer takes the mean log-ratio of all completions of the step before, at least 0, and 0 at the first step, where
-    the policy is the reference. It depends on no other pair of the batch, so a batch may be split in any way.
+    Ethayarajh et al. 2024 (arXiv 2402.01306), equation 8: each pair is split into a desirable and an undesirable
+    completion, and the loss is their mean. No gradient flows through the reference point z (``baseline``); the trainer
+    uses the mean log-ratio of all completions of the step before, at least 0, and 0 at the first step, where the policy
+    equals the reference. It does not depend on other pairs of the batch, so micro-batches give the same result.
     """
-    desirable = torch.sigmoid(options.beta * (scores.chosen_ratio - scores.baseline))
-    undesirable = torch.sigmoid(options.beta * (scores.baseline - scores.rejected_ratio))
-    return (options.kto_desirable * (1 - desirable) + options.kto_undesirable * (1 - undesirable)) / 2
-
-
-class Loss(NamedTuple):
-    """A loss of the table: the function, whether it compares with a reference model, and one line of help."""
-
-    function: Callable[[Scores, LossOptions], Tensor]
-    needs_reference: bool
-    summary: str
+    desirable = (config.beta * (logps.chosen_logratio - logps.baseline)).sigmoid()
+    undesirable = (config.beta * (logps.baseline - logps.rejected_logratio)).sigmoid()
+    return (config.kto_desirable * (1 - desirable) + config.kto_undesirable * (1 - undesirable)) / 2
 
 
 LOSSES: dict[str, Loss] = {
-    "dpop": Loss(dpop, True, "DPO-Positive: DPO that keeps chosen from falling below the reference"),
-    "dpo": Loss(dpo, True, "Direct Preference Optimisation"),
-    "ipo": Loss(ipo, True, "Identity Preference Optimisation: a squared distance to a margin"),
-    "hinge": Loss(hinge, True, "a hinge on the difference of log-ratios (SLiC)"),
-    "kto": Loss(kto, True, "Kahneman-Tversky Optimisation: each completion judged by itself"),
-    "cpo": Loss(cpo, False, "Contrastive Preference Optimisation: no reference model, plus SFT"),
-    "aft": Loss(aft, False, "Alignment Fine-Tuning: a ranking term plus SFT"),
-    "sft": Loss(sft, False, "supervised fine-tuning on chosen alone"),
+    "dpop": Loss(dpop, "DPO-Positive: DPO that keeps chosen from falling below the reference"),
+    "dpo": Loss(dpo, "Direct Preference Optimization"),
+    "ipo": Loss(ipo, "Identity Preference Optimization: squared distance to a target margin"),
+    "hinge": Loss(hinge, "hinge on the margin of log-ratios (SLiC)"),
+    "kto": Loss(kto, "Kahneman-Tversky Optimization: each completion judged on its own", needs_baseline=True),
+    "cpo": Loss(cpo, "Contrastive Preference Optimization: no reference model, plus SFT", needs_reference=False),
+    "aft": Loss(aft, "Alignment Fine-Tuning: a ranking term plus SFT", needs_reference=False),
+    "sft": Loss(sft, "supervised fine-tuning on chosen only", needs_reference=False, uses_rejected=False),
 }

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pairgen.arithmetic.errors.rng import Draws
+from pairgen.arithmetic.errors.rng import RowRng
 from pairgen.arithmetic.exact.proof import Proof
 from pairgen.builders.gsm8k import strip_marks
 from pairgen.builders.interface import Wanted
@@ -78,7 +78,7 @@ def count_shares(file: Path, wanted: Wanted = Wanted()) -> Shares:
     start = time.perf_counter()
     for index, row in enumerate(rows):
         example = BUILDER.read(row)
-        made = example if isinstance(example, Drop) else BUILDER.reject(example, Draws(str(index), 0), wanted)
+        made = example if isinstance(example, Drop) else BUILDER.reject(example, RowRng(str(index), 0), wanted)
         if isinstance(made, Drop):
             shares.drops[made.reason] += 1
             continue

@@ -1,84 +1,83 @@
-"""How long trees take to build and to pack, on one core, and how full the rows are.
+"""Time to lay out one step's groups as token trees, on one core.
 
-    python tests/bench/bench_pack.py [--groups 100000] [--row-tokens 8192] [--pairs 1]
+    python tests/bench/bench_pack.py [--groups 16] [--row-tokens 8192] [--steps 50]
 
-Groups are MetaMath-sized and random: prompts of 40 to 160 tokens, solutions of 60 to 260, of which rejected ones have
-another token or two at a place of their own. No text is read: the time is that of tries, packing and the whole layout.
+Training lays out one step while another one runs, so that what counts is the time per step. Groups are random: sizes as
+in MetaMath (prompts of 40 to 160 tokens, solutions of 60 to 260, rejected ones with one or two tokens replaced), and
+multiple choice with 25 few-shot examples, as in ARC. No text is read.
 """
 
 import argparse
 import time
+from statistics import median
 
 import numpy as np
 import torch
 
-from pairgen.train.data.groups import Group
-from pairgen.train.layout.packing import pack
-from pairgen.train.layout.tree import trees
-from pairgen.train.layout.trie import before, tries
+from pairgen.train.data.groups import Ids, TokenGroup
+from pairgen.train.layout.tree import tree_batch
+
+VOCABULARY = 32_000
+Draw = np.random.Generator
 
 
-def metamath_sized(count: int, pairs: int, seed: int = 0) -> list[Group]:
-    draw = np.random.default_rng(seed)
-    made = []
-    for at in range(count):
-        prompt, chosen = (
-            draw.integers(0, 32_000, int(draw.integers(*size)), np.int32) for size in ((40, 161), (60, 261))
-        )
-        rejected = []
-        for place in draw.integers(0, len(chosen), pairs):
-            other = draw.integers(0, 32_000, int(draw.integers(1, 3)), np.int32)
-            rejected.append(np.concatenate([chosen[:place], other, chosen[place + 1 :]]))
-        completions = (chosen, *rejected)
-        chars = np.array([4 * len(ids) for ids in completions], np.int32)
-        keys = tuple(f"{at}-{one}" for one in range(pairs))
-        made.append(Group(prompt, completions, keys, np.zeros((pairs, 2), np.int32), chars))
-    return made
+def token_ids(draw: Draw, low: int, high: int) -> Ids:
+    return draw.integers(0, VOCABULARY, int(draw.integers(low, high)), np.int32)
+
+
+def token_group(prompt: Ids, chosen: Ids, rejected: list[Ids]) -> TokenGroup:
+    completions = (chosen, *rejected)
+    num_chars = np.array([4 * len(ids) for ids in completions], np.int32)
+    return TokenGroup(
+        prompt, completions, tuple(map(str, range(len(rejected)))), np.zeros((len(rejected), 2), np.int32), num_chars
+    )
+
+
+def solutions(draw: Draw, count: int, pairs: int) -> list[TokenGroup]:
+    """Worked solutions, each with ``pairs`` corrupted copies."""
+    groups = []
+    for _ in range(count):
+        prompt, chosen = token_ids(draw, 40, 161), token_ids(draw, 60, 261)
+        starts = draw.integers(0, len(chosen), pairs)
+        rejected = [np.concatenate([chosen[:at], token_ids(draw, 1, 3), chosen[at + 1 :]]) for at in starts]
+        groups.append(token_group(prompt, chosen, rejected))
+    return groups
+
+
+def choices(draw: Draw, count: int) -> list[TokenGroup]:
+    """Questions with four choices after 25 few-shot examples."""
+    shots = token_ids(draw, 1100, 1101)
+    groups = []
+    for _ in range(count):
+        prompt = np.concatenate([shots, token_ids(draw, 20, 50)])
+        groups.append(token_group(prompt, token_ids(draw, 3, 12), [token_ids(draw, 3, 12) for _ in range(3)]))
+    return groups
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--groups", type=int, default=100_000)
-    parser.add_argument("--row-tokens", type=int, default=8192)
-    parser.add_argument("--pairs", type=int, default=1, help="pairs of each group")
-    parser.add_argument("--batch", type=int, default=64, help="groups of a batch, for the layout's time")
+    parser.add_argument("--groups", type=int, default=16, help="groups per step")
+    parser.add_argument("--row-tokens", type=int, default=8192, help="longest packed sequence")
+    parser.add_argument("--steps", type=int, default=50)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    groups = metamath_sized(arguments.groups, arguments.pairs)
-
-    clock = time.perf_counter()
-    sizes = []
-    for first in range(0, len(groups), 4096):
-        some = groups[first : first + 4096]
-        length = np.array([len(ids) for group in some for ids in group.completions])
-        count = np.array([len(group.completions) for group in some])
-        ids = np.concatenate([ids for group in some for ids in group.completions])
-        tried = tries(ids, before(length), length, count)
-        sizes.append(tried.size + np.array([len(group.prompt) for group in some]))
-    tried_s = time.perf_counter() - clock
-    lengths = np.concatenate(sizes)
-
-    clock = time.perf_counter()
-    rows = pack(lengths, arguments.row_tokens)
-    packed_s = time.perf_counter() - clock
-    count = int(rows.max()) + 1
-    fullest = int(np.bincount(rows, lengths).max())
-
-    clock = time.perf_counter()
-    batches = [
-        trees(groups[first : first + arguments.batch], arguments.row_tokens)
-        for first in range(0, len(groups), arguments.batch)
-    ]
-    laid_s = time.perf_counter() - clock
-    cells = sum(batch.tokens.numel() for batch in batches)
-
-    plain = sum(group.plain_tokens for group in groups)
-    print(f"{len(groups):,} groups of {arguments.pairs} pairs, {plain:,} tokens plain, {lengths.sum():,} in trees")
-    print(f"tries       {tried_s:6.2f} s")
-    print(f"packing     {packed_s:6.2f} s   {count:,} rows of {arguments.row_tokens:,}, the fullest {fullest:,}")
-    print(f"efficiency  {100 * lengths.sum() / (count * arguments.row_tokens):6.2f} %")
-    used = 100 * sum(batch.run_tokens for batch in batches) / cells
-    print(f"batches     {laid_s:6.2f} s   of {arguments.batch} groups, whole layout; {used:.2f} % of their cells used")
+    workloads = {f"MetaMath, {pairs} pairs a group": (solutions, pairs) for pairs in (1, 4, 16)}
+    print(f"{arguments.groups} groups per step, median of {arguments.steps} steps (CPU time)")
+    for name in [*workloads, "ARC, 25 shots"]:
+        draw = np.random.default_rng(0)
+        seconds, tokens, cells, padded = [], 0, 0, 0
+        for _ in range(arguments.steps):
+            make = workloads.get(name)
+            groups = make[0](draw, arguments.groups, make[1]) if make else choices(draw, arguments.groups)
+            start = time.process_time()
+            batch = tree_batch(groups, arguments.row_tokens, "shots")
+            seconds.append(time.process_time() - start)
+            tokens, cells = tokens + batch.processed_tokens, cells + batch.tokens.numel()
+            padded += batch.padded_tokens
+        print(
+            f"{name:28}{1000 * median(seconds):7.2f} ms a step   {padded / tokens:6.2f}x fewer tokens than padded   "
+            f"{tokens / cells:7.2%} of the batch used"
+        )
 
 
 if __name__ == "__main__":

@@ -42,8 +42,8 @@ from steps import ROW_TOKENS, Ours, product_rate
 from torch.profiler import ProfilerActivity, profile
 from workloads import SHAPES, SIZES, Shape, llama, pairs_of, tokenizer_of
 
-from pairgen.train.data.groups import Group
-from pairgen.train.layout.tree import trees
+from pairgen.train.data.groups import TokenGroup
+from pairgen.train.layout.tree import tree_batch
 from pairgen.train.model.loading import pick_device
 
 PRECISIONS = ("float32", "bf16")
@@ -167,7 +167,7 @@ class Bench:
         shared[0].tune(steps[0], [0] if self.shape.options.shots else [0, self.shape.groups // 4])
         for again in shared[1:]:
             again.tune(steps[0], [shared[0].micro])
-        systems: list[Callable[[list[Group]], Cost]] = [lambda groups: padded.timed(groups[:few])]
+        systems: list[Callable[[list[TokenGroup]], Cost]] = [lambda groups: padded.timed(groups[:few])]
         systems += [one.timed for one in shared]
         taken: list[list[Cost]] = []
 
@@ -218,14 +218,14 @@ class Bench:
         Args:
             rows: groups that are padded together.
         """
-        tree = [trees(groups, ROW_TOKENS, SHARE) for groups in self.pairs.steps[1:]]
+        tree = [tree_batch(groups, ROW_TOKENS, SHARE) for groups in self.pairs.steps[1:]]
         few = self.shape.few
         parts = [groups[at : at + rows] for groups in self.pairs.steps[1:] for at in range(0, few, rows)]
-        plain = [trees(part, ROW_TOKENS, "none") for part in parts]
+        plain = [tree_batch(part, ROW_TOKENS, "none") for part in parts]
         scale = self.shape.groups / few
-        run = sum(batch.run_tokens for batch in tree)
+        run = sum(batch.processed_tokens for batch in tree)
         cells = scale * sum(batch.tokens.numel() for batch in plain)
-        return sum(batch.plain_tokens for batch in tree) / run, cells / run
+        return sum(batch.padded_tokens for batch in tree) / run, cells / run
 
 
 def options() -> argparse.Namespace:

@@ -24,22 +24,22 @@ import numpy as np
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from pairgen.train.data.groups import Group
+from pairgen.train.data.groups import TokenGroup
 from pairgen.train.layout.batch import Batch
-from pairgen.train.layout.tree import trees
+from pairgen.train.layout.tree import tree_batch
 from pairgen.train.model.scorer import Scorer
 
 VOCABULARY = 8192
 Draw = Callable[[int], np.ndarray]
 
 
-def made(prompt: np.ndarray, *completions: np.ndarray) -> Group:
+def made(prompt: np.ndarray, *completions: np.ndarray) -> TokenGroup:
     pairs = len(completions) - 1
     numbers = np.zeros((pairs, 2), np.int32), np.array([len(ids) for ids in completions], np.int32)
-    return Group(prompt, completions, tuple(map(str, range(pairs))), *numbers)
+    return TokenGroup(prompt, completions, tuple(map(str, range(pairs))), *numbers)
 
 
-def metamath(draw: Draw, count: int) -> list[Group]:
+def metamath(draw: Draw, count: int) -> list[TokenGroup]:
     groups = []
     for _ in range(count):
         prompt, shared = draw(100), draw(100)
@@ -47,13 +47,13 @@ def metamath(draw: Draw, count: int) -> list[Group]:
     return groups
 
 
-def arc(draw: Draw, count: int) -> list[Group]:
+def arc(draw: Draw, count: int) -> list[TokenGroup]:
     lengths = np.random.default_rng(1)
     of = [(int(lengths.integers(30, 61)), lengths.integers(5, 11, 4).tolist()) for _ in range(count)]
     return [made(draw(prompt), *map(draw, endings)) for prompt, endings in of]
 
 
-def shots(draw: Draw, count: int) -> list[Group]:
+def shots(draw: Draw, count: int) -> list[TokenGroup]:
     lengths = np.random.default_rng(1)
     start = draw(1000)
     questions = [draw(int(lengths.integers(30, 61))) for _ in range(count)]
@@ -63,7 +63,7 @@ def shots(draw: Draw, count: int) -> list[Group]:
 class Shape(NamedTuple):
     """A shape of data: how it is made, how many groups, what is shared, and what share of it the padded layout runs."""
 
-    make: Callable[[Draw, int], list[Group]]
+    make: Callable[[Draw, int], list[TokenGroup]]
     groups: int
     share: str
     padded: int
@@ -122,15 +122,15 @@ def main() -> None:
             lambda length, random=random: random.integers(0, VOCABULARY, length, np.int32), shape.groups
         )
         few = groups[: len(groups) // shape.padded]
-        batches = trees(few, arguments.row_tokens, "none"), trees(groups, arguments.row_tokens, shape.share)
+        batches = tree_batch(few, arguments.row_tokens, "none"), tree_batch(groups, arguments.row_tokens, shape.share)
         for precision in arguments.precision:
             rounds = [[passed(scorer, batch, precision) for batch in batches] for _ in range(arguments.repeats + 1)]
             plain_s, tree_s = (statistics.median(one[at][0] for one in rounds[1:]) for at in (0, 1))
-            plain_s, plain = plain_s * shape.padded, batches[0].run_tokens * shape.padded
-            saved, faster = plain / batches[1].run_tokens, plain_s / tree_s
-            cells = f"{plain:9,}{batches[1].run_tokens:8,}{saved:8.2f}{plain_s:10.2f}{tree_s:8.2f}"
+            plain_s, plain = plain_s * shape.padded, batches[0].processed_tokens * shape.padded
+            saved, faster = plain / batches[1].processed_tokens, plain_s / tree_s
+            cells = f"{plain:9,}{batches[1].processed_tokens:8,}{saved:8.2f}{plain_s:10.2f}{tree_s:8.2f}"
             print(f"{name:10}{precision:>10}{cells}{faster:8.2f}{100 * faster / saved:5.0f}%", flush=True)
-            of_few, pairs = len(few[0].keys) * len(few), batches[1].pairs
+            of_few, pairs = len(few[0].pair_ids) * len(few), batches[1].pairs
             sums = [rounds[0][0][1][:of_few], rounds[0][1][1][:pairs][:of_few]]
             assert torch.allclose(*sums, rtol=1e-5 if precision == "float32" else 1e-2), "the log-probs differ"
 

@@ -3,23 +3,26 @@
 import copy
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import peers
 import torch
 from peers import Cost, First, Meter
 from workloads import Pairs
 
-from pairgen.train.data.groups import Group
-from pairgen.train.layout.batch import Batch
-from pairgen.train.layout.tree import trees
-from pairgen.train.losses import LossOptions
+from pairgen.train.config import Config
+from pairgen.train.data.groups import TokenGroup
+from pairgen.train.forward import Forward
+from pairgen.train.layout.tree import tree_batch
 from pairgen.train.metrics import Sums, add
 from pairgen.train.model.scorer import Scorer
-from pairgen.train.objective import Scoring
-from pairgen.train.reference import cache as reference
+from pairgen.train.objective import Objective
+from pairgen.train.reference import cache
+from pairgen.train.reference.compute import StartingModel
 
 ROW_TOKENS = 8192
 
@@ -30,41 +33,34 @@ class Ours:
     def __init__(self, model: Any, share: str, precision: str, chooses: bool, device: torch.device) -> None:
         self.model = copy.deepcopy(model).to(device)
         self.micro = 0
-        """Groups that go through the model at once; 0: all of a step."""
+        """GroupTable that go through the model at once; 0: all of a step."""
         self.meter = Meter(device)
         self.spent: Counter[str] = Counter()
         """Seconds of each part of the timed steps."""
-        self.scoring = Scoring(
-            module=Scorer(self.model),
-            layout=partial(trees, row_tokens=ROW_TOKENS, share=share, pad=0),
-            device=device,
-            autocast=precision == "bf16",
-            loss="dpo",
-            options=LossOptions(beta=peers.BETA),
-            reference=None,
-            chooses=chooses,
-        )
+        scorer = Scorer(self.model)
+        layout = partial(tree_batch, row_tokens=ROW_TOKENS, share=share, pad=0)
+        forward = Forward(layout, device, autocast=precision == "bf16")
+        config = Config(loss="dpo", beta=peers.BETA)
+        self.objective = Objective(config, scorer, forward, reference=None, multiple_choice=chooses)
         self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=peers.RATE, weight_decay=0.0, fused=True)
 
     def know(self, pairs: Pairs, folder: Path) -> None:
         """Compute the reference log-probs of all pairs: those of the model as it is."""
 
-        def score(groups: Sequence[Group]) -> tuple[Batch, torch.Tensor]:
-            batch = self.scoring.laid_out(groups)
-            with torch.no_grad():
-                return batch, self.scoring.tokens(batch)
+        forward = self.objective.forward
+        start = StartingModel(lambda: self.objective.module, forward)
+        cache.compute(cache.ReferencePass(pairs.groups, np.asarray(pairs.used), start.score, 32), folder)
+        self.objective.module.train()
+        self.objective = replace(self.objective, reference=cache.ReferenceLogps(cache.read(folder)))
 
-        reference.compute(pairs.groups, pairs.used, score, folder, 32)
-        self.scoring.reference = reference.Reference(reference.read(folder))
-
-    def step(self, groups: Sequence[Group]) -> First:
+    def step(self, groups: Sequence[TokenGroup]) -> First:
         """One optimizer step over groups."""
         size = self.micro or len(groups)
         pairs = sum(group.pairs for group in groups)
         sums: Sums = {}
         for first in range(0, len(groups), size):
-            batch = self.scoring.laid_out(groups[first : first + size])
-            losses, found = self.scoring.losses(batch)
+            batch = self.objective.batch(groups[first : first + size])
+            losses, found = self.objective.losses(batch)
             ((losses * batch.weight).sum() / pairs).backward()
             sums = add(sums, found)
         norm = float(torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0))
@@ -73,16 +69,16 @@ class Ours:
         told = [float(sums[name][0] / sums[name][1]) for name in ("loss", "logps/chosen", "logps/rejected")]
         return First(*told, norm)
 
-    def timed(self, groups: Sequence[Group]) -> Cost:
+    def timed(self, groups: Sequence[TokenGroup]) -> Cost:
         """What a step costs; where its time goes is added to ``spent``."""
-        clock = self.scoring.module.clock
+        clock = self.objective.module.clock
         self.meter.start()
-        clock.start(self.scoring.device)
+        clock.start(self.objective.forward.device)
         self.step(groups)
         self.spent += clock.stop()
         return self.meter.stop()
 
-    def tune(self, groups: Sequence[Group], sizes: Sequence[int]) -> None:
+    def tune(self, groups: Sequence[TokenGroup], sizes: Sequence[int]) -> None:
         """Take the micro-batch that is fastest in the better of two steps."""
         seconds = {}
         for self.micro in sizes:
@@ -90,25 +86,27 @@ class Ours:
         self.micro = min(seconds, key=seconds.__getitem__)
         self.spent = Counter()
 
-    def flops(self, groups: Sequence[Group]) -> float:
+    def flops(self, groups: Sequence[TokenGroup]) -> float:
         """What the model has to compute for a step, forwards and backwards, without what is computed twice.
 
         A product of a token with a weight is 2 forwards and 4 backwards; a query that sees a key, as many for each
         number of a head, for the score and for the value. Through the head only those positions go backwards that count
         otherwise for chosen than for rejected.
         """
-        batch = self.scoring.layout(groups)
+        batch = self.objective.forward.layout(groups)
         config = self.model.config
         matrices = [weight.numel() for name, weight in self.model.named_parameters() if weight.ndim == 2]
         head = config.vocab_size * config.hidden_size  # tied to the embedding, which is no product
-        assert batch.ends is not None
+        assert batch.subtree_end is not None
         column = torch.arange(batch.tokens.shape[1])
-        seen = int((batch.ends - column + 1).sum()) - (batch.tokens.numel() - batch.run_tokens)
-        chosen, rejected = (part.ravel().bincount(minlength=len(batch.score) + 1) for part in batch.owner.chunk(2))
+        seen = int((batch.subtree_end - column + 1).sum()) - (batch.tokens.numel() - batch.processed_tokens)
+        chosen, rejected = (
+            part.ravel().bincount(minlength=len(batch.label_positions) + 1) for part in batch.completion_index.chunk(2)
+        )
         back = int((chosen != rejected)[:-1].sum())
         width = config.num_attention_heads * config.head_dim
-        body = 6.0 * (sum(matrices) - head) * batch.run_tokens + 12.0 * seen * width * config.num_hidden_layers
-        return body + head * (2.0 * len(batch.score) + 4.0 * back)
+        body = 6.0 * (sum(matrices) - head) * batch.processed_tokens + 12.0 * seen * width * config.num_hidden_layers
+        return body + head * (2.0 * len(batch.label_positions) + 4.0 * back)
 
 
 def product_rate(device: torch.device, precision: str) -> float:

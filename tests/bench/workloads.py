@@ -10,10 +10,13 @@ import torch
 from peers import Row
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from pairgen.building.pipeline import Options, build
+from pairgen.building.options import BuildOptions
+from pairgen.building.pipeline import build
 from pairgen.pairs.dataset import PairDataset
 from pairgen.train.data import load as data
-from pairgen.train.data.groups import Group, Groups
+from pairgen.train.data.groups import GroupTable, TokenGroup
+from pairgen.train.data.token_cache import TokenCache
+from pairgen.train.data.tokenization import PairTokenizer
 from pairgen.train.model.tiny import train_tokenizer
 
 SAMPLE = "sample"
@@ -34,7 +37,7 @@ class Shape(NamedTuple):
     """A shape of data."""
 
     dataset: str
-    options: Options
+    options: BuildOptions
     pairs: int
     """Pairs of each group; groups that have more or fewer are left out."""
     groups: int
@@ -51,14 +54,14 @@ class Shape(NamedTuple):
 
 
 SHAPES = {
-    "metamath": Shape("metamath", Options(), 1, 16, 16, 2.9, 3.0),
-    "metamath, alpaca": Shape("metamath", Options(prompt_style="alpaca"), 1, 16, 16, 2.9, 3.0),
-    "metamath, 4 corruptions": Shape("metamath", Options(corruptions=4), 4, 4, 4),
-    "metamath, 5 shots": Shape("metamath", Options(shots=5), 1, 16, 4),
-    "arc": Shape("arc", Options(), 3, 16, 16, 6.5, 6.0),
-    "arc, 25 shots": Shape("arc", Options(shots=25), 3, 16, 2, 18.0),
-    "hellaswag": Shape("hellaswag", Options(), 3, 12, 12, 4.8, 6.0),
-    "hellaswag, 10 shots": Shape("hellaswag", Options(shots=10), 3, 16, 2, 18.0),
+    "metamath": Shape("metamath", BuildOptions(), 1, 16, 16, 2.9, 3.0),
+    "metamath, alpaca": Shape("metamath", BuildOptions(prompt_style="alpaca"), 1, 16, 16, 2.9, 3.0),
+    "metamath, 4 corruptions": Shape("metamath", BuildOptions(pairs_per_row=4), 4, 4, 4),
+    "metamath, 5 shots": Shape("metamath", BuildOptions(shots=5), 1, 16, 4),
+    "arc": Shape("arc", BuildOptions(), 3, 16, 16, 6.5, 6.0),
+    "arc, 25 shots": Shape("arc", BuildOptions(shots=25), 3, 16, 2, 18.0),
+    "hellaswag": Shape("hellaswag", BuildOptions(), 3, 12, 12, 4.8, 6.0),
+    "hellaswag, 10 shots": Shape("hellaswag", BuildOptions(shots=10), 3, 16, 2, 18.0),
 }
 
 Size = dict[str, int]
@@ -102,7 +105,7 @@ def tokenizer_of(given: str, folder: Path) -> Any:
 
     def texts() -> Iterator[str]:
         for dataset in FILES:
-            built = build(dataset, folder / f"texts-{dataset}", source(given, dataset), Options())
+            built = build(dataset, folder / f"texts-{dataset}", source(given, dataset), BuildOptions())
             for batch in built.splits["train"].batches(("prompt", "chosen")):
                 for row in batch.to_pylist():
                     yield row["prompt"] + row["chosen"]
@@ -113,17 +116,17 @@ def tokenizer_of(given: str, folder: Path) -> Any:
 class Pairs(NamedTuple):
     """The pairs of a shape, step by step."""
 
-    groups: Groups
+    groups: GroupTable
     used: list[int]
     """Which groups are taken."""
-    steps: list[list[Group]]
+    steps: list[list[TokenGroup]]
     """Groups of each step."""
     rows: dict[str, Row]
     """Texts by pair."""
 
     def texts(self, few: int, steps: int) -> Any:
         """What TRL takes of the first groups of the first steps."""
-        keys = (key for groups in self.steps[:steps] for group in groups[:few] for key in group.keys)
+        keys = (key for groups in self.steps[:steps] for group in groups[:few] for key in group.pair_ids)
         return peers.dataset([self.rows[key] for key in keys])
 
 
@@ -131,9 +134,8 @@ def pairs_of(shape: Shape, given: str, tokenizer: Any, steps: int, folder: Path)
     """Build all pairs and cut as many as are needed into steps, in an order drawn by a seed."""
     wanted = shape.groups * steps
     built = build(shape.dataset, folder / "pairs", source(given, shape.dataset), shape.options)
-    found = data.tokens_of(
-        [built], "train", tokenizer, folder / "tokens", chat="off", max_length=4096, told=lambda *_: None
-    )
+    cache = TokenCache(folder / "tokens", PairTokenizer(tokenizer, "off", max_length=4096))
+    found = data.tokenize_split([built], "train", cache)
     assert found is not None
     assert not found.drops
     order = np.random.default_rng(0).permutation(len(found.groups)).tolist()

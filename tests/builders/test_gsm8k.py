@@ -2,7 +2,7 @@
 
 import pytest
 
-from pairgen.arithmetic.errors.rng import Draws
+from pairgen.arithmetic.errors.rng import RowRng
 from pairgen.arithmetic.reading.steps import Step
 from pairgen.builders.gsm8k import read, reject, strip_marks
 from pairgen.builders.interface import Wanted
@@ -29,7 +29,7 @@ def test_a_marked_result_is_corrupted() -> None:
     example = read({"question": "How many?", "answer": "Ann has 48/2 = <<48/2=24>>24.\nAll: <<48+24=72>>72.\n#### 72"})
     assert not isinstance(example, Drop)
     assert "<<" not in example.answer
-    made = reject(example, Draws("row", 0), Wanted())
+    made = reject(example, RowRng("row", 0), Wanted())
     assert isinstance(made, list)
     assert (made[0].correct, made[0].expression, made[0].check) == ("24", "48/2", "verified")
     assert (made[0].step, made[0].steps) == (1, 2)

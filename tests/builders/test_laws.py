@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pairgen.arithmetic.errors.rng import Draws
+from pairgen.arithmetic.errors.rng import RowRng
 from pairgen.builders import BUILDERS
 from pairgen.builders.interface import MAX_LENGTH, Example, Wanted
 from pairgen.builders.prompts import STYLES
@@ -21,7 +21,7 @@ def rejections(name: str, rows: list[dict[str, Any]], seed: int = 0) -> Iterator
     for index, row in enumerate(rows):
         example = BUILDERS[name].read(row)
         assert isinstance(example, Example), f"{example}: {row}"
-        made = BUILDERS[name].reject(example, Draws(str(index), seed), Wanted())
+        made = BUILDERS[name].reject(example, RowRng(str(index), seed), Wanted())
         assert not isinstance(made, Drop), f"{made}: {row}"
         yield example, made
 

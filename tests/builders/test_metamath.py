@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import pytest
 
-from pairgen.arithmetic.errors.rng import Draws
+from pairgen.arithmetic.errors.rng import RowRng
 from pairgen.builders.interface import Wanted
 from pairgen.builders.metamath import BUILDER, final_answer, read, reasoning_stop, reject
 from pairgen.pairs.record import Drop, Rejection
@@ -34,7 +34,7 @@ def test_rows_without_type_or_original_question() -> None:
 def test_final_lines_stay(seed: int) -> None:
     example = read(ROW)
     assert not isinstance(example, Drop)
-    made = reject(example, Draws("row", seed), Wanted())
+    made = reject(example, RowRng("row", seed), Wanted())
     assert isinstance(made, list)
     (rejection,) = made
     assert isinstance(rejection, Rejection)

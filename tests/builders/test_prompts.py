@@ -7,7 +7,7 @@ import pytest
 
 from pairgen.builders import BUILDERS
 from pairgen.builders.prompts import STYLES, Shot, TemplateFile, find, with_shots
-from pairgen.errors import PairgenError, SourceMissing, UsageError
+from pairgen.errors import PairgenError, SourceNotFound, UsageError
 
 ALPACA = (
     "Below is an instruction that describes a task. Write a response that appropriately completes the request."
@@ -141,7 +141,7 @@ def test_a_template_crosses_process_borders(tmp_path: Path) -> None:
 
 
 def test_a_template_that_is_gone(tmp_path: Path) -> None:
-    with pytest.raises(SourceMissing, match="no such template") as error:
+    with pytest.raises(SourceNotFound, match="no such template") as error:
         TemplateFile(tmp_path / "gone.jinja")
     assert isinstance(error.value, PairgenError)
 

@@ -16,9 +16,10 @@ from pairgen.arithmetic.reasons import REASONS
 from pairgen.builders import CORRUPTIONS
 from pairgen.builders.interface import MAX_LENGTH
 from pairgen.building.explain import explain, solutions
-from pairgen.building.pipeline import Options, build
+from pairgen.building.options import BuildOptions
+from pairgen.building.pipeline import build
 from pairgen.cli import app
-from pairgen.errors import PairgenError, SourceError, SourceMissing, UsageError
+from pairgen.errors import PairgenError, SourceError, SourceNotFound, UsageError
 
 Run = Callable[..., Result]
 
@@ -170,7 +171,7 @@ def test_a_whole_row_is_explained_as_a_build_draws_it(name: str, tmp_path: Path)
         {question: "And then?", answer: f"There were {n} birds." if name == "metamath" else text} for n in (17, 18)
     ]
     file = lines(tmp_path / "rows.jsonl", *rows)
-    dataset = build(name, tmp_path / "out", [str(file)], Options(seed=7, corruption="mixed"))
+    dataset = build(name, tmp_path / "out", [str(file)], BuildOptions(seed=7, corruption="mixed"))
     pairs = dataset.splits["train"].table().to_pylist()
     assert len(pairs) == 11
     for pair, given_ in zip(pairs, solutions(str(file)), strict=True):
@@ -210,7 +211,7 @@ def test_a_bad_row_is_named_by_file_and_line(line: str, said: str, tmp_path: Pat
 
 @pytest.mark.parametrize("name", ["missing.txt", "missing.jsonl", "rows/missing", "./missing", "Rows Of Mine.JSON"])
 def test_a_file_that_is_not_there(name: str) -> None:
-    with pytest.raises(SourceMissing, match="no such file"):
+    with pytest.raises(SourceNotFound, match="no such file"):
         list(solutions(name))
 
 

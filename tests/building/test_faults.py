@@ -13,7 +13,9 @@ from pathlib import Path
 import datasets
 import pytest
 
-from pairgen.building.pipeline import Options, build
+from pairgen.atomic import SUFFIX
+from pairgen.building.options import BuildOptions
+from pairgen.building.pipeline import build
 from pairgen.pairs.dataset import MANIFEST, open_pairs
 from pairgen.pairs.validate import violations
 
@@ -102,8 +104,10 @@ def kill_many(tmp_path: Path, kills: int, rows: int, seed: int) -> None:
     """Kill builds, in turn over an old output and beside it, with one worker and with two."""
     draws = random.Random(seed)
     source, place, cache = source_of(tmp_path / "rows.jsonl", rows), tmp_path / "place", tmp_path / "cache"
-    whole = [data_of(build("metamath", tmp_path / f"whole{n}", [str(source)], Options(seed=n)).path) for n in (0, 1)]
-    old = build("metamath", place / "old", [str(source)], Options(seed=0)).path
+    whole = [
+        data_of(build("metamath", tmp_path / f"whole{n}", [str(source)], BuildOptions(seed=n)).path) for n in (0, 1)
+    ]
+    old = build("metamath", place / "old", [str(source)], BuildOptions(seed=0)).path
     begun = time.monotonic()
     with start(source, tmp_path / "timed", "--workers", 2, cache=cache) as timed:
         assert timed.wait(120) == 0
@@ -120,7 +124,7 @@ def kill_many(tmp_path: Path, kills: int, rows: int, seed: int) -> None:
             process.wait()
         killed += process.returncode == -signal.SIGKILL
         assert_all_end(out)
-        half_written |= {entry.name for entry in place.iterdir() if entry.name.endswith(".building")}
+        half_written |= {entry.name for entry in place.iterdir() if entry.name.endswith(SUFFIX)}
         opened = assert_whole_or_closed(place, cache / str(number))
         assert "old" in opened, "the old output is there, whole"
         assert data_of(old) in whole
@@ -129,7 +133,7 @@ def kill_many(tmp_path: Path, kills: int, rows: int, seed: int) -> None:
             (place / "new").rename(tmp_path / f"taken{number}")
         if data_of(old) == whole[1]:
             old.rename(tmp_path / f"taken{number}")
-            build("metamath", old, [str(source)], Options(seed=0))
+            build("metamath", old, [str(source)], BuildOptions(seed=0))
     assert killed >= kills // 2, "most kills met a living build"
     assert len(half_written) >= max(1, kills // 8), "enough kills came in mid-write"
     for out in (old, place / "new"):
@@ -152,7 +156,8 @@ def test_two_hundred_random_kills(tmp_path: Path) -> None:
 # itself before its change of the disk with that number, and answer whether the child got that far.
 KILLER = """
 import os, signal, sys, traceback
-from pairgen.building.pipeline import Options, build
+from pairgen.building.options import BuildOptions
+from pairgen.building.pipeline import build
 
 STEPS = ("os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.chmod", "ctypes.dlopen", "ctypes.dlsym")
 source, out = sys.argv[1:]
@@ -171,7 +176,7 @@ for line in sys.stdin:
 
         try:
             sys.addaudithook(hook)
-            build("metamath", out, [source], Options(seed=1, eval_size=4), overwrite=True)
+            build("metamath", out, [source], BuildOptions(seed=1, eval_size=4), overwrite=True)
         except BaseException:
             traceback.print_exc()
             os._exit(1)
@@ -183,7 +188,7 @@ for line in sys.stdin:
 
 def test_a_kill_at_any_step(tmp_path: Path) -> None:
     source = source_of(tmp_path / "rows.jsonl", 20)
-    options = [Options(seed=seed, eval_size=4) for seed in (0, 1)]
+    options = [BuildOptions(seed=seed, eval_size=4) for seed in (0, 1)]
     whole = [data_of(build("metamath", tmp_path / f"whole{n}", [str(source)], options[n]).path) for n in (0, 1)]
     place = tmp_path / "place"
     out = place / "old"
@@ -223,7 +228,7 @@ def test_a_kill_at_any_step(tmp_path: Path) -> None:
 
 def wait_for_part(place: Path, process: subprocess.Popen[str]) -> None:
     deadline = time.monotonic() + 60
-    while not any(part.stat().st_size for part in place.glob(".*.building/train/*.part")):
+    while not any(part.stat().st_size for part in place.glob(f".*{SUFFIX}/.new/train/*.part")):
         assert process.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.005)
@@ -247,7 +252,7 @@ def test_an_interrupt_is_one_sentence_and_leaves_the_old(workers: int, whole_gro
         said, complained = process.communicate(timeout=60)
     assert process.returncode == 130
     assert said == ""
-    assert complained.strip() == "pairgen: interrupted; nothing half-written is left"
+    assert complained.splitlines()[-1].startswith("pairgen: interrupted; nothing was written to ")
     assert {file: file.read_bytes() for file in place.rglob("*") if file.is_file()} == before
     assert [entry.name for entry in place.iterdir()] == ["old"]
     assert (place / "old" / MANIFEST).is_file()

@@ -9,15 +9,15 @@ import pytest
 
 from pairgen.building.workers import Workers
 from pairgen.errors import (
-    BrokenRow,
-    ContractBroken,
-    NotPairs,
+    InvalidDataset,
+    InvalidRow,
     OutputError,
     OutputExists,
     PairgenError,
     SourceError,
-    SourceMissing,
+    SourceNotFound,
     UsageError,
+    ValidationFailed,
     WrongColumns,
 )
 
@@ -25,12 +25,12 @@ KINDS: list[type[PairgenError]] = [
     PairgenError,
     UsageError,
     SourceError,
-    SourceMissing,
+    SourceNotFound,
     WrongColumns,
     OutputError,
     OutputExists,
-    NotPairs,
-    ContractBroken,
+    InvalidDataset,
+    ValidationFailed,
 ]
 
 
@@ -93,10 +93,10 @@ def test_failures_cross_process_borders(kind: type[PairgenError], count: int) ->
 
 @pytest.mark.parametrize("count", [1, 2])
 def test_a_broken_row_keeps_its_place(count: int) -> None:
-    with pytest.raises(BrokenRow) as error, Workers(count) as pool:
-        list(pool.map(fail, [BrokenRow("rows.jsonl: line 3", "is broken JSON")]))
+    with pytest.raises(InvalidRow) as error, Workers(count) as pool:
+        list(pool.map(fail, [InvalidRow("rows.jsonl: line 3", "is broken JSON")]))
     assert (error.value.where, error.value.problem) == ("rows.jsonl: line 3", "is broken JSON")
-    assert str(error.value).startswith("rows.jsonl: line 3: is broken JSON; mend")
+    assert str(error.value).startswith("rows.jsonl: line 3: is broken JSON; fix the row")
 
 
 @pytest.mark.parametrize("count", [1, 2])

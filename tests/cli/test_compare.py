@@ -1,4 +1,4 @@
-"""``pairgen compare``: runs side by side, as text and as JSON."""
+"""``pairgen compare``: runs next to each other, as text and as JSON."""
 
 import json
 from collections.abc import Callable
@@ -26,7 +26,9 @@ def test_compare_prints_a_table_and_a_plot(run: Run, runs: list[Path]) -> None:
     assert done.stderr == ""
 
 
-def test_compare_in_a_narrow_terminal_has_no_plot(run: Run, runs: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_compare_omits_the_plot_in_a_narrow_terminal(
+    run: Run, runs: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("COLUMNS", "50")
     done = run("compare", *runs)
     assert "by step" not in done.stdout
@@ -35,16 +37,16 @@ def test_compare_in_a_narrow_terminal_has_no_plot(run: Run, runs: list[Path], mo
 
 def test_compare_json_is_one_object(run: Run, runs: list[Path]) -> None:
     found = json.loads(run("compare", *runs, "--json").stdout)
-    assert found["values"] == "eval"
+    assert found["split"] == "eval"
     assert [(one["run"], one["end"]["step"]) for one in found["runs"]] == [("dpo", 50), ("dpop", 50)]
 
 
-def test_what_is_no_run_is_one_sentence(run: Run, runs: list[Path], tmp_path: Path) -> None:
-    for path, said in {tmp_path / "missing": "no such folder", tmp_path: "is no run"}.items():
+def test_a_folder_without_a_run_is_one_message(run: Run, runs: list[Path], tmp_path: Path) -> None:
+    for path, message in {tmp_path / "missing": "no such folder", tmp_path: "not a run"}.items():
         done = run("compare", runs[0], path)
         assert done.exit_code == 1
         assert done.stdout == ""
-        assert done.stderr.startswith(f"pairgen: {path}: {said}")
+        assert done.stderr.startswith(f"pairgen: {path}: {message}")
     done = run("compare")
     assert done.exit_code == 2
     assert "Missing argument" in done.stderr

@@ -1,4 +1,4 @@
-"""``pairgen train``: a flag per option, what the trainer is handed, and how it fails."""
+"""``pairgen train``: flags, what reaches the trainer, and failures."""
 
 import os
 import sys
@@ -13,8 +13,9 @@ from typer.testing import Result
 
 import pairgen.train
 from pairgen.cli import app
-from pairgen.cli.training import PANELS
-from pairgen.train.config import OPTIONS, PRESETS, Config, flag
+from pairgen.cli.training_commands import PANELS
+from pairgen.options import flag
+from pairgen.train.config import OPTIONS, PRESETS, Config
 
 Run = Callable[..., Result]
 COMMAND: Any = typer.main.get_command(app).commands["train"]  # type: ignore[attr-defined]
@@ -27,7 +28,7 @@ class Outcome(NamedTuple):
 
 
 class Trainer:
-    """Stands in for the trainer: keeps what it was handed, and leaves a run."""
+    """Replaces the trainer: records its arguments and leaves a run folder."""
 
     def __init__(self) -> None:
         self.config: Config | None = None
@@ -64,53 +65,36 @@ def trainer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Trainer:
     return made
 
 
-@pytest.mark.parametrize("name", [name for name in OPTIONS if name != "data"])
-def test_every_option_has_a_flag_and_its_help(name: str) -> None:
-    parameter = PARAMETERS[name]
-    assert flag(name) in parameter.opts
-    assert parameter.default is None, "None says that it was not given"
-    assert parameter.help.startswith(OPTIONS[name].metadata["help"])
-    for choice in OPTIONS[name].metadata.get("choices", ()):
-        assert choice in f"{parameter.metavar} {parameter.help}"
-    if name != "out":
-        assert parameter.rich_help_panel
-    default = OPTIONS[name].default
-    if isinstance(default, bool):
-        assert "Default: off." in parameter.help
-        assert f"--no-{flag(name)[2:]}" in PARAMETERS[f"no_{name}"].opts
-    elif default not in (None, ""):
-        shown = f"{default:g}" if isinstance(default, float) else default
-        assert f"Default: {shown}." in parameter.help
-
-
-def test_there_is_no_flag_beside_the_options() -> None:
-    more = {"data", "config", "preset", "resume", "overwrite", "as_json", "help"}
-    switches = {f"no_{name}" for name, option in OPTIONS.items() if isinstance(option.default, bool)}
-    assert set(PARAMETERS) | {"help"} == set(OPTIONS) | more | switches
+def test_every_option_has_a_flag() -> None:
+    others = {"config", "preset", "resume", "overwrite", "as_json"}
+    assert set(PARAMETERS) - {"help"} == set(OPTIONS) | others
     assert set(PANELS) < set(OPTIONS)
+    assert all(
+        parameter.rich_help_panel for name, parameter in PARAMETERS.items() if name in OPTIONS and name != "data"
+    )
 
 
 @pytest.mark.parametrize("columns", ["80", "120"])
-def test_no_flag_is_cut_off_in_the_help(run: Run, monkeypatch: pytest.MonkeyPatch, columns: str) -> None:
+def test_help_shows_every_flag_in_full(run: Run, monkeypatch: pytest.MonkeyPatch, columns: str) -> None:
     monkeypatch.setenv("COLUMNS", columns)
     text = run("train", "--help").stdout
     assert "…" not in text
     assert all(f"{flag(name)} " in text for name in OPTIONS if name != "data")
     assert all(panel in text for panel in PANELS.values())
-    for name in PRESETS:
-        assert name in text
+    assert all(name in text for name in PRESETS)
+    assert "--no-compile " not in text.replace("--no-compile overrides", "")
 
 
-@pytest.mark.parametrize("given", [None, "ACTIVE"])
-def test_threads_that_wait_leave_their_core_unless_told_otherwise(
-    run: Run, trainer: Trainer, monkeypatch: pytest.MonkeyPatch, given: str | None
+@pytest.mark.parametrize("policy", [None, "ACTIVE"])
+def test_waiting_threads_sleep_by_default(
+    run: Run, trainer: Trainer, monkeypatch: pytest.MonkeyPatch, policy: str | None
 ) -> None:
-    monkeypatch.setenv("OMP_WAIT_POLICY", given or "")
-    if given is None:
+    monkeypatch.setenv("OMP_WAIT_POLICY", policy or "")
+    if policy is None:
         monkeypatch.delenv("OMP_WAIT_POLICY")
     assert run("train", "a", "--out", "run").exit_code == 0
     assert trainer.config is not None
-    assert os.environ["OMP_WAIT_POLICY"] == (given or "PASSIVE")
+    assert os.environ["OMP_WAIT_POLICY"] == (policy or "PASSIVE")
 
 
 def test_defaults_are_those_of_the_config(run: Run, trainer: Trainer) -> None:
@@ -122,7 +106,7 @@ def test_defaults_are_those_of_the_config(run: Run, trainer: Trainer) -> None:
     assert "run/final" in done.stdout
 
 
-def test_flags_are_handed_on(run: Run, trainer: Trainer) -> None:
+def test_flags_reach_the_trainer(run: Run, trainer: Trainer) -> None:
     words = "pairs --model m -o run --loss ipo --beta 0.1 --steps 0 --lora 8 --sft-steps 0 --compile --overwrite"
     assert run("train", *words.split()).exit_code == 0
     assert trainer.config == Config(
@@ -131,7 +115,7 @@ def test_flags_are_handed_on(run: Run, trainer: Trainer) -> None:
     assert trainer.overwrite
 
 
-def test_flags_win_over_the_file_and_the_file_over_the_preset(run: Run, trainer: Trainer) -> None:
+def test_flags_override_the_file_and_the_file_the_preset(run: Run, trainer: Trainer) -> None:
     Path("run.toml").write_text('data = ["x"]\nout = "run"\nsteps = 7\nbeta = 0.5\ncompile = true\n')
     words = ("--config", "run.toml", "--preset", "smaug", "--beta", "0.25", "--no-compile", "--steps", "0")
     assert run("train", *words).exit_code == 0
@@ -149,9 +133,9 @@ def test_json_is_one_object(run: Run, trainer: Trainer) -> None:
     assert trainer.config
 
 
-def test_a_log_shows_life_on_stderr(run: Run, trainer: Trainer) -> None:
-    told = run("train", "pairs", "--out", "run").stderr.splitlines()
-    assert told == [
+def test_progress_and_warnings_go_to_stderr(run: Run, trainer: Trainer) -> None:
+    lines = run("train", "pairs", "--out", "run").stderr.splitlines()
+    assert lines == [
         "left out 2 pairs",
         "tokens 0/40",
         "train 1/50  loss 0.500  chosen log-ratio +0.10  45.0 pairs/s",
@@ -160,7 +144,7 @@ def test_a_log_shows_life_on_stderr(run: Run, trainer: Trainer) -> None:
     assert trainer.config
 
 
-def test_only_the_first_process_speaks(run: Run, trainer: Trainer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_rank_0_prints(run: Run, trainer: Trainer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RANK", "3")
     done = run("train", "pairs", "--out", "run", "--json")
     assert (done.exit_code, done.output) == (0, "")
@@ -171,7 +155,7 @@ def test_only_the_first_process_speaks(run: Run, trainer: Trainer, monkeypatch: 
     assert trainer.config
 
 
-def test_resume_hands_on_what_was_given(run: Run, trainer: Trainer) -> None:
+def test_resume_passes_changed_options(run: Run, trainer: Trainer) -> None:
     done = run("train", "--resume", "--out", "run", "--steps", "100", "--no-compile")
     assert done.exit_code == 0, done.output
     assert trainer.config is None
@@ -179,38 +163,38 @@ def test_resume_hands_on_what_was_given(run: Run, trainer: Trainer) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
-        ("pairs", "--out is missing"),
-        ("--out run", "name at least one folder of pairs"),
-        ("pairs --out run --loss best", "--loss best: has to be one of dpop, dpo, ipo"),
-        ("pairs --out run --beta -1", "--beta -1.0: has to be above 0"),
+        ("pairs", "missing --out"),
+        ("--out run", "no dataset given"),
+        ("pairs --out run --loss best", "--loss must be one of dpop, dpo, ipo"),
+        ("pairs --out run --beta -1", "--beta must be above 0, got -1.0"),
         ("pairs --out run --beta x", "Invalid value for '--beta'"),
         ("pairs --out run --steps 1.5", "Invalid value for '--steps'"),
         ("pairs --out run --no-such-flag", "No such option: --no-such-flag"),
-        ("pairs --out run --preset none", "--preset none: unknown; choose one of smaug"),
+        ("pairs --out run --preset none", "--preset none: unknown preset; available: smaug"),
         ("pairs --out run --config missing.toml", "missing.toml: cannot be read"),
-        ("pairs --out run --config broken.toml", "broken.toml: is no TOML"),
-        ("pairs --out run --config unknown.toml", "unknown.toml: no option is called colour"),
-        ("pairs --out run --config typed.toml", "typed.toml: steps is 'many', and has to be a whole number"),
-        ("--resume", "--resume: --out is missing"),
-        ("--resume --out run --preset smaug", "leave out --preset"),
-        ("--resume --out run --config run.toml", "leave out --config"),
-        ("--resume --out run --overwrite", "leave out --overwrite"),
+        ("pairs --out run --config broken.toml", "broken.toml: invalid TOML"),
+        ("pairs --out run --config unknown.toml", "unknown.toml: unknown option colour"),
+        ("pairs --out run --config typed.toml", "typed.toml: steps must be an integer, got 'many'"),
+        ("--resume", "--resume needs --out"),
+        ("--resume --out run --preset smaug", "remove --preset"),
+        ("--resume --out run --config run.toml", "remove --config"),
+        ("--resume --out run --overwrite", "remove --overwrite"),
     ],
 )
-def test_a_wrong_call_is_one_sentence_and_a_2(run: Run, trainer: Trainer, words: str, said: str) -> None:
+def test_invalid_usage_is_one_message_and_exit_code_2(run: Run, trainer: Trainer, words: str, message: str) -> None:
     for name, text in {"broken": "steps = ", "unknown": 'colour = "red"', "typed": 'steps = "many"'}.items():
         Path(f"{name}.toml").write_text(text)
     done = run("train", *words.split())
     assert done.exit_code == 2
-    assert said in " ".join(done.stderr.replace("│", " ").split())
+    assert message in " ".join(done.stderr.replace("│", " ").split())
     assert "Traceback" not in done.output
     assert trainer.config is None
     assert trainer.changes is None
 
 
-def test_a_missing_torch_is_one_sentence(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_torch_is_one_message(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("train", "resume", "run"):
         monkeypatch.delitem(vars(pairgen.train), name, raising=False)
     for name in [name for name in sys.modules if name.startswith("pairgen.train.") and name != "pairgen.train.config"]:
@@ -222,22 +206,22 @@ def test_a_missing_torch_is_one_sentence(run: Run, monkeypatch: pytest.MonkeyPat
         assert done.stderr == ("pairgen: training needs torch, which is not installed: pip install 'pairgen[train]'\n")
 
 
-def test_another_import_error_is_a_bug(run: Run, trainer: Trainer) -> None:
+def test_other_import_errors_are_raised(run: Run, trainer: Trainer) -> None:
     trainer.fails = ImportError("gone", name="pairgen.gone")
     assert run("train", "pairs", "--out", "run").exception is trainer.fails
 
 
 @pytest.mark.parametrize("stopped", ["", "stopped after step 7, which is saved"])
-@pytest.mark.parametrize("began", [True, False])
-def test_an_interrupt_says_how_to_go_on(
-    run: Run, trainer: Trainer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stopped: str, began: bool
+@pytest.mark.parametrize("started", [True, False])
+def test_an_interrupt_prints_how_to_resume(
+    run: Run, trainer: Trainer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stopped: str, started: bool
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    if began:
+    if started:
         Path("my run").mkdir()
         Path("my run", "config.toml").touch()
     trainer.fails = KeyboardInterrupt(stopped) if stopped else KeyboardInterrupt()
     done = run("train", "pairs", "--out", "my run")
     assert done.exit_code == 130
-    assert (stopped or "interrupted") in done.stderr
-    assert ("go on with: pairgen train --resume --out 'my run'" in done.stderr) == began
+    assert f"interrupted; {stopped}" in done.stderr
+    assert ("resume with: pairgen train --resume --out 'my run'" in done.stderr) == started

@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pytest
 
 from pairgen.pairs import dataset as store
-from pairgen.pairs import edits
-from pairgen.pairs import writing as newfolder
-from pairgen.pairs.record import SCHEMA, Pair, to_batch
+from pairgen.pairs import edits, writing
+from pairgen.pairs.dataset import SplitInfo
+from pairgen.pairs.record import SCHEMA, Pair, Provenance, to_batch
+from pairgen.pairs.writing import DatasetWriter
 
 CORRUPTION = {
     "correct": "2",
@@ -31,7 +33,8 @@ def pair(chosen: str, rejected: str, pair_id: str, prompt: str = "Why?", **other
         zip(("edit_start", "chosen_edit_stop", "rejected_edit_stop"), edits.span(chosen, rejected), strict=True)
     )
     given = {"group_id": f"{prompt}|{chosen}", "source": "test/plain", **derived, **other}
-    return Pair(prompt=prompt, chosen=chosen, rejected=rejected, pair_id=pair_id, **given)
+    provenance = Provenance(**{name: given.pop(name) for name in Provenance._fields if name in given})
+    return Pair(prompt=prompt, chosen=chosen, rejected=rejected, pair_id=pair_id, provenance=provenance, **given)
 
 
 def good_pairs() -> dict[str, list[Pair]]:
@@ -58,19 +61,17 @@ def make_folder(
     batch: int = 2,
     drops: Mapping[str, int] | None = None,
 ) -> store.PairDataset:
-    """Write a dataset of pairs, or of rows as they are, in batches of ``batch`` and one shard for every two batches."""
-    with newfolder.NewFolder(path) as folder:
-        described = {}
+    """Write a dataset of pairs, or of rows as they are, in batches of about ``batch`` rows, each its own shard."""
+    with pytest.MonkeyPatch.context() as patch, DatasetWriter(path) as writer:
+        patch.setattr(writing, "BATCH_ROWS", batch)
+        patch.setattr(writing, "SHARD_BYTES", 1)
         for name, rows in splits.items():
-            whole = as_batch(rows)
-            pieces = [whole.slice(at, batch) for at in range(0, len(rows), batch)]
-            parts = {
-                at: store.write_part(folder.path, name, at, pieces[at : at + 2]) for at in range(0, len(pieces), 2)
-            }
-            counted = dict(drops or {})
-            described[name] = {"rows": len(rows) + sum(counted.values()), "drops": counted, "parts": parts}
-        folder.commit({"splits": folder.name_parts(described)}, "a card")
-    return store.open_pairs(path)
+            writer.write(name, as_batch(rows))
+        counted = dict(drops or {})
+        infos: dict[str, SplitInfo] = {
+            name: {"rows": len(rows) + sum(counted.values()), "drops": counted} for name, rows in splits.items()
+        }
+        return writer.commit({"splits": infos})
 
 
 def as_batch(rows: Sequence[Pair] | Sequence[Mapping[str, Any]]) -> pa.RecordBatch:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from helpers.token_groups import VOCABULARY, group
-from pairgen.train.data.groups import Group
+from pairgen.train.data.groups import TokenGroup
 from pairgen.train.layout.batch import Batch
 from pairgen.train.model.attention import install
 from pairgen.train.model.scorer import Scorer
@@ -93,15 +93,15 @@ def read_back(batch: Batch) -> list[tuple[list[int], list[int]]]:
     time, at positions that count up from 0.
     """
     assert batch.positions is not None
-    assert batch.ends is not None
+    assert batch.subtree_end is not None
     width = batch.tokens.shape[1]
-    count, found = len(batch.score), []
-    for owned in batch.owner:
+    count, found = len(batch.label_positions), []
+    for owned in batch.completion_index:
         scores = owned[owned < count]
         seen_by = []
-        for place in batch.score[scores].tolist():
+        for place in batch.label_positions[scores].tolist():
             row, query = divmod(place, width)
-            seen = [key for key in range(query + 1) if batch.ends[row, key] >= query]
+            seen = [key for key in range(query + 1) if batch.subtree_end[row, key] >= query]
             assert batch.positions[row, seen].tolist() == list(range(len(seen)))
             seen_by.append(batch.tokens[row, seen].tolist())
         completion = batch.targets[scores].tolist()
@@ -111,14 +111,14 @@ def read_back(batch: Batch) -> list[tuple[list[int], list[int]]]:
     return found
 
 
-def written_out(groups: Sequence[Group]) -> list[tuple[list[int], list[int]]]:
+def expected_sequences(groups: Sequence[TokenGroup]) -> list[tuple[list[int], list[int]]]:
     """What ``read_back`` has to find."""
     pairs = [(one, at) for one in groups for at in range(1, len(one.completions))]
     chosen = [(one.prompt.tolist(), one.completions[0].tolist()) for one, _ in pairs]
     return chosen + [(one.prompt.tolist(), one.completions[at].tolist()) for one, at in pairs]
 
 
-def nodes(groups: Sequence[Group]) -> int:
+def count_tree_tokens(groups: Sequence[TokenGroup]) -> int:
     """Tokens of the groups' tries: the different starts of prompt and completion, group by group."""
     starts = {
         (at, *one.prompt.tolist(), "|", *ids[:stop].tolist())
@@ -130,7 +130,7 @@ def nodes(groups: Sequence[Group]) -> int:
 
 
 @st.composite
-def families(draw: st.DrawFn, most: int = 3, branches: int = 8, length: int = 6) -> list[Group]:
+def family_groups(draw: st.DrawFn, most: int = 3, branches: int = 8, length: int = 6) -> list[TokenGroup]:
     """Groups of 1 to ``branches`` rejected completions over three tokens, so that every case comes up.
 
     Empty common prefixes, branches of one token, completions equal to others, that go on where others end, or end where

@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from pairgen.building.pipeline import Options, build
+from pairgen.building.options import BuildOptions
+from pairgen.building.pipeline import build
 from pairgen.train.config import Config, combine
 
 FAST: dict[str, Any] = {"steps": 6, "batch_size": 4, "sft_steps": 2, "eval_pairs": 4, "seed": 3}
@@ -13,7 +14,7 @@ FAST: dict[str, Any] = {"steps": 6, "batch_size": 4, "sft_steps": 2, "eval_pairs
 def dataset(folder: Path, name: str = "metamath", rows: int = 24, **options: Any) -> Path:
     """Pairs made of the built-in sample; ``eval`` holds four questions."""
     chosen = {"eval_size": 4, **options} if name == "metamath" else options
-    return build(name, folder, [f"sample:{rows}"], Options(**chosen)).path
+    return build(name, folder, [f"sample:{rows}"], BuildOptions(**chosen)).path
 
 
 def config(data: Path, out: Path, **changes: Any) -> Config:
@@ -24,10 +25,10 @@ def config(data: Path, out: Path, **changes: Any) -> Config:
 def start_model(data: Path, folder: Path, seed: int = 0) -> Path:
     """A tiny untrained model with a tokenizer of the data, in a folder as a user has one."""
     from pairgen.pairs.dataset import open_pairs
-    from pairgen.train.data.load import texts
+    from pairgen.train.data.load import training_texts
     from pairgen.train.model import loading as models
     from pairgen.train.model.tiny import tiny_model, train_tokenizer
 
-    tokenizer = train_tokenizer(texts([open_pairs(data)]))
+    tokenizer = train_tokenizer(training_texts([open_pairs(data)]))
     models.save(tiny_model(tokenizer, seed), tokenizer, folder)
     return folder

@@ -8,20 +8,20 @@ import torch
 from hypothesis import strategies as st
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from pairgen.train.data.groups import Group
+from pairgen.train.data.groups import TokenGroup
 
 VOCABULARY = 23
 
 
-def group(prompt: Sequence[int], chosen: Sequence[int], *rejected: Sequence[int], name: str = "g") -> Group:
+def group(prompt: Sequence[int], chosen: Sequence[int], *rejected: Sequence[int], name: str = "g") -> TokenGroup:
     """A group of plain lists. Its edits follow from the tokens; a completion is said to have 3 characters a token."""
     completions = (chosen, *rejected)
-    return Group(
+    return TokenGroup(
         prompt=np.array(prompt, np.int32),
         completions=tuple(np.array(ids, np.int32) for ids in completions),
-        keys=tuple(f"{name}-{at}" for at in range(len(rejected))),
+        pair_ids=tuple(f"{name}-{at}" for at in range(len(rejected))),
         edit=np.array([_edit(chosen, other) for other in rejected], np.int32).reshape(-1, 2),
-        chars=np.array([3 * len(ids) for ids in completions], np.int32),
+        num_chars=np.array([3 * len(ids) for ids in completions], np.int32),
     )
 
 
@@ -33,7 +33,9 @@ def _edit(chosen: Sequence[int], rejected: Sequence[int]) -> tuple[int, int]:
     return start, len(chosen) - tail
 
 
-def random_groups(seed: int, count: int, pairs: int = 3, length: int = 12, vocabulary: int = VOCABULARY) -> list[Group]:
+def random_groups(
+    seed: int, count: int, pairs: int = 3, length: int = 12, vocabulary: int = VOCABULARY
+) -> list[TokenGroup]:
     """Groups of 1 to ``pairs`` pairs with completions of up to ``length`` tokens, by a seed.
 
     A rejected completion is chosen with a few tokens replaced by others; one in four is another text altogether.
@@ -57,7 +59,7 @@ def random_groups(seed: int, count: int, pairs: int = 3, length: int = 12, vocab
 
 
 @st.composite
-def some_groups(draw: st.DrawFn, most: int = 3, pairs: int = 3, length: int = 7) -> list[Group]:
+def some_groups(draw: st.DrawFn, most: int = 3, pairs: int = 3, length: int = 7) -> list[TokenGroup]:
     """A strategy for lists of groups: short texts over few tokens, so that much is shared, or nothing, by chance."""
     texts = st.lists(st.integers(0, 5), min_size=1, max_size=length)
     made = []

@@ -11,7 +11,7 @@ from rich.console import Console
 from pairgen.building.pipeline import build
 from pairgen.pairs import card
 from pairgen.pairs.shares import MOST, share, tables, verified
-from pairgen.report.terminal import built_sentence, corruption_tables, statistics_table
+from pairgen.report.dataset_tables import corruption_tables, split_summary, statistics_view
 from pairgen.stats import describe
 
 HOSTILE = "[red]\x1b[2J`|**b**\n# x \u202e"
@@ -70,12 +70,14 @@ def test_a_source_for_every_row_makes_no_endless_table() -> None:
 
 def test_the_sentence_of_a_split() -> None:
     split = {"pairs": 4000, "rows": 2100, "rows_with_fewer_pairs": 12, "drops": {"query is empty": 1000}}
-    assert built_sentence("train", split, 1) == "train: 4,000 pairs from 2,100 rows; dropped 1,000: query is empty"
-    assert built_sentence("train", {**split, "corruptions": counted()}, 3) == (
-        "train: 4,000 pairs from 2,100 rows; 3,999 verified (>99.9%); 12 rows made fewer than 3; "
-        "dropped 1,000: query is empty"
+    assert (
+        split_summary("train", split, 1) == "train: 4,000 pairs from 2,100 rows; dropped rows: query is empty (1,000)"
     )
-    assert "\x1b" not in built_sentence("train", {**split, "drops": {"\x1b[": 1}}, 1)
+    assert split_summary("train", {**split, "corruptions": counted()}, 3) == (
+        "train: 4,000 pairs from 2,100 rows; 3,999 verified (>99.9%); rows with fewer than 3 pairs: 12; "
+        "dropped rows: query is empty (1,000)"
+    )
+    assert "\x1b" not in split_summary("train", {**split, "drops": {"\x1b[": 1}}, 1)
 
 
 def test_tables_fit_and_are_safe() -> None:
@@ -90,11 +92,11 @@ def test_statistics_show_them(tmp_path: Path) -> None:
     dataset = build("metamath", tmp_path / "out", ["sample:300"])
     described = describe(dataset)
     found = described["train"]["corruptions"]
-    text = rendered(statistics_table(described))
+    text = rendered(statistics_view(described))
     assert f"corruptions: {found['pairs']:,} pairs, {verified(found)}" in text
     for name in (*found["source"], *found["strategy"], *found["reason"]):
         assert name in text
-    assert "corruptions:" not in rendered(statistics_table(describe(dataset, names=["edit_distance"])))
+    assert "corruptions:" not in rendered(statistics_view(describe(dataset, names=["edit_distance"])))
 
 
 # ---------------------------------------------------------------- the card

@@ -1,4 +1,4 @@
-"""Rows picked by tests on their columns."""
+"""Rows selected by conditions on their columns."""
 
 import re
 from collections.abc import Iterator
@@ -10,13 +10,13 @@ import pytest
 from helpers.rows import good_pairs, make_folder
 
 from pairgen.errors import UsageError
-from pairgen.pairs import dataset as store
+from pairgen.pairs.dataset import PairDataset, Split
 from pairgen.pairs.record import SCHEMA
 from pairgen.report.filter import select
 
 
 @pytest.fixture
-def dataset(tmp_path: Path) -> store.PairDataset:
+def dataset(tmp_path: Path) -> PairDataset:
     return make_folder(tmp_path / "out", good_pairs())
 
 
@@ -42,49 +42,50 @@ def dataset(tmp_path: Path) -> store.PairDataset:
         (["expression=1+1"], "c-1 c-2"),
     ],
 )
-def test_rows_pass_every_test(dataset: store.PairDataset, where: list[str], ids: str) -> None:
+def test_select_applies_every_condition(dataset: PairDataset, where: list[str], ids: str) -> None:
     rows = select(dataset, 10, where)
     assert [row["pair_id"] for row in rows] == ids.split()
     assert all(list(row) == SCHEMA.names for row in rows)
 
 
-def test_the_split_and_the_number_are_kept_to(dataset: store.PairDataset) -> None:
+def test_select_applies_split_and_limit(dataset: PairDataset) -> None:
     assert [row["pair_id"] for row in select(dataset, 3)] == ["c-1", "a-1", "a-2"]
     assert [row["pair_id"] for row in select(dataset, 3, split="eval")] == ["a-3"]
     assert [row["pair_id"] for row in select(dataset, 3, ["check=verified"], split="train")] == ["c-1", "c-2"]
 
 
 @pytest.mark.parametrize(
-    ("where", "said"),
+    ("where", "message"),
     [
-        ("checked=verified", "there are prompt, chosen"),
-        ("check", "column=value"),
-        ("", "column=value"),
-        ("check<3", "holds text"),
-        ("step~1", "holds numbers"),
-        ("step=one", "'one' is none"),
-        ("__import__('os').system('true')=1", "column=value"),
+        ("checked=verified", "unknown column checked; available: prompt, chosen"),
+        ("edits=1", "unknown column edits; available"),
+        ("check", "expected column=value"),
+        ("", "expected column=value"),
+        ("check<3", "is a text column"),
+        ("step~1", "is numeric; use"),
+        ("step=one", "'one' is not a number"),
+        ("__import__('os').system('true')=1", "expected column=value"),
     ],
 )
-def test_a_test_that_cannot_be_read_says_how_to_write_it(dataset: store.PairDataset, where: str, said: str) -> None:
-    with pytest.raises(UsageError, match=re.escape(said)):
+def test_an_invalid_condition_is_a_usage_error(dataset: PairDataset, where: str, message: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(message)):
         select(dataset, 5, [where])
 
 
-def test_an_unknown_split_names_those_there_are(dataset: store.PairDataset) -> None:
-    with pytest.raises(UsageError, match="--split test: there are train, eval"):
+def test_an_unknown_split_lists_the_known(dataset: PairDataset) -> None:
+    with pytest.raises(UsageError, match="--split test: unknown split; available: train, eval"):
         select(dataset, 5, split="test")
 
 
-def test_reading_stops_when_there_are_enough(dataset: store.PairDataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole: Any = store.Split.batches
+def test_select_stops_reading_at_the_limit(dataset: PairDataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    original: Any = Split.batches
     read = []
 
-    def watched(split: store.Split) -> Iterator[pa.RecordBatch]:
-        for batch in whole(split):
+    def recording(split: Split) -> Iterator[pa.RecordBatch]:
+        for batch in original(split):
             read.append(split.name)
             yield batch
 
-    monkeypatch.setattr(store.Split, "batches", watched)
+    monkeypatch.setattr(Split, "batches", recording)
     select(dataset, 1, ["source=test/sums"])
     assert read == ["train"]

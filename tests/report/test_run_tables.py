@@ -1,24 +1,23 @@
-"""What is shown after training: right values, within the width, and no name that acts on the terminal."""
+"""Tables of training runs: values, width, and names that cannot act on the terminal."""
 
 import builtins
-import io
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers import console
 from helpers.logged_runs import as_run, make_run
 from rich.cells import cell_len
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 
-from pairgen.report.run_tables import closing_table, compared, comparison, number
+from pairgen.report.run_tables import compared, comparison, format_metric, summary_table
 from pairgen.run_folder import Run, open_run
 
 
-def rendered(view: RenderableType, width: int = 100, colour: bool = False) -> str:
-    out = io.StringIO()
-    Console(file=out, width=width, force_terminal=colour, color_system="truecolor" if colour else None).print(view)
-    return out.getvalue()
+def render(view: RenderableType, width: int = 100, colour: bool = False) -> str:
+    return console.render(view, width, colour)
 
 
 def cells(text: str, first: str) -> list[str]:
@@ -31,7 +30,7 @@ def three() -> list[Run]:
 
 
 @pytest.mark.parametrize(
-    ("value", "kind", "shown"),
+    ("value", "unit", "shown"),
     [
         (None, "nats", "-"),
         (0.304, "nats", "+0.30"),
@@ -43,48 +42,48 @@ def three() -> list[Run]:
         (0.0, "", "0.000"),
     ],
 )
-def test_numbers(value: float | None, kind: str, shown: str) -> None:
-    assert number(value, kind) == shown
+def test_format_metric(value: float | None, unit: str, shown: str) -> None:
+    assert format_metric(value, unit) == shown
 
 
 # ---------------------------------------------------------------- one run
 
 
-def test_the_closing_table_goes_from_start_to_end(tmp_path: Path) -> None:
-    text = rendered(closing_table(open_run(make_run(tmp_path / "mine", grouped=True))))
+def test_summary_shows_start_and_end(tmp_path: Path) -> None:
+    text = render(summary_table(open_run(make_run(tmp_path / "mine", grouped=True))))
     assert "mine (dpop), eval split" in text
     assert "step 0" in text
     assert "step 50" in text
     rows = {" ".join(line.split("  ")[0].split()): line.split() for line in text.splitlines()}
     assert rows["loss"][1:] == ["0.693", "->", "0.211"]
-    assert "5,000 run, of 20,000 in padded pairs (4.00x)" in text
+    assert "5,000 processed instead of 20,000 (4.00x)" in text
     assert rows["chosen log-ratio"][2:] == ["0.00", "->", "+0.29", "nats"]
     assert rows["log-prob after the edit"][4:] == ["-0.388", "->", "-0.581", "nats", "per", "token"]
     assert rows["chosen below reference"][3:] == ["-", "->", "3.10%", "of", "pairs"]
     assert rows["accuracy"][1:] == ["-", "->", "86.8%", "of", "pairs"]
-    assert rows["right choice"][2:] == ["40.0%", "->", "68.9%", "of", "groups"]
+    assert rows["choice accuracy"][2:] == ["40.0%", "->", "68.9%", "of", "groups"]
     assert rows["speed"][1:] == ["45.0", "pairs/s"]
     assert rows["time"][1:] == ["attention", "10%,", "head", "20%,", "rest", "70%"]
     assert "".join(text.split()).endswith(f"model{tmp_path}/mine/final".replace(" ", ""))
 
 
-def test_training_values_stand_in_for_missing_evaluations() -> None:
-    text = rendered(closing_table(as_run(every=0)))
+def test_summary_without_evaluations_shows_training_batches() -> None:
+    text = render(summary_table(as_run(every=0)))
     assert "training batches" in text
     assert "step 1 " in text
-    assert "right choice" not in text
+    assert "choice accuracy" not in text
 
 
-@pytest.mark.parametrize("width", [60, 80, 100])
-def test_the_closing_table_fits(width: int) -> None:
-    text = rendered(closing_table(as_run(grouped=True)), width)
+@pytest.mark.parametrize("width", [30, 40, 60, 80, 100])
+def test_summary_fits_the_width(width: int) -> None:
+    text = render(summary_table(as_run(grouped=True)), width)
     assert max(map(cell_len, text.splitlines())) <= width
     assert "…" not in text
     assert cells(text, "loss")[-1] == "0.211"
 
 
-def test_a_loss_without_reference_has_what_it_has() -> None:
-    text = rendered(closing_table(as_run(loss="cpo", reference=False)))
+def test_summary_of_a_loss_without_reference() -> None:
+    text = render(summary_table(as_run(loss="cpo", reference=False)))
     assert "log-ratio" not in text
     assert "log-prob after the edit" in text
 
@@ -92,22 +91,22 @@ def test_a_loss_without_reference_has_what_it_has() -> None:
 # ---------------------------------------------------------------- several runs
 
 
-def test_runs_stand_under_the_reference_they_started_from() -> None:
-    text = rendered(comparison(three(), 100))
+def test_comparison_lists_runs_below_their_reference() -> None:
+    text = render(comparison(three(), 100))
     assert "3 runs, eval split" in text
     assert cells(text, "reference") == ["reference", "0", "0.00", "0.00", "-0.512", "-1.204", "-0.388", "-", "-"]
     assert cells(text, "dpo")[1:5] == ["dpo", "50", "-13.50", "-2.89"]
     assert cells(text, "dpop")[1:] == ["dpop", "50", "+0.29", "-2.89", "-0.512", "-1.108", "-0.581", "3.10%", "86.8%"]
     assert text.count("reference  ") == 1
     assert "in nats" in text
-    assert "per token" in text
+    assert "mean log-prob of a chosen token" in text
 
 
-def test_runs_of_different_starts_have_a_reference_each() -> None:
+def test_comparison_has_a_reference_per_starting_model() -> None:
     other = as_run("other")
     for line in other.lines:
         line["eval/logps/after_edit"] = line.get("eval/logps/after_edit", 0) - 1
-    text = rendered(comparison([*three(), other], 100))
+    text = render(comparison([*three(), other], 100))
     assert [line.split()[0] for line in text.splitlines()[4:10]] == [
         "reference",
         "dpo",
@@ -119,24 +118,24 @@ def test_runs_of_different_starts_have_a_reference_each() -> None:
 
 
 def test_evaluations_are_compared_only_if_all_runs_have_them() -> None:
-    assert compared(three())["values"] == "eval"
+    assert compared(three()).split == "eval"
     mixed = [*three(), as_run("blind", every=0)]
-    assert compared(mixed)["values"] == "train"
-    text = rendered(comparison(mixed, 100))
+    assert compared(mixed).split == "train"
+    text = render(comparison(mixed, 100))
     assert "4 runs, training batches" in text
     assert "(training batches, in nats; 0 is the reference)" in text
     assert cells(text, "start")[1] == "1"
 
 
-def test_few_evaluations_make_no_curve() -> None:
-    text = rendered(comparison([as_run(every=50)], 100))
+def test_plot_uses_training_batches_if_evaluations_are_few() -> None:
+    text = render(comparison([as_run(every=50)], 100))
     assert "1 run, eval split" in text
     assert "(training batches, in nats" in text
-    assert "(eval split, in nats" in rendered(comparison([as_run(every=10)], 100))
+    assert "(eval split, in nats" in render(comparison([as_run(every=10)], 100))
 
 
-def test_the_plot_tells_runs_apart_without_colour() -> None:
-    text = rendered(comparison(three(), 100))
+def test_plot_has_a_marker_per_run() -> None:
+    text = render(comparison(three(), 100))
     plot = text[text.index("chosen log-ratio by step") :].splitlines()
     assert len(plot) > 15
     for marker in "ox*":
@@ -145,91 +144,91 @@ def test_the_plot_tells_runs_apart_without_colour() -> None:
     low = [at for at, line in enumerate(plot[:-1]) if "o" in line.split("│")[-2:][0]]
     assert low[-1] > 12, "DPO ends at the bottom"
     assert "\x1b" not in text
-    assert "\x1b[34mo" in rendered(comparison(three(), 100), colour=True)
+    assert "\x1b[34mo" in render(comparison(three(), 100), colour=True)
 
 
 @pytest.mark.parametrize("width", [40, 50, 59, 60, 80, 100, 200])
-def test_the_comparison_fits(width: int) -> None:
+def test_comparison_fits_the_width(width: int) -> None:
     runs = [*three(), as_run("a-name-that-goes-on-and-on-" * 3), as_run("far", end=-12345.6)]
-    text = rendered(comparison(runs, width), width)
+    text = render(comparison(runs, width), width)
     assert max(map(cell_len, text.splitlines())) <= width
     assert "…" not in text
     assert "3.10%" in text
     assert "-11,905.18" in text
     assert ("┌" in text) == (width >= 60)
-    assert ("the terminal is narrow" in " ".join(text.split())) == (width < 100)
+    assert ("hidden (narrow terminal)" in " ".join(text.split())) == (width < 100)
 
 
-def test_no_table_row_wraps_at_100_columns() -> None:
-    text = rendered(comparison(three(), 100))
+def test_comparison_rows_do_not_wrap_at_100_columns() -> None:
+    text = render(comparison(three(), 100))
     assert [line.split()[0] for line in text.splitlines()[4:8]] == ["reference", "dpo", "ipo", "dpop"]
 
 
-def test_a_run_without_reference_has_no_curve() -> None:
-    text = rendered(comparison([as_run("cpo", "cpo", reference=False), as_run()], 100))
-    assert "cpo: no reference, no curve" in text
+def test_runs_without_reference_are_not_plotted() -> None:
+    text = render(comparison([as_run("cpo", "cpo", reference=False), as_run()], 100))
+    assert "cpo: no reference model, not plotted" in text
     assert cells(text, "cpo")[:5] == ["cpo", "cpo", "50", "-", "-"]
     assert cells(text, "reference")[2] == "0.00", "they started from the same model"
-    alone = rendered(comparison([as_run("cpo", "cpo", reference=False)], 100))
+    alone = render(comparison([as_run("cpo", "cpo", reference=False)], 100))
     assert "by step" not in alone
     assert cells(alone, "start")[1:4] == ["0", "-", "-"], "nothing refers to it"
 
 
-def test_a_run_of_one_step() -> None:
+def test_a_run_of_one_step_has_tables() -> None:
     runs = [as_run(steps=1, every=0), Run(Path("first"), {}, as_run().lines[:1])]
-    for some in (runs, runs[:1], runs[1:]):
-        assert max(map(cell_len, rendered(comparison(some, 100)).splitlines())) <= 100
+    for selected in (runs, runs[:1], runs[1:]):
+        assert max(map(cell_len, render(comparison(selected, 100)).splitlines())) <= 100
     for run in runs:
-        assert "->" in rendered(closing_table(run))
+        assert "->" in render(summary_table(run))
 
 
-def test_two_runs_of_one_name_are_told_apart_by_path() -> None:
+def test_runs_of_the_same_name_are_named_by_path() -> None:
     runs = [as_run("a/run"), as_run("b/run")]
-    assert [run["run"] for run in compared(runs)["runs"]] == ["a/run", "b/run"]
-    assert "x b/run" in rendered(comparison(runs, 100))
+    assert [run.run for run in compared(runs).runs] == ["a/run", "b/run"]
+    assert "x b/run" in render(comparison(runs, 100))
 
 
 def test_the_same_run_twice_is_two_rows() -> None:
-    text = rendered(comparison([as_run(), as_run()], 100))
+    text = render(comparison([as_run(), as_run()], 100))
     assert sum(line.startswith("run   ") for line in text.splitlines()) == 3, "the head and two rows"
 
 
 HOSTILE = "[red]x\x1b[2J\u202e[/] :smile:"
 
 
-def test_hostile_names_are_shown_and_not_obeyed() -> None:
+def test_names_are_not_markup() -> None:
     run = as_run(HOSTILE.replace("/", ""), HOSTILE)
-    for view in (comparison([run, as_run()], 160), closing_table(run)):
-        text = rendered(view, 160)
+    for view in (comparison([run, as_run()], 160), summary_table(run)):
+        text = render(view, 160)
         assert "\x1b" not in text
         assert "\u202e" not in text
         assert "[red]x\\x1b[2J\\u202e[] :smile:" in text
 
 
-def test_compared_is_plain_data() -> None:
-    found = json.loads(json.dumps(compared(three())))
+def test_compared_is_json() -> None:
+    found = json.loads(json.dumps(asdict(compared(three()))))
     assert [run["loss"] for run in found["runs"]] == ["dpo", "ipo", "dpop"]
     assert found["runs"][0]["start"]["logratios/chosen"] == 0
     assert found["runs"][0]["end"]["step"] == 50
     assert found["runs"][0]["end"]["logratios/chosen"] < -13
 
 
-def test_without_plotext_there_is_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = builtins.__import__
+def test_comparison_without_plotext_is_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = builtins.__import__
 
     def without(name: str, *more: Any) -> Any:
         if name == "plotext":
             raise ImportError("plotext")
-        return found(name, *more)
+        return original(name, *more)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    text = rendered(comparison(three(), 100))
+    text = render(comparison(three(), 100))
     assert "plotext is not installed" in text
     assert cells(text, "ipo")
 
 
-def test_log_probs_of_one_training_batch_are_not_put_beside_anothers(tmp_path: Path) -> None:
-    text = rendered(closing_table(open_run(make_run(tmp_path / "mine", every=0))))
+def test_log_probs_of_different_training_batches_are_not_compared(tmp_path: Path) -> None:
+    text = render(summary_table(open_run(make_run(tmp_path / "mine", every=0))))
     line = next(line for line in text.splitlines() if line.startswith("log-prob after the edit"))
     assert line.split()[4:6] == ["-", "->"]
     assert "training batches" in text

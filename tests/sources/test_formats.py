@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pairgen.errors import BrokenRow, SourceError, UsageError, WrongColumns
+from pairgen.errors import InvalidRow, SourceError, UsageError, WrongColumns
 from pairgen.sources import formats
 
 Row = dict[str, Any]
@@ -254,7 +254,7 @@ def test_a_broken_line_is_named(
     path = file_with(tmp_path, "rows.jsonl", good * before + b"\n" + line + b"\n" + good * 3)
     path = pack(path) if packed else path
     where = f"{path}: line {before + 2}"
-    with pytest.raises((BrokenRow, WrongColumns)) as error:
+    with pytest.raises((InvalidRow, WrongColumns)) as error:
         read(path)
     if words.startswith("has no") and isinstance(error.value, WrongColumns):
         assert sentence(error).startswith(f"{path}: has the columns query; query, response are needed")
@@ -280,7 +280,7 @@ def test_a_bad_element_of_a_list_is_named_and_can_be_skipped(
     rows: list[str], number: int, words: str, tmp_path: Path
 ) -> None:
     path = file_with(tmp_path, "rows.json", f"[{','.join(rows)}]")
-    with pytest.raises(BrokenRow, match=words) as error:
+    with pytest.raises(InvalidRow, match=words) as error:
         read(path)
     assert sentence(error).startswith(f"{path}: row {number}: ")
     skipped: list[str] = []

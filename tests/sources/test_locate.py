@@ -16,7 +16,7 @@ import pytest
 
 from pairgen.builders import BUILDERS
 from pairgen.building.pipeline import build
-from pairgen.errors import PairgenError, SourceError, SourceMissing, UsageError, WrongColumns
+from pairgen.errors import PairgenError, SourceError, SourceNotFound, UsageError, WrongColumns
 from pairgen.sources import locate as sources
 from pairgen.sources.locate import Hub
 
@@ -97,7 +97,7 @@ def test_a_saved_dictionary_fills_our_splits(held_out: str, tmp_path: Path) -> N
 )
 def test_a_saved_dictionary_with_other_splits(given: str, words: str, tmp_path: Path) -> None:
     folder = saved(tmp_path / "saved", red=rows_of(2), zoo=rows_of(2))
-    with pytest.raises(SourceMissing, match=words):
+    with pytest.raises(SourceNotFound, match=words):
         find(given + folder)
 
 
@@ -115,25 +115,25 @@ def test_a_file_is_hashed_for_the_manifest(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "kind", "words"),
     [
-        (["gone.jsonl"], SourceMissing, "gone.jsonl: no such file; give a .json"),
-        (["some/where/gone.jsonl"], SourceMissing, "some/where/gone.jsonl: no such file"),
-        (["some/gone.csv"], SourceMissing, "no such file"),
-        (["train=gone"], SourceMissing, "gone: no such file"),
-        ([""], SourceMissing, "no such file|folder without state.json"),
+        (["gone.jsonl"], SourceNotFound, "gone.jsonl: no such file; give a .json"),
+        (["some/where/gone.jsonl"], SourceNotFound, "some/where/gone.jsonl: no such file"),
+        (["some/gone.csv"], SourceNotFound, "no such file"),
+        (["train=gone"], SourceNotFound, "gone: no such file"),
+        ([""], SourceNotFound, "no such file|folder without state.json"),
         (["test=rows.jsonl"], UsageError, "no split is called 'test'; write train=FILE or eval=FILE"),
         (["Train=rows.jsonl"], UsageError, "no split is called 'Train'"),
         (["rows.jsonl", "rows.jsonl"], UsageError, "the train split has a source already"),
         (["eval=rows.jsonl", "eval=rows.jsonl"], UsageError, "the eval split has a source already"),
         (["empty.jsonl"], SourceError, "empty.jsonl: is empty"),
         (["empty.parquet"], SourceError, "empty.parquet: is empty"),
-        (["folder"], SourceMissing, "folder: is a folder without state.json"),
+        (["folder"], SourceNotFound, "folder: is a folder without state.json"),
         (["rows.txt"], UsageError, "its ending says nothing"),
         (["wrong.parquet"], WrongColumns, "has the columns question; query, response are needed"),
         (["wrong.csv"], WrongColumns, "has the columns question; query, response are needed"),
         (["garbage.parquet"], SourceError, "garbage.parquet: cannot be read"),
         (["garbage.arrow"], SourceError, "garbage.arrow: cannot be read"),
         (["garbage.json.gz"], SourceError, "garbage.json.gz: cannot be unpacked"),
-        (["loop.jsonl"], SourceMissing, "loop.jsonl: no such file"),
+        (["loop.jsonl"], SourceNotFound, "loop.jsonl: no such file"),
     ],
 )
 def test_one_sentence_for_what_is_wrong(
@@ -266,7 +266,7 @@ def test_hub_rows_with_other_columns_are_refused(offline: Path) -> None:
 @pytest.mark.parametrize("given", [[], ["meta-math/MetaMathQA"], ["eval=someone/nothing"]])
 def test_the_hub_out_of_reach(given: list[str], offline: Path) -> None:
     assert not list(offline.iterdir())
-    with pytest.raises(SourceMissing, match="--source FILE, or try --source sample") as error:
+    with pytest.raises(SourceNotFound, match="--source FILE, or try --source sample") as error:
         find(*given)
     assert "cannot be had from the hub" in str(error.value)
     assert "\n" not in str(error.value)

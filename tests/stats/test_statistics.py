@@ -11,7 +11,7 @@ from helpers.rows import good_pairs, make_folder, pair
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pairgen.errors import NotPairs, UsageError
+from pairgen.errors import InvalidDataset, UsageError
 from pairgen.pairs import dataset as store
 from pairgen.pairs.record import SCHEMA, to_batch
 from pairgen.stats import BY, STATISTICS, describe, lengths
@@ -126,7 +126,7 @@ def test_an_empty_split_has_no_figures(tmp_path: Path) -> None:
 
 def test_a_damaged_shard_is_said(dataset: store.PairDataset) -> None:
     dataset.splits["train"].shards[0].write_bytes(b"not Arrow")
-    with pytest.raises(NotPairs, match="build the dataset again"):
+    with pytest.raises(InvalidDataset, match="build the dataset again"):
         describe(dataset)
 
 
@@ -136,5 +136,5 @@ def test_a_missing_column_is_said(dataset: store.PairDataset) -> None:
         table = reader.read_all().drop_columns("edit_distance")
     with pa.ipc.new_stream(str(file), table.schema) as writer:
         writer.write_table(table)
-    with pytest.raises(NotPairs, match="edit_distance"):
+    with pytest.raises(InvalidDataset, match="edit_distance"):
         describe(dataset)

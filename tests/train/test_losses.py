@@ -1,7 +1,7 @@
 """Every loss against numbers worked out by hand, against a second writing of its formula, and its laws."""
 
 import math
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,12 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from pairgen.train.config import OPTIONS, Config
-from pairgen.train.losses import DPOP_FORMS, DPOP_LEVELS, IPO_LEVELS, LOSSES, LossOptions, Scores, dpop_penalty
+from pairgen.train.losses import LOSSES, dpop_penalty
+from pairgen.train.pair_logps import PairLogps
+
+DPOP_FORMS, DPOP_LEVELS, IPO_LEVELS = (
+    OPTIONS[name].metadata["choices"] for name in ("dpop_form", "dpop_level", "ipo_level")
+)
 
 # Every loss with every form it has: what the laws below are held to.
 VARIANTS: list[tuple[str, dict[str, str]]] = [
@@ -46,38 +51,33 @@ class Case:
     baseline: float = 0.0
 
 
-def scores(*cases: Case, references: bool = True) -> Scores:
-    """The cases as one batch in float64, token log-probs padded with 0."""
-    longest = max(len(case.tokens) for case in cases)
+def scores(*cases: Case, references: bool = True) -> PairLogps:
+    """The cases as one batch in float64; rejected has its whole log-prob on its first token."""
+    longest = max(max(len(case.tokens), case.rejected_length) for case in cases)
 
     def padded(lists: list[list[float]]) -> Tensor:
         return torch.tensor([[*row, *[0.0] * (longest - len(row))] for row in lists], dtype=torch.float64)
 
-    def numbers(values: list[float]) -> Tensor:
-        return torch.tensor(values, dtype=torch.float64)
+    policy = padded([*(case.tokens for case in cases), *([case.rejected] for case in cases)])
+    reference = padded([*(c.reference_tokens for c in cases), *([c.reference_rejected] for c in cases)])
+    lengths = [*(len(case.tokens) for case in cases), *(case.rejected_length for case in cases)]
+    return pair_logps(policy, reference if references else None, lengths, baseline=cases[0].baseline)
 
-    tokens, reference_tokens = padded([c.tokens for c in cases]), padded([c.reference_tokens for c in cases])
-    made = Scores(
-        chosen=tokens.sum(-1),
-        rejected=numbers([case.rejected for case in cases]),
-        chosen_length=torch.tensor([len(case.tokens) for case in cases]),
-        rejected_length=torch.tensor([case.rejected_length for case in cases]),
-        chosen_tokens=tokens,
-        baseline=cases[0].baseline,
-    )
-    if not references:
-        return made
-    return replace(
-        made,
-        reference_chosen=reference_tokens.sum(-1),
-        reference_rejected=numbers([case.reference_rejected for case in cases]),
-        reference_chosen_tokens=reference_tokens,
-    )
+
+def pair_logps(policy: Tensor, reference: Tensor | None, lengths: Any, **more: Any) -> PairLogps:
+    """Log-probs of completions of so many tokens, without an edit."""
+    mask = torch.arange(policy.shape[1]) < torch.as_tensor(lengths)[:, None]
+    return PairLogps(policy, reference, mask, torch.zeros(len(policy), 2, dtype=torch.int64), **more)
+
+
+def column(values: Tensor, width: int) -> Tensor:
+    """[P, width] sums as completions that have it all on their first token."""
+    return torch.nn.functional.pad(values[:, None], (0, width - 1))
 
 
 def loss(name: str, case: Case, **told: Any) -> float:
     """The loss of one pair."""
-    return float(LOSSES[name].function(scores(case), LossOptions(**told))[0])
+    return float(LOSSES[name].function(scores(case), Config(**told))[0])
 
 
 # w = -2, rw = -1.5, l = -3, rl = -2: log-ratios -0.5 and -1, d = 0.5, p = 0.5; token by token p = 0.2 + 0.3 + 0 + 0.1
@@ -107,7 +107,7 @@ def test_numbers_worked_out_by_hand(name: str, told: dict[str, str], expected: f
     assert loss(name, BY_HAND, **TOLD, **told) == pytest.approx(expected, abs=1e-6)
 
 
-def second_writing(name: str, case: Case, o: LossOptions) -> float:
+def second_writing(name: str, case: Case, o: Config) -> float:
     """The formulas again, in plain floats, from the papers: sigmoids written out, one pair at a time."""
 
     def log_one_plus_exp(x: float) -> float:
@@ -160,7 +160,7 @@ def cases(draw: st.DrawFn) -> Case:
 
 weights = st.floats(0.0, 3.0)
 options = st.builds(
-    LossOptions,
+    Config,
     beta=st.floats(0.05, 1.0),
     dpop_lambda=st.floats(0.0, 60.0),
     dpop_form=st.sampled_from(DPOP_FORMS),
@@ -175,9 +175,7 @@ options = st.builds(
 @pytest.mark.parametrize("name", LOSSES)
 @few
 @given(made=st.lists(cases(), min_size=1, max_size=4), told=options)
-def test_each_pair_has_the_loss_that_a_second_writing_gives_it_alone(
-    name: str, made: list[Case], told: LossOptions
-) -> None:
+def test_each_pair_has_the_loss_that_a_second_writing_gives_it_alone(name: str, made: list[Case], told: Config) -> None:
     made = [replace(case, baseline=made[0].baseline) for case in made]
     found = LOSSES[name].function(scores(*made), told)
     assert found.shape == (len(made),)
@@ -193,22 +191,15 @@ def test_gradients_are_those_of_finite_differences(name: str, told: dict[str, st
     reference = draw.uniform(-2, -0.1, (pairs, length))
     falls = draw.uniform(0.05, 0.6, (pairs, length)) * draw.choice([-1.0, 1.0], (pairs, length))
     inputs = (reference - falls, reference, draw.uniform(-9, -1, pairs), draw.uniform(-9, -1, pairs))
-    counted = (torch.full((pairs,), length), torch.arange(1, pairs + 1))
+    lengths = [*[length] * pairs, *range(1, pairs + 1)]
     assert (np.abs(falls.sum(1)) > 0.01).all()
     assert {*np.sign(falls.sum(1))} == {-1, 1}
 
     def of_numbers(tokens: Tensor, reference_tokens: Tensor, rejected: Tensor, reference_rejected: Tensor) -> Tensor:
-        given_scores = Scores(
-            tokens.sum(-1),
-            rejected,
-            *counted,
-            reference_tokens.sum(-1),
-            reference_rejected,
-            tokens,
-            reference_tokens,
-            baseline=0.3,
-        )
-        return LOSSES[name].function(given_scores, LossOptions(dpop_lambda=5.0, **told))
+        policy = torch.cat([tokens, column(rejected, length)])
+        reference = torch.cat([reference_tokens, column(reference_rejected, length)])
+        mask_width = torch.nn.functional.pad(policy, (0, 2)), torch.nn.functional.pad(reference, (0, 2))
+        return LOSSES[name].function(pair_logps(*mask_width, lengths, baseline=0.3), Config(dpop_lambda=5.0, **told))
 
     variables = [torch.tensor(values, requires_grad=True) for values in inputs]
     assert torch.autograd.gradcheck(of_numbers, variables)
@@ -216,19 +207,13 @@ def test_gradients_are_those_of_finite_differences(name: str, told: dict[str, st
 
 @over_variants
 def test_a_loss_compares_with_a_reference_exactly_if_it_says_so(name: str, told: dict[str, str]) -> None:
-    function, needs_reference, _ = LOSSES[name]
+    function, needs_reference = LOSSES[name].function, LOSSES[name].needs_reference
     without = scores(BY_HAND, references=False)
     if needs_reference:
         with pytest.raises(TypeError, match="no reference log-probs"):
-            function(without, LossOptions(**told))
+            function(without, Config(**told))
     else:
-        assert torch.equal(function(without, LossOptions(**told)), function(scores(BY_HAND), LossOptions(**told)))
-
-
-@pytest.mark.parametrize("missing", ["reference_chosen_tokens", "chosen_tokens"])
-def test_the_token_level_of_dpop_needs_tokens(missing: str) -> None:
-    with pytest.raises(TypeError):
-        LOSSES["dpop"].function(replace(scores(BY_HAND), **{missing: None}), LossOptions(dpop_level="token"))
+        assert torch.equal(function(without, Config(**told)), function(scores(BY_HAND), Config(**told)))
 
 
 @pytest.mark.parametrize("name", LOSSES)
@@ -241,16 +226,12 @@ def test_a_loss_says_in_one_line_what_it_is(name: str) -> None:
 @over_variants
 @pytest.mark.parametrize("far", [(-6000.0, -1.0), (-1.0, -6000.0), (-6000.0, -6000.0)])
 def test_scores_a_thousand_nats_apart_stay_finite(name: str, told: dict[str, str], far: tuple[float, float]) -> None:
-    tokens = torch.tensor([[far[0], 0.0]], requires_grad=True)
-    rejected = torch.tensor([far[1]], requires_grad=True)
-    counted, reference = torch.tensor([2]), torch.tensor([[-3.0, -4.0]])
-    given_scores = Scores(tokens.sum(-1), rejected, counted, counted, reference.sum(-1), rejected.detach() * 0 - 5.0)
-    given_scores = replace(given_scores, chosen_tokens=tokens, reference_chosen_tokens=reference)
-    found = LOSSES[name].function(given_scores, LossOptions(**told))
+    policy = torch.tensor([[far[0], 0.0], [far[1], 0.0]], requires_grad=True)
+    reference = torch.tensor([[-3.0, -4.0], [-5.0, 0.0]])
+    found = LOSSES[name].function(pair_logps(policy, reference, [2, 2]), Config(**told))
     found.sum().backward()
     assert torch.isfinite(found).all()
-    assert torch.isfinite(tokens.grad).all()
-    assert rejected.grad is None or torch.isfinite(rejected.grad).all()
+    assert torch.isfinite(policy.grad).all()
 
 
 # The policy is the reference
@@ -350,11 +331,10 @@ def test_pull_on_chosen_just_below_the_reference(level: str, form: str, low: flo
     """At the paper's beta 0.3 and lambda 50: 0.3 * 51 / 2 = 7.65 inside, 0.3 / 2 + 50 = 50.15 outside."""
     reference = torch.tensor([[-1.0, -2.0]], dtype=torch.float64)
     tokens = (reference - 1e-6).requires_grad_()
-    rejected, counted = torch.tensor([-4.0], dtype=torch.float64), torch.tensor([2])
-    given_scores = Scores(
-        tokens.sum(-1), rejected, counted, counted, reference.sum(-1), rejected, tokens, reference, baseline=0.0
-    )
-    LOSSES["dpop"].function(given_scores, LossOptions(0.3, 50.0, form, level)).sum().backward()
+    rejected = torch.tensor([[-4.0, 0.0]], dtype=torch.float64)
+    logps = pair_logps(torch.cat([tokens, rejected]), torch.cat([reference, rejected]), [2, 2])
+    config = Config(beta=0.3, dpop_lambda=50.0, dpop_form=form, dpop_level=level)
+    LOSSES["dpop"].function(logps, config).sum().backward()
     pull = -tokens.grad
     assert ((low < pull) & (pull < high)).all(), pull
 
@@ -363,7 +343,7 @@ def test_pull_on_chosen_just_below_the_reference(level: str, form: str, low: flo
 @given(case=cases())
 def test_the_penalty_of_tokens_is_at_least_that_of_the_completion(case: Case) -> None:
     of_tokens, of_completion = (
-        dpop_penalty(scores(case), LossOptions(dpop_level=level)) for level in ("token", "completion")
+        dpop_penalty(scores(case), Config(dpop_level=level)) for level in ("token", "completion")
     )
     assert (of_tokens >= of_completion - 1e-9).all()
     assert (of_completion >= 0).all()
@@ -371,8 +351,8 @@ def test_the_penalty_of_tokens_is_at_least_that_of_the_completion(case: Case) ->
 
 def test_a_token_above_the_reference_pays_for_another_in_the_completion_alone() -> None:
     case = Case([-0.5, -2.0], [-1.0, -1.0], -3.0, -3.0)  # falls -0.5 and 1
-    assert dpop_penalty(scores(case), LossOptions(dpop_level="completion")).tolist() == [0.5]
-    assert dpop_penalty(scores(case), LossOptions(dpop_level="token")).tolist() == [1.0]
+    assert dpop_penalty(scores(case), Config(dpop_level="completion")).tolist() == [0.5]
+    assert dpop_penalty(scores(case), Config(dpop_level="token")).tolist() == [1.0]
 
 
 # IPO and hinge
@@ -384,12 +364,12 @@ def test_ipo_is_best_at_its_margin(level: str, beta: float) -> None:
     """The margin 1 / (2 beta) is reached by the log-ratio of chosen alone, or per token of its four."""
     reference, rejected = torch.tensor([-3.0], dtype=torch.float64), torch.tensor([-5.0], dtype=torch.float64)
     per_unit = 4 if level == "token" else 1
-    told = LossOptions(beta=beta, ipo_level=level)
+    told = Config(beta=beta, ipo_level=level)
 
     def at(share: float) -> tuple[float, float]:
         chosen = (reference + share * per_unit / (2 * beta)).requires_grad_()
-        given_scores = Scores(chosen, rejected, torch.tensor([4]), torch.tensor([2]), reference, rejected)
-        found = LOSSES["ipo"].function(given_scores, told)
+        policy, known = (column(torch.cat([first, rejected]), 4) for first in (chosen, reference))
+        found = LOSSES["ipo"].function(pair_logps(policy, known, [4, 2]), told)
         found.sum().backward()
         return found.item(), chosen.grad.item()
 
@@ -443,33 +423,12 @@ def test_cpo_and_aft_are_a_ranking_term_plus_sft(case: Case) -> None:
     assert loss("cpo", case, cpo_alpha=0.0) == pytest.approx(loss("dpo", flat))
 
 
-# What can be told
-
-
-def test_the_config_offers_the_losses_and_their_forms() -> None:
-    offered = {
-        name: tuple(OPTIONS[name].metadata["choices"]) for name in OPTIONS if "choices" in OPTIONS[name].metadata
-    }
-    assert offered["loss"] == tuple(LOSSES)
-    assert offered["dpop_form"] == DPOP_FORMS
-    assert offered["dpop_level"] == DPOP_LEVELS
-    assert offered["ipo_level"] == IPO_LEVELS
-
-
-def test_the_config_has_the_options_of_the_losses_with_their_defaults() -> None:
-    names = [field.name for field in fields(LossOptions)]
-    assert {name: getattr(Config(), name) for name in names} == asdict(LossOptions())
-
-
 @pytest.mark.parametrize("level", ["completion", "token"])
 def test_a_fall_within_rounding_is_none(level: str) -> None:
     """Only where the trainer says how much rounding is; a fall beyond it counts whole."""
     reference = torch.full((3, 2), -250.0, dtype=torch.float64)
     policy = reference - torch.tensor([[0.0, 0.0], [1e-5, 1e-5], [0.01, 0.01]])
-    scores = Scores(
-        policy.sum(1), policy.sum(1), torch.full((3,), 2.0), torch.full((3,), 2.0), reference.sum(1), reference.sum(1),
-        policy, reference,
-    )  # fmt: skip
-    options = LossOptions(dpop_level=level)
-    assert dpop_penalty(scores, options).tolist() == pytest.approx([0, 2e-5, 0.02], abs=1e-7)
-    assert dpop_penalty(replace(scores, rounding=1e-6), options).tolist() == pytest.approx([0, 0, 0.02], abs=1e-7)
+    logps = pair_logps(torch.cat([policy, policy]), torch.cat([reference, reference]), [2] * 6)
+    config = Config(dpop_level=level)
+    assert dpop_penalty(logps, config).tolist() == pytest.approx([0, 2e-5, 0.02], abs=1e-7)
+    assert dpop_penalty(replace(logps, rounding=1e-6), config).tolist() == pytest.approx([0, 0, 0.02], abs=1e-7)

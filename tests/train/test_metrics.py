@@ -8,40 +8,34 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pairgen.train.data.groups import Group
-from pairgen.train.layout.padded import padded
-from pairgen.train.losses import LossOptions, Scores
-from pairgen.train.metrics import Sums, add, means, measure, stacked
+from pairgen.train.config import Config
+from pairgen.train.data.groups import TokenGroup
+from pairgen.train.distributed import World
+from pairgen.train.layout.padded import padded_batch
+from pairgen.train.metrics import Sums, add, global_means, measure
+from pairgen.train.pair_logps import PairLogps
 
-OPTIONS = LossOptions(beta=0.5)
+CONFIG = Config(beta=0.5)
 
 
-def group(edits: Sequence[tuple[int, int]], lengths: Sequence[int], chars: Sequence[int], name: str = "g") -> Group:
+def group(
+    edits: Sequence[tuple[int, int]], lengths: Sequence[int], chars: Sequence[int], name: str = "g"
+) -> TokenGroup:
     ids = [np.arange(length, dtype=np.int32) for length in lengths]
     keys = tuple(f"{name}{index}" for index in range(len(edits)))
     edit = np.array(edits, dtype=np.int32)
-    return Group(np.array([1], dtype=np.int32), tuple(ids), keys, edit, np.array(chars, dtype=np.int32))
+    return TokenGroup(np.array([1], dtype=np.int32), tuple(ids), keys, edit, np.array(chars, dtype=np.int32))
 
 
-def of(groups: Sequence[Group], tokens: torch.Tensor, reference: torch.Tensor | None) -> Sums:
+def of(groups: Sequence[TokenGroup], tokens: torch.Tensor, reference: torch.Tensor | None) -> Sums:
     """The metrics of groups whose completions' tokens have these log-probs."""
-    batch = padded(groups)
-    sums, pairs = tokens.sum(1), batch.pairs
-    scores = Scores(
-        sums[:pairs],
-        sums[pairs:],
-        batch.lengths[:pairs].double(),
-        batch.lengths[pairs:].double(),
-        None if reference is None else reference[:pairs].sum(1),
-        None if reference is None else reference[pairs:].sum(1),
-        tokens[:pairs],
-        None if reference is None else reference[:pairs],
-    )
-    return measure(batch, tokens, scores, torch.arange(pairs, dtype=torch.float64), OPTIONS)
+    batch = padded_batch(groups)
+    logps = PairLogps(tokens, reference, torch.arange(tokens.shape[1]) < batch.lengths[:, None], batch.edit)
+    return measure(batch, logps, torch.arange(batch.pairs, dtype=torch.float64), CONFIG)
 
 
 def found(sums: Sums) -> dict[str, float]:
-    return means(list(sums), stacked(sums))
+    return global_means(sums, World())
 
 
 def test_by_hand() -> None:
@@ -109,8 +103,7 @@ def test_parts_add_up(sizes: list[int], seed: int) -> None:
 def test_a_part_without_weight_counts_nothing() -> None:
     one = group([(0, 1), (0, 1)], [1, 1, 1], [1, 1, 1])
     tokens = torch.tensor([[-1.0], [-1], [-2], [-3]]).double()
-    batch = padded([one])
+    batch = padded_batch([one])
     batch.weight.zero_()
-    scores = Scores(tokens[:2].sum(1), tokens[2:].sum(1), torch.ones(2).double(), torch.ones(2).double())
-    sums = measure(batch, tokens, scores, torch.ones(2).double(), OPTIONS)
-    assert found(sums) == {}
+    logps = PairLogps(tokens, None, torch.ones(4, 1, dtype=torch.bool), batch.edit)
+    assert found(measure(batch, logps, torch.ones(2).double(), CONFIG)) == {}

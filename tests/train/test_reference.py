@@ -8,13 +8,14 @@ import pyarrow as pa
 import pytest
 import torch
 
-from pairgen.train.data.groups import SCHEMA, Group, Groups
+from pairgen.train.data.groups import SCHEMA, GroupTable, TokenGroup
+from pairgen.train.distributed import World
 from pairgen.train.layout.batch import Batch
-from pairgen.train.layout.padded import padded
-from pairgen.train.reference.cache import Reference, compute, folder_of, read
+from pairgen.train.layout.padded import padded_batch
+from pairgen.train.reference.cache import ReferenceLogps, ReferencePass, compute, folder_of, read
 
 
-def some_groups(count: int = 12) -> Groups:
+def some_groups(count: int = 12) -> GroupTable:
     rng = np.random.default_rng(0)
     rows = []
     for index in range(count):
@@ -25,12 +26,12 @@ def some_groups(count: int = 12) -> Groups:
             {
                 "prompt": [1] * int(rng.integers(1, 30)),
                 "completions": completions,
-                "keys": keys,
+                "pair_ids": keys,
                 "edit": [0, 1] * pairs,
-                "chars": [1] * (pairs + 1),
+                "num_chars": [1] * (pairs + 1),
             }
         )
-    return Groups([pa.Table.from_pylist(rows, schema=SCHEMA)])
+    return GroupTable([pa.Table.from_pylist(rows, schema=SCHEMA)])
 
 
 class Model:
@@ -40,57 +41,63 @@ class Model:
         self.batches: list[tuple[str, ...]] = []
         self.stop_after = stop_after
 
-    def __call__(self, groups: Sequence[Group]) -> tuple[Batch, torch.Tensor]:
+    def __call__(self, groups: Sequence[TokenGroup]) -> tuple[Batch, torch.Tensor]:
         if len(self.batches) == self.stop_after:
             raise KeyboardInterrupt
-        batch = padded(groups)
-        self.batches.append(batch.keys)
+        batch = padded_batch(groups)
+        self.batches.append(batch.pair_ids)
         return batch, batch.completions(-batch.targets.double() / 7)
+
+
+def needed(groups: GroupTable, indices: Sequence[int], model: Model, pairs_at_once: int) -> ReferencePass:
+    return ReferencePass(groups, np.asarray(indices), model, pairs_at_once)
 
 
 def test_values_are_those_of_the_pair(tmp_path: Path) -> None:
     groups = some_groups()
-    compute(groups, range(len(groups)), Model(), tmp_path / "ref", 4)
-    known = Reference(read(tmp_path / "ref"))
+    compute(needed(groups, range(len(groups)), Model(), 4), tmp_path / "ref")
+    known = ReferenceLogps(read(tmp_path / "ref"))
     for group in groups:
-        chosen, rejected, tokens = known.values(group.keys, 10)
-        assert chosen.tolist() == pytest.approx([-group.completions[0].sum() / 7] * group.pairs)
-        assert rejected.tolist() == pytest.approx([-ids.sum() / 7 for ids in group.completions[1:]])
-        for line in tokens:
-            assert line[: len(group.completions[0])].tolist() == pytest.approx(-group.completions[0] / 7)
-            assert not line[len(group.completions[0]) :].any()
+        tokens = known.tokens(group.pair_ids, 10)
+        completions = [group.completions[0]] * group.pairs + list(group.completions[1:])
+        assert tokens.dtype == torch.float64
+        assert len(tokens) == len(completions)
+        for line, ids in zip(tokens, completions, strict=True):
+            assert line[: len(ids)].tolist() == pytest.approx(-ids / 7)
+            assert not line[len(ids) :].any()
+        assert torch.equal(known.tokens(group.pair_ids, 10, rejected=False)[group.pairs :], tokens[: group.pairs])
 
 
 def test_a_second_run_computes_nothing(tmp_path: Path) -> None:
     groups = some_groups()
-    compute(groups, range(len(groups)), Model(), tmp_path, 4)
+    compute(needed(groups, range(len(groups)), Model(), 4), tmp_path)
     again = Model(stop_after=0)
-    compute(groups, range(len(groups)), again, tmp_path, 4)
+    compute(needed(groups, range(len(groups)), again, 4), tmp_path)
     assert again.batches == []
 
 
 def test_only_what_is_wanted(tmp_path: Path) -> None:
     groups = some_groups()
     model = Model()
-    compute(groups, [3, 5], model, tmp_path, 100)
-    assert {key for batch in model.batches for key in batch} == {*groups[3].keys, *groups[5].keys}
+    compute(needed(groups, [3, 5], model, 100), tmp_path)
+    assert {key for batch in model.batches for key in batch} == {*groups[3].pair_ids, *groups[5].pair_ids}
 
 
 @pytest.mark.parametrize("after", [0, 1, 2, 3])
 def test_one_that_was_cut_short_goes_on_with_the_same_batches(tmp_path: Path, after: int) -> None:
     groups = some_groups()
     whole, first, second = Model(), Model(stop_after=after), Model()
-    compute(groups, range(len(groups)), whole, tmp_path / "whole", 4)
+    compute(needed(groups, range(len(groups)), whole, 4), tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):
-        compute(groups, range(len(groups)), first, tmp_path / "cut", 4)
-    compute(groups, range(len(groups)), second, tmp_path / "cut", 4)
+        compute(needed(groups, range(len(groups)), first, 4), tmp_path / "cut")
+    compute(needed(groups, range(len(groups)), second, 4), tmp_path / "cut")
     assert len(whole.batches) > 4
     assert first.batches + second.batches == whole.batches
 
 
 def test_a_torn_file_gives_its_whole_batches(tmp_path: Path) -> None:
     groups = some_groups()
-    compute(groups, range(len(groups)), Model(), tmp_path, 4)
+    compute(needed(groups, range(len(groups)), Model(), 4), tmp_path)
     (part,) = tmp_path.glob("*.arrows")
     data = part.read_bytes()
     counts = set()
@@ -100,25 +107,25 @@ def test_a_torn_file_gives_its_whole_batches(tmp_path: Path) -> None:
         assert all(batch.validate(full=True) is None for batch in known)
         counts.add(len(known))
     assert counts >= {0, 1, 2}
-    compute(groups, range(len(groups)), Model(), tmp_path, 4)
-    known_keys = Reference(read(tmp_path))
-    assert all(key in known_keys for group in groups for key in group.keys)
+    compute(needed(groups, range(len(groups)), Model(), 4), tmp_path)
+    known_keys = ReferenceLogps(read(tmp_path))
+    assert all(key in known_keys for group in groups for key in group.pair_ids)
 
 
 def test_processes_share_the_work(tmp_path: Path) -> None:
     groups = some_groups()
     alone, one, two = Model(), Model(), Model()
-    compute(groups, range(len(groups)), alone, tmp_path / "alone", 4)
-    compute(groups, range(len(groups)), one, tmp_path / "both", 4, 0, 2)
-    compute(groups, range(len(groups)), two, tmp_path / "other", 4, 1, 2)
+    compute(needed(groups, range(len(groups)), alone, 4), tmp_path / "alone")
+    compute(needed(groups, range(len(groups)), one, 4), tmp_path / "both", World(0, 2))
+    compute(needed(groups, range(len(groups)), two, 4), tmp_path / "other", World(1, 2))
     assert sorted(one.batches + two.batches) == sorted(alone.batches)
     assert one.batches
     assert two.batches
 
 
 def test_prefixes_part_datasets(tmp_path: Path) -> None:
-    compute(some_groups(2), range(2), Model(), tmp_path, 4)
-    both = Reference()
+    compute(needed(some_groups(2), range(2), Model(), 4), tmp_path)
+    both = ReferenceLogps()
     both.add(read(tmp_path), "0:")
     both.add(read(tmp_path), "1:")
     assert "0:0-0" in both

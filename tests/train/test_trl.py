@@ -9,7 +9,7 @@ import pytest
 import torch
 from helpers import tiny_runs as runs
 
-from pairgen.train.data.order import Order
+from pairgen.train.data.order import BatchSampler
 from pairgen.train.run import train
 
 STEPS, BATCH, RATE = 5, 4, 1e-3
@@ -27,7 +27,7 @@ def test_five_steps_equal_trl(tmp_path: Path, loss: str, name: str) -> None:
     ours = train(
         runs.config(
             data, tmp_path / "run", model=str(model), loss=loss, beta=0.1, sft_steps=0, steps=STEPS, batch_size=BATCH,
-            learning_rate=RATE, schedule="constant", warmup=0.0, best="none",
+            learning_rate=RATE, lr_schedule="constant", warmup_ratio=0.0, best="none",
         )
     )  # fmt: skip
     lines = [json.loads(line) for line in (ours.folder / "metrics.jsonl").read_text().splitlines()]
@@ -36,7 +36,7 @@ def test_five_steps_equal_trl(tmp_path: Path, loss: str, name: str) -> None:
     rows = datasets.load_from_disk(str(data))["train"]
     starts = [at for at, row in enumerate(rows) if not at or row["group_id"] != rows[at - 1]["group_id"]]
     members = np.split(np.arange(len(rows)), starts[1:])
-    order = Order(np.array([len(part) for part in members]), BATCH, runs.FAST["seed"])
+    order = BatchSampler(np.array([len(part) for part in members]), BATCH, runs.FAST["seed"])
     taken = [np.concatenate([members[index] for index in order.batch(step)]) for step in range(STEPS)]
     size = len(taken[0])
     assert all(len(step) == size for step in taken)

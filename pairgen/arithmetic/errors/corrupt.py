@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Iterator
 from math import gcd
+from typing import NamedTuple
 
-from pairgen.arithmetic.errors.rng import Draws
+from pairgen.arithmetic.errors.rng import RowRng
 from pairgen.arithmetic.errors.values import CORRUPTIONS, Draw
 from pairgen.arithmetic.exact.evaluate import states
 from pairgen.arithmetic.exact.numbers import Literal, Ratio, equal, lowest_terms, parse
@@ -11,8 +12,6 @@ from pairgen.arithmetic.exact.proof import Proof
 from pairgen.arithmetic.reading.places import Place, given_values, outside_calculations
 from pairgen.arithmetic.reading.steps import Step, step_of, written
 from pairgen.arithmetic.solution import Solution, is_supposed
-from pairgen.pairs.edits import Edit
-from pairgen.pairs.record import Drop, Rejection
 
 MAX_DRAWS = 32
 """Wrong values tried for one place before it is given up."""
@@ -31,9 +30,46 @@ STRATEGIES = {
 """Which rule found the corrupted place; the first four are tried alike, ``restated`` where there is nothing else."""
 
 
-def corrupt(
-    solution: Solution, question: str, draws: Draws, draw: Draw = CORRUPTIONS["near"].draw, count: int = 1
-) -> list[Rejection] | Drop:
+class CannotCorrupt(Exception):
+    """A solution has no value that could be replaced by a wrong one; ``reason`` names the kind and no row."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Corruption(NamedTuple):
+    """One value of a solution replaced by a wrong one: ``text[start:stop]``, ``original``, becomes ``corrupted``.
+
+    If it is verified, exact arithmetic says that ``original`` states the value of ``expression`` and ``corrupted`` does
+    not; both values are given as p/q in lowest terms, and ``reason`` is None. Else ``reason`` says why it is not, and
+    the values and the expression are None.
+    ``step`` is which of the solution's ``steps`` results it is, from 1; both are None for a value that is no result.
+    """
+
+    start: int
+    stop: int
+    original: str
+    corrupted: str
+    original_value: str | None
+    corrupted_value: str | None
+    expression: str | None
+    reason: str | None
+    strategy: str
+    step: int | None
+    steps: int | None
+
+    @property
+    def verified(self) -> bool:
+        """Whether exact arithmetic confirms both the original value and the corruption."""
+        return self.expression is not None
+
+    def apply(self, text: str) -> str:
+        """The solution with the corrupted value in place of the original."""
+        return f"{text[: self.start]}{self.corrupted}{text[self.stop :]}"
+
+
+def corrupt(solution: Solution, question: str, rng: RowRng, method: str = "near", count: int = 1) -> list[Corruption]:
     """Replace one intermediate result by a wrong one, ``count`` times; nothing from ``solution.stop`` on is touched.
 
     Provable results come first, and among them those that do not state the final answer; then results that could not be
@@ -42,44 +78,48 @@ def corrupt(
 
     Args:
         question: what was asked; numbers in it are given, not results.
-        draw: how a wrong value is drawn, one of ``CORRUPTIONS``.
-        count: rejections wanted; they differ in the place or in the value, and there are fewer if a kind has no more.
+        method: how a wrong value is sampled, a name in ``CORRUPTIONS``.
+        count: corruptions wanted; they differ in place or value, and there are fewer where a kind has no more.
+
+    Raises:
+        CannotCorrupt: the solution has no value to corrupt.
     """
-    made: list[Rejection] = []
-    for kind in _kinds(solution, question, draws):
-        used = _use(kind, made, solution, draws, draw, count)
+    draw = CORRUPTIONS[method].draw
+    made: list[Corruption] = []
+    for kind in _kinds(solution, question, rng):
+        used = _use(kind, made, solution, rng, draw, count)
         while used and len(made) < count:  # each place had one; now another value each
-            used = _use(used, made, solution, draws, draw, count)
+            used = _use(used, made, solution, rng, draw, count)
         if made:
             return made
-    return Drop("no number to corrupt")
+    raise CannotCorrupt("no number to corrupt")
 
 
 def _use(
-    places: Iterable[Place], made: list[Rejection], solution: Solution, draws: Draws, draw: Draw, count: int
+    places: Iterable[Place], made: list[Corruption], solution: Solution, rng: RowRng, draw: Draw, count: int
 ) -> list[Place]:
-    """Add a rejection for each place until there are ``count``; the places that gave one."""
+    """Add a corruption for each place until there are ``count``; the places that gave one."""
     used = []
     for place in places:
-        wrong = _wrong(place, solution, draws, draw, made)
+        wrong = _wrong(place, solution, rng, draw, made)
         if wrong is not None:
-            made.append(_rejection(solution, place, wrong))
+            made.append(_corruption(solution, place, wrong))
             used.append(place)
             if len(made) == count:
                 break
     return used
 
 
-def _kinds(solution: Solution, question: str, draws: Draws) -> Iterator[Iterable[Place]]:
+def _kinds(solution: Solution, question: str, rng: RowRng) -> Iterator[Iterable[Place]]:
     """All places, kind by kind in the order of preference; in a kind in random order, each found as it is asked for."""
     waiting: dict[str, list[Place]] = {}
     total = len(solution.found)
     inner = total - _final(solution)
-    yield _proved(solution, list(range(1, inner + 1)), "", question, draws, waiting)
-    yield _proved(solution, list(range(inner + 1, total + 1)), "last-result", question, draws, waiting)
+    yield _proved(solution, list(range(1, inner + 1)), "", question, rng, waiting)
+    yield _proved(solution, list(range(inner + 1, total + 1)), "last-result", question, rng, waiting)
     for rank in _RANKS:
         yield waiting.get(rank, ())
-    yield from outside_calculations(solution, question, draws)
+    yield from outside_calculations(solution, question, rng)
     for rank in _LAST_RANKS:
         yield waiting.get(rank, ())
 
@@ -89,13 +129,13 @@ def _proved(
     numbers: list[int],
     strategy: str,
     question: str,
-    draws: Draws,
+    rng: RowRng,
     waiting: dict[str, list[Place]],
 ) -> Iterator[Place]:
     """The provable ones of some steps; the others wait, by rank."""
     found = solution.found
     for _ in range(min(len(numbers), MAX_LOOKED_AT)):
-        number = numbers.pop(draws.below(len(numbers))) if len(numbers) > 1 else numbers.pop()
+        number = numbers.pop(rng.below(len(numbers))) if len(numbers) > 1 else numbers.pop()
         place = _place(solution, step_of(found[number - 1]), number, strategy)
         if place is None:
             continue
@@ -180,37 +220,34 @@ def _is_unfinished(fraction: Literal, step: Step) -> bool:
     return common == fraction.over or (common != 1 and step.role == "value")
 
 
-def _wrong(place: Place, solution: Solution, draws: Draws, draw: Draw, made: list[Rejection]) -> Literal | None:
-    """A wrong value for the place; None if ``MAX_DRAWS`` draws gave none that may stand there."""
+def _wrong(place: Place, solution: Solution, rng: RowRng, draw: Draw, made: list[Corruption]) -> Literal | None:
+    """A wrong value for the place; None if ``MAX_DRAWS`` rng gave none that may stand there."""
     right, proof, answer = place.right, place.proof, solution.answer
     expression = proof.expression if proof else None
     for attempt in range(MAX_DRAWS):
         if attempt == MAX_DRAWS // 2:
             draw = CORRUPTIONS["near"].draw  # another operation may give nothing that can stand there
-        wrong = draw(right, expression, draws)
+        wrong = draw(right, expression, rng)
         if wrong is None or (answer is not None and _same_size(wrong, answer)):
             continue
         if states(wrong, proof.value) if proof else equal(wrong.value, right.value):
             continue
-        if made and any(place.start == other.edit.start and str(wrong) == other.corrupted for other in made):
+        if made and any(place.start == other.start and str(wrong) == other.corrupted for other in made):
             continue
         return wrong
     return None
 
 
-def _rejection(solution: Solution, place: Place, wrong: Literal) -> Rejection:
+def _corruption(solution: Solution, place: Place, wrong: Literal) -> Corruption:
     strategy, start, stop, _, proof, reason, number = place
-    text = solution.text
-    corrupted = str(wrong)
-    return Rejection(
-        f"{text[:start]}{corrupted}{text[stop:]}",
-        Edit(start, stop, start + len(corrupted)),
-        text[start:stop],
-        corrupted,
+    return Corruption(
+        start,
+        stop,
+        solution.text[start:stop],
+        str(wrong),
         proof.stated if proof else None,
         lowest_terms(wrong.value) if proof else None,
         proof.expression if proof else None,
-        "verified" if proof else "unchecked",
         reason,
         strategy,
         number,

@@ -6,8 +6,8 @@ _MASK = (1 << 64) - 1
 _SPREAD = 0x9E3779B97F4A7C15
 
 
-class Draws:
-    """A stream of 64-bit draws for one row. ``Draws(row_id, seed)`` gives the same stream everywhere and always."""
+class RowRng:
+    """A stream of 64-bit draws for one row. ``RowRng(row_id, seed)`` gives the same stream everywhere and always."""
 
     __slots__ = ("_key", "_next")
 

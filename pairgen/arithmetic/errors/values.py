@@ -12,7 +12,7 @@ from itertools import pairwise
 from math import gcd
 from typing import NamedTuple
 
-from pairgen.arithmetic.errors.rng import Draws
+from pairgen.arithmetic.errors.rng import RowRng
 from pairgen.arithmetic.exact.evaluate import evaluate
 from pairgen.arithmetic.exact.numbers import MAX_DIGITS, Literal, Ratio, equal
 
@@ -29,18 +29,18 @@ _TOKEN = re.compile(r"\d+(?:\.\d+)?|\.\d+|[A-Za-z]+|\*\*|\S", re.ASCII)
 _RANK = {"+": 1, "-": 1, "*": 2, "/": 2, "**": 3}
 _INSTEAD = {"+": "-*/", "-": "+*/", "*": "+-/", "/": "+-*", "**": "*"}
 
-Draw = Callable[[Literal, str | None, Draws], Literal | None]
+Draw = Callable[[Literal, str | None, RowRng], Literal | None]
 """One attempt at a wrong value, from the right one, the calculation it is the result of, if known, and the draws."""
 
 
-class Corruption(NamedTuple):
+class Method(NamedTuple):
     """A way to draw a wrong value, and one line on it for help texts."""
 
     summary: str
     draw: Draw
 
 
-def near(right: Literal, _expression: str | None, draws: Draws) -> Literal | None:
+def near(right: Literal, _expression: str | None, draws: RowRng) -> Literal | None:
     """A different number of like size and the same format: up to a third away, in steps as round as the number is.
 
     ``47`` may become 32 to 62, ``1,500`` becomes ``1,200`` but never ``1,501``, ``15.20`` moves by dimes. A fraction
@@ -75,7 +75,7 @@ def _walk(right: Literal, move: int, step: int) -> Literal | None:
     return None
 
 
-def digit(right: Literal, _expression: str | None, draws: Draws) -> Literal | None:
+def digit(right: Literal, _expression: str | None, draws: RowRng) -> Literal | None:
     """The number with one of its written digits changed, as in a slip of the pen: ``47`` becomes ``41`` or ``87``.
 
     The first digit becomes no zero. In a fraction the digit is one of the numerator, or of the whole part.
@@ -118,7 +118,7 @@ def _one_digit_off(number: int) -> list[int]:
     ]
 
 
-def operation(right: Literal, expression: str | None, draws: Draws) -> Literal | None:
+def operation(right: Literal, expression: str | None, draws: RowRng) -> Literal | None:
     """What the calculation gives with one of its operations mistaken for another: ``48/2`` becomes 96, 46 or 50.
 
     The operands stay what they are: ``3/4 + 1/2`` becomes (3/4) / (1/2), not 3/4/1/2.
@@ -222,16 +222,16 @@ def _keeps_kind(wrong: Literal, right: Literal) -> bool:
     return wrong.fits() and len(str(wrong)) <= MAX_DIGITS
 
 
-def mixed(right: Literal, expression: str | None, draws: Draws) -> Literal | None:
+def mixed(right: Literal, expression: str | None, draws: RowRng) -> Literal | None:
     """One of the three ways, drawn anew at each attempt."""
     return _WAYS[draws.below(3)](right, expression, draws)
 
 
 _WAYS: tuple[Draw, Draw, Draw] = near, digit, operation
 
-CORRUPTIONS: dict[str, Corruption] = {
-    "near": Corruption("a number of like size, up to a third away in round steps", near),
-    "digit": Corruption("the right number with one digit changed", digit),
-    "operation": Corruption("what another operation on the same operands gives", operation),
-    "mixed": Corruption("one of the other three, drawn anew for each attempt", mixed),
+CORRUPTIONS: dict[str, Method] = {
+    "near": Method("a number of like size, up to a third away in round steps", near),
+    "digit": Method("the right number with one digit changed", digit),
+    "operation": Method("what another operation on the same operands gives", operation),
+    "mixed": Method("one of the other three, drawn anew for each attempt", mixed),
 }

@@ -6,7 +6,7 @@ from functools import lru_cache
 from itertools import islice
 from typing import NamedTuple
 
-from pairgen.arithmetic.errors.rng import Draws
+from pairgen.arithmetic.errors.rng import RowRng
 from pairgen.arithmetic.exact.numbers import LATEX_FRACTION, LATEX_NUMBER, NUMBER, Literal, lowest_terms, parse
 from pairgen.arithmetic.exact.proof import Proof
 from pairgen.arithmetic.reading import formulas
@@ -82,7 +82,7 @@ def given_values(question: str) -> frozenset[str]:
     return frozenset([lowest_terms(literal.value) for literal in literals if literal] + [f"{word}/1" for word in words])
 
 
-def outside_calculations(solution: Solution, question: str, draws: Draws) -> Iterator[Iterator[Place]]:
+def outside_calculations(solution: Solution, question: str, draws: RowRng) -> Iterator[Iterator[Place]]:
     """Numbers that are no results and not the question's: what follows an equals sign, then others of the reasoning.
 
     The boxed answer of a solution in LaTeX is among the latter, but comes behind numbers that stand alone. Of each,

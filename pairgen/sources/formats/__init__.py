@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pairgen.errors import BrokenRow, SourceError, UsageError, WrongColumns
+from pairgen.errors import InvalidRow, SourceError, UsageError, WrongColumns
 from pairgen.sources.formats.arrow import arrow_errors, read_arrow, read_parquet, shards
 from pairgen.sources.formats.json_list import read_list
 from pairgen.sources.formats.text import Numbered, Row, lines_before, open_bytes, open_csv, read_csv, read_lines
@@ -146,7 +146,7 @@ def read(
             problem = f"has no {', '.join(sorted(columns - row.keys()))}"
         else:
             problem = str(row)
-        broken = BrokenRow(_where(kind, path, start, number), problem)
+        broken = InvalidRow(_where(kind, path, start, number), problem)
         if skipped is None:
             raise broken
         skipped.append(f"{broken.where}: {problem}")

@@ -1,63 +1,55 @@
-"""Trees into rows: best fit, the longest first, and no tree cut."""
+"""Packing trees into sequences: best fit, the longest first; no tree is cut."""
 
-import heapq
-
-import numpy as np
-
-from pairgen.train.layout.trie import Numbers
+from bisect import bisect_left, insort
+from heapq import heapreplace
 
 
-def pack(lengths: Numbers, row_tokens: int) -> Numbers:
-    """The row of each tree: best fit decreasing. A tree longer than a row gets a row of its own, which is longer.
-
-    The room left in a row is the number of one bit of an integer, so the fullest row that a tree fits in is the lowest
-    bit at or above its length: two operations on an integer of ``row_tokens`` bits, whatever the number of rows.
+def pack(lengths: list[int], capacity: int) -> list[int]:
+    """Assign each tree to a row by best-fit decreasing: the longest first, each into the fullest row it fits in.
 
     Args:
-        lengths: [n] tokens of each tree.
-        row_tokens: room of a row.
+        lengths: tokens of each tree.
+        capacity: tokens of a row. A longer tree gets a row to itself, which is as long as the tree.
 
     Returns:
-        [n] rows, counted from 0.
+        The row of each tree, counted from 0.
     """
-    rows = np.empty(len(lengths), dtype=np.int64)
-    with_room: dict[int, list[int]] = {}
-    rooms, count = 0, 0
-    for at in np.argsort(-lengths, kind="stable").tolist():
-        length = int(lengths[at])
-        fitting = rooms >> length
-        if fitting and length <= row_tokens:
-            room = length + (fitting & -fitting).bit_length() - 1
-            row = with_room[room].pop()
-            if not with_room[room]:
-                rooms ^= 1 << room
+    rows = [0] * len(lengths)
+    open_rows: list[tuple[int, int, int]] = []  # tokens left, when it was last filled (negative), row
+    count = 0
+    for step, tree in enumerate(_longest_first(lengths)):
+        length = lengths[tree]
+        best = bisect_left(open_rows, (length,))
+        if best < len(open_rows):
+            left, _, row = open_rows.pop(best)
         else:
-            room, row, count = max(row_tokens, length), count, count + 1
-        rows[at] = row
-        left = room - length
-        with_room.setdefault(left, []).append(row)
-        rooms |= 1 << left
+            left, row, count = max(capacity, length), count, count + 1
+        insort(open_rows, (left - length, -step, row))
+        rows[tree] = row
     return rows
 
 
-def level(lengths: Numbers, rows: Numbers) -> Numbers:
-    """As many rows, filled evenly if that makes the longest shorter: a batch is as wide as its longest row."""
-    count = int(rows.max(initial=-1)) + 1
-    filled = [(0, row) for row in range(count)]
-    even = np.empty_like(rows)
-    for at in np.argsort(-lengths, kind="stable").tolist():
-        tokens, row = filled[0]
-        even[at] = row
-        heapq.heapreplace(filled, (tokens + int(lengths[at]), row))
-    return even if max(filled, default=(0, 0))[0] < np.bincount(rows, lengths).max(initial=0) else rows
+def balance(lengths: list[int], rows: list[int]) -> list[int]:
+    """Distribute trees evenly over the same number of rows, if that makes the longest row shorter.
+
+    All rows of a batch are padded to the longest, so that even rows mean less padding.
+    """
+    filled = [(0, row) for row in range(max(rows) + 1)]
+    even = [0] * len(lengths)
+    for tree in _longest_first(lengths):
+        tokens, even[tree] = filled[0]
+        heapreplace(filled, (tokens + lengths[tree], even[tree]))
+    longest = max(tokens for tokens, _ in filled)
+    return even if longest < max(row_lengths(lengths, rows)) else rows
 
 
-def columns(lengths: Numbers, rows: Numbers) -> Numbers:
-    """[n] the column at which each tree begins, in a row's order of trees."""
-    order = np.argsort(rows, kind="stable")
-    ahead = np.cumsum(lengths[order]) - lengths[order]
-    first = np.flatnonzero(np.r_[True, np.diff(rows[order]) != 0][: len(order)])
-    ahead -= np.repeat(ahead[first], np.diff(np.r_[first, len(order)]))
-    column = np.empty_like(lengths)
-    column[order] = ahead
-    return column
+def row_lengths(lengths: list[int], rows: list[int]) -> list[int]:
+    """Tokens in each row."""
+    filled = [0] * (max(rows) + 1)
+    for length, row in zip(lengths, rows, strict=True):
+        filled[row] += length
+    return filled
+
+
+def _longest_first(lengths: list[int]) -> list[int]:
+    return sorted(range(len(lengths)), key=lambda tree: -lengths[tree])

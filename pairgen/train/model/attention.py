@@ -1,8 +1,8 @@
 """Attention over token trees inside transformers' models, registered with it under the name ``NAME``.
 
 A model that is told ``NAME`` works on both layouts: with the keyword ``tree`` (a ``Visible``) it attends by the rule of
-``Batch.ends``; without it, it does what ``sdpa`` does. The keyword goes down through the layers' keyword arguments, so
-a layer that is computed again in the backward pass finds it again.
+``Batch.subtree_end``; without it, it does what ``sdpa`` does. The keyword goes down through the layers' keyword
+arguments, so a layer that is computed again in the backward pass finds it again.
 
 For trees the model is given ``no_mask`` in place of an attention mask. A four-dimensional mask is passed on as it is,
 so that transformers neither makes one nor reads restarting positions as new documents. It is NaN: a model that would
@@ -20,7 +20,7 @@ from transformers import AttentionInterface
 from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS, AttentionMaskInterface
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
-from pairgen.errors import BadModel
+from pairgen.errors import UnsupportedModel
 from pairgen.train.model import cpu_attention as segments
 from pairgen.train.model.timing import ATTENTION, Clock
 
@@ -36,37 +36,37 @@ class Visible:
     """What each token of a batch of trees sees, in the forms that attention needs: made when asked for, then kept.
 
     Args:
-        ends: [R, L] the rule of ``Batch.ends``.
+        ends: [R, L] the rule of ``Batch.subtree_end``.
         positions: [R, L]
         clock: is told when attention runs.
     """
 
     def __init__(self, ends: Tensor, positions: Tensor, clock: Clock | None = None) -> None:
-        self.ends, self.positions, self.clock = ends, positions, clock or Clock()
+        self.subtree_end, self.positions, self.clock = ends, positions, clock or Clock()
         self._blocks: dict[tuple[int, bool], segments.Blocks] = {}
         self._block_masks: dict[int, BlockMask] = {}
 
     def blocks(self, window: int, split: bool) -> segments.Blocks:
         """For a CPU: the pieces that attention runs in."""
         if (window, split) not in self._blocks:
-            of_rows = self.ends.numpy(), self.positions.numpy()
+            of_rows = self.subtree_end.numpy(), self.positions.numpy()
             self._blocks[window, split] = segments.blocks(*of_rows, window, split)
         return self._blocks[window, split]
 
     def block_mask(self, window: int) -> BlockMask:
         """For FlexAttention: over all rows as one, so that what is compiled does not depend on their number."""
         if window not in self._block_masks:
-            rows, width = self.ends.shape
-            first = torch.arange(rows, device=self.ends.device)[:, None] * width
-            as_one = (self.ends + first).view(1, -1), self.positions.view(1, -1)
+            rows, width = self.subtree_end.shape
+            first = torch.arange(rows, device=self.subtree_end.device)[:, None] * width
+            as_one = (self.subtree_end + first).view(1, -1), self.positions.view(1, -1)
             self._block_masks[window] = block_mask(*as_one, window)
         return self._block_masks[window]
 
     def dense(self, window: int = 0) -> Tensor:
         """[R, 1, L, L] whether a query (third) sees a key (fourth): the plain form, for tests."""
-        column = torch.arange(self.ends.shape[1], device=self.ends.device)
-        rows = torch.arange(len(self.ends), device=self.ends.device)[:, None, None, None]
-        return mask_mod(self.ends, self.positions, window)(rows, column, column[:, None], column)
+        column = torch.arange(self.subtree_end.shape[1], device=self.subtree_end.device)
+        rows = torch.arange(len(self.subtree_end), device=self.subtree_end.device)[:, None, None, None]
+        return mask_mod(self.subtree_end, self.positions, window)(rows, column, column[:, None], column)
 
 
 def mask_mod(ends: Tensor, positions: Tensor, window: int) -> MaskMod:
@@ -134,7 +134,7 @@ def install(model: Any) -> None:
         model: a transformers model, without an adapter around it.
 
     Raises:
-        BadModel: it has layers that look at tokens in a way that is not known here.
+        UnsupportedModel: it has layers that look at tokens in a way that is not known here.
     """
     config = model.config.get_text_config()
     if config._attn_implementation == NAME:
@@ -142,10 +142,12 @@ def install(model: Any) -> None:
     name = type(model).__name__
     unknown = set(getattr(config, "layer_types", None) or ()) - KNOWN_LAYERS
     if unknown:
-        raise BadModel(f"{name}: has layers of type {', '.join(sorted(unknown))}, which do not run on trees; {_ELSE}")
+        raise UnsupportedModel(
+            f"{name}: has layers of type {', '.join(sorted(unknown))}, which do not run on trees; {_ELSE}"
+        )
     model.set_attn_implementation(NAME)
     if config._attn_implementation != NAME:
-        raise BadModel(f"{name}: its attention cannot be exchanged, so it does not run on trees; {_ELSE}")
+        raise UnsupportedModel(f"{name}: its attention cannot be exchanged, so it does not run on trees; {_ELSE}")
 
 
 _ELSE = "use --share none"
@@ -193,14 +195,16 @@ def attention(
 def _check(module: Any, dropout: float, window: int | None, more: dict[str, Any]) -> None:
     name = type(module).__name__
     if dropout:
-        raise BadModel(f"{name}: drops out attention weights, which trees would do once for several; {_ELSE}")
+        raise UnsupportedModel(f"{name}: drops out attention weights, which trees would do once for several; {_ELSE}")
     for extra in ("s_aux", "position_bias"):
         if more.get(extra) is not None:
-            raise BadModel(f"{name}: adds to its attention scores ({extra}), which does not run on trees; {_ELSE}")
+            raise UnsupportedModel(
+                f"{name}: adds to its attention scores ({extra}), which does not run on trees; {_ELSE}"
+            )
     types = getattr(module.config, "layer_types", None)
     slides = types[module.layer_idx] == "sliding_attention" if types else getattr(module.config, "sliding_window", None)
     if slides and not window:
-        raise BadModel(f"{name}: does not say how far its sliding window reaches; {_ELSE}")
+        raise UnsupportedModel(f"{name}: does not say how far its sliding window reaches; {_ELSE}")
 
 
 @torch.compiler.disable

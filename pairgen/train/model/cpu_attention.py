@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from pairgen.train.layout.trie import Numbers
+Numbers = NDArray[np.int64]
 
 CALL = 30_000
 """What one call costs besides its scores, in scores."""
@@ -89,7 +89,7 @@ def blocks(ends: NDArray[np.int64], positions: NDArray[np.int64], window: int = 
     """Take the trees of a batch apart.
 
     Args:
-        ends: [R, L] the rule of ``Batch.ends``.
+        ends: [R, L] the rule of ``Batch.subtree_end``.
         positions: [R, L]
         window: a query sees keys less than so many positions back; 0: all. If it cuts off anything, trees stay whole.
         split: trees may be taken apart.

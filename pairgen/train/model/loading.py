@@ -11,7 +11,7 @@ import xxhash
 from safetensors import SafetensorError
 from torch import nn
 
-from pairgen.errors import BadModel, UsageError
+from pairgen.errors import UnsupportedModel, UsageError
 from pairgen.train.config import Config
 from pairgen.train.model.tiny import tiny_model, train_tokenizer
 
@@ -45,7 +45,7 @@ def load(config: Config, texts: Iterable[str], device: torch.device, resumed: Pa
         resumed: a checkpoint's model folder, whose weights take the place of the model's.
 
     Raises:
-        BadModel: it cannot be loaded, or cannot be trained on pairs.
+        UnsupportedModel: it cannot be loaded, or cannot be trained on pairs.
     """
     dtype = torch.bfloat16 if precision(config, device) == "bf16-pure" else torch.float32
     adapter = resumed if resumed and config.lora else None
@@ -57,7 +57,7 @@ def load(config: Config, texts: Iterable[str], device: torch.device, resumed: Pa
         tokenizer = load_tokenizer(name, config.trust_remote_code)
         model = load_model(name, dtype, config.trust_remote_code)
     _check_vocabulary(model, tokenizer, config.model)
-    _without_dropout(model)
+    _disable_dropout(model)
     model.config.use_cache = False
     if config.gradient_checkpointing:
         if hasattr(model, "activation_checkpointing_enable"):  # the newer name
@@ -82,7 +82,7 @@ def _transformers() -> Any:
 
 
 def load_tokenizer(name: str, trust_remote_code: bool = False) -> Any:
-    """Raises BadModel where there is none."""
+    """Raises UnsupportedModel where there is none."""
     with _one_sentence(name, "tokenizer"):
         return _transformers().AutoTokenizer.from_pretrained(name, trust_remote_code=trust_remote_code)
 
@@ -96,7 +96,7 @@ def load_model(name: str, dtype: torch.dtype, trust_remote_code: bool = False) -
             name, dtype=dtype, use_safetensors=True, trust_remote_code=trust_remote_code, output_loading_info=True
         )
     if lacks := sorted(found["missing_keys"]):
-        raise BadModel(
+        raise UnsupportedModel(
             f"--model {name}: has no weights for {lacks[0]}"
             + (f" and {len(lacks) - 1} others" if lacks[1:] else "")
             + "; a causal language model needs all of its weights, its head's too"
@@ -112,7 +112,7 @@ def is_adapter(name: str) -> bool:
 def _merged(name: str, dtype: torch.dtype, trust_remote_code: bool) -> Any:
     peft = _peft()
     if not (Path(name) / "adapter_model.safetensors").is_file():
-        raise BadModel(f"--model {name}: the adapter's weights are no safetensors file")
+        raise UnsupportedModel(f"--model {name}: the adapter's weights are no safetensors file")
     base = json.loads((Path(name) / "adapter_config.json").read_text("utf-8"))["base_model_name_or_path"]
     model = load_model(base, dtype, trust_remote_code)
     return peft.PeftModel.from_pretrained(model, name).merge_and_unload().requires_grad_(True)
@@ -166,24 +166,24 @@ class _one_sentence:  # noqa: N801 - reads as a statement
         if not isinstance(error, expected) or isinstance(error, torch.OutOfMemoryError):
             return
         if not Path(self.name).is_dir() and (self.name.startswith(("/", ".", "~")) or self.name.count("/") > 1):
-            raise BadModel(f"--model {self.name}: no such folder") from error
+            raise UnsupportedModel(f"--model {self.name}: no such folder") from error
         reason = " ".join(str(error).split("\n")[0].split())[:300]
         if "trust_remote_code" in str(error):
             reason = "it comes with code of its own; read it, then allow it with --trust-remote-code"
         where = "" if Path(self.name).is_dir() else " (neither a folder here nor a model the hub gives)"
-        raise BadModel(f"--model {self.name}{where}: the {self.what} cannot be loaded: {reason}") from error
+        raise UnsupportedModel(f"--model {self.name}{where}: the {self.what} cannot be loaded: {reason}") from error
 
 
 def _check_vocabulary(model: Any, tokenizer: Any, name: str) -> None:
     rows = model.get_input_embeddings().weight.shape[0]
     if len(tokenizer) > rows:
-        raise BadModel(
+        raise UnsupportedModel(
             f"--model {name}: its tokenizer has {len(tokenizer):,} tokens and its embeddings {rows:,}; "
             "they do not belong together"
         )
 
 
-def _without_dropout(model: nn.Module) -> None:
+def _disable_dropout(model: nn.Module) -> None:
     """Policy and reference are compared token by token: neither may roll dice."""
     for module in model.modules():
         if isinstance(module, nn.Dropout):
@@ -193,8 +193,8 @@ def _without_dropout(model: nn.Module) -> None:
                 setattr(module, name, 0.0)
 
 
-def longest(model: Any, max_length: int) -> int:
-    """Tokens that fit a model."""
+def usable_length(model: Any, max_length: int) -> int:
+    """``max_length``, or the model's maximum number of positions if that is less."""
     known = getattr(model.config.get_text_config(), "max_position_embeddings", None)
     return min(max_length, known) if known else max_length
 

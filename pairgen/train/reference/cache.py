@@ -1,12 +1,13 @@
-"""Reference log-probs: computed once, kept by pair, written as they come.
+"""Reference log-probs on disk: one row per pair, written as they are computed.
 
-They lie beside the dataset in ``reference/<model>-<tokens>/``, named by the hash of the weights and of the tokens they
-were computed from, so that any run with the same reference takes them up, whole or in part. A part is an Arrow stream;
-of one that a kill cut short, the whole batches count.
+They are kept next to the dataset in ``reference/<weights>-<precision>-<tokens>-v<FORMAT>/``, named by hashes of the
+weights and of the tokens they were computed from, so that every run with the same reference model uses them. Each
+process writes an Arrow stream of its own; of a stream that was cut short, the complete record batches count.
 """
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
@@ -17,129 +18,137 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pairgen.atomic import os_errors
-from pairgen.train.data.groups import Group, Groups
+from pairgen.train.data.groups import GroupTable, TokenGroup
 from pairgen.train.data.order import chunks
+from pairgen.train.distributed import World
 from pairgen.train.layout.batch import Batch
 
-SCHEMA = pa.schema(
-    {
-        "pair": pa.string(),
-        "chosen": pa.float64(),
-        "rejected": pa.float64(),
-        "chosen_tokens": pa.list_(pa.float32()),
-    }
-)
-"""Per pair: its key, the summed log-probs of both completions, and those of chosen's tokens, in nats."""
+FORMAT = 2
+"""Version of ``SCHEMA``, part of a cache's name."""
 
-Score = Callable[[Sequence[Group]], tuple[Batch, Tensor]]
+SCHEMA = pa.schema(
+    {"pair": pa.string(), "chosen": pa.list_(pa.float32()), "rejected": pa.list_(pa.float32())}  # FORMAT names these
+)
+"""Per pair: its key, and the log-prob of each token of both completions, in nats."""
+
+Score = Callable[[Sequence[TokenGroup]], tuple[Batch, Tensor]]
 """Scores groups with the reference model: the batch, and [2P, T] log-probs of its completions' tokens."""
 
 
-class Reference:
-    """Reference log-probs by pair."""
+class ReferenceLogps:
+    """Reference log-probs by pair. Their values stay in the memory-mapped files until they are asked for."""
 
     def __init__(self, batches: Iterable[pa.RecordBatch] = ()) -> None:
-        self._row: dict[str, int] = {}
-        self._table = SCHEMA.empty_table()
+        self._rows: dict[str, tuple[pa.RecordBatch, int]] = {}
         self.add(batches)
 
     def add(self, batches: Iterable[pa.RecordBatch], prefix: str = "") -> None:
-        """Take in more pairs, known by their key behind ``prefix``; one that is there stays as it is."""
-        before = self._table.num_rows
-        self._table = pa.concat_tables([self._table, pa.Table.from_batches(batches, SCHEMA)]).combine_chunks()
-        for row, key in enumerate(self._table["pair"][before:].to_pylist(), before):
-            self._row.setdefault(prefix + key, row)
+        """Add pairs under ``prefix`` and their key; of a pair that is known, the first values stay."""
+        for batch in batches:
+            for row, key in enumerate(batch["pair"].to_pylist()):
+                self._rows.setdefault(prefix + key, (batch, row))
 
     def __contains__(self, key: object) -> bool:
-        return key in self._row
+        return key in self._rows
 
-    def values(self, keys: Sequence[str], width: int) -> tuple[Tensor, Tensor, Tensor]:
-        """What is known of pairs: [P] summed log-prob of chosen, [P] of rejected, [P, width] of chosen's tokens."""
-        rows = [self._row[key] for key in keys]
-        taken = self._table.take(rows)
-        tokens = torch.zeros(len(keys), width, dtype=torch.float64)
-        for line, values in zip(tokens, taken["chosen_tokens"], strict=True):
-            found = values.values.to_numpy(zero_copy_only=False)
-            line[: len(found)] = torch.from_numpy(found.astype(np.float64))
-        return _doubles(taken["chosen"]), _doubles(taken["rejected"]), tokens
+    def tokens(self, keys: Sequence[str], width: int, rejected: bool = True) -> Tensor:
+        """Log-probs of all tokens of P pairs.
+
+        Args:
+            width: tokens of the longest completion.
+            rejected: whether rejected completions are part of the batch; if not, their rows are those of chosen.
+
+        Returns:
+            [2P, width] float64: chosen of each pair, then rejected of each; 0 after a completion's end.
+        """
+        values = np.zeros((2 * len(keys), width))
+        for line, (column, key) in zip(values, _completions(keys, rejected), strict=True):
+            batch, row = self._rows[key]
+            found = batch[column][row].values.to_numpy()
+            line[: len(found)] = found
+        return torch.from_numpy(values)
 
 
-def _doubles(column: pa.ChunkedArray) -> Tensor:
-    values: NDArray[np.float64] = column.to_numpy()
-    return torch.from_numpy(values.copy())
+def _completions(keys: Sequence[str], rejected: bool) -> Iterator[tuple[str, str]]:
+    """Column and key of each completion, chosen first."""
+    for column in ("chosen", "rejected" if rejected else "chosen"):
+        yield from ((column, key) for key in keys)
 
 
-def folder_of(dataset: Path, wanted: str, fallback: Path) -> Path:
-    """Where the log-probs of a dataset are kept: where asked, else beside its data; in the run if that is read-only."""
-    if wanted:
-        return Path(wanted)
-    beside = dataset / "reference"
+def folder_of(dataset: Path, chosen: str, fallback: Path) -> Path:
+    """The folder for a dataset's log-probs: ``chosen``, else next to the data, else (read-only data) the fallback."""
+    if chosen:
+        return Path(chosen)
+    folder = dataset / "reference"
     try:
-        beside.mkdir(exist_ok=True)
+        folder.mkdir(exist_ok=True)
     except OSError:
         return fallback
-    return beside if os.access(beside, os.W_OK) else fallback
+    return folder if os.access(folder, os.W_OK) else fallback
 
 
 def read(folder: Path) -> list[pa.RecordBatch]:
-    """All whole batches of all parts."""
+    """All complete record batches of all streams in a folder."""
     found: list[pa.RecordBatch] = []
-    for part in sorted(folder.glob("*.arrows")):
+    for file in sorted(folder.glob("*.arrows")):
         try:
-            with pa.OSFile(str(part)) as source, pa.ipc.open_stream(source) as reader:
+            with pa.memory_map(str(file)) as source, pa.ipc.open_stream(source) as reader:
                 while True:
                     found.append(reader.read_next_batch())
         except StopIteration:
             continue
-        except (pa.ArrowInvalid, OSError):  # a kill cut it short
+        except (pa.ArrowInvalid, OSError):  # the process that wrote it was killed
             continue
     return found
 
 
-def compute(
-    groups: Groups,
-    wanted: Sequence[int] | NDArray[np.int64],
-    score: Score,
-    folder: Path,
-    pairs_at_once: int,
-    rank: int = 0,
-    size: int = 1,
-    done: Callable[[int, int], None] = lambda *_: None,
-) -> None:
-    """Score the wanted groups that ``folder`` does not know yet and write them there.
+@dataclass(frozen=True)
+class ReferencePass:
+    """One pass of the reference model over the groups that are needed."""
 
-    Groups of like length go together. How they are put together follows from what is wanted alone, not from what is
-    there, so that a computation that was cut short ends with the same figures. Several processes take every
-    ``size``-th batch.
+    groups: GroupTable
+    needed: NDArray[np.int64]
+    """Indices of groups."""
+    score: Score
+    pairs_at_once: int
+
+    def missing(self, known: ReferenceLogps, world: World = World()) -> list[NDArray[np.int64]]:
+        """The batches of this process that have a pair which is not known yet.
+
+        Groups of similar length go together. The batches are derived from what is needed, not from what is known, so
+        that an interrupted pass ends with the same values. Each process takes every ``world.size``-th batch.
+        """
+        unknown = self.groups.unknown(known)
+        order = self.needed[np.argsort(self.groups.tokens[self.needed], kind="stable")]
+        runs = [order[start:stop] for start, stop in chunks(self.groups.pairs[order], self.pairs_at_once)]
+        return [run for run in runs[world.rank :: world.size] if unknown[run].any()]
+
+
+def compute(
+    work: ReferencePass, folder: Path, world: World = World(), progress: Callable[[int, int], None] = lambda *_: None
+) -> None:
+    """Compute what is needed and missing in ``folder``, and write it there.
 
     Args:
-        wanted: indices of groups.
-        done: told how many of the missing batches are through, and how many are missing.
+        progress: receives the number of batches done, and of batches to do.
     """
-    unknown = groups.unknown(Reference(read(folder)))
-    indices = np.asarray(wanted, dtype=np.int64)
-    order = indices[np.argsort(groups.tokens[indices], kind="stable")]
-    runs = [order[start:stop] for start, stop in chunks(groups.pairs[order], pairs_at_once)]
-    missing = [run for run in runs[rank::size] if unknown[run].any()]
+    missing = work.missing(ReferenceLogps(read(folder)), world)
     if not missing:
         return
     with os_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         with pa.OSFile(str(folder / f"{uuid4().hex}.arrows"), "wb") as sink, pa.ipc.new_stream(sink, SCHEMA) as stream:
             for number, run in enumerate(missing, 1):
-                stream.write_batch(_scored([groups[index] for index in run], score))
+                stream.write_batch(_scored(*work.score([work.groups[index] for index in run])))
                 sink.flush()
-                done(number, len(missing))
+                progress(number, len(missing))
 
 
-def _scored(groups: Sequence[Group], score: Score) -> pa.RecordBatch:
-    batch, tokens = score(groups)
-    sums = tokens.sum(1).double().cpu().numpy()
-    pairs = batch.pairs
-    chosen = [
-        line[:length].float().numpy()
-        for line, length in zip(tokens[:pairs].cpu(), batch.lengths[:pairs].tolist(), strict=True)
-    ]
+def _scored(batch: Batch, tokens: Tensor) -> pa.RecordBatch:
+    """A row per pair. Log-probs are float32 to begin with: nothing is lost by storing them so."""
+    rows = zip(tokens.float().cpu().numpy(), batch.lengths.tolist(), strict=True)
+    values = [row[:length] for row, length in rows]
+    columns = (values[: batch.pairs], values[batch.pairs :])
     return pa.record_batch(
-        [list(batch.keys), sums[:pairs], sums[pairs:], pa.array(chosen, SCHEMA.types[3])], schema=SCHEMA
+        [list(batch.pair_ids), *(pa.array(part, SCHEMA.types[1]) for part in columns)], schema=SCHEMA
     )

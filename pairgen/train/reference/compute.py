@@ -1,100 +1,94 @@
-"""The pass of the reference model over all pairs, before training; and a reference that scores in every step."""
+"""The reference model's pass over all pairs before training."""
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from pairgen.atomic import write_text
-from pairgen.errors import RunMismatch
+from pairgen.errors import RunFolderError
+from pairgen.progress import Progress
+from pairgen.run_folder import REFERENCE, REFERENCE_MODEL
 from pairgen.train.config import Config
+from pairgen.train.context import Phase, RunContext
 from pairgen.train.data import load as data
-from pairgen.train.data.groups import Group
+from pairgen.train.data.groups import TokenGroup
 from pairgen.train.distributed import World
+from pairgen.train.forward import Forward
 from pairgen.train.layout.batch import Batch
 from pairgen.train.model import loading as models
 from pairgen.train.model.scorer import Scorer
-from pairgen.train.objective import Scoring
-from pairgen.train.reference import cache as reference
+from pairgen.train.reference import cache
 
-Wanted = list[tuple[data.Data, NDArray[np.int64]]]
-"""Groups whose pairs will be asked for."""
-
-
-def online_reference(scorer: Scorer, policy: Scorer) -> nn.Module:
-    """A model that scores every batch anew: frozen, unless it is the policy with an adapter to switch off."""
-    if scorer is policy:
-        return scorer
-    scorer.clock = policy.clock  # its attention and head are those of the step
-    return scorer.requires_grad_(False).eval()
+Needed = list[tuple[data.TokenizedSplit, NDArray[np.int64]]]
+"""Splits, and the indices of the groups in them whose pairs are needed."""
 
 
-def known_reference(
-    config: Config,
-    wanted: Wanted,
-    scoring: Scoring,
-    start: Callable[[], Scorer],
-    run: Path,
-    world: World,
-    tell: Callable[..., None],
-) -> reference.Reference:
-    """The reference's log-probs of pairs, computed where they are not known yet.
+@dataclass
+class StartingModel:
+    """The policy as it was before its first step, loaded when it is first needed."""
 
-    Args:
-        start: gives the model as it was before the first step.
+    load: Callable[[], Scorer]
+    forward: Forward
+    _scorer: Scorer | None = None
+
+    @property
+    def scorer(self) -> Scorer:
+        """The model, in evaluation mode."""
+        if self._scorer is None:
+            self._scorer = self.load().eval()
+        return self._scorer
+
+    @torch.no_grad()
+    def score(self, groups: Sequence[TokenGroup]) -> tuple[Batch, Tensor]:
+        """A batch of groups and [2P, T] log-probs of its completions' tokens."""
+        batch = self.forward.to_device(self.forward.layout(groups))
+        return batch, self.forward.token_logps(self.scorer, batch)
+
+    def weights_hash(self, file: Path, world: World) -> str:
+        """The hash of its weights, which ``file`` keeps in the run: the policy's own weights change.
+
+        Raises:
+            RunFolderError: the file is damaged.
+        """
+        if world.is_main and not file.is_file():
+            write_text(file, json.dumps({"weights": models.weights_hash(self.scorer)}))
+        world.barrier()
+        try:
+            weights: str = json.loads(file.read_text("utf-8"))["weights"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise RunFolderError(f"{file}: damaged ({error}); delete it to recompute the hash of the weights") from None
+        return weights
+
+
+def precompute(config: Config, needed: Needed, model: StartingModel, context: RunContext) -> cache.ReferenceLogps:
+    """Reference log-probs of all pairs that are needed, computed where they are not in the cache.
 
     Raises:
-        RunMismatch: the run's note of its reference is damaged.
+        RunFolderError: the run's hash of its reference model is damaged.
         OutputError: the disk is full.
     """
-    weights = _weights(run / "reference.json", start, world)
-    model: list[Scorer] = []
-
-    def score(groups: Sequence[Group]) -> tuple[Batch, Tensor]:
-        if not model:
-            model.append(start().eval())
-        batch = scoring.laid_out(groups)
-        with torch.no_grad():
-            return batch, scoring.tokens(batch, model[0])
-
-    found = reference.Reference()
-    for of_split, indices in wanted:
-        for part, prefix, groups in zip(of_split.parts, of_split.prefixes, of_split.by_part(indices), strict=True):
-            name = f"{weights[:16]}-{'bf16' if scoring.autocast else 'full'}-{part.tokens.hash[:16]}"
-            folder = reference.folder_of(part.dataset, config.reference_dir, run / "reference") / name
-            phase = f"reference log-probs of {part.dataset.name}"
-            reference.compute(
-                part.tokens.groups,
-                groups,
-                score,
-                folder,
-                config.micro_batch_size or config.batch_size,
-                world.rank,
-                world.size,
-                partial(_told, tell, phase),
-            )
-            world.wait()
-            found.add(reference.read(folder), prefix)
-    return found
+    world, precision = context.world, "bf16" if model.forward.autocast else "full"
+    prefix = f"{model.weights_hash(context.folder / REFERENCE_MODEL, world)[:16]}-{precision}"
+    pairs_at_once = config.micro_batch_size or config.batch_size
+    known = cache.ReferenceLogps()
+    for split, indices in needed:
+        for dataset, key_prefix, groups in zip(split.datasets, split.prefixes, split.by_dataset(indices), strict=True):
+            folder = cache.folder_of(dataset.path, config.reference_dir, context.folder / REFERENCE)
+            folder /= f"{prefix}-{dataset.tokens.hash[:16]}-v{cache.FORMAT}"
+            work = cache.ReferencePass(dataset.tokens.groups, groups, model.score, pairs_at_once)
+            phase = f"{Phase.REFERENCE} {dataset.path.name}"
+            cache.compute(work, folder, world, partial(_report, context.progress, phase))
+            world.barrier()
+            known.add(cache.read(folder), key_prefix)
+    return known
 
 
-def _told(tell: Callable[..., None], phase: str, done: int, total: int) -> None:
-    tell(phase, done, total, {})
-
-
-def _weights(note: Path, start: Callable[[], Any], world: World) -> str:
-    """The hash of the weights that a run started from, kept in the run: later they are others."""
-    if world.main and not note.is_file():
-        write_text(note, json.dumps({"weights": models.weights_hash(start())}))
-    world.wait()
-    try:
-        weights: str = json.loads(note.read_text("utf-8"))["weights"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise RunMismatch(f"{note}: damaged ({error}); remove it, and the model's hash is taken again") from None
-    return weights
+def _report(progress: Progress, phase: str, done: int, total: int) -> None:
+    progress(phase, done, total, {})

@@ -9,70 +9,71 @@ import sympy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pairgen.arithmetic.errors.corrupt import STRATEGIES, corrupt
-from pairgen.arithmetic.errors.rng import Draws
+from pairgen.arithmetic.errors.corrupt import STRATEGIES, CannotCorrupt, Corruption, corrupt
+from pairgen.arithmetic.errors.rng import RowRng
 from pairgen.arithmetic.errors.values import CORRUPTIONS
 from pairgen.arithmetic.exact.evaluate import states
 from pairgen.arithmetic.exact.numbers import parse
 from pairgen.arithmetic.reasons import REASONS
 from pairgen.arithmetic.solution import Solution
-from pairgen.pairs.record import Drop, Rejection
 
 SOLUTION = (
     "He buys 3 * 4 = 12 pens.\nHe gives 5 away, so 12 - 5 = 7 are left.\nAt $1.50 each that is 7 * $1.50 = $10.50."
 )
 
 
-def draws(
+def corruptions_of(
     text: str,
     seed: int = 0,
     question: str = "",
     answer: str | None = None,
     stop: int | None = None,
-    corruption: str = "near",
+    method: str = "near",
     count: int = 1,
-) -> list[Rejection] | Drop:
+) -> list[Corruption]:
     value = parse(answer).value if answer else None  # type: ignore[union-attr]
     solution = Solution(text, len(text) if stop is None else stop, value)
-    return corrupt(solution, question, Draws("row", seed), CORRUPTIONS[corruption].draw, count)
+    return corrupt(solution, question, RowRng("row", seed), method, count)
 
 
-def draw(text: str, seed: int = 0, **options: Any) -> Rejection | Drop:
-    found = draws(text, seed, **options)
-    return found if isinstance(found, Drop) else found[0]
+def corruption_of(text: str, seed: int = 0, **options: Any) -> Corruption:
+    (corruption,) = corruptions_of(text, seed, **options)
+    return corruption
+
+
+def cannot_corrupt(text: str, **options: Any) -> None:
+    with pytest.raises(CannotCorrupt) as caught:
+        corruptions_of(text, **options)
+    assert caught.value.reason == "no number to corrupt"
 
 
 @pytest.mark.parametrize("seed", range(50))
 def test_one_literal_is_replaced_and_nothing_else(seed: int) -> None:
-    rejection = draw(SOLUTION, seed)
-    assert isinstance(rejection, Rejection)
-    start, stop, end = rejection.edit
-    assert SOLUTION[start:stop] == rejection.correct
-    assert rejection.completion == SOLUTION[:start] + (rejection.corrupted or "") + SOLUTION[stop:]
-    assert rejection.completion[start:end] == rejection.corrupted
-    assert rejection.check == "verified"
-    assert (rejection.strategy, rejection.steps) == ("result", 3)
-    assert rejection.step in (1, 2), "the last result is not taken while there is another"
+    one = corruption_of(SOLUTION, seed)
+    assert SOLUTION[one.start : one.stop] == one.original
+    assert one.apply(SOLUTION) == SOLUTION[: one.start] + one.corrupted + SOLUTION[one.stop :]
+    assert one.verified
+    assert (one.strategy, one.steps) == ("result", 3)
+    assert one.step in (1, 2), "the last result is not taken while there is another"
 
 
 def test_a_stranger_can_check_the_proof() -> None:
     """sympy reads the expression, finds the correct value in it and not the corrupted one."""
     texts = [SOLUTION, "So (3/4)*12 = 9.", "It is 30% of 50 = 15.", "1/4 = 25%", "50/200*100 = 25%", "10/4 = 2.5 each"]
     for text in texts:
-        rejection = draw(text)
-        assert isinstance(rejection, Rejection)
-        assert rejection.check == "verified"
-        value = sympy.Rational(str(sympy.nsimplify(sympy.sympify(rejection.expression), rational=True)))
-        assert value == sympy.Rational(rejection.correct_value)
-        assert value != sympy.Rational(rejection.corrupted_value)
-        assert parse(rejection.correct or "").value == tuple(map(int, (rejection.correct_value or "").split("/"))) or (
-            Fraction(*parse(rejection.correct or "").value) == Fraction(rejection.correct_value or "")  # type: ignore[union-attr]
-        )
+        one = corruption_of(text)
+        assert one.verified
+        value = sympy.Rational(str(sympy.nsimplify(sympy.sympify(one.expression), rational=True)))
+        assert value == sympy.Rational(one.original_value)
+        assert value != sympy.Rational(one.corrupted_value)
+        literal = parse(one.original)
+        assert literal is not None
+        assert Fraction(*literal.value) == Fraction(one.original_value or "")
 
 
 def test_choice_is_uniform_over_the_provable_steps() -> None:
     text = "1 + 1 = 2, 2 + 2 = 4, 3 + 3 = 7, 4 + 4 = 8, 5 + 5 = 10"
-    counts = Counter(rejection.step for seed in range(3000) if isinstance(rejection := draw(text, seed), Rejection))
+    counts = Counter(corruption_of(text, seed).step for seed in range(3000))
     assert set(counts) == {1, 2, 4}, "step 3 is wrong already, step 5 is the last"
     assert all(850 < count < 1150 for count in counts.values())
 
@@ -96,21 +97,19 @@ def test_choice_is_uniform_over_the_provable_steps() -> None:
     ],
 )
 def test_order_of_strategies(text: str, question: str, strategy: str, reason: str | None) -> None:
-    rejection = draw(text, question=question, answer="2" if text.endswith("= 2") else None)
-    assert isinstance(rejection, Rejection)
-    assert (rejection.strategy, rejection.reason) == (strategy, reason)
-    assert rejection.check == ("unchecked" if reason else "verified")
+    one = corruption_of(text, question=question, answer="2" if text.endswith("= 2") else None)
+    assert (one.strategy, one.reason) == (strategy, reason)
+    assert one.verified == (reason is None)
     assert strategy in STRATEGIES
     assert reason is None or reason in REASONS
-    known = [rejection.correct_value, rejection.corrupted_value, rejection.expression]
+    known = [one.original_value, one.corrupted_value, one.expression]
     assert known == [None, None, None] if reason else all(known)
 
 
 def test_a_number_that_an_equation_repeats_comes_last() -> None:
-    rejection = draw("we write 5x = 25", question="25 in all", answer="5")
-    assert isinstance(rejection, Rejection)
-    assert (rejection.strategy, rejection.check) == ("restated", "verified")
-    assert draw("we write 5x = twenty", question="25") == Drop("no number to corrupt")
+    one = corruption_of("we write 5x = 25", question="25 in all", answer="5")
+    assert (one.strategy, one.verified) == ("restated", True)
+    cannot_corrupt("we write 5x = twenty", question="25")
 
 
 @pytest.mark.parametrize(
@@ -126,9 +125,8 @@ def test_a_number_that_an_equation_repeats_comes_last() -> None:
 )
 def test_numbers_of_the_question_are_left_for_others(text: str, question: str, answer: str, taken: str) -> None:
     for seed in range(20):
-        rejection = draw(text, seed, question=question, answer=answer)
-        assert isinstance(rejection, Rejection)
-        assert rejection.correct == taken
+        one = corruption_of(text, seed, question=question, answer=answer)
+        assert one.original == taken
 
 
 @pytest.mark.parametrize(
@@ -145,21 +143,18 @@ def test_numbers_of_the_question_are_left_for_others(text: str, question: str, a
 )
 def test_what_is_calculated_with_comes_behind_what_is_stated(text: str, taken: str) -> None:
     for seed in range(20):
-        rejection = draw(text, seed)
-        assert isinstance(rejection, Rejection)
-        assert (rejection.strategy, rejection.correct) == ("number", taken)
+        one = corruption_of(text, seed)
+        assert (one.strategy, one.original) == ("number", taken)
 
 
 def test_a_minus_apart_hides_no_final_answer() -> None:
     text = r"$2 - 5 = -3$ and $x = 4 - 7 = \boxed{-3}$"
     for seed in range(50):
-        rejection = draw(text, seed, answer="-3")
-        assert isinstance(rejection, Rejection)
-        assert (rejection.strategy, rejection.correct) == ("last-result", "3")
+        one = corruption_of(text, seed, answer="-3")
+        assert (one.strategy, one.original) == ("last-result", "3")
     for seed in range(50):
-        rejection = draw(r"$2 - 5 = -3$, so $3 + 1 = 4$", seed, answer="-4")
-        assert isinstance(rejection, Rejection)
-        assert rejection.corrupted != "4"
+        one = corruption_of(r"$2 - 5 = -3$, so $3 + 1 = 4$", seed, answer="-4")
+        assert one.corrupted != "4"
 
 
 @pytest.mark.parametrize(
@@ -171,39 +166,35 @@ def test_a_minus_apart_hides_no_final_answer() -> None:
         "4. is a list",
         "see Figure 5",
         r"by Lemma 7 it is \frac 12",
-        "[asy] draw((3,4)); [/asy] \\ none",
+        "[asy] corruption_of((3,4)); [/asy] \\ none",
     ],
 )
 def test_labels_are_no_numbers(text: str) -> None:
-    assert draw(text) == Drop("no number to corrupt")
+    cannot_corrupt(text)
 
 
-@pytest.mark.parametrize("corruption", CORRUPTIONS)
-def test_several_of_one_row_are_distinct(corruption: str) -> None:
-    found = draws(SOLUTION, 3, corruption=corruption, count=6)
-    assert isinstance(found, list)
-    assert len(found) == len({rejection.completion for rejection in found}) == 6
-    assert {rejection.step for rejection in found} == {1, 2}, "every inner step before one is taken twice"
-    assert [rejection.step for rejection in found[:2]] in ([1, 2], [2, 1])
-    one = draws(SOLUTION, 3, corruption=corruption)
-    assert isinstance(one, list)
+@pytest.mark.parametrize("method", CORRUPTIONS)
+def test_several_of_one_row_are_distinct(method: str) -> None:
+    found = corruptions_of(SOLUTION, 3, method=method, count=6)
+    assert len(found) == len({(one.start, one.corrupted) for one in found}) == 6
+    assert {one.step for one in found} == {1, 2}, "every inner step before one is taken twice"
+    assert [one.step for one in found[:2]] in ([1, 2], [2, 1])
+    one = corruptions_of(SOLUTION, 3, method=method)
     assert one[0] == found[0], "the first does not depend on how many are wanted"
 
 
 def test_fewer_where_a_row_has_no_more() -> None:
-    found = draws(r"so \(\frac{2}{6} = \frac13\), done", corruption="digit", count=64)
-    assert isinstance(found, list)
+    found = corruptions_of(r"so \(\frac{2}{6} = \frac13\), done", method="digit", count=64)
     assert 1 <= len(found) < 64
-    assert len({rejection.completion for rejection in found}) == len(found)
+    assert len({(one.start, one.corrupted) for one in found}) == len(found)
 
 
 @pytest.mark.parametrize("seed", range(30))
 def test_latex_stays_latex(seed: int) -> None:
     text = r"Since $\frac12 + \frac14 = \frac{3}{4}$ and $10^3\cdot 15 = 15{,}000$, we get \boxed{9}."
-    rejection = draw(text, seed)
-    assert isinstance(rejection, Rejection)
-    assert rejection.check == "verified"
-    right, wrong = parse(rejection.correct or ""), parse(rejection.corrupted or "")
+    one = corruption_of(text, seed)
+    assert one.verified
+    right, wrong = parse(one.original), parse(one.corrupted)
     assert right is not None
     assert wrong is not None
     assert (wrong.fraction, wrong.separator, wrong.over) == (right.fraction, right.separator, right.over)
@@ -211,20 +202,19 @@ def test_latex_stays_latex(seed: int) -> None:
 
 @pytest.mark.parametrize("text", ["", "no digits here", "it is 5 as given", "in room 2b, at 9:30", r"\frac{5}{x}"])
 def test_nothing_to_corrupt(text: str) -> None:
-    assert draw(text, question="we are given 5") == Drop("no number to corrupt")
+    cannot_corrupt(text, question="we are given 5")
 
 
 def test_the_answer_lines_are_out_of_reach() -> None:
     text = "x is found.\n#### 7"
-    assert draw(text, stop=text.index("\n####")) == Drop("no number to corrupt")
+    cannot_corrupt(text, stop=text.index("\n####"))
 
 
 @pytest.mark.parametrize("seed", range(200))
 def test_never_the_final_answer(seed: int) -> None:
-    for corruption in CORRUPTIONS:
-        rejection = draw("2 + 2 = 4, so 4 + 1 = 5", seed, answer="5.0", corruption=corruption)
-        assert isinstance(rejection, Rejection)
-        assert Fraction(rejection.corrupted_value or "0") != 5
+    for method in CORRUPTIONS:
+        one = corruption_of("2 + 2 = 4, so 4 + 1 = 5", seed, answer="5.0", method=method)
+        assert Fraction(one.corrupted_value or "0") != 5
 
 
 @given(st.integers(1, 9999), st.integers(1, 9999), st.sampled_from("+-*/"), st.integers(0, 10**6))
@@ -234,10 +224,9 @@ def test_a_verified_corruption_is_wrong(left: int, right: int, operator: str, se
         operator, Fraction(left, right)
     )
     stated = f"{float(value):.2f}"
-    rejection = draw(f"{left} {operator} {right} = {stated}", seed)
-    assert isinstance(rejection, Rejection)
-    if rejection.check == "verified":
-        wrong = parse(rejection.corrupted or "")
+    one = corruption_of(f"{left} {operator} {right} = {stated}", seed)
+    if one.verified:
+        wrong = parse(one.corrupted)
         assert wrong is not None
         assert not states(wrong, (value.numerator, value.denominator))
     else:
@@ -245,8 +234,8 @@ def test_a_verified_corruption_is_wrong(left: int, right: int, operator: str, se
 
 
 def test_draws_depend_on_row_and_seed_alone() -> None:
-    stream = [Draws("row", 1).bits(), Draws("row", 1).bits()]
+    stream = [RowRng("row", 1).bits(), RowRng("row", 1).bits()]
     assert stream[0] == stream[1]
-    different = {Draws("row", 1).bits(), Draws("row", 2).bits(), Draws("other", 1).bits(), Draws("row", -1).bits()}
+    different = {RowRng("row", 1).bits(), RowRng("row", 2).bits(), RowRng("other", 1).bits(), RowRng("row", -1).bits()}
     assert len(different) == 4
-    assert Counter(Draws(str(row), 0).below(4) for row in range(4000)).most_common()[-1][1] > 900
+    assert Counter(RowRng(str(row), 0).below(4) for row in range(4000)).most_common()[-1][1] > 900

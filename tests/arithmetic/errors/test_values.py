@@ -12,7 +12,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from pairgen.arithmetic.errors.rng import Draws
+from pairgen.arithmetic.errors.rng import RowRng
 from pairgen.arithmetic.errors.values import CORRUPTIONS, Draw, digit, mixed, near, operation
 from pairgen.arithmetic.exact.numbers import Literal, parse
 
@@ -28,7 +28,7 @@ def read(text: str) -> Literal:
 def drawn(draw: Draw, text: str, expression: str | None = None) -> set[str | None]:
     """All that 200 seeds give; None for an attempt that gave nothing."""
     right = read(text)
-    wrongs = [draw(right, expression, Draws("row", seed)) for seed in SEEDS]
+    wrongs = [draw(right, expression, RowRng("row", seed)) for seed in SEEDS]
     return {None if wrong is None else str(wrong) for wrong in wrongs}
 
 
@@ -48,7 +48,7 @@ def kind(literal: Literal) -> tuple[object, ...]:
     )
 
 
-def near_of_version_1(right: Literal, draws: Draws) -> int:
+def near_of_version_1(right: Literal, draws: RowRng) -> int:
     """The units drawn before there were other ways, written down once more."""
     units, grain = right.units, 1
     while units >= grain * 50 and units % (grain * 10) == 0:
@@ -215,7 +215,7 @@ def test_one_operation_is_replaced_and_the_operands_are_not(expression: str) -> 
         assume(False)
     whole = value.denominator == 1
     right = Literal(abs(value.numerator), 0, value < 0, over=value.denominator)
-    given_out = {operation(right, expression, Draws("row", seed)) for seed in range(300)}
+    given_out = {operation(right, expression, RowRng("row", seed)) for seed in range(300)}
     expected = {
         wrong
         for wrong in other_operations(expression)
@@ -229,7 +229,7 @@ def test_one_operation_is_replaced_and_the_operands_are_not(expression: str) -> 
 def test_the_operator_is_drawn_first() -> None:
     """``2**5`` for ``2*5`` is the one mistake for its operator, and so half of all."""
     right = read("28")
-    counts = Counter(str(operation(right, "2**5 - 4", Draws("row", seed))) for seed in range(4000))
+    counts = Counter(str(operation(right, "2**5 - 4", RowRng("row", seed))) for seed in range(4000))
     assert set(counts) == {"6", "36", "128", "8"}
     assert 1850 < counts["6"] < 2150
 
@@ -294,7 +294,7 @@ def test_format_is_kept(name: str) -> None:
     @example(read("9" * 40), "1 + 1", 0)
     @example(read(r"\frac 9{20}"), "1/2 * 9/10", 0)
     def check(right: Literal, expression: str, seed: int) -> None:
-        wrong = corruption(right, expression, Draws("row", seed))
+        wrong = corruption(right, expression, RowRng("row", seed))
         if wrong is None:
             return
         assert kind(wrong) == kind(right)
@@ -319,7 +319,7 @@ def test_format_is_kept(name: str) -> None:
 
 @given(LITERALS, st.integers(0, 2**64))
 def test_digit_changes_one_character(right: Literal, seed: int) -> None:
-    wrong = digit(right, None, Draws("row", seed))
+    wrong = digit(right, None, RowRng("row", seed))
     assume(wrong is not None)
     before, after = str(right), str(wrong)
     assert len(before) == len(after)
@@ -331,9 +331,9 @@ def test_digit_changes_one_character(right: Literal, seed: int) -> None:
 @given(NUMBERS, st.integers(0, 2**64))
 def test_near_draws_for_plain_numbers_what_it_always_did(right: Literal, seed: int) -> None:
     assume(not right.bare_point)
-    wrong = near(right, "1 + 1", Draws("row", seed))
+    wrong = near(right, "1 + 1", RowRng("row", seed))
     if wrong is not None:
-        assert wrong == right._replace(units=near_of_version_1(right, Draws("row", seed)))
+        assert wrong == right._replace(units=near_of_version_1(right, RowRng("row", seed)))
     else:
         assert len(str(right)) >= 38, "only a number about as long as one may be"
 
@@ -342,13 +342,13 @@ def test_near_draws_for_plain_numbers_what_it_always_did(right: Literal, seed: i
 def test_plain_numbers_seldom_fail(right: Literal, start: int) -> None:
     assume(len(str(right)) < 36)
     for draw in (near, digit):
-        failed = [draw(right, None, Draws("row", seed)) for seed in range(start, start + 40)].count(None)
+        failed = [draw(right, None, RowRng("row", seed)) for seed in range(start, start + 40)].count(None)
         assert failed == 0 if draw is near else failed < 15
 
 
 @given(fractions())
 def test_a_fraction_fails_always_or_never(right: Literal) -> None:
-    assert len({digit(right, None, Draws("row", seed)) is None for seed in range(20)}) == 1
+    assert len({digit(right, None, RowRng("row", seed)) is None for seed in range(20)}) == 1
 
 
 def test_mixed_uses_all_three() -> None:
@@ -356,7 +356,7 @@ def test_mixed_uses_all_three() -> None:
     near_only = {"1,000", "1,900", "2,000"} & drawn(near, "1,500")
     counts: Counter[str] = Counter()
     for seed in range(3000):
-        wrong = str(mixed(right, "3 * 500", Draws("row", seed)))
+        wrong = str(mixed(right, "3 * 500", RowRng("row", seed)))
         if wrong == "503":
             counts["operation"] += 1
         elif re.fullmatch(r"1,\d00|2,000", wrong):

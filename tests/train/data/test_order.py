@@ -5,14 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pairgen.train.data.order import Order, chunks, share
+from pairgen.train.data.order import BatchSampler, chunks, split_batch
 
 SIZES = st.lists(st.integers(1, 7), min_size=1, max_size=60).map(lambda sizes: np.array(sizes, dtype=np.int64))
 
 
 @given(SIZES, st.integers(1, 12), st.integers(0, 3))
 def test_an_epoch_takes_every_group_once(pairs: np.ndarray, batch_size: int, seed: int) -> None:
-    order = Order(pairs, batch_size, seed)
+    order = BatchSampler(pairs, batch_size, seed)
     for epoch in (1, 2):
         steps = order.steps(epoch)
         first = order.steps(epoch - 1) if epoch > 1 else 0
@@ -22,7 +22,7 @@ def test_an_epoch_takes_every_group_once(pairs: np.ndarray, batch_size: int, see
 
 @given(SIZES, st.integers(1, 12))
 def test_batches_are_as_full_as_whole_groups_allow(pairs: np.ndarray, batch_size: int) -> None:
-    order = Order(pairs, batch_size, 0)
+    order = BatchSampler(pairs, batch_size, 0)
     batches = [order.batch(step) for step in range(order.steps(1))]
     held = [pairs[batch].sum() for batch in batches]
     assert all(count <= batch_size or len(batch) == 1 for count, batch in zip(held, batches, strict=True))
@@ -32,32 +32,32 @@ def test_batches_are_as_full_as_whole_groups_allow(pairs: np.ndarray, batch_size
 
 @given(SIZES, st.integers(1, 12), st.integers(0, 40))
 def test_a_step_does_not_depend_on_what_was_asked_before(pairs: np.ndarray, batch_size: int, step: int) -> None:
-    used = Order(pairs, batch_size, 5)
+    used = BatchSampler(pairs, batch_size, 5)
     for earlier in range(step):
         used.batch(earlier)
-    assert used.batch(step).tolist() == Order(pairs, batch_size, 5).batch(step).tolist()
+    assert used.batch(step).tolist() == BatchSampler(pairs, batch_size, 5).batch(step).tolist()
 
 
 def test_epochs_and_seeds_differ() -> None:
     pairs = np.ones(50, dtype=np.int64)
-    order = Order(pairs, 50, 0)
+    order = BatchSampler(pairs, 50, 0)
     assert order.batch(0).tolist() != order.batch(1).tolist()
-    assert order.batch(0).tolist() != Order(pairs, 50, 1).batch(0).tolist()
+    assert order.batch(0).tolist() != BatchSampler(pairs, 50, 1).batch(0).tolist()
 
 
 @pytest.mark.parametrize(("epochs", "steps"), [(1, 5), (2, 10), (0.4, 2), (1.6, 8), (0.01, 1)])
 def test_steps_of_epochs(epochs: float, steps: int) -> None:
-    assert Order(np.ones(20, dtype=np.int64), 4, 0).steps(epochs) == steps
+    assert BatchSampler(np.ones(20, dtype=np.int64), 4, 0).steps(epochs) == steps
 
 
 def test_epoch_of_a_step() -> None:
-    order = Order(np.ones(20, dtype=np.int64), 4, 0)
+    order = BatchSampler(np.ones(20, dtype=np.int64), 4, 0)
     assert [order.epoch(step) for step in (0, 1, 5, 7)] == [0.0, 0.2, 1.0, 1.4]
 
 
 @given(SIZES, st.integers(1, 12), st.integers(1, 30))
 def test_used_are_the_groups_of_the_steps(pairs: np.ndarray, batch_size: int, steps: int) -> None:
-    order = Order(pairs, batch_size, 0)
+    order = BatchSampler(pairs, batch_size, 0)
     taken = {index for step in range(steps) for index in order.batch(step).tolist()}
     assert set(order.used(steps).tolist()) == taken
 
@@ -72,7 +72,7 @@ def test_chunks_are_a_partition(pairs: np.ndarray, size: int) -> None:
 @given(SIZES, st.integers(0, 9), st.integers(1, 5))
 def test_processes_share_a_batch_and_pass_as_often(pairs: np.ndarray, micro: int, size: int) -> None:
     batch = np.random.default_rng(0).permutation(len(pairs))
-    shares = [share(batch, pairs, micro, rank, size) for rank in range(size)]
+    shares = [split_batch(batch, pairs, micro, rank, size) for rank in range(size)]
     assert len({len(parts) for parts in shares}) == 1
     counted = [index for parts in shares for part, counts in parts if counts for index in part.tolist()]
     assert sorted(counted) == sorted(batch.tolist())

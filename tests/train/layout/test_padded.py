@@ -10,9 +10,9 @@ from helpers.token_groups import VOCABULARY, group, random_groups, some_groups, 
 from hypothesis import given, settings
 from torch import Tensor
 
-from pairgen.train.data.groups import Group
+from pairgen.train.data.groups import TokenGroup
 from pairgen.train.layout.batch import Batch
-from pairgen.train.layout.padded import about_pairs, padded
+from pairgen.train.layout.padded import padded_batch, pair_fields
 from pairgen.train.model.scorer import Scorer
 
 
@@ -32,7 +32,7 @@ def by_itself(model: Any, prompt: Sequence[int], completion: Sequence[int]) -> l
     ]
 
 
-def pairs_of(groups: Sequence[Group]) -> list[tuple[Group, int]]:
+def pairs_of(groups: Sequence[TokenGroup]) -> list[tuple[TokenGroup, int]]:
     """Each pair as its group and the place of its rejected completion."""
     return [(one, 1 + at) for one in groups for at in range(one.pairs)]
 
@@ -43,21 +43,21 @@ def completions(model: Any, batch: Batch) -> Tensor:
 
 
 def test_the_worked_example_of_a_batch() -> None:
-    batch = padded([group([5, 6], [7, 2], [8])])
+    batch = padded_batch([group([5, 6], [7, 2], [8])])
     assert batch.tokens.tolist() == [[5, 6, 7, 2], [5, 6, 8, 0]]
-    assert batch.score.tolist() == [1, 2, 5]
+    assert batch.label_positions.tolist() == [1, 2, 5]
     assert batch.targets.tolist() == [7, 2, 8]
-    assert batch.owner.tolist() == [[0, 1], [2, 3]]
+    assert batch.completion_index.tolist() == [[0, 1], [2, 3]]
     assert batch.lengths.tolist() == [2, 1]
-    assert batch.chars.tolist() == [6, 3]
-    assert batch.edit.tolist() == [[0, 2]]
+    assert batch.num_chars.tolist() == [6, 3]
+    assert batch.edit.tolist() == [[0, 2], [0, 1]]
     assert batch.positions is None
-    assert batch.ends is None
-    assert (batch.pairs, batch.plain_tokens, batch.run_tokens) == (1, 7, 7)
+    assert batch.subtree_end is None
+    assert (batch.pairs, batch.padded_tokens, batch.processed_tokens) == (1, 7, 7)
 
 
 def test_chosen_of_all_pairs_stand_first_then_rejected() -> None:
-    batch = padded([group([1], [2, 3], [2, 4], [5]), group([6, 7], [8], [9, 9, 9])], pad=0)
+    batch = padded_batch([group([1], [2, 3], [2, 4], [5]), group([6, 7], [8], [9, 9, 9])], pad=0)
     assert batch.tokens.tolist() == [
         [1, 2, 3, 0, 0],
         [1, 2, 3, 0, 0],
@@ -67,33 +67,35 @@ def test_chosen_of_all_pairs_stand_first_then_rejected() -> None:
         [6, 7, 9, 9, 9],
     ]
     assert batch.targets.tolist() == [2, 3, 2, 3, 8, 2, 4, 5, 9, 9, 9]
-    assert batch.owner.tolist() == [[0, 1, 11], [2, 3, 11], [4, 11, 11], [5, 6, 11], [7, 11, 11], [8, 9, 10]]
+    assert batch.completion_index.tolist() == [[0, 1, 11], [2, 3, 11], [4, 11, 11], [5, 6, 11], [7, 11, 11], [8, 9, 10]]
 
 
 def test_a_loss_that_looks_at_chosen_alone_runs_it_once_a_pair() -> None:
     groups = random_groups(0, 3, pairs=2)
-    alone = padded([group.chosen_only() for group in groups])
+    alone = padded_batch([group.chosen_only() for group in groups])
     pairs = sum(group.pairs for group in groups)
     assert alone.tokens.shape[0] == pairs
-    assert alone.plain_tokens == sum(group.pairs * (len(group.prompt) + len(group.completions[0])) for group in groups)
-    assert torch.equal(alone.owner[:pairs], alone.owner[pairs:])
+    assert alone.padded_tokens == sum(group.pairs * (len(group.prompt) + len(group.completions[0])) for group in groups)
+    assert torch.equal(alone.completion_index[:pairs], alone.completion_index[pairs:])
     chosen = alone.completions(alone.targets.double())[:pairs]
-    assert torch.equal(chosen, padded(groups).completions(padded(groups).targets.double())[:pairs, : chosen.shape[1]])
+    assert torch.equal(
+        chosen, padded_batch(groups).completions(padded_batch(groups).targets.double())[:pairs, : chosen.shape[1]]
+    )
 
 
 def test_about_pairs() -> None:
-    about = about_pairs([group([1], [2, 3], [2, 4], [5], name="a"), group([6, 7], [8], [9, 9, 9], name="b")])
+    about = pair_fields([group([1], [2, 3], [2, 4], [5], name="a"), group([6, 7], [8], [9, 9, 9], name="b")])
     assert about["lengths"].tolist() == [2, 2, 1, 2, 1, 3]
-    assert about["chars"].tolist() == [6, 6, 3, 6, 3, 9]
-    assert about["edit"].tolist() == [[1, 2], [0, 2], [0, 1]]
+    assert about["num_chars"].tolist() == [6, 6, 3, 6, 3, 9]
+    assert about["edit"].tolist() == [[1, 2], [0, 2], [0, 1], [1, 2], [0, 1], [0, 3]]
     assert about["group"].tolist() == [0, 0, 1]
     assert about["weight"].tolist() == [1.0, 1.0, 1.0]
     assert about["weight"].dtype == torch.float32
-    assert about["keys"] == ("a-0", "a-1", "b-0")
+    assert about["pair_ids"] == ("a-0", "a-1", "b-0")
 
 
 def test_completions_gives_each_its_tokens_and_zero_behind_them() -> None:
-    batch = padded([group([5, 6], [7, 2], [8])])
+    batch = padded_batch([group([5, 6], [7, 2], [8])])
     found = batch.completions(torch.tensor([-1.0, -2.0, -4.0]))
     assert found.tolist() == [[-1.0, -2.0], [-4.0, 0.0]]
     assert found.sum(1).tolist() == [-3.0, -4.0]
@@ -101,8 +103,8 @@ def test_completions_gives_each_its_tokens_and_zero_behind_them() -> None:
 
 
 def test_completions_hands_a_shared_score_to_all_its_owners_and_adds_up_their_gradients() -> None:
-    batch = padded([group([5, 6], [7, 2], [8])])
-    shared = Batch(**{**vars(batch), "owner": torch.tensor([[0, 1], [0, 2]])})
+    batch = padded_batch([group([5, 6], [7, 2], [8])])
+    shared = Batch(**{**vars(batch), "completion_index": torch.tensor([[0, 1], [0, 2]])})
     logps = torch.tensor([-1.0, -2.0], requires_grad=True)
     found = shared.completions(logps)
     assert found.tolist() == [[-1.0, -2.0], [-1.0, 0.0]]
@@ -114,15 +116,15 @@ def test_completions_hands_a_shared_score_to_all_its_owners_and_adds_up_their_gr
 def test_a_long_sum_of_log_probs_keeps_its_last_digits() -> None:
     """In float32 adding -0.0001 to -2048 again and again would be lost."""
     length = 4000
-    batch = padded([group([1], [2] * length, [3])])
+    batch = padded_batch([group([1], [2] * length, [3])])
     logps = torch.full((length + 1,), -1e-4)
     logps[0] = -2048.0
     exact = -2048.0 + (length - 1) * float(torch.tensor(-1e-4))
     assert float(batch.completions(logps)[0].sum()) == pytest.approx(exact, abs=1e-9)
 
 
-def held_against_each_sequence(model: Any, groups: Sequence[Group]) -> None:
-    batch = padded(groups)
+def held_against_each_sequence(model: Any, groups: Sequence[TokenGroup]) -> None:
+    batch = padded_batch(groups)
     found = completions(model, batch)
     expected = [by_itself(model, one.prompt, one.completions[0]) for one, _ in pairs_of(groups)]
     expected += [by_itself(model, one.prompt, one.completions[at]) for one, at in pairs_of(groups)]
@@ -140,47 +142,47 @@ def test_every_token_of_every_completion_is_scored_as_by_itself(llama: Any, seed
 
 @given(groups=some_groups())
 @settings(deadline=None, max_examples=15)
-def test_any_groups_are_scored_as_their_sequences_by_themselves(llama: Any, groups: list[Group]) -> None:
+def test_any_groups_are_scored_as_their_sequences_by_themselves(llama: Any, groups: list[TokenGroup]) -> None:
     held_against_each_sequence(llama, groups)
 
 
 def test_what_stands_in_the_padding_changes_nothing(llama: Any) -> None:
     groups = random_groups(7, 4)
-    zeros, others = padded(groups), padded(groups, pad=VOCABULARY - 1)
+    zeros, others = padded_batch(groups), padded_batch(groups, pad=VOCABULARY - 1)
     assert not torch.equal(zeros.tokens, others.tokens)
-    assert torch.equal(zeros.score, others.score)
+    assert torch.equal(zeros.label_positions, others.label_positions)
     assert torch.equal(completions(llama, zeros), completions(llama, others))
 
 
 def test_a_group_is_scored_alike_whatever_else_is_in_the_batch(llama: Any) -> None:
     groups = random_groups(8, 5)
-    batch = padded(groups)
+    batch = padded_batch(groups)
     together = completions(llama, batch)
     for at, one in enumerate(groups):
         mine = batch.group.eq(at).repeat(2)
-        alone = completions(llama, padded([one]))
+        alone = completions(llama, padded_batch([one]))
         assert together[mine, : alone.shape[1]].sub(alone).abs().max() < 1e-9
 
 
 @given(groups=some_groups(most=5))
 @settings(deadline=None, max_examples=50)
-def test_the_shape_of_any_batch(groups: list[Group]) -> None:
-    batch = padded(groups, pad=99)
+def test_the_shape_of_any_batch(groups: list[TokenGroup]) -> None:
+    batch = padded_batch(groups, pad=99)
     pairs, count = batch.pairs, len(batch.targets)
     pairwise = pairs_of(groups)
-    assert pairs == len(pairwise) == len(set(batch.keys))
-    assert batch.keys == tuple(one.keys[at - 1] for one, at in pairwise)
+    assert pairs == len(pairwise) == len(set(batch.pair_ids))
+    assert batch.pair_ids == tuple(one.pair_ids[at - 1] for one, at in pairwise)
     assert batch.tokens.shape[0] == 2 * pairs
-    assert batch.owner.shape == (2 * pairs, int(batch.lengths.max()))
-    assert batch.plain_tokens == sum(one.plain_tokens for one in groups) == int((batch.tokens != 99).sum())
-    assert batch.run_tokens == batch.plain_tokens
-    for name in ("tokens", "score", "targets", "owner", "lengths", "chars", "edit", "group"):
+    assert batch.completion_index.shape == (2 * pairs, int(batch.lengths.max()))
+    assert batch.padded_tokens == sum(one.padded_tokens for one in groups) == int((batch.tokens != 99).sum())
+    assert batch.processed_tokens == batch.padded_tokens
+    for name in ("tokens", "label_positions", "targets", "completion_index", "lengths", "num_chars", "edit", "group"):
         assert getattr(batch, name).dtype == torch.int64, name
     # every label is scored once, and is the token behind the hidden state that predicts it
-    owned = batch.owner[batch.owner < count]
+    owned = batch.completion_index[batch.completion_index < count]
     assert owned.tolist() == list(range(count))
-    assert torch.equal(batch.tokens.flatten()[batch.score + 1], batch.targets)
-    assert torch.equal((batch.owner < count).sum(1), batch.lengths)
+    assert torch.equal(batch.tokens.flatten()[batch.label_positions + 1], batch.targets)
+    assert torch.equal((batch.completion_index < count).sum(1), batch.lengths)
     for place, (one, at) in enumerate(pairwise):
         start, stop = batch.edit[place].tolist()
         chosen, rejected = one.completions[0], one.completions[at]
@@ -190,7 +192,7 @@ def test_the_shape_of_any_batch(groups: list[Group]) -> None:
 
 
 def test_a_batch_moves_with_all_its_tensors_and_keeps_the_rest() -> None:
-    batch = padded([group([5, 6], [7, 2], [8])])
+    batch = padded_batch([group([5, 6], [7, 2], [8])])
     moved = batch.to(torch.device("meta"))
     for name, value in vars(moved).items():
         if isinstance(value, Tensor):

@@ -1,4 +1,4 @@
-"""The command line: what it prints where, exit codes, help."""
+"""The dataset commands: output, exit codes, help."""
 
 import json
 import os
@@ -38,7 +38,7 @@ def dataset(rows: Path, tmp_path: Path, run: Run) -> Path:
     return tmp_path / "pairs"
 
 
-def test_build_says_what_came_out(rows: Path, tmp_path: Path, run: Run) -> None:
+def test_build_prints_a_summary(rows: Path, tmp_path: Path, run: Run) -> None:
     done = run("build", "metamath", "--source", rows, "--out", tmp_path / "out")
     assert done.exit_code == 0
     assert "train: 40 pairs from 40 rows; 40 verified (100%)" in done.stdout
@@ -47,27 +47,29 @@ def test_build_says_what_came_out(rows: Path, tmp_path: Path, run: Run) -> None:
     assert "unchecked because" not in done.stdout
 
 
-def test_build_says_how_many_rows_made_fewer_pairs(rows: Path, tmp_path: Path, run: Run) -> None:
+def test_build_counts_rows_with_fewer_pairs(rows: Path, tmp_path: Path, run: Run) -> None:
     with rows.open("a") as file:
         file.write("\n" + json.dumps({"query": "How many?", "response": "9 - 8 = 1.\nThe answer is: 1"}))
-    words = ("build", "metamath", "--source", rows, "--corruptions", 64, "--corruption", "digit")
+    words = ("build", "metamath", "--source", rows, "--pairs-per-row", 64, "--corruption", "digit")
     done = run(*words, "--out", tmp_path / "out")
-    said = re.search(r"train: [\d,]+ pairs from 41 rows; .* verified .*; (\d+) rows made fewer than 64", done.stdout)
-    assert said
+    match = re.search(
+        r"train: [\d,]+ pairs from 41 rows; .* verified .*; rows with fewer than 64 pairs: (\d+)", done.stdout
+    )
+    assert match
     shown = json.loads(run(*words, "--out", tmp_path / "again", "--json").stdout)["train"]
-    assert shown["rows_with_fewer_pairs"] == int(said.group(1))
+    assert shown["rows_with_fewer_pairs"] == int(match.group(1))
     manifest = json.loads((tmp_path / "out" / "pairgen.json").read_text())
-    assert manifest["command"].endswith("--seed 0 --corruption digit --corruptions 64")
+    assert manifest["command"].endswith("--corruption digit --pairs-per-row 64")
     assert manifest["options"]["corruption"] == "digit"
 
 
-def test_corruptions_are_said_in_the_command_only_where_they_differ(dataset: Path) -> None:
+def test_the_command_in_the_manifest_leaves_out_defaults(dataset: Path) -> None:
     assert "--corruption" not in json.loads((dataset / "pairgen.json").read_text())["command"]
 
 
 def test_build_without_corruptions_prints_one_line_per_split(tmp_path: Path, run: Run) -> None:
     done = run("build", "arc", "--source", "sample:60", "--out", tmp_path / "out")
-    assert [line.split(":")[0] for line in done.stdout.splitlines()] == ["train", "eval", str(tmp_path / "out")]
+    assert [line.split()[0] for line in done.stdout.splitlines()] == ["train:", "eval:", "Wrote"]
     assert "verified" not in done.stdout
 
 
@@ -75,14 +77,14 @@ def test_build_json_is_one_object(rows: Path, tmp_path: Path, run: Run) -> None:
     out = tmp_path / "out"
     done = run("build", "metamath", "--source", rows, "--out", out, "--eval-size", 10, "--json")
     found = json.loads(done.stdout)
-    told = {split: found[split].pop("corruptions") for split in ("train", "eval")}
+    corruptions = {split: found[split].pop("corruptions") for split in ("train", "eval")}
     assert found == {
         "out": str(out),
         "train": {"rows": 30, "pairs": 30, "drops": {}},
         "eval": {"rows": 10, "pairs": 10, "drops": {}},
     }
-    assert told["train"] == {
-        "definition": told["eval"]["definition"],
+    assert corruptions["train"] == {
+        "definition": corruptions["eval"]["definition"],
         "pairs": 30,
         "verified": 30,
         "source": {"metamath": {"pairs": 30, "verified": 30}},
@@ -103,24 +105,24 @@ def test_stats_json_names_the_definition(dataset: Path, run: Run) -> None:
     assert sum(part["count"] for part in by["train"]["edit_distance"]["by"]["strategy"].values()) == 30
 
 
-def test_stats_prints_the_papers_figures_beside(dataset: Path, run: Run) -> None:
+def test_stats_prints_the_figures_of_the_paper(dataset: Path, run: Run) -> None:
     text = run("stats", dataset, "--edit-distance").stdout
     assert "6.5%" in text
     assert "90%" in text
     assert "Levenshtein" in text
 
 
-def test_stats_shows_how_corruptions_were_checked(dataset: Path, run: Run) -> None:
+def test_stats_shows_verified_corruptions(dataset: Path, run: Run) -> None:
     text = run("stats", dataset).stdout
     assert "corruptions: 30 pairs, 30 verified (100%)" in text
     assert "corruptions:" not in run("stats", dataset, "--edit-distance").stdout
     helped = " ".join(run("stats", "--help").stdout.replace("│", "").split())
-    assert "of source, strategy, check or reason" in helped
+    assert "by source, strategy, check or reason" in helped
     by = json.loads(run("stats", dataset, "--by", "reason", "--json").stdout)
     assert by["train"]["edit_distance"]["by"]["reason"]["none"]["count"] == 30
 
 
-def test_help_lists_the_ways_of_corruption(run: Run) -> None:
+def test_help_lists_the_kinds_of_corruption(run: Run) -> None:
     for command in ("build", "explain"):
         text = " ".join(run(command, "--help").stdout.replace("│", "").split())
         for name, corruption in CORRUPTIONS.items():
@@ -153,32 +155,32 @@ def test_validate_passes_and_fails(dataset: Path, run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "said"),
+    ("words", "code", "message"),
     [
         (("build", "nonsense", "--out", "x"), 2, "metamath, gsm8k, arc, hellaswag"),
         (("build", "metamath"), 2, "--out"),
         (("build", "metamath", "--out", "x", "--source", "missing.jsonl"), 1, "missing.jsonl: no such file"),
-        (("build", "metamath", "--out", "x", "--source", "sample", "--on-error", "cry"), 2, "stop or skip"),
+        (("build", "metamath", "--out", "x", "--source", "sample", "--on-error", "cry"), 2, "skip"),
         (
             ("build", "metamath", "--out", "x", "--source", "sample", "--corruption", "nearly"),
             2,
             "near, digit, operation",
         ),
         (("build", "metamath", "--out", "x", "--source", "sample", "--corruptions", "0"), 2, "from 1 to 64"),
-        (("build", "arc", "--out", "x", "--source", "sample", "--corruptions", "2"), 2, "say nothing to arc"),
+        (("build", "arc", "--out", "x", "--source", "sample", "--corruptions", "2"), 2, "do not apply to arc"),
         (("stats", "missing"), 1, "missing: no such folder"),
         (("show", "missing"), 1, "missing: no such folder"),
-        (("validate", "."), 1, "not a whole pairgen dataset"),
+        (("validate", "."), 1, "not a complete pairgen dataset"),
         (("nonsense",), 2, "No such command"),
     ],
 )
-def test_bad_input_is_one_sentence_and_a_code(
-    words: tuple[str, ...], code: int, said: str, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_bad_input_is_one_message_and_an_exit_code(
+    words: tuple[str, ...], code: int, message: str, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     done = run(*words)
     assert done.exit_code == code
-    assert said in " ".join(done.stderr.split())
+    assert message in " ".join(done.stderr.split())
     assert "Traceback" not in done.output
     assert not list(tmp_path.iterdir())
 
@@ -197,7 +199,7 @@ def test_unknown_names_list_the_known(dataset: Path, run: Run) -> None:
     assert "edit_distance" in done.stderr
 
 
-def test_an_output_that_is_there_stays(dataset: Path, rows: Path, run: Run) -> None:
+def test_an_existing_output_is_replaced_only_on_request(dataset: Path, rows: Path, run: Run) -> None:
     before = {file: file.read_bytes() for file in dataset.rglob("*") if file.is_file()}
     refused = run("build", "metamath", "--source", rows, "--out", dataset)
     assert refused.exit_code == 1
@@ -229,3 +231,27 @@ def test_a_closed_pipe_is_no_error(dataset: Path) -> None:
     assert done.stdout
     assert "Traceback" not in done.stderr
     assert "BrokenPipe" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("module", "words", "message"),
+    [
+        ("pairgen.building.pipeline.build", "build arc --out out", "pairgen: interrupted; nothing was written to out"),
+        ("pairgen.pairs.dataset.open_pairs", "stats pairs", "pairgen: interrupted"),
+        ("pairgen.pairs.dataset.open_pairs", "validate pairs", "pairgen: interrupted"),
+    ],
+)
+def test_an_interrupt_is_one_message(
+    module: str, words: str, message: str, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, interrupt)
+    done = run(*words.split())
+    assert (done.exit_code, done.stderr) == (130, f"{message}\n")
+
+
+def test_arguments_are_not_markup(run: Run) -> None:
+    for words in (("show", "[red]:smile:"), ("build", "[red]:smile:", "--out", "out")):
+        assert "[red]:smile:" in run(*words).stderr

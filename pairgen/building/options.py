@@ -1,0 +1,54 @@
+"""How a dataset is built: the options of ``pairgen build``."""
+
+from dataclasses import dataclass
+
+from pairgen.builders import CORRUPTIONS
+from pairgen.errors import UsageError
+from pairgen.options import check, option
+
+
+@dataclass(frozen=True)
+class BuildOptions:
+    """Options of a build. Equal options and sources give equal bytes.
+
+    Raises:
+        UsageError: a value that is out of range, or options that need one another.
+    """
+
+    seed: int = option(0, "Random seed. The choices for a row depend on the seed and on the row only.")
+    eval_size: int | None = option(
+        None,
+        "Rows of the training source to hold out for evaluation; no question is in both splits. "
+        "Default: 1000 for metamath from the Hub, else 0.",
+        at_least=0,
+    )
+    on_error: str = option(
+        "stop", "On a row that cannot be read, stop, or skip and count it.", choices=("stop", "skip")
+    )
+    corruption: str = option(
+        "near",
+        "How wrong values are generated. "
+        + "; ".join(f"{name}: {corruption.summary}" for name, corruption in CORRUPTIONS.items())
+        + ".",
+        choices=CORRUPTIONS,
+    )
+    pairs_per_row: int = option(
+        1,
+        "Maximum number of pairs per row, which share prompt and chosen.",
+        at_least=1,
+        at_most=64,
+        aliases=("--corruptions",),
+    )
+    prompt_style: str | None = option(
+        None,
+        "raw, lm-eval, alpaca, or a Jinja template file that uses `question` and `row`. "
+        "Default: raw for metamath, else lm-eval.",
+        metavar="<name|file>",
+    )
+    shots: int = option(0, "Few-shot examples in each prompt, the same for all rows.", at_least=0)
+    shots_per_row: bool = option(False, "Sample new few-shot examples for each row.")
+
+    def __post_init__(self) -> None:
+        check(self)
+        if self.shots_per_row and not self.shots:
+            raise UsageError("--shots-per-row needs --shots K")

@@ -1,0 +1,234 @@
+"""Dataset commands: build, stats, show, explain, validate."""
+
+import itertools
+import shlex
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from pairgen.builders import BUILDERS
+from pairgen.building.options import BuildOptions
+from pairgen.cli.app import Json, command, print_json, print_stderr
+from pairgen.cli.bars import progress_reporter
+from pairgen.cli.flags import with_options
+from pairgen.errors import ValidationFailed
+from pairgen.options import arguments
+from pairgen.pairs.edits import METRICS
+
+Dataset = Annotated[Path, typer.Argument(metavar="DIR", help="A dataset: a folder written by `pairgen build`.")]
+_BUILD_HELP = {item.name: item.metadata["help"] for item in fields(BuildOptions)}
+Corruption = Annotated[str, typer.Option(metavar="<name>", help=_BUILD_HELP["corruption"])]
+
+
+@command(
+    help="Build a dataset of preference pairs from the Hub, local files or the built-in sample.\n\n"
+    + "\n".join(f"- **{name}**: {builder.summary}" for name, builder in BUILDERS.items()),
+    examples=[
+        "pairgen build metamath --source sample --out pairs",
+        "pairgen build metamath --source MetaMathQA.jsonl --eval-size 1000 --out pairs",
+        "pairgen build arc --source train=Train.jsonl --source eval=Dev.jsonl --shots 25 --out arc",
+        "pairgen build hellaswag --out hellaswag  # from the Hub",
+    ],
+)
+@with_options(
+    BuildOptions, {"seed": "Rows and splits", "corruption": "Corruptions (metamath, gsm8k)", "prompt_style": "Prompts"}
+)
+def build(
+    name: Annotated[str, typer.Argument(metavar="NAME", help=f"One of {', '.join(BUILDERS)}.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Output folder, created atomically.")],
+    source: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--source",
+            metavar="[SPLIT=]SOURCE",
+            help="Where rows come from, once per split: a .json, .jsonl, .csv, .tsv (each also .gz), .parquet or "
+            ".arrow file, a `save_to_disk` folder, a Hub dataset, or sample[:ROWS[:SEED]]. Default: the Hub.",
+        ),
+    ] = None,
+    workers: Annotated[int, typer.Option(help="Worker processes; 0 uses all cores. The output is the same.")] = 0,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing dataset.")] = False,
+    as_json: Json = False,
+    **flags: Any,
+) -> None:
+    from pairgen.building.pipeline import build
+
+    options = BuildOptions(**flags)
+    try:
+        with progress_reporter() as (progress, warn):
+            dataset = build(
+                name,
+                out,
+                source or (),
+                options,
+                workers=workers,
+                overwrite=overwrite,
+                command=_rebuild_command(name, out, source or [], options),
+                progress=progress,
+                warn=warn,
+            )
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"nothing was written to {out}") from None
+    if as_json:
+        print_json({"out": str(out), **{split: _build_result(dataset.manifest, split) for split in dataset.splits}})
+        return
+    from pairgen.report.dataset_tables import corruption_tables, split_summary
+
+    for split in dataset.splits:
+        built = _build_result(dataset.manifest, split)
+        typer.echo(split_summary(split, built, options.pairs_per_row))
+        if "corruptions" in built:
+            Console().print(corruption_tables(built["corruptions"]), "")
+    pairs = sum(split.pairs for split in dataset.splits.values())
+    typer.echo(f"Wrote {pairs:,} pairs to {out}. Inspect them with: pairgen show {shlex.quote(str(out))}")
+
+
+def _rebuild_command(name: str, out: Path, sources: list[str], options: BuildOptions) -> str:
+    """The command line that builds the same dataset again."""
+    from_sources = [word for source in sources for word in ("--source", source)]
+    return shlex.join(["pairgen", "build", name, *from_sources, "--out", out.name, *arguments(options)])
+
+
+def _build_result(manifest: Mapping[str, Any], split: str) -> dict[str, Any]:
+    """The counts of one split, for --json."""
+    counts = manifest["splits"][split]
+    result = {key: counts[key] for key in ("rows", "pairs", "rows_with_fewer_pairs", "drops") if key in counts}
+    corruptions = manifest["statistics"][split].get("corruptions")
+    return {**result, "corruptions": corruptions} if corruptions else result
+
+
+@command(
+    help="Print statistics of a dataset: edit distance, lengths, group sizes, verified corruptions, dropped rows.",
+    examples=[
+        "pairgen stats pairs --edit-distance",
+        "pairgen stats pairs --edit-distance --metric hamming --unit word --by source",
+        "pairgen stats pairs --edit-distance --unit token --tokenizer Qwen/Qwen3-0.6B --json",
+    ],
+)
+def stats(
+    path: Dataset,
+    edit_distance: Annotated[bool, typer.Option("--edit-distance", help="Only the edit distance.")] = False,
+    metric: Annotated[str, typer.Option(metavar="<name>", help=f"Distance: {', '.join(METRICS)}.")] = "levenshtein",
+    unit: Annotated[str, typer.Option(metavar="<char|word|token>", help="What the distance counts.")] = "char",
+    tokenizer: Annotated[str | None, typer.Option(metavar="ID", help="Tokenizer for --unit token.")] = None,
+    by: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="Group the edit distance by source, strategy, check or reason."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    from pairgen.pairs.dataset import open_pairs
+    from pairgen.stats import describe
+
+    names = ["edit_distance"] if edit_distance else None
+    statistics = describe(open_pairs(path), metric=metric, unit=unit, tokenizer=tokenizer, by=by, names=names)
+    if as_json:
+        print_json(statistics)
+        return
+    from pairgen.report.dataset_tables import statistics_view
+
+    Console().print(statistics_view(statistics))
+
+
+@command(
+    help="Show pairs with the edit marked: [-removed-] from chosen, {+inserted+} in rejected.",
+    examples=[
+        "pairgen show pairs",
+        "pairgen show pairs --limit 2 --split eval --where check=verified",
+        "pairgen show pairs --where 'edit_distance<0.002' --where 'source~FOBAR'",
+    ],
+)
+def show(
+    path: Dataset,
+    limit: Annotated[
+        int, typer.Option("--limit", "-n", "--n", metavar="N", min=1, help="Maximum number of pairs.")
+    ] = 5,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--where",
+            metavar="FILTER",
+            help="Only pairs with column=value, column!=value, column<number, column>number or column~text (contains).",
+        ),
+    ] = None,
+    split: Annotated[str | None, typer.Option(metavar="NAME", help="Only this split. Default: all.")] = None,
+    full: Annotated[bool, typer.Option("--full", help="Do not shorten long texts.")] = False,
+    as_json: Json = False,
+) -> None:
+    from pairgen.pairs.dataset import open_pairs
+    from pairgen.report.filter import select
+    from pairgen.report.pair_view import pair_view
+
+    rows = select(open_pairs(path), limit, where or (), split)
+    if as_json:
+        print_json(rows)
+        return
+    console = Console()
+    for row in rows:
+        console.print(pair_view(row, console.width, full=full))
+    if not rows:
+        print_stderr("no matching pairs")
+
+
+@command(
+    help="Explain a solution: the results found in it, how each was verified, and which corruption a build could make.",
+    examples=[
+        "pairgen explain 'Ann has 4 * 6 = 24 jars, and 24 + 3 = 27 in all.'",
+        "pairgen explain MetaMathQA.jsonl --limit 3 --corruption digit",
+        "pairgen explain solution.txt --json",
+    ],
+)
+def explain(
+    solution: Annotated[
+        str,
+        typer.Argument(
+            metavar="TEXT|FILE",
+            help="A solution, a text file of one, a .json or .jsonl file with one per row (in `response` or `answer`), "
+            "or - for stdin.",
+        ),
+    ],
+    limit: Annotated[
+        int | None,
+        typer.Option("--limit", "-n", "--n", metavar="N", min=1, help="Maximum number of solutions. Default: all."),
+    ] = None,
+    corruption: Corruption = "near",
+    seed: Annotated[int, typer.Option(help="Random seed of the wrong value.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per solution, one per line.")] = False,
+) -> None:
+    from pairgen.building.explain import explain, solutions
+    from pairgen.report.solution_view import explained_view
+
+    console = Console()
+    for item in itertools.islice(solutions(solution), limit):
+        explanation = explain(item.text, item.question, corruption, seed, item.key)
+        if as_json:
+            print_json(explanation)
+        else:
+            console.print(explained_view(explanation, console.width, item.where))
+
+
+@command(
+    help="Check every row of a dataset against the schema and its invariants; exit code 3 on violations.",
+    examples=["pairgen validate pairs"],
+)
+def validate(path: Dataset, as_json: Json = False) -> None:
+    from pairgen.pairs.dataset import open_pairs
+    from pairgen.pairs.invariants import INVARIANTS
+    from pairgen.pairs.validate import violations
+
+    dataset = open_pairs(path)
+    found = violations(dataset)
+    pairs = sum(split.pairs for split in dataset.splits.values())
+    if as_json:
+        print_json({"pairs": pairs, "violations": [asdict(violation) for violation in found]})
+    else:
+        for violation in found:
+            typer.echo(str(violation))
+    if found:
+        violated = f"{len(found)} {'invariant is' if len(found) == 1 else 'invariants are'} violated"
+        raise ValidationFailed(f"{path}: {violated} in {pairs:,} pairs; build the dataset again")
+    if not as_json:
+        typer.echo(f"{path}: {pairs:,} pairs, all {len(INVARIANTS)} invariants hold")

@@ -1,0 +1,163 @@
+"""Training commands: train, compare."""
+
+import os
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from pairgen.cli.app import Json, command, print_json, rank
+from pairgen.cli.bars import progress_reporter
+from pairgen.cli.flags import with_options
+from pairgen.errors import TrainingError, UsageError
+from pairgen.progress import Progress, Warn
+from pairgen.train.config import PRESETS, Config, combine
+
+PANELS = {
+    "model": "Run",
+    "loss": "Loss",
+    "steps": "Steps and batches",
+    "sft_steps": "SFT before preference training",
+    "learning_rate": "Optimizer",
+    "max_length": "Tokenization",
+    "lora": "Memory, speed and precision",
+    "log_every": "Logging and checkpoints",
+}
+"""Headings of the help, each by the first option under it."""
+
+EXTRA_PACKAGES = ("torch", "transformers", "tokenizers", "safetensors")
+"""Installed by `pip install 'pairgen[train]'` only."""
+
+
+@command(
+    help="Train a model on preference pairs (DPOP by default, which keeps the chosen likelihood from falling).",
+    examples=[
+        "pairgen train pairs --out run  # a tiny model, on any machine",
+        "pairgen train metamath arc --model Qwen/Qwen3-0.6B --preset smaug --out run",
+        "pairgen train pairs --config run.toml --loss ipo --beta 0.1 --out ipo",
+        "pairgen train --resume --out run",
+        "torchrun --nproc-per-node 8 -m pairgen train pairs --model Qwen/Qwen3-4B --out run",
+    ],
+)
+@with_options(Config, PANELS)
+def train(
+    data: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="DIR", help="Datasets to train on: folders written by `pairgen build`."),
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="TOML file of options. Flags take precedence: `--no-compile` overrides `compile = true`.",
+            rich_help_panel=PANELS["model"],
+        ),
+    ] = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help=f"Published hyperparameters: {', '.join(PRESETS)}. --config and flags take precedence.",
+            rich_help_panel=PANELS["model"],
+        ),
+    ] = None,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume",
+            help="Resume the run in --out from its latest checkpoint.",
+            rich_help_panel=PANELS["model"],
+        ),
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an existing run.", rich_help_panel=PANELS["model"])
+    ] = False,
+    as_json: Json = False,
+    **flags: Any,
+) -> None:
+    if data:
+        flags["data"] = tuple(data)
+    if resume:
+        not_allowed = {"--config": config, "--preset": preset, "--overwrite": overwrite}
+        for name in (name for name, value in not_allowed.items() if value):
+            raise UsageError(f"--resume uses the options of the run; remove {name}")
+        result = _resume(flags)
+    else:
+        result = _train(combine(flags, config, preset), overwrite)
+    if rank():
+        return
+    if as_json:
+        print_json({"out": str(result.folder), **result.summary})
+        return
+    from pairgen.report.run_tables import summary_table
+    from pairgen.run_folder import open_run
+
+    Console().print(summary_table(open_run(result.folder)))
+
+
+def _train(config: Config, overwrite: bool) -> Any:
+    if not config.data:
+        raise UsageError("train: no dataset given; name at least one, as in `pairgen train pairs --out run`")
+    if not config.out:
+        raise UsageError("train: missing --out, the folder of the run")
+    with _training(config.out) as (progress, warn):
+        from pairgen.train import train
+
+        return train(config, overwrite=overwrite, progress=progress, warn=warn)
+
+
+def _resume(changes: dict[str, Any]) -> Any:
+    out = changes.pop("out", "")
+    if not out:
+        raise UsageError("train: --resume needs --out, the folder of the run")
+    with _training(out) as (progress, warn):
+        from pairgen.train import resume
+
+        return resume(Path(out), changes, progress=progress, warn=warn)
+
+
+@contextmanager
+def _training(out: str) -> Iterator[tuple[Progress, Warn]]:
+    """Callbacks for a run, and messages for a missing package and for an interrupt.
+
+    OMP_WAIT_POLICY: by default OpenMP threads spin while they wait, and on a machine that does anything else at the
+    same time a step takes several times as long. Sleeping threads cost a few percent on an idle machine.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    try:
+        with progress_reporter() as callbacks:
+            yield callbacks
+    except ImportError as error:
+        if (error.name or "").partition(".")[0] not in EXTRA_PACKAGES:
+            raise
+        raise TrainingError(
+            f"training needs {error.name}, which is not installed: pip install 'pairgen[train]'"
+        ) from error
+    except KeyboardInterrupt as interrupt:
+        started = (Path(out) / "config.toml").is_file()
+        hint = f"resume with: pairgen train --resume --out {shlex.quote(out)}" if started else "no run was started"
+        raise KeyboardInterrupt(*interrupt.args, hint) from None
+
+
+@command(
+    help="Compare runs: metrics at the end in one table, and the chosen log-ratio over steps as a plot.",
+    examples=["pairgen compare dpo ipo dpop", "pairgen compare runs/* --json"],
+)
+def compare(
+    paths: Annotated[list[Path], typer.Argument(metavar="RUN", help="Folders written by `pairgen train --out`.")],
+    as_json: Json = False,
+) -> None:
+    from pairgen.report.run_tables import compared, comparison
+    from pairgen.run_folder import open_run
+
+    runs = [open_run(path) for path in paths]
+    if as_json:
+        print_json(asdict(compared(runs)))
+        return
+    console = Console()
+    console.print(comparison(runs, console.width))

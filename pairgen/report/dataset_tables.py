@@ -1,0 +1,124 @@
+"""The statistics of a dataset as tables and histograms, and the summary of a build."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from rich.bar import Bar
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from pairgen.pairs import shares
+from pairgen.report.tables import Column, FittedTable
+from pairgen.report.text import format_number, format_share, safe_text
+
+BAR_WIDTH = 40
+"""Cells of the longest bar of a histogram."""
+
+COLUMNS = {"mean": 0, "sd": 3, "min": 2, "5": 5, "25": 6, "50": 1, "75": 7, "95": 4, "max": 1}
+"""Columns of a summary; the higher the number, the earlier a narrow terminal hides it."""
+
+PAPER = (
+    "The Smaug paper reports 6.5% for MetaMath and 90% for ARC without defining the metric; "
+    "--metric hamming --unit token comes closest."
+)
+
+
+def statistics_view(statistics: Mapping[str, Mapping[str, Any]]) -> RenderableType:
+    """Tables of what ``stats.describe`` returns, by split, a histogram of the edit distance, and its definition."""
+    parts: list[RenderableType] = []
+    for name, split in statistics.items():
+        parts += [*_split_view(name, split), Text()]
+    distance = next((split["edit_distance"] for split in statistics.values() if "edit_distance" in split), None)
+    if distance:
+        parts += [Text.assemble(("edit distance: ", "bold"), safe_text(distance["definition"]))]
+        parts += [Text(PAPER, style="dim")]
+    return Group(*parts)
+
+
+def _split_view(name: str, split: Mapping[str, Any]) -> list[RenderableType]:
+    read = f" from {split['rows']:,} rows" if split["rows"] is not None else ""
+    heading = Text.assemble((safe_text(name).plain, "bold"), f": {split['pairs']:,} pairs{read}")
+    summaries = {title: values for title, values in split.items() if isinstance(values, Mapping) and "scale" in values}
+    parts: list[RenderableType] = [heading, _summary_table(summaries)]
+    distance = split.get("edit_distance")
+    if distance:
+        parts += [Text(), Text("edit distance", style="bold"), _histogram(distance["histogram"])]
+        for column, groups in distance.get("by", {}).items():
+            parts += [Text(), _group_table(column, groups)]
+    if "corruptions" in split:
+        total = f"{split['corruptions']['pairs']:,} pairs, {shares.verified(split['corruptions'])}"
+        parts += [Text(), Text.assemble(("corruptions: ", "bold"), total), corruption_tables(split["corruptions"])]
+    if split["drops"]:
+        parts += [Text(), Text.assemble(("dropped rows: ", "bold"), safe_text(_drops(split["drops"])))]
+    return parts
+
+
+def _summary_table(summaries: Mapping[str, Mapping[str, Any]]) -> FittedTable:
+    units = {summary["scale"] for summary in summaries.values()} - {"share", "pairs"}
+    table = FittedTable(
+        Column(f"lengths in\n{', '.join(sorted(units))}" if units else "", numeric=False), *_columns(COLUMNS)
+    )
+    for title, summary in summaries.items():
+        table.add_row(title.replace("_", " "), *_cells(summary, COLUMNS, summary["scale"] == "share"))
+    return table
+
+
+def _group_table(column: str, groups: Mapping[str, Mapping[str, Any]]) -> FittedTable:
+    heads = ("mean", "sd", "5", "50", "95")
+    table = FittedTable(Column(f"edit distance by {column}", numeric=False), Column("pairs"), *_columns(heads))
+    for value, summary in groups.items():
+        table.add_row(value, f"{summary['count']:,}", *_cells(summary, heads, is_share=True))
+    return table
+
+
+def _columns(heads: Iterable[str]) -> list[Column]:
+    return [Column(f"{head}%" if head.isdigit() else head, hide=COLUMNS[head]) for head in heads]
+
+
+def _cells(summary: Mapping[str, Any], heads: Iterable[str], is_share: bool) -> list[str]:
+    values = [summary["quantiles"][head] if head.isdigit() else summary[head] for head in heads]
+    return [format_share(value) if is_share else format_number(value) for value in values]
+
+
+def _histogram(histogram: Mapping[str, Any]) -> Table:
+    """One line per bin, from the first to the last that is not empty."""
+    counts, edges = histogram["counts"], histogram["edges"]
+    used = [at for at, count in enumerate(counts) if count] or [0]
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column(max_width=BAR_WIDTH)
+    table.add_column(justify="right", no_wrap=True)
+    for at in range(used[0], used[-1] + 1):
+        span = f"{100 * edges[at]:g}% to {100 * edges[at + 1]:g}%"
+        share = format_share(counts[at] / max(sum(counts), 1))
+        table.add_row(span, Bar(max(*counts, 1), 0, counts[at], color="cyan"), f"{counts[at]:,} ({share})")
+    return table
+
+
+def corruption_tables(corruptions: Mapping[str, Any]) -> RenderableType:
+    """How corruptions were verified, of what ``stats.corruptions.shares`` counts."""
+    parts: list[RenderableType] = []
+    for counted in shares.tables(corruptions):
+        first, *others = counted.heads
+        table = FittedTable(Column(first, numeric=False), *map(Column, others))
+        for row in counted.rows:
+            table.add_row(*row)
+        parts += [*([Text()] if parts else []), table, *([Text(counted.others, style="dim")] if counted.others else [])]
+    return Group(*parts)
+
+
+def split_summary(name: str, split: Mapping[str, Any], pairs_per_row: int) -> str:
+    """What a build made of a split, in one line: pairs, how many are verified, rows with fewer pairs, drops."""
+    parts = [f"{name}: {split['pairs']:,} pairs from {split['rows']:,} rows"]
+    if "corruptions" in split:
+        parts.append(shares.verified(split["corruptions"]))
+    if pairs_per_row > 1 and split.get("rows_with_fewer_pairs"):
+        parts.append(f"rows with fewer than {pairs_per_row} pairs: {split['rows_with_fewer_pairs']:,}")
+    if split["drops"]:
+        parts.append(f"dropped rows: {_drops(split['drops'])}")
+    return safe_text("; ".join(parts)).plain
+
+
+def _drops(drops: Mapping[str, int]) -> str:
+    return ", ".join(f"{reason} ({count:,})" for reason, count in drops.items())

@@ -1,0 +1,46 @@
+"""Texts and numbers as they are shown: nothing that can act on the terminal, and nothing too long."""
+
+from typing import Any
+
+import regex
+from rich.text import Text
+
+CONTROLS = regex.compile(r"[[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\u2065]--[\n\t\u200c\u200d]]", regex.VERSION1)
+"""Control and format characters and separators, which move the cursor, colour, reorder or hide text; but not newline,
+tab and the joiners inside emoji and words. As Unicode classes, which ``re`` does not have."""
+
+MAX_TEXT = 600
+"""Characters of a prompt or completion that are shown by default."""
+
+MAX_LINE = 200
+"""Characters of an id, a name or a number as written."""
+
+
+def safe_text(text: Any) -> Text:
+    """A text without markup, with control characters shown as escapes such as ``\\x1b``."""
+    return Text(CONTROLS.sub(lambda match: match.group().encode("unicode_escape").decode(), str(text)))
+
+
+def shorten(text: str, limit: int | None = MAX_LINE) -> Text:
+    """``safe_text`` of a text; in one of over ``limit`` characters the middle is replaced by its length."""
+    if limit is None or len(text) <= limit:
+        return safe_text(text)
+    half = limit // 2
+    omitted = Text(f" [... {len(text) - 2 * half:,} characters ...] ", style="dim")
+    return Text.assemble(safe_text(text[:half]), omitted, safe_text(text[-half:]))
+
+
+def format_share(share: float | None) -> str:
+    """A share of 0 to 1 as percent, in at most six characters: ``0.44%``, ``63.4%``."""
+    return "-" if share is None else f"{100 * share:.{2 if share < 0.09995 else 1}f}%"
+
+
+def format_number(value: float | None) -> str:
+    """A number of at least 0 in at most six characters, up to ten billions: ``1.25``, ``368``, ``12,346``, ``123k``."""
+    if value is None:
+        return "-"
+    if value >= 9_999_500:
+        return f"{value / 1e6:,.0f}M"
+    if value >= 99_999.5:
+        return f"{value / 1e3:,.0f}k"
+    return f"{value:,.0f}" if value >= 100 or value == int(value) else f"{value:.2f}"

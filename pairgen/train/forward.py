@@ -1,0 +1,41 @@
+"""From groups to a batch on the device, and from a batch to the log-probs of its completions' tokens."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from pairgen.train.data.groups import TokenGroup
+from pairgen.train.layout.batch import Batch
+
+Layout = Callable[[Sequence[TokenGroup]], Batch]
+"""How groups become rows of tokens."""
+
+FLOAT32_ROUNDING = 2e-6
+"""Relative error of a completion's log-prob in float32: some ten units in the last place, by the order of its sums."""
+
+
+@dataclass(frozen=True)
+class Forward:
+    """How groups are laid out and run through a model; the same for policy and reference."""
+
+    layout: Layout
+    device: torch.device
+    autocast: bool
+    """Whether to compute in bfloat16 with weights in float32."""
+
+    @property
+    def rounding(self) -> float:
+        """Relative rounding error of log-probs; 0 under bfloat16, where it is unknown."""
+        return 0.0 if self.autocast else FLOAT32_ROUNDING
+
+    def to_device(self, batch: Batch) -> Batch:
+        """The batch on the device; on a GPU the copies run in the background."""
+        return (batch.pinned() if self.device.type == "cuda" else batch).to(self.device)
+
+    def token_logps(self, module: nn.Module, batch: Batch) -> Tensor:
+        """[2P, T] float64 log-prob of each token of each completion, 0 after its end."""
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
+            logps = module(batch)
+        return batch.completions(logps)

@@ -1,0 +1,104 @@
+"""The view of one pair: the edit marked without colour, and untrusted texts that cannot act on the terminal."""
+
+import time
+from typing import Any
+
+from helpers.console import render
+from helpers.rows import as_batch, good_rows, pair
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pairgen.pairs.record import to_batch
+from pairgen.report.pair_view import pair_view
+from pairgen.report.text import MAX_TEXT
+
+
+def row(chosen: str = " the sun", rejected: str = " the moon", prompt: str = "Why?", **other: Any) -> dict[str, Any]:
+    (made,) = to_batch([pair(chosen, rejected, "a-1", prompt)]).to_pylist()
+    return {**made, **other}
+
+
+def test_pair_view_marks_the_edit_without_colour() -> None:
+    text = render(pair_view(good_rows()["train"][0], 80))
+    assert " 1 + 1 = [-2-], so 4." in text
+    assert " 1 + 1 = {+13+}, so 4." in text
+    for said in ("2 -> 13", "1 of 2", "1+1", "verified", "plain", "test/sums", "c-1", "How many?| 1 + 1 = 2, so 4."):
+        assert said in text
+    assert "\x1b" not in text
+
+
+def test_pair_view_colours_the_edit() -> None:
+    text = render(pair_view(good_rows()["train"][0], 80), colour=True)
+    assert "\x1b[1;31m[-" in text
+    assert "\x1b[1;32m{+" in text
+
+
+def test_pair_view_marks_pure_insertions() -> None:
+    text = render(pair_view(row(" a b", " a very b"), 80))
+    assert " a [--]b" in text
+    assert " a {+very +}b" in text
+
+
+def test_pair_view_keeps_newlines() -> None:
+    lines = [line.strip() for line in render(pair_view(row("\none\n2", "\none\n3"), 80)).splitlines()]
+    assert lines[lines.index("chosen") :][:4] == ["chosen", "", "one", "[-2-]"]
+
+
+def test_pair_view_omits_nulls() -> None:
+    text = render(pair_view(row(), 80))
+    assert "None" not in text
+    assert "expression" not in text
+
+
+def test_pair_view_shows_the_reason_after_the_check() -> None:
+    texts = {**good_rows()["train"][0], "check": "unchecked", "reason": "not true as read", "expression": None}
+    lines = [line.split() for line in render(pair_view(texts, 80)).splitlines()]
+    assert lines[lines.index(["check", "unchecked"]) + 1] == ["reason", "not", "true", "as", "read"]
+
+
+def test_pair_view_shows_exact_values_that_differ_from_the_text() -> None:
+    given = good_rows()["train"][0]
+    assert "exactly" not in render(pair_view({**given, "correct_value": "2/1", "corrupted_value": "13/1"}, 80))
+    assert "exactly 2 -> 27/2" in render(pair_view({**given, "corrupted_value": "27/2"}, 80))
+
+
+HOSTILE = "\x1b[31mred\x1b]0;title\x07\x9b2J \r[bold]not bold[/bold][/] \u202egnp.exe\u2066 :smile: {+fake+}"
+
+
+def test_pair_view_escapes_hostile_texts() -> None:
+    texts = dict.fromkeys(
+        ("source", "pair_id", "group_id", "correct", "corrupted", "check", "reason", "strategy"), HOSTILE
+    )
+    view = pair_view(row(f" {HOSTILE} x", f" {HOSTILE} y", HOSTILE, **texts, expression=HOSTILE), 400)
+    text = render(view, 400)
+    assert not any(letter in text for letter in "\x1b\x07\x9b\r\u202e\u2066")
+    assert text.count("\\x1b[31mred\\x1b]0;title\\x07\\x9b2J \\r[bold]not bold[/bold][/] \\u202egnp.exe\\u2066") >= 10
+    assert ":smile:" in text
+
+
+@given(st.text(max_size=30), st.text(max_size=30))
+@settings(deadline=None)
+def test_pair_view_contains_no_control_characters(a: str, b: str) -> None:
+    a, b = (f" {text}".encode("utf-8", "replace").decode() for text in (a, b))
+    text = render(pair_view(row(a, b, prompt=f"{a}?"), 40), 40)
+    assert not any((ord(letter) < 32 and letter != "\n") or 127 <= ord(letter) < 160 for letter in text)
+
+
+def test_pair_view_shortens_ten_megabytes_quickly() -> None:
+    long = "x" * 10_000_000
+    made = as_batch([row(f" {long}2{long}", f" {long}3{long}", long, correct=long, edit_distance=0.0)]).to_pylist()[0]
+    began = time.perf_counter()
+    text = render(pair_view(made, 80))
+    assert time.perf_counter() - began < 2
+    assert len(text) < 8 * MAX_TEXT
+    assert "[-2-]" in text
+    assert "{+3+}" in text
+    assert "9,999,400 characters" in text
+
+
+def test_pair_view_shows_long_texts_in_full_on_request() -> None:
+    made = row(f" {'c' * 5000}2", f" {'c' * 5000}3", "p" * 5000, group_id="g")
+    text = render(pair_view(made, 80, full=True))
+    assert text.count("p" * 78) == 5000 // 78
+    assert "characters ..." not in text
+    assert "characters ..." in render(pair_view(made, 80))
