@@ -214,7 +214,7 @@ def test_another_process_makes_the_same_rows() -> None:
 
 @pytest.mark.parametrize(("dataset", "split"), [("squad", "train"), ("arc", "test")])
 def test_unknown_names_are_refused(dataset: str, split: str) -> None:
-    with pytest.raises(ValueError, match="no built-in sample for .squad.|no sample split .test."):
+    with pytest.raises(ValueError, match=r"no built-in sample for .squad.|no sample split .test."):
         sample.row(dataset, split, 0)
 
 
