@@ -25,10 +25,10 @@ class Linear:
         return Linear(self.slope * factor, self.constant * factor)
 
     def __sub__(self, other: Any) -> "Linear":
-        return self + as_linear(other) * -1
+        return self.__add__(as_linear(other).__mul__(-1))
 
     def __rsub__(self, other: Any) -> "Linear":
-        return self * -1 + other
+        return self.__mul__(-1).__add__(other)
 
     def __truediv__(self, divisor: Any) -> "Linear":
         return self * divide(1, divisor)
