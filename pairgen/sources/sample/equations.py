@@ -31,7 +31,7 @@ class Linear:
         return self.__mul__(-1).__add__(other)
 
     def __truediv__(self, divisor: Any) -> "Linear":
-        return self * divide(1, divisor)
+        return self.__mul__(divide(1, divisor))
 
     __radd__ = __add__
     __rmul__ = __mul__
