@@ -167,8 +167,8 @@ def test_resume_passes_changed_options(run: Run, trainer: Trainer) -> None:
     [
         ("pairs", "missing --out"),
         ("--out run", "no dataset given"),
-        ("pairs --out run --loss best", "be one of dpop, dpo, ipo"),
-        ("pairs --out run --beta -1", "be above 0"),
+        ("pairs --out run --loss best", "--loss must be one of dpop, dpo, ipo"),
+        ("pairs --out run --beta -1", "--beta must be above 0, got -1.0"),
         ("pairs --out run --beta x", "Invalid value for '--beta'"),
         ("pairs --out run --steps 1.5", "Invalid value for '--steps'"),
         ("pairs --out run --no-such-flag", "No such option: --no-such-flag"),
