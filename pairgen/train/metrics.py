@@ -1,11 +1,10 @@
 """What a batch says of the policy, as sums and counts that add up over parts of a batch and over processes."""
 
-from collections.abc import Mapping
-
 import torch
 from torch import Tensor
 
 from pairgen.train.config import Config
+from pairgen.train.distributed import World
 from pairgen.train.layout.batch import Batch
 from pairgen.train.losses import LOSSES, dpop_penalty
 from pairgen.train.pair_logps import PairLogps
@@ -93,11 +92,7 @@ def add(total: Sums, more: Sums) -> Sums:
     return {name: (total[name][0] + part, total[name][1] + count) for name, (part, count) in more.items()}
 
 
-def stacked(sums: Sums) -> Tensor:
-    """[K, 2] sums and counts, in the order of the names."""
-    return torch.stack([torch.stack(pair) for pair in sums.values()]).double()
-
-
-def means(names: Mapping[str, object] | list[str], table: Tensor) -> dict[str, float]:
-    """The metrics of a table that ``stacked`` made; those that nothing counted in are left out."""
-    return {name: part / count for name, (part, count) in zip(names, table.tolist(), strict=True) if count}
+def global_means(sums: Sums, world: World) -> dict[str, float]:
+    """The mean of each metric over all processes; metrics without values are left out."""
+    table = world.sum(torch.stack([torch.stack(pair) for pair in sums.values()]).double())
+    return {name: total / count for name, (total, count) in zip(sums, table.tolist(), strict=True) if count}

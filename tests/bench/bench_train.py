@@ -43,7 +43,7 @@ from torch.profiler import ProfilerActivity, profile
 from workloads import SHAPES, SIZES, Shape, llama, pairs_of, tokenizer_of
 
 from pairgen.train.data.groups import TokenGroup
-from pairgen.train.layout.tree import trees
+from pairgen.train.layout.tree import tree_batch
 from pairgen.train.model.loading import pick_device
 
 PRECISIONS = ("float32", "bf16")
@@ -218,10 +218,10 @@ class Bench:
         Args:
             rows: groups that are padded together.
         """
-        tree = [trees(groups, ROW_TOKENS, SHARE) for groups in self.pairs.steps[1:]]
+        tree = [tree_batch(groups, ROW_TOKENS, SHARE) for groups in self.pairs.steps[1:]]
         few = self.shape.few
         parts = [groups[at : at + rows] for groups in self.pairs.steps[1:] for at in range(0, few, rows)]
-        plain = [trees(part, ROW_TOKENS, "none") for part in parts]
+        plain = [tree_batch(part, ROW_TOKENS, "none") for part in parts]
         scale = self.shape.groups / few
         run = sum(batch.processed_tokens for batch in tree)
         cells = scale * sum(batch.tokens.numel() for batch in plain)

@@ -26,7 +26,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from pairgen.train.data.groups import TokenGroup
 from pairgen.train.layout.batch import Batch
-from pairgen.train.layout.tree import trees
+from pairgen.train.layout.tree import tree_batch
 from pairgen.train.model.scorer import Scorer
 
 VOCABULARY = 8192
@@ -122,7 +122,7 @@ def main() -> None:
             lambda length, random=random: random.integers(0, VOCABULARY, length, np.int32), shape.groups
         )
         few = groups[: len(groups) // shape.padded]
-        batches = trees(few, arguments.row_tokens, "none"), trees(groups, arguments.row_tokens, shape.share)
+        batches = tree_batch(few, arguments.row_tokens, "none"), tree_batch(groups, arguments.row_tokens, shape.share)
         for precision in arguments.precision:
             rounds = [[passed(scorer, batch, precision) for batch in batches] for _ in range(arguments.repeats + 1)]
             plain_s, tree_s = (statistics.median(one[at][0] for one in rounds[1:]) for at in (0, 1))

@@ -17,7 +17,7 @@ from workloads import Pairs
 from pairgen.train.config import Config
 from pairgen.train.data.groups import TokenGroup
 from pairgen.train.forward import Forward
-from pairgen.train.layout.tree import trees
+from pairgen.train.layout.tree import tree_batch
 from pairgen.train.metrics import Sums, add
 from pairgen.train.model.scorer import Scorer
 from pairgen.train.objective import Objective
@@ -38,7 +38,7 @@ class Ours:
         self.spent: Counter[str] = Counter()
         """Seconds of each part of the timed steps."""
         scorer = Scorer(self.model)
-        layout = partial(trees, row_tokens=ROW_TOKENS, share=share, pad=0)
+        layout = partial(tree_batch, row_tokens=ROW_TOKENS, share=share, pad=0)
         forward = Forward(layout, device, autocast=precision == "bf16")
         config = Config(loss="dpo", beta=peers.BETA)
         self.objective = Objective(config, scorer, forward, reference=None, multiple_choice=chooses)

@@ -15,6 +15,8 @@ from pairgen.building.pipeline import build
 from pairgen.pairs.dataset import PairDataset
 from pairgen.train.data import load as data
 from pairgen.train.data.groups import GroupTable, TokenGroup
+from pairgen.train.data.token_cache import TokenCache
+from pairgen.train.data.tokenization import PairTokenizer
 from pairgen.train.model.tiny import train_tokenizer
 
 SAMPLE = "sample"
@@ -132,9 +134,8 @@ def pairs_of(shape: Shape, given: str, tokenizer: Any, steps: int, folder: Path)
     """Build all pairs and cut as many as are needed into steps, in an order drawn by a seed."""
     wanted = shape.groups * steps
     built = build(shape.dataset, folder / "pairs", source(given, shape.dataset), shape.options)
-    found = data.tokens_of(
-        [built], "train", tokenizer, folder / "tokens", chat="off", max_length=4096, told=lambda *_: None
-    )
+    cache = TokenCache(folder / "tokens", PairTokenizer(tokenizer, "off", max_length=4096))
+    found = data.tokenize_split([built], "train", cache)
     assert found is not None
     assert not found.drops
     order = np.random.default_rng(0).permutation(len(found.groups)).tolist()

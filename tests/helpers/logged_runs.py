@@ -31,7 +31,7 @@ def lines(end: float = 0.3, steps: int = 50, every: int = 10, **more: Any) -> li
         line: dict[str, Any] = {"step": step, "epoch": step / steps}
         if step:
             line |= {**metrics(step, end, **more), "learning_rate": 1e-4, "grad_norm": 1.0, "pairs_per_second": 45.0}
-            line |= {"tokens/plain": 400, "tokens/run": 100, "tokens/ratio": 4.0}
+            line |= {"tokens/padded": 400, "tokens/processed": 100, "tokens/ratio": 4.0}
             line |= {"time/attention": 0.1, "time/head": 0.2, "time/rest": 0.7}
         if every and step % every == 0:
             line |= {f"eval/{name}": value for name, value in metrics(step, end, **more).items()}

@@ -22,8 +22,17 @@ def test_pair_view_marks_the_edit_without_colour() -> None:
     text = render(pair_view(good_rows()["train"][0], 80))
     assert " 1 + 1 = [-2-], so 4." in text
     assert " 1 + 1 = {+13+}, so 4." in text
-    for said in ("2 -> 13", "1 of 2", "1+1", "verified", "plain", "test/sums", "c-1", "How many?| 1 + 1 = 2, so 4."):
-        assert said in text
+    for text_part in (
+        "2 -> 13",
+        "1 of 2",
+        "1+1",
+        "verified",
+        "plain",
+        "test/sums",
+        "c-1",
+        "How many?| 1 + 1 = 2, so 4.",
+    ):
+        assert text_part in text
     assert "\x1b" not in text
 
 

@@ -1,4 +1,4 @@
-"""Metrics against numbers worked out by hand, and that they add up over parts."""
+"""Metrics against values computed by hand, and over parts of a batch."""
 
 from collections.abc import Sequence
 
@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from pairgen.train.config import Config
 from pairgen.train.data.groups import TokenGroup
-from pairgen.train.layout.padded import padded
-from pairgen.train.metrics import Sums, add, means, measure, stacked
+from pairgen.train.distributed import World
+from pairgen.train.layout.padded import padded_batch
+from pairgen.train.metrics import Sums, add, global_means, measure
 from pairgen.train.pair_logps import PairLogps
 
 CONFIG = Config(beta=0.5)
@@ -28,16 +29,16 @@ def group(
 
 def of(groups: Sequence[TokenGroup], tokens: torch.Tensor, reference: torch.Tensor | None) -> Sums:
     """The metrics of groups whose completions' tokens have these log-probs."""
-    batch = padded(groups)
+    batch = padded_batch(groups)
     logps = PairLogps(tokens, reference, torch.arange(tokens.shape[1]) < batch.lengths[:, None], batch.edit)
     return measure(batch, logps, torch.arange(batch.pairs, dtype=torch.float64), CONFIG)
 
 
 def found(sums: Sums) -> dict[str, float]:
-    return means(list(sums), stacked(sums))
+    return global_means(sums, World())
 
 
-def test_by_hand() -> None:
+def test_metrics_equal_values_computed_by_hand() -> None:
     groups = [group([(1, 2)], [3, 3], [6, 6]), group([(0, 1), (1, 2)], [2, 1, 2], [4, 1, 8], "h")]
     chosen = [[-1.0, -2, -3], [-1, -1, 0], [-1, -1, 0]]
     rejected = [[-1.0, -4, -3], [-1.5, 0, 0], [-3, -1, 0]]
@@ -63,7 +64,7 @@ def test_by_hand() -> None:
     assert result["choice/acc_norm"] == 0  # -2/4 against -1.5/1 and -4/8: a tie is no win
 
 
-def test_choices_are_scored_as_harnesses_do() -> None:
+def test_choices_are_scored_without_eos() -> None:
     """Per character or not, and in both without the end of the text, the last token."""
     groups = [group([(0, 1), (0, 1)], [2, 2, 2], [10, 1, 1])]
     tokens = torch.tensor([[-2.0, -9], [-2, -9], [-1, -1], [-3, -1]]).double()
@@ -73,13 +74,13 @@ def test_choices_are_scored_as_harnesses_do() -> None:
     assert found(of(groups, tokens, None))["choice/acc"] == 1
 
 
-def test_without_a_reference_nothing_compares_with_one() -> None:
+def test_metrics_without_a_reference() -> None:
     result = found(of([group([(0, 1)], [1, 1], [1, 1])], torch.tensor([[-1.0], [-2]]).double(), None))
     assert set(result) == {"loss", "logps/chosen", "logps/rejected", "logps/at_edit"}
 
 
 @given(st.lists(st.integers(1, 3), min_size=2, max_size=6), st.integers(0, 100))
-def test_parts_add_up(sizes: list[int], seed: int) -> None:
+def test_metrics_of_parts_add_up(sizes: list[int], seed: int) -> None:
     """Metrics of a batch equal those of its groups one by one; a part that counts nothing changes nothing."""
     rng = np.random.default_rng(seed)
     groups = [group([(0, 1)] * size, [2] * (size + 1), [3] * (size + 1), f"{n}-") for n, size in enumerate(sizes)]
@@ -99,10 +100,10 @@ def test_parts_add_up(sizes: list[int], seed: int) -> None:
     assert {name: apart[name] for name in together} == pytest.approx(together)
 
 
-def test_a_part_without_weight_counts_nothing() -> None:
+def test_pairs_without_weight_do_not_count() -> None:
     one = group([(0, 1), (0, 1)], [1, 1, 1], [1, 1, 1])
     tokens = torch.tensor([[-1.0], [-1], [-2], [-3]]).double()
-    batch = padded([one])
+    batch = padded_batch([one])
     batch.weight.zero_()
     logps = PairLogps(tokens, None, torch.ones(4, 1, dtype=torch.bool), batch.edit)
     assert found(measure(batch, logps, torch.ones(2).double(), CONFIG)) == {}

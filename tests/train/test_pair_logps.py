@@ -4,7 +4,7 @@ import pytest
 import torch
 from helpers.token_groups import group
 
-from pairgen.train.layout.padded import padded
+from pairgen.train.layout.padded import padded_batch
 from pairgen.train.pair_logps import PairLogps
 
 # chosen 1 2 3 9 2, rejected 1 4 5 9 2 and 7: the first edit is token 1 to 3 in both, the second is all
@@ -13,7 +13,7 @@ GROUPS = [group([8], [1, 2, 3, 9, 2], [1, 4, 5, 6, 9, 2], [7])]
 
 @pytest.fixture
 def logps() -> PairLogps:
-    batch = padded(GROUPS)
+    batch = padded_batch(GROUPS)
     policy = batch.completions(-torch.arange(1.0, len(batch.targets) + 1))
     mask = torch.arange(policy.shape[1]) < batch.lengths[:, None]
     return PairLogps(policy, policy - 1.0 * mask, mask, batch.edit)

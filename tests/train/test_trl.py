@@ -27,7 +27,7 @@ def test_five_steps_equal_trl(tmp_path: Path, loss: str, name: str) -> None:
     ours = train(
         runs.config(
             data, tmp_path / "run", model=str(model), loss=loss, beta=0.1, sft_steps=0, steps=STEPS, batch_size=BATCH,
-            learning_rate=RATE, schedule="constant", warmup=0.0, best="none",
+            learning_rate=RATE, lr_schedule="constant", warmup_ratio=0.0, best="none",
         )
     )  # fmt: skip
     lines = [json.loads(line) for line in (ours.folder / "metrics.jsonl").read_text().splitlines()]

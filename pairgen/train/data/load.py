@@ -1,126 +1,126 @@
-"""The pairs of a run as tokens: every dataset that was given, split by split."""
+"""The datasets of a run as tokens, split by split."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
 from pairgen.errors import NoPairsLeft, UsageError
-from pairgen.pairs import dataset as store
-from pairgen.train.data.groups import GroupTable, joined
-from pairgen.train.data.token_cache import Tokenised, tokenise
+from pairgen.pairs.dataset import PairDataset, open_pairs
+from pairgen.progress import Progress, Warn, ignore
+from pairgen.train.context import Phase
+from pairgen.train.data.groups import GroupTable, concatenate, pair_id_prefixes
+from pairgen.train.data.token_cache import CachedTokens, TokenCache
 
 
 @dataclass(frozen=True)
-class Part:
+class TokenizedDataset:
     """One split of one dataset, as tokens."""
 
-    dataset: Path
-    tokens: Tokenised
+    path: Path
+    tokens: CachedTokens
 
 
 @dataclass(frozen=True)
-class Data:
-    """All splits of one name."""
+class TokenizedSplit:
+    """One split of all datasets that have it."""
 
-    parts: tuple[Part, ...]
+    datasets: tuple[TokenizedDataset, ...]
     groups: GroupTable
-    """Of all parts; where there are several, keys have the part's number in front."""
+    """Of all datasets; where there are several, ``prefixes`` are prepended to their pair ids."""
 
     @property
     def drops(self) -> Counter[str]:
         """Pairs that were dropped, by reason."""
-        return sum((Counter(part.tokens.drops) for part in self.parts), Counter())
+        return sum((Counter(dataset.tokens.drops) for dataset in self.datasets), Counter())
+
+    @property
+    def truncated_prompts(self) -> int:
+        """Groups whose prompt was truncated on the left to fit the maximum length."""
+        return sum(dataset.tokens.truncated_prompts for dataset in self.datasets)
 
     @property
     def prefixes(self) -> list[str]:
-        """What stands in front of each part's keys in ``groups``."""
-        return [f"{index}:" for index in range(len(self.parts))] if len(self.parts) > 1 else [""]
+        """What is prepended to the pair ids of each dataset in ``groups``."""
+        return pair_id_prefixes(len(self.datasets))
 
-    def by_part(self, indices: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-        """Groups of all parts as groups of each part, in order."""
-        stops = np.cumsum([len(part.tokens.groups) for part in self.parts])
+    def by_dataset(self, indices: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+        """Divide indices into ``groups`` into indices into the groups of each dataset, sorted."""
+        stops = np.cumsum([len(dataset.tokens.groups) for dataset in self.datasets])
         parts = np.split(np.sort(indices), np.searchsorted(np.sort(indices), stops[:-1]))
         return [part - start for part, start in zip(parts, [0, *stops[:-1]], strict=True)]
 
 
-def open_all(folders: Sequence[str]) -> list[store.PairDataset]:
-    """The datasets of a run.
+def open_datasets(folders: Sequence[str]) -> list[PairDataset]:
+    """Open the datasets of a run.
 
     Raises:
-        UsageError: none was given, or one has no training split.
-        InvalidDataset: a folder that is not a whole pair dataset.
+        UsageError: there are none, or one has no training split.
+        InvalidDataset: a folder is not a complete pair dataset.
     """
     if not folders:
-        raise UsageError("nothing to train on: name a folder that `pairgen build` wrote")
-    datasets = [store.open_pairs(folder) for folder in folders]
+        raise UsageError("no dataset given; name a folder that `pairgen build` wrote")
+    datasets = [open_pairs(folder) for folder in folders]
     for dataset in datasets:
         if "train" not in dataset.splits or not dataset.splits["train"].pairs:
             raise UsageError(f"{dataset.path}: has no training pairs; build it from a training source")
     return datasets
 
 
-def texts(datasets: Sequence[store.PairDataset]) -> Iterator[str]:
-    """Prompts with their chosen completions, for a tokenizer that is trained on the data."""
+def training_texts(datasets: Sequence[PairDataset]) -> Iterator[str]:
+    """Prompts with their chosen completions, to train a tokenizer on."""
     for dataset in datasets:
         for batch in dataset.splits["train"].batches(["prompt", "chosen"]):
             columns = (batch["prompt"].to_pylist(), batch["chosen"].to_pylist())
             yield from (prompt + chosen for prompt, chosen in zip(*columns, strict=True))
 
 
-def tokens_of(
-    datasets: Sequence[store.PairDataset],
+def tokenize_split(
+    datasets: Sequence[PairDataset],
     split: str,
-    tokenizer: Any,
-    folder: Path,
-    *,
-    chat: str,
-    max_length: int,
+    cache: TokenCache,
     limit: int = 0,
-    warn: Callable[[str], None] | None = None,
-    told: Callable[[str, int, int], None],
-) -> Data | None:
-    """One split of every dataset that has it; None if none has.
+    progress: Progress = ignore,
+    warn: Warn | None = None,
+) -> TokenizedSplit | None:
+    """Tokenize one split of every dataset that has it; None if there are no pairs.
 
     Args:
-        folder: where the tokens are cached.
-        limit: pairs of each dataset that are enough; 0 takes all.
-        warn: told of a split of which no pair is left; without it that is an error.
+        limit: most pairs of each dataset, up to a complete group; 0 takes all.
+        warn: called if all pairs of a dataset were dropped; without it that is an error.
+
+    Raises:
+        NoPairsLeft: all pairs of a dataset were dropped, and there is no ``warn``.
     """
-    parts = []
+    tokenized = []
     for dataset in datasets:
-        found = dataset.splits.get(split)
-        if found is None or not found.pairs:
+        pairs = dataset.splits.get(split)
+        if pairs is None or not pairs.pairs:
             continue
         try:
-            tokens = tokenise(
-                found,
-                tokenizer,
-                folder,
-                dataset_hash=split_hash(dataset, split),
-                chat=chat,
-                max_length=max_length,
-                limit=limit or None,
-                progress=partial(told, f"tokens of {dataset.path.name}"),
-            )
+            on_pairs = partial(_report, progress, f"{Phase.TOKENIZATION} {dataset.path.name}")
+            tokens = cache.tokenize(pairs, split_hash(dataset, split), limit, on_pairs)
         except NoPairsLeft as error:
             if warn is None:
                 raise
             warn(str(error))
             continue
-        parts.append(Part(dataset.path, tokens))
-    if not parts:
+        tokenized.append(TokenizedDataset(dataset.path, tokens))
+    if not tokenized:
         return None
-    return Data(tuple(parts), joined([part.tokens.groups for part in parts]))
+    return TokenizedSplit(tuple(tokenized), concatenate([dataset.tokens.groups for dataset in tokenized]))
 
 
-def split_hash(dataset: store.PairDataset, split: str) -> str:
-    """What identifies the pairs of a split: the hashes of its shards, from the manifest."""
+def _report(progress: Progress, phase: str, done: int, total: int) -> None:
+    progress(phase, done, total, {})
+
+
+def split_hash(dataset: PairDataset, split: str) -> str:
+    """A hash of a split's content: of the hashes of its shards in the manifest."""
     shards = dataset.manifest["splits"][split]["shards"]
     return xxhash.xxh3_128_hexdigest("".join(str(shard["xxh3"]) for shard in shards).encode())

@@ -57,7 +57,7 @@ def load(config: Config, texts: Iterable[str], device: torch.device, resumed: Pa
         tokenizer = load_tokenizer(name, config.trust_remote_code)
         model = load_model(name, dtype, config.trust_remote_code)
     _check_vocabulary(model, tokenizer, config.model)
-    _without_dropout(model)
+    _disable_dropout(model)
     model.config.use_cache = False
     if config.gradient_checkpointing:
         if hasattr(model, "activation_checkpointing_enable"):  # the newer name
@@ -183,7 +183,7 @@ def _check_vocabulary(model: Any, tokenizer: Any, name: str) -> None:
         )
 
 
-def _without_dropout(model: nn.Module) -> None:
+def _disable_dropout(model: nn.Module) -> None:
     """Policy and reference are compared token by token: neither may roll dice."""
     for module in model.modules():
         if isinstance(module, nn.Dropout):
@@ -193,8 +193,8 @@ def _without_dropout(model: nn.Module) -> None:
                 setattr(module, name, 0.0)
 
 
-def longest(model: Any, max_length: int) -> int:
-    """Tokens that fit a model."""
+def usable_length(model: Any, max_length: int) -> int:
+    """``max_length``, or the model's maximum number of positions if that is less."""
     known = getattr(model.config.get_text_config(), "max_position_embeddings", None)
     return min(max_length, known) if known else max_length
 

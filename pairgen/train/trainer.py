@@ -1,0 +1,259 @@
+"""The training loop. The state of a run is the weights, the optimizer and ``TrainState``."""
+
+import json
+import math
+import threading
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+import torch
+from torch import Tensor
+
+from pairgen.atomic import write_text
+from pairgen.errors import NonFiniteLoss, UsageError
+from pairgen.run_folder import BEST, EVAL, NON_FINITE
+from pairgen.train import distributed
+from pairgen.train.config import Config
+from pairgen.train.context import RunContext
+from pairgen.train.data.groups import GroupTable
+from pairgen.train.data.order import BatchSampler, split_batch
+from pairgen.train.evaluation import evaluate
+from pairgen.train.interrupts import Interrupted, graceful_interrupt
+from pairgen.train.interval import Interval
+from pairgen.train.layout.batch import Batch
+from pairgen.train.losses import LOSSES
+from pairgen.train.metrics import Sums, add, global_means
+from pairgen.train.model.timing import Clock
+from pairgen.train.objective import Objective
+from pairgen.train.output import checkpoint
+from pairgen.train.output.checkpoint import Policy, TrainState
+from pairgen.train.output.metrics_log import MetricsLog
+
+LOWER_IS_BETTER = ("loss", "chosen_below_reference", "dpop/penalty", "dpop/active")
+"""Metrics of which --best selects the lowest value; of all others it selects the highest."""
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """The groups of a run, and in which order they are used."""
+
+    groups: GroupTable
+    sampler: BatchSampler
+    steps: int
+    """Optimizer steps of the whole run."""
+    evaluation: GroupTable | None
+    """The eval split."""
+
+
+@dataclass
+class Trainer:
+    """Runs the steps of a run, from its state to the last one."""
+
+    config: Config
+    """With all defaults filled in (``Config.resolved``)."""
+    context: RunContext
+    objective: Objective
+    policy: Policy
+    data: TrainingData
+    state: TrainState
+    log: MetricsLog
+    _interval: Interval = field(default_factory=Interval)
+
+    @property
+    def _device(self) -> torch.device:
+        return self.objective.forward.device
+
+    @property
+    def _timer(self) -> Clock:
+        timer: Clock = self.policy.scorer.clock
+        return timer
+
+    def run(self) -> None:
+        """Train until the last step is done.
+
+        Raises:
+            NonFiniteLoss: the loss is NaN or infinite; the pairs of the batch are in ``non-finite-RANK.json``.
+            OutOfMemory: the device has no memory left.
+            Interrupted: Ctrl-C or SIGTERM; a checkpoint was saved.
+        """
+        with graceful_interrupt() as interrupt, ThreadPoolExecutor(1, initializer=self._use_device) as worker:
+            if self.state.step == 0:
+                self._evaluate_start()
+            self._interval.restart_clock()
+            upcoming = worker.submit(self._batches, self.state.step)
+            while self.state.step < self.data.steps:
+                batches = upcoming.result()
+                upcoming = worker.submit(self._batches, self.state.step + 1)  # while this step runs
+                norm = self._step(batches)
+                self._after_step(norm, interrupt)
+
+    def _use_device(self) -> None:
+        """Select this process's GPU in the thread that prepares batches."""
+        if self._device.type == "cuda":
+            torch.cuda.set_device(self._device)
+
+    def _batches(self, step: int) -> list[Batch]:
+        """The micro-batches of this process."""
+        if step >= self.data.steps:
+            return []
+        groups, world = self.data.groups, self.context.world
+        batch = self.data.sampler.batch(step)
+        parts = split_batch(batch, groups.pairs, self.config.micro_batch_size, world.rank, world.size)
+        return [self.objective.batch([groups[index] for index in part], weighted) for part, weighted in parts]
+
+    def _step(self, batches: list[Batch]) -> float:
+        """Take an optimizer step over the mean loss of all pairs; returns the gradient's norm before clipping."""
+        pairs = int(self.data.groups.pairs[self.data.sampler.batch(self.state.step)].sum())
+        timed = self._is_logged(self.state.step + 1)  # timing makes a GPU wait for the end of the step
+        if timed:
+            self._timer.start(self._device)
+        sums = self._accumulate(batches, pairs)
+        norm = self._clip(sums["loss"][0], batches)
+        for group in self.policy.optimizer.param_groups:
+            group["lr"] = learning_rate(self.config, self.state.step, self.data.steps)
+        self.policy.optimizer.step()
+        self.policy.optimizer.zero_grad(set_to_none=True)
+        if LOSSES[self.config.loss].needs_baseline:
+            self.state.baseline = self._baseline(sums)
+        self._interval.add(sums, batches, pairs, self._timer.stop() if timed else {})
+        self.state.step += 1
+        return norm
+
+    def _accumulate(self, batches: list[Batch], pairs: int) -> Sums:
+        """Accumulate the gradients of micro-batches; returns the sums of their metrics."""
+        sums: Sums = {}
+        module = self.objective.module
+        for index, batch in enumerate(batches):
+            with distributed.gradient_sync(module, index == len(batches) - 1):
+                losses, measured = self.objective.losses(batch, self.state.baseline)
+                # processes average their gradients: times their number, it is the mean over all pairs
+                ((losses * batch.weight).sum() * (self.context.world.size / pairs)).backward()
+            sums = add(sums, measured)
+        return sums
+
+    def _clip(self, loss: Tensor, batches: list[Batch]) -> float:
+        """Clip the gradients; returns their norm before. Raises NonFiniteLoss if the norm or the loss is not finite."""
+        weights = [weight for weight in self.objective.module.parameters() if weight.requires_grad]
+        limit = self.config.max_grad_norm or math.inf
+        norm = distributed.full_norm(torch.nn.utils.clip_grad_norm_(weights, limit))
+        values = torch.stack([self.context.world.sum(loss.clone()).float(), norm.float()])  # one transfer for both
+        total, size = (float(value) for value in values.tolist())
+        if not (math.isfinite(total) and math.isfinite(size)):
+            self._refuse_step(total, size, batches)
+        return size
+
+    def _refuse_step(self, loss: float, norm: float, batches: list[Batch]) -> NoReturn:
+        """Save a checkpoint of the step before and the pairs of this one, then raise."""
+        self.policy.optimizer.zero_grad(set_to_none=True)
+        if self.state.step:
+            self._save_checkpoint()
+        file = self.context.folder / NON_FINITE.format(rank=self.context.world.rank)
+        pair_ids = [pair_id for batch in batches for pair_id in batch.pair_ids]
+        content = {"step": self.state.step + 1, "loss": str(loss), "pairs": pair_ids}
+        write_text(file, json.dumps(content, indent=1))
+        saved = "a checkpoint of the step before was saved: --resume" if self.state.step else "start again"
+        raise NonFiniteLoss(
+            f"step {self.state.step + 1}: loss {loss}, gradient norm {norm}; the pairs of the batch are in {file}; "
+            f"{saved} with a lower --learning-rate, or start a new run with --precision float32"
+        )
+
+    def _baseline(self, sums: Sums) -> float:
+        """KTO's reference point for the next step: the mean log-ratio of all completions, at least 0."""
+        logratios = {name: sums[name] for name in ("logratios/chosen", "logratios/rejected")}
+        return max(0.0, sum(global_means(logratios, self.context.world).values()) / 2)
+
+    # ------------------------------------------------------------ logging, evaluating and saving
+
+    def _evaluate_start(self) -> None:
+        """Evaluate the model before its first step."""
+        if self.data.evaluation is None:
+            return
+        found = self._evaluate(self.data.evaluation)
+        if self.config.best not in found and self.config.best not in ("none", "eval/loss"):
+            raise UsageError(f"--best {self.config.best}: unknown metric; available: {', '.join(found)}")
+        self._log({"step": 0, "epoch": 0.0, "loss": found["eval/loss"], **found})
+
+    def _after_step(self, norm: float, interrupt: threading.Event) -> None:
+        """Log, evaluate and save where it is due."""
+        step, is_last = self.state.step, self.state.step == self.data.steps
+        interrupted = self.context.world.any_rank(interrupt.is_set(), self._device)
+        evaluates = self.data.evaluation is not None and (is_last or _is_due(step, self.config.eval_every))
+        saves = is_last or interrupted or _is_due(step, self.config.save_every)
+        if evaluates or saves or self._is_logged(step):
+            line = self._line(norm)
+            if self.data.evaluation is not None and evaluates:
+                line |= self._evaluate(self.data.evaluation)
+                self._save_if_best(line)
+            self._log(line)
+        else:
+            self.context.progress(self.context.phase, step, self.data.steps, {})
+        if saves:
+            self._save_checkpoint()
+        if evaluates or saves:
+            self._interval.restart_clock()
+        if interrupted and not is_last:
+            raise Interrupted(f"stopped after step {step} of {self.data.steps}; a checkpoint was saved")
+
+    def _is_logged(self, step: int) -> bool:
+        """Whether a step is logged whatever else is due."""
+        return step in (1, self.data.steps) or _is_due(step, self.config.log_every)
+
+    def _line(self, norm: float) -> dict[str, float]:
+        """Metrics since the last line."""
+        world = self.context.world
+        line = {
+            "step": self.state.step,
+            "epoch": round(self.data.sampler.epoch(self.state.step), 6),
+            **self._interval.means(world),
+            "learning_rate": self.policy.optimizer.param_groups[0]["lr"],
+            "grad_norm": norm,
+            **self._interval.throughput(world, self._device),
+        }
+        self._interval.reset()
+        return line
+
+    def _evaluate(self, groups: GroupTable) -> dict[str, float]:
+        """Metrics of the eval split. Raises NonFiniteLoss."""
+        pairs_at_once = self.config.micro_batch_size or self.config.batch_size
+        found = evaluate(self.objective, groups, pairs_at_once, self.context, self.state.baseline)
+        for name, value in found.items():
+            if not math.isfinite(value):
+                raise NonFiniteLoss(f"step {self.state.step}: {name} is {value}; the last checkpoint is intact")
+        return found
+
+    def _save_if_best(self, line: Mapping[str, float]) -> None:
+        """Save the model in ``best/`` if its value of --best is the best so far."""
+        name = self.config.best
+        if name not in line:
+            return
+        value, best = line[name], self.state.best
+        if best is None or (value < best if name.removeprefix(EVAL) in LOWER_IS_BETTER else value > best):
+            self.state.best = value
+            checkpoint.save_model(self.context.folder / BEST, self.policy, self.context.world)
+
+    def _save_checkpoint(self) -> None:
+        world, keep = self.context.world, self.config.keep_checkpoints
+        checkpoint.save(self.context.folder, self.state, self.policy, keep, world)
+
+    def _log(self, line: dict[str, float]) -> None:
+        if self.context.world.is_main:
+            self.log.append(line)
+            self.context.progress(self.context.phase, self.state.step, self.data.steps, line)
+
+
+def learning_rate(config: Config, step: int, steps: int) -> float:
+    """Learning rate of a step, counted from 0: linear warm-up, then constant, or half a cosine down to 0."""
+    assert config.learning_rate is not None
+    warmup = round(config.warmup_ratio * steps)
+    if step < warmup:
+        return config.learning_rate * (step + 1) / warmup
+    if config.lr_schedule == "constant":
+        return config.learning_rate
+    done = (step - warmup) / max(1, steps - warmup)
+    return config.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
+
+
+def _is_due(step: int, every: int) -> bool:
+    return bool(every) and step % every == 0
