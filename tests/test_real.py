@@ -10,8 +10,8 @@ from pairgen.arithmetic.errors.corrupt import CannotCorrupt, corrupt
 from pairgen.arithmetic.errors.rng import RowRng
 from pairgen.arithmetic.exact.numbers import equal, parse
 from pairgen.builders import CORRUPTIONS
-from pairgen.builders.interface import Wanted
-from pairgen.builders.metamath import reasoning_stop, solution_of
+from pairgen.builders.interface import CorruptionOptions
+from pairgen.builders.solutions import reasoning_stop, solution_of
 from pairgen.building.options import BuildOptions
 from pairgen.building.pipeline import build
 from pairgen.pairs.validate import violations
@@ -86,7 +86,7 @@ def test_shares_of_rows_that_are_paired_and_verified(
 
 @pytest.mark.parametrize("corruption", CORRUPTIONS)
 def test_every_corruption_serves_real_rows(corruption: str, real_data: Path) -> None:
-    shares = count_shares(real_data / "metamath/GSM_FOBAR_like.jsonl", Wanted(corruption))
+    shares = count_shares(real_data / "metamath/GSM_FOBAR_like.jsonl", CorruptionOptions(corruption))
     assert shares.with_pairs >= 0.995 * shares.rows
     assert shares.verified >= 0.80 * shares.rows
 

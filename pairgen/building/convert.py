@@ -14,11 +14,11 @@ import xxhash
 
 from pairgen.arithmetic.errors.rng import RowRng
 from pairgen.builders import BUILDERS, Builder
-from pairgen.builders.interface import Example, Wanted
-from pairgen.builders.prompts import Renders, Shot, with_shots
+from pairgen.builders.interface import CorruptionOptions, Example
+from pairgen.builders.prompts import PromptStyle, Shot, with_shots
 from pairgen.building.selection import Keys, text_key
 from pairgen.pairs.dataset import file_hash
-from pairgen.pairs.record import SCHEMA, Drop, Pair, Provenance, to_batch
+from pairgen.pairs.record import SCHEMA, DropRow, Pair, to_batch
 from pairgen.sources import locate as sources
 
 
@@ -87,13 +87,13 @@ class Job:
     builder: str
     folder: Path
     seed: int
-    style: Renders
+    style: PromptStyle
     skip_broken: bool = False
     eval_topics: frozenset[int] = frozenset()
     shots: tuple[Shot, ...] = ()
     shot_count: int = 0
     shots_per_row: bool = False
-    wanted: Wanted = field(default_factory=Wanted)
+    corruption: CorruptionOptions = field(default_factory=CorruptionOptions)
 
 
 class Task(NamedTuple):
@@ -152,22 +152,23 @@ def _make(task: Task) -> list[Part]:
         shards: dict[str, _Shard] = {}
         for example in _examples(task, builder, home):
             split = task.split
-            if isinstance(example, Drop):
+            if isinstance(example, DropRow):
                 home.rows += 1
                 home.drops[example.reason] += 1
                 continue
-            topic = text_key(example.topic) if job.eval_topics or job.shots else 0
+            topic = text_key(example.question_group) if job.eval_topics or job.shots else 0
             if topic in job.eval_topics:
                 split = "eval"
             if split not in parts:
                 parts[split] = Part(split, task.number)
             part = parts[split]
             part.rows += 1
-            pairs = pairs_of(example, topic, builder, job)
-            if isinstance(pairs, Drop):
-                part.drops[pairs.reason] += 1
+            try:
+                pairs = pairs_of(example, topic, builder, job)
+            except DropRow as drop:
+                part.drops[drop.reason] += 1
                 continue
-            part.fewer += builder.corrupts and len(pairs) < job.wanted.corruptions
+            part.fewer += builder.corrupts and len(pairs) < job.corruption.pairs_per_row
             if split not in shards:
                 writer = stack.enter_context(PartWriter(job.folder, split, task.number))
                 shards[split] = _Shard(writer, [], [])
@@ -202,20 +203,24 @@ class _Shard(NamedTuple):
         self.waiting.clear()
 
 
-def _examples(task: Task, builder: Builder, home: Part) -> Iterator[Example | Drop]:
+def _examples(task: Task, builder: Builder, home: Part) -> Iterator[Example | DropRow]:
     """Usable rows and dropped ones, in order; broken rows are counted in ``home`` if the job skips them."""
     skipped: list[str] | None = [] if task.job.skip_broken else None
     read = builder.read
     for row in sources.rows(task.chunk, builder.columns, builder.optional, skipped):
-        yield read(row)
+        try:
+            example: Example | DropRow = read(row)
+        except DropRow as drop:
+            example = drop
+        yield example
     if skipped:
         home.rows += len(skipped)
         home.drops[BROKEN] += len(skipped)
         home.broken = skipped[:MAX_TOLD]
 
 
-def pairs_of(example: Example, topic: int, builder: Builder, job: Job) -> list[Pair] | Drop:
-    """All pairs of one example, or why there is none.
+def pairs_of(example: Example, topic: int, builder: Builder, job: Job) -> list[Pair]:
+    """All pairs of one example, at least one. Raises DropRow where there is none.
 
     Ids follow from the row's own text: the row's digest, and the number of the pair among those of its row.
     ``group_id`` is a digest of prompt and chosen, so equal texts have it in common wherever they come from.
@@ -223,21 +228,19 @@ def pairs_of(example: Example, topic: int, builder: Builder, job: Job) -> list[P
     try:
         row_id = xxhash.xxh3_128_hexdigest(example.key.encode())[:ID_DIGITS]
     except UnicodeEncodeError:
-        return Drop("text is no valid Unicode")
-    rejections = builder.reject(example, RowRng(row_id, job.seed), job.wanted)
-    if isinstance(rejections, Drop):
-        return rejections
-    prompt, lead = job.style.render(example.question, example.row)
+        raise DropRow("invalid Unicode") from None
+    rejections = builder.reject(example, RowRng(row_id, job.seed), job.corruption)
+    prompt, separator = job.style.render(example.question, example.row)
     if not prompt:
-        return Drop("prompt is empty")
+        raise DropRow("prompt is empty")
     if job.shot_count:
         shots: Sequence[Shot] = job.shots
         if job.shots_per_row:
             shots = _own_shots(job.shots, topic, job.shot_count, RowRng(row_id, job.seed + 1))
         prompt = with_shots(prompt, topic, shots, job.shot_count)
-    chosen = lead + example.answer
+    chosen = separator + example.answer
     group_id = xxhash.xxh3_128_hexdigest(f"{prompt}\0{chosen}".encode())[:ID_DIGITS]
-    shift = len(lead)
+    shift = len(separator)
     pairs = []
     for index, rejection in enumerate(rejections):
         edit = rejection.edit
@@ -245,14 +248,14 @@ def pairs_of(example: Example, topic: int, builder: Builder, job: Job) -> list[P
             Pair(
                 prompt,
                 chosen,
-                lead + rejection.completion,
+                separator + rejection.completion,
                 f"{row_id}-{index}",
                 group_id,
                 example.source,
                 edit.start + shift,
                 edit.chosen_stop + shift,
                 edit.rejected_stop + shift,
-                provenance=Provenance(*rejection[2:]),
+                provenance=rejection.provenance,
             )
         )
     return pairs
@@ -268,7 +271,7 @@ def scan(task: Task) -> Keys:
     """Topic keys of the usable rows of one chunk, in order."""
     builder = BUILDERS[task.job.builder]
     found = _examples(task, builder, Part(task.split, 0))
-    keys = [text_key(example.topic) for example in found if not isinstance(example, Drop)]
+    keys = [text_key(example.question_group) for example in found if not isinstance(example, DropRow)]
     return np.array(keys, np.uint64)
 
 
@@ -285,11 +288,11 @@ def find_shots(search: Search) -> list[Shot]:
     builder = BUILDERS[job.builder]
     found: dict[int, Shot] = {}
     for example in _examples(search.task, builder, Part(search.task.split, 0)):
-        if not isinstance(example, Drop):
-            topic = text_key(example.topic)
+        if not isinstance(example, DropRow):
+            topic = text_key(example.question_group)
             if topic in search.topics and topic not in found:
-                prompt, lead = job.style.render(example.question, example.row)
-                found[topic] = Shot(topic, f"{prompt}{lead}{example.answer}")
+                prompt, separator = job.style.render(example.question, example.row)
+                found[topic] = Shot(topic, f"{prompt}{separator}{example.answer}")
     return list(found.values())
 
 

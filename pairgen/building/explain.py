@@ -17,12 +17,12 @@ from pairgen.arithmetic.exact.proof import Proof
 from pairgen.arithmetic.reading.steps import Step
 from pairgen.arithmetic.solution import Solution
 from pairgen.builders import BUILDERS, CORRUPTIONS
-from pairgen.builders.gsm8k import strip_marks
+from pairgen.builders.gsm8k import strip_annotations
 from pairgen.builders.interface import MAX_LENGTH, clean_text
-from pairgen.builders.metamath import solution_of
+from pairgen.builders.solutions import solution_of
 from pairgen.building.convert import ID_DIGITS
 from pairgen.errors import SourceError, SourceNotFound, UsageError
-from pairgen.pairs.record import Drop
+from pairgen.pairs.record import DropRow
 from pairgen.sources.formats import READERS, kind_of
 
 ANSWERS = ("response", "answer")
@@ -88,7 +88,7 @@ def explain(
 
 def _solution(text: str) -> Solution:
     """The solution as the engine takes it; marks are gone from the text, and their results are the steps."""
-    plain, marked = strip_marks(text)
+    plain, marked = strip_annotations(text)
     return solution_of(plain, marked or None)
 
 
@@ -181,9 +181,10 @@ def _of_row(row: Mapping[str, Any], where: str) -> Given:
     text = _usable(row[name], name, where)
     for builder in BUILDERS.values():
         if builder.corrupts and name in builder.columns <= row.keys():
-            example = builder.read(row)
-            if isinstance(example, Drop):
-                raise SourceError(f"{where}: {example.reason}; mend it, or leave it out")
+            try:
+                example = builder.read(row)
+            except DropRow as drop:
+                raise SourceError(f"{where}: {drop.reason}; fix or remove it") from None
             return Given(text, example.question, example.key, where)
     question = next((name for name in QUESTIONS if name in row), None)
     return Given(text, _usable(row[question], question, where) if question else "", None, where)
@@ -207,11 +208,12 @@ _MOST_BYTES = 16 * MAX_LENGTH
 
 def _usable(text: Any, what: str, where: str = "") -> str:
     """A text without white space around it, if it can be explained."""
-    clean = clean_text(text, what)
     start = f"{where}: " if where else ""
-    if isinstance(clean, Drop):
-        wanted = "one worked solution at a time" if isinstance(text, str) and text.strip() else "a worked solution"
-        raise SourceError(f"{start}{clean.reason}; give the text of {wanted}")
+    try:
+        clean = clean_text(text, what)
+    except DropRow as drop:
+        expected = "one worked solution at a time" if isinstance(text, str) and text.strip() else "a worked solution"
+        raise SourceError(f"{start}{drop.reason}; give the text of {expected}") from None
     try:
         clean.encode()
     except UnicodeEncodeError as error:

@@ -16,7 +16,7 @@ import pairgen
 from pairgen import stats
 from pairgen.atomic import staging
 from pairgen.builders import BUILDERS, Builder, prompts
-from pairgen.builders.interface import Wanted
+from pairgen.builders.interface import CorruptionOptions
 from pairgen.building import convert as parts
 from pairgen.building import selection
 from pairgen.building.convert import Job, Part, Task
@@ -82,7 +82,7 @@ def build(
     if name not in BUILDERS:
         raise UsageError(f"{name}: no such dataset; pairgen builds {', '.join(BUILDERS)}")
     builder = BUILDERS[name]
-    if not builder.corrupts and (options.corruption, options.pairs_per_row) != Wanted():
+    if not builder.corrupts and (options.corruption, options.pairs_per_row) != CorruptionOptions():
         raise UsageError(
             f"--corruption and --pairs-per-row do not apply to {name}: its rejected completions come from the source"
         )
@@ -94,8 +94,8 @@ def build(
     count = workers or _fitting_workers(found)
     with writer, staging(writer.out) as folder, Workers(count) as pool, ThreadPoolExecutor(1) as hashing:
         hashes = {split: hashing.submit(sources.file_hashes, source) for split, source in found.items()}
-        wanted = Wanted(options.corruption, options.pairs_per_row)
-        job = Job(name, folder, options.seed, style, options.on_error == "skip", wanted=wanted)
+        corruption = CorruptionOptions(options.corruption, options.pairs_per_row)
+        job = Job(name, folder, options.seed, style, options.on_error == "skip", corruption=corruption)
         job = _with_choices(job, options, eval_size, found, pool, progress)
         counted = _make(job, found, pool, progress)
         for sentence in [sentence for count in counted.values() for part in count.parts for sentence in part.broken]:
@@ -106,7 +106,9 @@ def build(
                     writer.write(split, batch)
         manifest: Manifest = {
             "dataset": name,
-            "license": builder.license,
+            "title": builder.title,
+            "description": builder.description,
+            **_license(builder, found),
             "command": command or f"pairgen build {name} --out {writer.out.name}",
             "options": _said(options, builder, eval_size),
             "sources": {split: future.result() for split, future in hashes.items()},
@@ -115,6 +117,14 @@ def build(
         }
         names = ("edit_distance", stats.CORRUPTIONS) if builder.corrupts else ("edit_distance",)
         return writer.commit(manifest, lambda dataset: stats.describe(dataset, names=names))
+
+
+def _license(builder: Builder, found: dict[str, sources.Source]) -> Manifest:
+    """The license of the rows: the project's own for the built-in sample, and none for a mixture."""
+    synthetic = {"sample" in source.about for source in found.values()}
+    if synthetic == {True}:
+        return {"license": "apache-2.0"}
+    return {"license": builder.license} if builder.license and synthetic == {False} else {}
 
 
 def _eval_size(builder: Builder, options: BuildOptions, found: dict[str, sources.Source], from_hub: bool) -> int:

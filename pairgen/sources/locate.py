@@ -49,7 +49,7 @@ class Hub(NamedTuple):
     splits: dict[str, str]
 
 
-def resolve(given: Iterable[str], dataset: str, hub: Hub, columns: frozenset[str]) -> dict[str, Source]:
+def resolve(given: Iterable[str], dataset: str, hub: Hub | None, columns: frozenset[str]) -> dict[str, Source]:
     """Find what ``--source`` names: ``SPLIT=WHERE`` or ``WHERE`` (train), where WHERE is one of
 
     - a file: .json, .jsonl, .csv, .tsv, .parquet, .arrow, the text formats also with .gz;
@@ -67,8 +67,11 @@ def resolve(given: Iterable[str], dataset: str, hub: Hub, columns: frozenset[str
         UsageError: a split named twice, an unknown split.
         WrongColumns: a needed column is missing.
     """
+    given = list(given)
+    if not given and hub is None:
+        raise UsageError(f"{dataset} is not on the Hub; give its rows with --source FILE")
     found: dict[str, Source] = {}
-    for text in list(given) or [hub.id]:
+    for text in given or [hub.id if hub else ""]:
         split, where = _split_of(text)
         for name, source in _locate(split, where, dataset, hub, columns).items():
             if name in found:
@@ -86,9 +89,9 @@ def _split_of(text: str) -> tuple[str | None, str]:
     return None, text
 
 
-def _locate(split: str | None, where: str, dataset: str, hub: Hub, columns: frozenset[str]) -> dict[str, Source]:
+def _locate(split: str | None, where: str, dataset: str, hub: Hub | None, columns: frozenset[str]) -> dict[str, Source]:
     if where == "sample" or where.startswith("sample:"):
-        wanted = [split] if split else list(hub.splits)
+        wanted = [split] if split else list(hub.splits) if hub else ["train"]
         return {name: _sample(where, dataset, name) for name in wanted}
     path = Path(where).expanduser()
     if path.is_dir():
@@ -96,7 +99,8 @@ def _locate(split: str | None, where: str, dataset: str, hub: Hub, columns: froz
     if path.exists():
         return {split or "train": _file(path, columns)}
     if _looks_like_hub_id(where):
-        home = hub if where == hub.id else hub._replace(id=where, config=None if where != hub.id else hub.config)
+        splits = hub.splits if hub else {"train": "train"}
+        home = hub if hub and where == hub.id else Hub(where, None, splits)
         theirs = {split: home.splits.get(split, split)} if split else home.splits
         return {name: _hub(home, their, columns) for name, their in theirs.items()}
     raise SourceNotFound(

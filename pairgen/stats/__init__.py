@@ -13,9 +13,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pairgen.errors import UsageError
+from pairgen.pairs import verification_rates
 from pairgen.pairs.dataset import PairDataset, Split
-from pairgen.stats import corruptions, lengths
 from pairgen.stats import distance as edits
+from pairgen.stats import lengths
 from pairgen.stats.summary import Numbers, Summary, by_value, histogram
 
 
@@ -73,7 +74,7 @@ def describe(
 
     Per split: ``pairs``, ``rows`` and ``drops`` as the manifest has them, then per statistic its definition, its
     summary (see ``Summary``), a histogram if it is a share, and with ``by`` a summary for each value of that column;
-    and ``corruptions`` (see ``corruptions.shares``) where there are any.
+    and ``corruptions`` (see ``verification_rates.count``) where there are any.
 
     Args:
         metric, unit, tokenizer: how ``edit_distance`` is measured; the default reads the stored column.
@@ -110,8 +111,8 @@ def describe(
 
 
 def _corruptions(split: Split) -> dict[str, Any]:
-    shares = corruptions.shares(split)
-    return {CORRUPTIONS: shares} if shares else {}
+    counts = verification_rates.count(split)
+    return {CORRUPTIONS: counts} if counts else {}
 
 
 def _counts(dataset: PairDataset, split: Split) -> dict[str, Any]:

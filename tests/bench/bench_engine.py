@@ -20,10 +20,11 @@ from typing import Any
 
 from pairgen.arithmetic.errors.rng import RowRng
 from pairgen.arithmetic.exact.proof import Proof
-from pairgen.builders.gsm8k import strip_marks
-from pairgen.builders.interface import Wanted
-from pairgen.builders.metamath import BUILDER, solution_of
-from pairgen.pairs.record import Drop
+from pairgen.builders.gsm8k import strip_annotations
+from pairgen.builders.interface import CorruptionOptions
+from pairgen.builders.metamath import BUILDER
+from pairgen.builders.solutions import solution_of
+from pairgen.pairs.record import DropRow
 
 FILES = ("GSM_AnsAug.json", "GSM_FOBAR_like.jsonl", "MATH_solutions.jsonl")
 
@@ -47,7 +48,7 @@ class Marks:
 def count_marks(file: Path) -> Marks:
     counted = Marks()
     for row in rows_of(file):
-        text, marked = strip_marks(row["answer"])
+        text, marked = strip_annotations(row["answer"])
         spans = {(step.start, step.stop) for step in marked}
         solution = solution_of(text)
         found = {(step.start, step.stop): step for step in solution.steps}
@@ -72,22 +73,22 @@ class Shares:
     seconds: float = 0.0
 
 
-def count_shares(file: Path, wanted: Wanted = Wanted()) -> Shares:
+def count_shares(file: Path, wanted: CorruptionOptions = CorruptionOptions()) -> Shares:
     rows = rows_of(file)
     shares = Shares(len(rows))
     start = time.perf_counter()
     for index, row in enumerate(rows):
-        example = BUILDER.read(row)
-        made = example if isinstance(example, Drop) else BUILDER.reject(example, RowRng(str(index), 0), wanted)
-        if isinstance(made, Drop):
-            shares.drops[made.reason] += 1
+        try:
+            made = BUILDER.reject(BUILDER.read(row), RowRng(str(index), 0), wanted)
+        except DropRow as drop:
+            shares.drops[drop.reason] += 1
             continue
         shares.with_pairs += 1
         shares.pairs += len(made)
-        for rejection in made:
-            shares.verified += rejection.check == "verified"
-            shares.strategies[f"{rejection.strategy} ({rejection.check})"] += 1
-            shares.reasons[rejection.reason or "verified"] += 1
+        for provenance in (rejection.provenance for rejection in made):
+            shares.verified += provenance.check == "verified"
+            shares.strategies[f"{provenance.strategy} ({provenance.check})"] += 1
+            shares.reasons[provenance.reason or "verified"] += 1
     shares.seconds = time.perf_counter() - start
     return shares
 
@@ -108,7 +109,7 @@ def main() -> None:
         f"- found results that are marked or proved: {marks.right:,} of {marks.found:,} "
         f"({marks.right / marks.found:.2%})"
     )
-    wanted = Wanted(arguments.corruption, arguments.corruptions)
+    wanted = CorruptionOptions(arguments.corruption, arguments.corruptions)
     for name in FILES:
         shares = count_shares(arguments.data / "metamath" / name, wanted)
         print(f"\n## {name}\n")
