@@ -19,7 +19,7 @@ class Interval:
         self.reset()
 
     def reset(self) -> None:
-        """Start anew, with the clock."""
+        """Discard everything, and restart the clock."""
         self._sums: Sums = {}
         self._pairs = self._padded_tokens = self._processed_tokens = 0
         self._seconds: Counter[str] = Counter()

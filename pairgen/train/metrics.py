@@ -1,4 +1,4 @@
-"""What a batch says of the policy, as sums and counts that add up over parts of a batch and over processes."""
+"""Metrics of a batch, as sums and counts that add up over micro-batches and processes."""
 
 import torch
 from torch import Tensor
@@ -10,7 +10,7 @@ from pairgen.train.losses import LOSSES, dpop_penalty
 from pairgen.train.pair_logps import PairLogps
 
 Sums = dict[str, tuple[Tensor, Tensor]]
-"""Per metric, a sum and how many values are in it; the metric is their mean."""
+"""Per metric, the sum of its values and their number; the metric is their mean."""
 
 
 def measure(batch: Batch, logps: PairLogps, losses: Tensor, config: Config, multiple_choice: bool = True) -> Sums:
@@ -67,10 +67,9 @@ def _around_edit(logps: PairLogps, weight: Tensor) -> Sums:
 
 
 def _choice(batch: Batch, tokens: Tensor, weight: Tensor) -> Sums:
-    """How often chosen has a higher log-prob than every rejected of its group, as harnesses score a choice.
+    """How often chosen has a higher log-prob than every rejected of its group, as evaluation harnesses score choices.
 
-    They score the text alone, so the last token of a completion, EOS, is left out. Only groups of two pairs and more
-    say something here.
+    Harnesses score the text without EOS, so the last token is left out. Only groups of at least two pairs count.
     """
     sums = tokens.sum(1) - tokens.gather(1, batch.lengths[:, None] - 1)[:, 0]
     by_char = sums / batch.num_chars.clamp(min=1)
@@ -86,7 +85,7 @@ def _choice(batch: Batch, tokens: Tensor, weight: Tensor) -> Sums:
 
 
 def add(total: Sums, more: Sums) -> Sums:
-    """Add two batches' sums."""
+    """Sums over both."""
     if not total:
         return more
     return {name: (total[name][0] + part, total[name][1] + count) for name, (part, count) in more.items()}

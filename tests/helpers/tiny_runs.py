@@ -1,4 +1,4 @@
-"""Small datasets and models for tests of whole runs."""
+"""Small datasets and models for tests of complete runs."""
 
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,7 @@ from pairgen.building.pipeline import build
 from pairgen.train.config import Config, combine
 
 FAST: dict[str, Any] = {"steps": 6, "batch_size": 4, "sft_steps": 2, "eval_pairs": 4, "seed": 3}
-"""A run of seconds."""
+"""Options of a run that takes seconds."""
 
 
 def dataset(folder: Path, name: str = "metamath", rows: int = 24, **options: Any) -> Path:

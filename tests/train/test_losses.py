@@ -427,7 +427,7 @@ def test_cpo_and_aft_are_a_ranking_term_plus_sft(case: Case) -> None:
 
 @pytest.mark.parametrize("level", ["completion", "token"])
 def test_differences_within_rounding_count_as_0(level: str) -> None:
-    """Only where the trainer says how much rounding is; a fall beyond it counts whole."""
+    """Only where the rounding error is known; a larger difference counts in full."""
     reference = torch.full((3, 2), -250.0, dtype=torch.float64)
     policy = reference - torch.tensor([[0.0, 0.0], [1e-5, 1e-5], [0.01, 0.01]])
     logps = pair_logps(torch.cat([policy, policy]), torch.cat([reference, reference]), [2] * 6)

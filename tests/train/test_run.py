@@ -271,8 +271,8 @@ def test_a_deleted_reference_is_recomputed_with_the_starting_model(pairs: Path, 
 
 
 def test_ctrl_c_saves_a_checkpoint_to_resume_from(pairs: Path, done: Path, tmp_path: Path) -> None:
-    def stop(phase: str, step: int, total: int, said: object) -> None:
-        del total, said
+    def stop(phase: str, step: int, total: int, fields: object) -> None:
+        del total, fields
         if phase == Phase.TRAINING and step == 3:
             os.kill(os.getpid(), signal.SIGINT)
 
@@ -328,11 +328,11 @@ def test_a_run_killed_ten_times_ends_bit_for_bit_the_same(pairs: Path, tmp_path:
         kills += _killed(start_or_go_on(), tmp_path / "cut", draw.randrange(8), draw.random() / 20)
     assert kills == 10
     last = start_or_go_on()
-    said, _ = last.communicate(timeout=300)
-    assert last.returncode == 0, said
+    output, _ = last.communicate(timeout=300)
+    assert last.returncode == 0, output
     assert weights(tmp_path / "cut") == weights(tmp_path / "whole")
-    told = [line["loss"] for line in lines(tmp_path / "cut")]
-    assert told == [line["loss"] for line in lines(tmp_path / "whole")]
+    losses_of_cut = [line["loss"] for line in lines(tmp_path / "cut")]
+    assert losses_of_cut == [line["loss"] for line in lines(tmp_path / "whole")]
 
 
 def test_resuming_a_finished_run_changes_nothing(done: Path) -> None:
@@ -376,8 +376,8 @@ def test_a_nan_loss_saves_the_pairs_of_the_batch(
     monkeypatch.setitem(losses.LOSSES, "nan", losses.Loss(nan, "not a number"))
     with pytest.raises(NonFiniteLoss, match=r"step 1: .*non-finite-0\.json.*--learning-rate"):
         train(runs.config(pairs, tmp_path / "run", model=str(done / "final"), sft_steps=0, loss="nan"))
-    told = json.loads((tmp_path / "run" / "non-finite-0.json").read_text())
-    assert len(told["pairs"]) == 4
+    saved = json.loads((tmp_path / "run" / "non-finite-0.json").read_text())
+    assert len(saved["pairs"]) == 4
     assert not (tmp_path / "run" / "checkpoints").exists()
 
 
