@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from pairgen.arithmetic.exact.numbers import NUMBER
+from pairgen.arithmetic.exact.literals import NUMBER
 from pairgen.arithmetic.reading.steps import Step
 from pairgen.builders.interface import Builder, Example, clean_text
 from pairgen.builders.solutions import reject_corrupted
@@ -20,7 +20,7 @@ _PERCENT = re.compile(r" ?%")
 def strip_annotations(answer: str) -> tuple[str, list[Step]]:
     """A solution without its calculator annotations, and the results that they annotate.
 
-    ``"48/2 = <<48/2=24>>24 clips"`` gives ``"48/2 = 24 clips"`` and ``Step(7, 9, percent=False, marked="48/2")``.
+    ``"48/2 = <<48/2=24>>24 clips"`` gives ``"48/2 = 24 clips"`` and ``Step(7, 9, percent=False, calculation="48/2")``.
     """
     pieces: list[str] = []
     starts: list[tuple[int, str]] = []
@@ -41,7 +41,7 @@ def strip_annotations(answer: str) -> tuple[str, list[Step]]:
         if sign is not None:  # <<40=40>> has no calculation: use the text before it
             steps.append(Step(start, result.end(), percent, sign.start()))
         else:
-            steps.append(Step(start, result.end(), percent, marked=calculation))
+            steps.append(Step(start, result.end(), percent, calculation=calculation))
     return text, steps
 
 

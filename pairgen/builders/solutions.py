@@ -6,7 +6,8 @@ from functools import lru_cache
 
 from pairgen.arithmetic.errors.corrupt import CannotCorrupt, Corruption, corrupt
 from pairgen.arithmetic.errors.rng import RowRng
-from pairgen.arithmetic.exact.numbers import LATEX_FRACTION, LATEX_NUMBER, Ratio, parse
+from pairgen.arithmetic.exact.literals import LATEX_FRACTION, LATEX_NUMBER, parse_literal
+from pairgen.arithmetic.exact.ratios import Ratio
 from pairgen.arithmetic.reading.steps import Step
 from pairgen.arithmetic.solution import Solution
 from pairgen.builders.interface import CorruptionOptions, Example
@@ -34,7 +35,7 @@ def reasoning_stop(solution: str) -> int:
 def final_answer(lines: str) -> Ratio | None:
     """The last value that the final-answer lines state; None if it is not a plain number."""
     match = _ANSWER.match(lines)
-    literal = parse(match.group(1)) if match else None
+    literal = parse_literal(match.group(1)) if match else None
     return literal.value if literal else None
 
 

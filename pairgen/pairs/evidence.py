@@ -2,16 +2,18 @@
 
 import re
 
-from pairgen.arithmetic.exact.evaluate import evaluate, states
-from pairgen.arithmetic.exact.numbers import equal, parse
+from pairgen.arithmetic.exact.evaluate import evaluate
+from pairgen.arithmetic.exact.literals import parse_literal
+from pairgen.arithmetic.exact.ratios import equal
+from pairgen.arithmetic.exact.verification import matches
 
 _VALUE = re.compile(r"(-?[0-9]{1,100})(?:/([0-9]{1,100}))?")
-"""Longer ones are the value of no literal that ``parse`` accepts."""
+"""Longer ones are the value of no literal that ``parse_literal`` accepts."""
 
 
 def has_value(literal: str | None, value: str | None) -> bool:
     """Whether a literal has the exact value ``p/q`` (or ``p``): ``3.50`` has ``7/2``."""
-    parsed = parse(literal) if literal else None
+    parsed = parse_literal(literal) if literal else None
     match = _VALUE.fullmatch(value) if value else None
     if parsed is None or match is None:
         return False
@@ -25,8 +27,8 @@ def is_confirmed(expression: str | None, correct: str | None, corrupted: str | N
     A literal with decimals states every value that rounds to it. The expression of a percentage is already multiplied
     by 100 (``1/4 = 25%`` has ``100*(1/4)``), so its value is that of the literal without the percent sign.
     """
-    right, wrong = (parse(text) if text else None for text in (correct, corrupted))
+    right, wrong = (parse_literal(text) if text else None for text in (correct, corrupted))
     value = evaluate(expression) if expression else None
     if right is None or wrong is None or value is None:
         return False
-    return states(right, value) and not states(wrong, value)
+    return matches(right, value) and not matches(wrong, value)

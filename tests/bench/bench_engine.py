@@ -19,7 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from pairgen.arithmetic.errors.rng import RowRng
-from pairgen.arithmetic.exact.proof import Proof
+from pairgen.arithmetic.labels import Unverified
+from pairgen.arithmetic.reading.steps import Step
+from pairgen.arithmetic.solution import Solution
 from pairgen.builders.gsm8k import strip_annotations
 from pairgen.builders.interface import CorruptionOptions
 from pairgen.builders.metamath import BUILDER
@@ -45,6 +47,14 @@ class Marks:
     """Found, and marked or proved."""
 
 
+def is_verified(solution: Solution, step: Step) -> bool:
+    try:
+        solution.check(step)
+    except Unverified:
+        return False
+    return True
+
+
 def count_marks(file: Path) -> Marks:
     counted = Marks()
     for row in rows_of(file):
@@ -55,7 +65,7 @@ def count_marks(file: Path) -> Marks:
         counted.marks += row["answer"].count("<<")
         counted.found_marks += len(spans & found.keys())
         counted.found += len(found)
-        counted.right += sum(span in spans or isinstance(solution.check(step), Proof) for span, step in found.items())
+        counted.right += sum(span in spans or is_verified(solution, step) for span, step in found.items())
     return counted
 
 

@@ -12,12 +12,16 @@ from pairgen.builders.solutions import reject_corrupted
 @pytest.mark.parametrize(
     ("annotated", "text", "steps"),
     [
-        ("48/2 = <<48/2=24>>24 clips", "48/2 = 24 clips", [Step(7, 9, False, marked="48/2")]),
-        ("a $<<3*500=1500>>1,500 b", "a $1,500 b", [Step(3, 8, False, marked="3*500")]),
-        ("<<1+1=2>>2 and <<2+2=4>>4%", "2 and 4%", [Step(0, 1, False, marked="1+1"), Step(6, 7, True, marked="2+2")]),
+        ("48/2 = <<48/2=24>>24 clips", "48/2 = 24 clips", [Step(7, 9, False, calculation="48/2")]),
+        ("a $<<3*500=1500>>1,500 b", "a $1,500 b", [Step(3, 8, False, calculation="3*500")]),
+        (
+            "<<1+1=2>>2 and <<2+2=4>>4%",
+            "2 and 4%",
+            [Step(0, 1, False, calculation="1+1"), Step(6, 7, True, calculation="2+2")],
+        ),
         ("six <<3+3=6>>of them", "six of them", []),
         ("no annotations", "no annotations", []),
-        ("<<a<<1+1=2>>2", "<<a2", [Step(3, 4, False, marked="1+1")]),
+        ("<<a<<1+1=2>>2", "<<a2", [Step(3, 4, False, calculation="1+1")]),
         ("open << 1 = 1", "open << 1 = 1", []),
     ],
 )

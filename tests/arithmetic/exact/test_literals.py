@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pairgen.arithmetic.exact.numbers import MAX_DIGITS, Literal, equal, lowest_terms, parse
+from pairgen.arithmetic.exact.literals import MAX_DIGITS, Literal, parse_literal
+from pairgen.arithmetic.exact.ratios import equal, lowest_terms
 
 
 @pytest.mark.parametrize(
@@ -39,7 +40,7 @@ from pairgen.arithmetic.exact.numbers import MAX_DIGITS, Literal, equal, lowest_
     ],
 )
 def test_value_and_text_round_trip(text: str, value: str) -> None:
-    literal = parse(text)
+    literal = parse_literal(text)
     assert literal is not None
     assert Fraction(*literal.value) == Fraction(value)
     assert str(literal) == text
@@ -66,7 +67,7 @@ def test_value_and_text_round_trip(text: str, value: str) -> None:
     ],
 )
 def test_what_is_no_literal(text: str) -> None:
-    assert parse(text) is None
+    assert parse_literal(text) is None
 
 
 @given(
@@ -78,7 +79,7 @@ def test_what_is_no_literal(text: str) -> None:
 def test_every_literal_reads_back(units: int, decimals: int, negative: bool, grouped: bool) -> None:
     grouped = grouped and units // 10**decimals >= 1000  # only then is there a separator to see
     literal = Literal(units, decimals, negative, "," if grouped else "")
-    assert parse(str(literal)) == literal
+    assert parse_literal(str(literal)) == literal
     assert Fraction(*literal.value) == Fraction(-units if negative else units, 10**decimals)
 
 
