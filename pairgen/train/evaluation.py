@@ -6,8 +6,8 @@ from pairgen.run_folder import EVAL
 from pairgen.train.context import Phase, RunContext
 from pairgen.train.data.groups import GroupTable
 from pairgen.train.data.order import chunks
-from pairgen.train.metrics import Sums, add, global_means
-from pairgen.train.objective import Objective
+from pairgen.train.scores.metrics import Sums, add, global_means
+from pairgen.train.scores.objective import Objective
 
 
 def evaluate(

@@ -8,8 +8,8 @@ import torch
 
 from pairgen.train.distributed import World
 from pairgen.train.layout.batch import Batch
-from pairgen.train.metrics import Sums, add, global_means
 from pairgen.train.model.timing import PARTS
+from pairgen.train.scores.metrics import Sums, add, global_means
 
 
 class Interval:

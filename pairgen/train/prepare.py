@@ -16,24 +16,24 @@ from pairgen.run_folder import BASE, METRICS
 from pairgen.train import distributed
 from pairgen.train.config import Config
 from pairgen.train.context import RunContext
-from pairgen.train.data import load as data
+from pairgen.train.data import splits as data
 from pairgen.train.data.order import BatchSampler
 from pairgen.train.data.token_cache import TokenCache
 from pairgen.train.data.tokenization import PairTokenizer
-from pairgen.train.forward import Forward, Layout
 from pairgen.train.layout.tree import tree_batch
+from pairgen.train.loop import Trainer, TrainingData
 from pairgen.train.losses import LOSSES
 from pairgen.train.model import loading as models
 from pairgen.train.model.checks import check_deterministic, check_logits, check_trees
 from pairgen.train.model.scorer import Scorer
-from pairgen.train.objective import Objective
 from pairgen.train.output import checkpoint, metrics_log, trackers
 from pairgen.train.output.checkpoint import Policy, TrainState
 from pairgen.train.output.metrics_log import MetricsLog
 from pairgen.train.reference.cache import ReferenceLogps
 from pairgen.train.reference.compute import StartingModel, precompute
 from pairgen.train.reference.online import OnlineReference
-from pairgen.train.trainer import Trainer, TrainingData
+from pairgen.train.scores.forward import Forward, Layout
+from pairgen.train.scores.objective import Objective
 
 
 def prepare(config: Config, context: RunContext) -> tuple[Trainer, data.TokenizedSplit]:

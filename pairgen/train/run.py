@@ -19,13 +19,13 @@ from pairgen.train import config as configs
 from pairgen.train import distributed
 from pairgen.train.config import Config
 from pairgen.train.context import Phase, RunContext
-from pairgen.train.data import load as data
+from pairgen.train.data import splits as data
 from pairgen.train.distributed import World
 from pairgen.train.interrupts import translate_out_of_memory
+from pairgen.train.loop import Trainer
 from pairgen.train.model import loading as models
 from pairgen.train.output import checkpoint, model_card, trackers
 from pairgen.train.prepare import prepare
-from pairgen.train.trainer import Trainer
 
 WRITTEN = (
     run_folder.METRICS,

@@ -16,13 +16,13 @@ from workloads import Pairs
 
 from pairgen.train.config import Config
 from pairgen.train.data.groups import TokenGroup
-from pairgen.train.forward import Forward
 from pairgen.train.layout.tree import tree_batch
-from pairgen.train.metrics import Sums, add
 from pairgen.train.model.scorer import Scorer
-from pairgen.train.objective import Objective
 from pairgen.train.reference import cache
 from pairgen.train.reference.compute import StartingModel
+from pairgen.train.scores.forward import Forward
+from pairgen.train.scores.metrics import Sums, add
+from pairgen.train.scores.objective import Objective
 
 ROW_TOKENS = 8192
 

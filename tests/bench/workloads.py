@@ -13,7 +13,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from pairgen.building.options import BuildOptions
 from pairgen.building.pipeline import build
 from pairgen.pairs.dataset import PairDataset
-from pairgen.train.data import load as data
+from pairgen.train.data import splits as data
 from pairgen.train.data.groups import GroupTable, TokenGroup
 from pairgen.train.data.token_cache import TokenCache
 from pairgen.train.data.tokenization import PairTokenizer

@@ -9,7 +9,7 @@ from torch.nn.functional import logsigmoid
 from pairgen.cli import main
 from pairgen.train.config import Config
 from pairgen.train.losses import LOSSES, Loss
-from pairgen.train.pair_logps import PairLogps
+from pairgen.train.scores.pair_logps import PairLogps
 
 
 def edit_dpo(logps: PairLogps, config: Config) -> Tensor:

@@ -25,7 +25,7 @@ def config(data: Path, out: Path, **changes: Any) -> Config:
 def start_model(data: Path, folder: Path, seed: int = 0) -> Path:
     """A tiny untrained model with a tokenizer of the data, in a folder as a user has one."""
     from pairgen.pairs.dataset import open_pairs
-    from pairgen.train.data.load import training_texts
+    from pairgen.train.data.splits import training_texts
     from pairgen.train.model import loading as models
     from pairgen.train.model.tiny import tiny_model, train_tokenizer
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from pairgen.train.config import OPTIONS, Config
 from pairgen.train.losses import LOSSES, dpop_penalty
-from pairgen.train.pair_logps import PairLogps
+from pairgen.train.scores.pair_logps import PairLogps
 
 DPOP_FORMS, DPOP_LEVELS, IPO_LEVELS = (
     OPTIONS[name].metadata["choices"] for name in ("dpop_form", "dpop_level", "ipo_level")

@@ -30,8 +30,8 @@ from pairgen.train import config as configs
 from pairgen.train import losses
 from pairgen.train.context import Phase
 from pairgen.train.interrupts import Interrupted
-from pairgen.train.pair_logps import PairLogps
 from pairgen.train.run import resume, train
+from pairgen.train.scores.pair_logps import PairLogps
 
 
 @pytest.fixture(scope="module")

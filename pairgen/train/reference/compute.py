@@ -17,14 +17,14 @@ from pairgen.progress import Progress
 from pairgen.run_folder import REFERENCE, REFERENCE_MODEL
 from pairgen.train.config import Config
 from pairgen.train.context import Phase, RunContext
-from pairgen.train.data import load as data
+from pairgen.train.data import splits as data
 from pairgen.train.data.groups import TokenGroup
 from pairgen.train.distributed import World
-from pairgen.train.forward import Forward
 from pairgen.train.layout.batch import Batch
 from pairgen.train.model import loading as models
 from pairgen.train.model.scorer import Scorer
 from pairgen.train.reference import cache
+from pairgen.train.scores.forward import Forward
 
 Needed = list[tuple[data.TokenizedSplit, NDArray[np.int64]]]
 """Splits, and the indices of the groups in them whose pairs are needed."""

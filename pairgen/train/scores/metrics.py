@@ -7,7 +7,7 @@ from pairgen.train.config import Config
 from pairgen.train.distributed import World
 from pairgen.train.layout.batch import Batch
 from pairgen.train.losses import LOSSES, dpop_penalty
-from pairgen.train.pair_logps import PairLogps
+from pairgen.train.scores.pair_logps import PairLogps
 
 Sums = dict[str, tuple[Tensor, Tensor]]
 """Per metric, the sum of its values and their number; the metric is their mean."""

@@ -8,13 +8,13 @@ from torch import Tensor, nn
 
 from pairgen.train.config import Config
 from pairgen.train.data.groups import TokenGroup
-from pairgen.train.forward import Forward
 from pairgen.train.layout.batch import Batch
 from pairgen.train.losses import LOSSES, Loss
-from pairgen.train.metrics import Sums, measure
-from pairgen.train.pair_logps import PairLogps
 from pairgen.train.reference.cache import ReferenceLogps
 from pairgen.train.reference.online import OnlineReference
+from pairgen.train.scores.forward import Forward
+from pairgen.train.scores.metrics import Sums, measure
+from pairgen.train.scores.pair_logps import PairLogps
 
 
 @dataclass(frozen=True)

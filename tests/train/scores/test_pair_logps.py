@@ -5,7 +5,7 @@ import torch
 from helpers.token_groups import group
 
 from pairgen.train.layout.padded import padded_batch
-from pairgen.train.pair_logps import PairLogps
+from pairgen.train.scores.pair_logps import PairLogps
 
 # chosen 1 2 3 9 2, rejected 1 4 5 9 2 and 7: the first edit is token 1 to 3 in both, the second is all
 GROUPS = [group([8], [1, 2, 3, 9, 2], [1, 4, 5, 6, 9, 2], [7])]

@@ -24,12 +24,12 @@ from pairgen.train.interrupts import Interrupted, graceful_interrupt
 from pairgen.train.interval import Interval
 from pairgen.train.layout.batch import Batch
 from pairgen.train.losses import LOSSES
-from pairgen.train.metrics import Sums, add, global_means
 from pairgen.train.model.timing import Clock
-from pairgen.train.objective import Objective
 from pairgen.train.output import checkpoint
 from pairgen.train.output.checkpoint import Policy, TrainState
 from pairgen.train.output.metrics_log import MetricsLog
+from pairgen.train.scores.metrics import Sums, add, global_means
+from pairgen.train.scores.objective import Objective
 
 LOWER_IS_BETTER = ("loss", "chosen_below_reference", "dpop/penalty", "dpop/active")
 """Metrics of which --best selects the lowest value; of all others it selects the highest."""

@@ -12,8 +12,8 @@ from pairgen.train.config import Config
 from pairgen.train.data.groups import TokenGroup
 from pairgen.train.distributed import World
 from pairgen.train.layout.padded import padded_batch
-from pairgen.train.metrics import Sums, add, global_means, measure
-from pairgen.train.pair_logps import PairLogps
+from pairgen.train.scores.metrics import Sums, add, global_means, measure
+from pairgen.train.scores.pair_logps import PairLogps
 
 CONFIG = Config(beta=0.5)
 
