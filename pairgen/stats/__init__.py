@@ -22,7 +22,7 @@ class Statistic(NamedTuple):
     """A number that every pair has.
 
     ``definition`` is one line that names the unit. ``scale`` is ``share`` for numbers from 0 to 1 (shown in percent,
-    with a histogram), or else the unit. ``of`` takes a batch with these ``columns`` and returns a finite number per row.
+    with a histogram), or else the unit. ``of`` maps a batch with these ``columns`` to one finite number per row.
     """
 
     definition: str
