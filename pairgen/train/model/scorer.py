@@ -21,7 +21,7 @@ class Scorer(nn.Module):
         super().__init__()
         self.model = model
         self.clock = Clock()
-        """Started by who wants to know where the time goes."""
+        """Step timer; off until it is started."""
 
     @property
     def causal(self) -> Any:

@@ -225,8 +225,8 @@ def listed(count: Tensor, indices: Tensor) -> Tensor:
     ("name", "changes", "reason"),
     [
         ("Llama4Text", {"attention_chunk_size": 4, "num_local_experts": 2}, "layers of type chunked_attention"),
-        ("Llama", {"attention_dropout": 0.1}, "drops out attention weights"),
-        ("Phimoe", {"sliding_window": 50, "num_local_experts": 2}, "does not say how far its sliding window reaches"),
+        ("Llama", {"attention_dropout": 0.1}, "has attention dropout"),
+        ("Phimoe", {"sliding_window": 50, "num_local_experts": 2}, "does not specify its sliding-window size"),
         ("GptOss", {"num_local_experts": 2, "num_experts_per_tok": 1, "head_dim": 8}, "adds to its attention scores"),
     ],
 )
