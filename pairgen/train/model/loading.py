@@ -1,4 +1,4 @@
-"""The model and the tokenizer of a run: loaded, made, adapted, saved. Weights are safetensors only, never a pickle."""
+"""Load, create and save models and tokenizers, with LoRA adapters. Weights are safetensors only, never pickles."""
 
 import json
 import logging
@@ -16,33 +16,33 @@ from pairgen.train.config import Config
 from pairgen.train.model.tiny import tiny_model, train_tokenizer
 
 TINY_TEXTS = 4000
-"""Texts of the data that the tokenizer of ``--model tiny`` is trained on."""
+"""Maximum number of texts that the tokenizer of ``--model tiny`` is trained on."""
 
 
-def pick_device(wanted: str, local_rank: int = 0) -> torch.device:
-    """The device of a process. Raises UsageError where CUDA is asked for and absent."""
-    there = torch.cuda.is_available()
-    if wanted == "cuda" and not there:
+def pick_device(name: str, local_rank: int = 0) -> torch.device:
+    """The device of a process. Raises UsageError if CUDA is requested but not available."""
+    available = torch.cuda.is_available()
+    if name == "cuda" and not available:
         raise UsageError("--device cuda: no CUDA device available; use --device cpu, or install a CUDA build of torch")
-    if wanted == "cpu" or not there:
+    if name == "cpu" or not available:
         return torch.device("cpu")
     torch.cuda.set_device(local_rank)
     return torch.device("cuda", local_rank)
 
 
 def precision(config: Config, device: torch.device) -> str:
-    """What ``auto`` stands for on a device."""
+    """``--precision``, with ``auto`` resolved for a device."""
     if config.precision != "auto":
         return config.precision
     return "bf16" if device.type == "cuda" else "float32"
 
 
 def load(config: Config, texts: Iterable[str], device: torch.device, resumed: Path | None = None) -> tuple[Any, Any]:
-    """The model and its tokenizer, ready to train: on the device, without dropout, adapted if a LoRA is asked for.
+    """The model and its tokenizer, ready to train: on the device, without dropout, with an adapter for --lora.
 
     Args:
-        texts: of the data, for the tokenizer of ``--model tiny``.
-        resumed: a checkpoint's model folder, whose weights take the place of the model's.
+        texts: to train the tokenizer of ``--model tiny``.
+        resumed: model folder of a checkpoint, whose weights replace the model's.
 
     Raises:
         UnsupportedModel: it cannot be loaded, or cannot be trained on pairs.
@@ -66,7 +66,7 @@ def load(config: Config, texts: Iterable[str], device: torch.device, resumed: Pa
             model.gradient_checkpointing_enable({"use_reentrant": False})
     model = model.to(device)
     if config.lora:
-        model = _adapted(model, config, adapter)
+        model = _add_adapter(model, config, adapter)
     if config.compile:
         (model.get_base_model() if config.lora else model).base_model.compile(dynamic=True)
     return model, tokenizer
@@ -82,30 +82,30 @@ def _transformers() -> Any:
 
 
 def load_tokenizer(name: str, trust_remote_code: bool = False) -> Any:
-    """Raises UnsupportedModel where there is none."""
-    with _one_sentence(name, "tokenizer"):
+    """Load a tokenizer from a folder or the Hub. Raises UnsupportedModel if that fails."""
+    with _LoadErrors(name, "tokenizer"):
         return _transformers().AutoTokenizer.from_pretrained(name, trust_remote_code=trust_remote_code)
 
 
 def load_model(name: str, dtype: torch.dtype, trust_remote_code: bool = False) -> Any:
-    """A causal language model from a folder or the hub; an adapter in the folder is merged into its base."""
-    with _one_sentence(name, "model"):
+    """A causal language model from a folder or the Hub; an adapter is merged into its base model."""
+    with _LoadErrors(name, "model"):
         if is_adapter(name):
             return _merged(name, dtype, trust_remote_code)
         model, found = _transformers().AutoModelForCausalLM.from_pretrained(
             name, dtype=dtype, use_safetensors=True, trust_remote_code=trust_remote_code, output_loading_info=True
         )
-    if lacks := sorted(found["missing_keys"]):
+    if missing := sorted(found["missing_keys"]):
         raise UnsupportedModel(
-            f"--model {name}: has no weights for {lacks[0]}"
-            + (f" and {len(lacks) - 1} others" if lacks[1:] else "")
+            f"--model {name}: has no weights for {missing[0]}"
+            + (f" and {len(missing) - 1} more" if missing[1:] else "")
             + "; all weights of a causal language model are required, including its LM head"
         )
     return model
 
 
 def is_adapter(name: str) -> bool:
-    """Whether a folder holds an adapter and not a whole model."""
+    """Whether a folder contains an adapter instead of a complete model."""
     return (Path(name) / "adapter_config.json").is_file()
 
 
@@ -118,7 +118,7 @@ def _merged(name: str, dtype: torch.dtype, trust_remote_code: bool) -> Any:
     return peft.PeftModel.from_pretrained(model, name).merge_and_unload().requires_grad_(True)
 
 
-def _adapted(model: Any, config: Config, adapter: Path | None) -> Any:
+def _add_adapter(model: Any, config: Config, adapter: Path | None) -> Any:
     peft = _peft()
     if adapter:
         return peft.PeftModel.from_pretrained(model, str(adapter), is_trainable=True)
@@ -143,7 +143,7 @@ def _peft() -> Any:
     return peft
 
 
-class _one_sentence:  # noqa: N801 - reads as a statement
+class _LoadErrors:
     """Turns what transformers raises while loading into UnsupportedModel."""
 
     def __init__(self, name: str, what: str) -> None:
@@ -209,10 +209,10 @@ def weights_hash(model: nn.Module) -> str:
 
 
 def save(model: Any, tokenizer: Any, folder: Path, state: dict[str, torch.Tensor] | None = None) -> None:
-    """Write a model in the Hugging Face layout (an adapter, where one was trained), with its tokenizer.
+    """Save a model, or the adapter that was trained, with its tokenizer in the Hugging Face layout.
 
     Args:
-        state: its weights, where they are spread over processes.
+        state: the gathered weights of a model that is sharded over processes.
     """
     _transformers()
     if state and not hasattr(model, "peft_config") and model.config.get_text_config().tie_word_embeddings:
