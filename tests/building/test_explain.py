@@ -171,7 +171,7 @@ def test_a_whole_row_is_explained_as_a_build_draws_it(name: str, tmp_path: Path)
         {question: "And then?", answer: f"There were {n} birds." if name == "metamath" else text} for n in (17, 18)
     ]
     file = lines(tmp_path / "rows.jsonl", *rows)
-    dataset = build(name, tmp_path / "out", [str(file)], BuildOptions(seed=7, corruption="mixed"))
+    dataset = build(name, tmp_path / "out", BuildOptions((str(file),), seed=7, corruption="mixed"))
     pairs = dataset.splits["train"].table().to_pylist()
     assert len(pairs) == 11
     for pair, given_ in zip(pairs, solutions(str(file)), strict=True):

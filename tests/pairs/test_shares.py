@@ -8,6 +8,7 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
+from pairgen.building.options import BuildOptions
 from pairgen.building.pipeline import build
 from pairgen.pairs import card
 from pairgen.pairs.shares import MOST, share, tables, verified
@@ -89,7 +90,7 @@ def test_tables_fit_and_are_safe() -> None:
 
 
 def test_statistics_show_them(tmp_path: Path) -> None:
-    dataset = build("metamath", tmp_path / "out", ["sample:300"])
+    dataset = build("metamath", tmp_path / "out", BuildOptions(("sample:300",)))
     described = describe(dataset)
     found = described["train"]["corruptions"]
     text = rendered(statistics_view(described))
