@@ -20,7 +20,7 @@ MAY_IMPORT = {
     "options": {"errors"},
     "progress": set(),
     "run_folder": {"errors"},
-    "pairs": {"atomic", "errors"},
+    "pairs": {"arithmetic", "atomic", "errors"},
     "sources": {"errors"},
     "arithmetic": set(),
     "builders": {"arithmetic", "errors", "pairs", "sources"},

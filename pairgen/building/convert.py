@@ -12,10 +12,10 @@ import xxhash
 
 from pairgen.arithmetic.errors.rng import RowRng
 from pairgen.builders import Builder
-from pairgen.builders.interface import Example, Wanted
-from pairgen.builders.prompts import Renders, Shot, with_shots
+from pairgen.builders.interface import CorruptionOptions, Example
+from pairgen.builders.prompts import PromptStyle, Shot, with_shots
 from pairgen.building.selection import Keys, text_key
-from pairgen.pairs.record import Drop, Pair, Provenance, to_batch
+from pairgen.pairs.record import DropRow, Pair, to_batch
 from pairgen.sources.formats import Row
 
 R = TypeVar("R")
@@ -39,8 +39,8 @@ class Recipe:
 
     builder: Builder
     seed: int
-    style: Renders
-    wanted: Wanted = field(default_factory=Wanted)
+    style: PromptStyle
+    corruption: CorruptionOptions = field(default_factory=CorruptionOptions)
     held_out: frozenset[int] = frozenset()
     """Questions whose rows belong to the eval split."""
     shots: tuple[Shot, ...] = ()
@@ -90,22 +90,20 @@ def _convert(recipe: Recipe, rows: RowBatch) -> Converted:
     splits: dict[str, SplitPairs] = {}
     pairs: dict[str, list[Pair]] = {}
     for row in rows.rows:
-        example = builder.read(row)
-        if isinstance(example, Drop):
-            result = splits.setdefault(rows.split, SplitPairs())
-            result.rows += 1
-            result.drops[example.reason] += 1
-            continue
-        question = text_key(example.topic) if recipe.held_out or recipe.shots else 0
-        split = "eval" if question in recipe.held_out else rows.split
+        split = rows.split
+        try:
+            example = builder.read(row)
+            question = text_key(example.question_group) if recipe.held_out or recipe.shots else 0
+            split = "eval" if question in recipe.held_out else rows.split
+            made = pairs_of(example, question, recipe)
+        except DropRow as drop:
+            made = []
+            splits.setdefault(split, SplitPairs()).drops[drop.reason] += 1
         result = splits.setdefault(split, SplitPairs())
         result.rows += 1
-        made = pairs_of(example, question, recipe)
-        if isinstance(made, Drop):
-            result.drops[made.reason] += 1
-            continue
-        result.rows_with_fewer_pairs += builder.corrupts and len(made) < recipe.wanted.corruptions
-        pairs.setdefault(split, []).extend(made)
+        if made:
+            result.rows_with_fewer_pairs += builder.corrupts and len(made) < recipe.corruption.pairs_per_row
+            pairs.setdefault(split, []).extend(made)
     for split, of_split in pairs.items():
         splits[split].batch = to_batch(of_split)
         digests = (xxhash.xxh3_64_intdigest(pair.pair_id.encode()) for pair in of_split)
@@ -113,8 +111,8 @@ def _convert(recipe: Recipe, rows: RowBatch) -> Converted:
     return Converted(rows.position, splits)
 
 
-def pairs_of(example: Example, question: int, recipe: Recipe) -> list[Pair] | Drop:
-    """All pairs of one example, or why there is none.
+def pairs_of(example: Example, question: int, recipe: Recipe) -> list[Pair]:
+    """All pairs of one example, at least one. Raises DropRow where there is none.
 
     ``pair_id`` is the digest of the row's key and the number of the pair in its row. ``group_id`` is a digest of prompt
     and chosen, so that pairs with the same texts share it wherever they come from.
@@ -122,13 +120,11 @@ def pairs_of(example: Example, question: int, recipe: Recipe) -> list[Pair] | Dr
     try:
         row_id = xxhash.xxh3_128_hexdigest(example.key.encode())[:ID_DIGITS]
     except UnicodeEncodeError:
-        return Drop("text is not valid Unicode")
-    rejections = recipe.builder.reject(example, RowRng(row_id, recipe.seed), recipe.wanted)
-    if isinstance(rejections, Drop):
-        return rejections
+        raise DropRow("invalid Unicode") from None
+    rejections = recipe.builder.reject(example, RowRng(row_id, recipe.seed), recipe.corruption)
     prompt, separator = recipe.style.render(example.question, example.row)
     if not prompt:
-        return Drop("prompt is empty")
+        raise DropRow("prompt is empty")
     if recipe.shot_count:
         prompt = with_shots(prompt, question, _shots_for(question, row_id, recipe), recipe.shot_count)
     chosen = separator + example.answer
@@ -145,7 +141,7 @@ def pairs_of(example: Example, question: int, recipe: Recipe) -> list[Pair] | Dr
             rejection.edit.start + shift,
             rejection.edit.chosen_stop + shift,
             rejection.edit.rejected_stop + shift,
-            provenance=Provenance(*rejection[2:]),
+            provenance=rejection.provenance,
         )
         for index, rejection in enumerate(rejections)
     ]
@@ -169,7 +165,7 @@ class Questions(NamedTuple):
 
 def find_questions(recipe: Recipe, rows: RowBatch) -> Questions:
     """The keys of the questions of a batch of rows, in order."""
-    keys = without_gc(lambda: [text_key(example.topic) for example in _examples(recipe, rows)])
+    keys = without_gc(lambda: [text_key(example.question_group) for example in _examples(recipe, rows)])
     return Questions(rows.position, np.array(keys, np.uint64))
 
 
@@ -177,7 +173,7 @@ def find_shots(recipe: Recipe, questions: frozenset[int], rows: RowBatch) -> lis
     """A few-shot example for each of ``questions`` that a batch of rows has, from its first row."""
     found: dict[int, Shot] = {}
     for example in _examples(recipe, rows):
-        question = text_key(example.topic)
+        question = text_key(example.question_group)
         if question in questions and question not in found:
             prompt, separator = recipe.style.render(example.question, example.row)
             found[question] = Shot(question, f"{prompt}{separator}{example.answer}")
@@ -186,6 +182,8 @@ def find_shots(recipe: Recipe, questions: frozenset[int], rows: RowBatch) -> lis
 
 def _examples(recipe: Recipe, rows: RowBatch) -> Iterator[Example]:
     for row in rows.rows:
-        example = recipe.builder.read(row)
-        if not isinstance(example, Drop):
-            yield example
+        try:
+            example = recipe.builder.read(row)
+        except DropRow:
+            continue
+        yield example

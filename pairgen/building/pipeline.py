@@ -20,7 +20,7 @@ import rapidfuzz
 import pairgen
 from pairgen import stats
 from pairgen.builders import BUILDERS, Builder, prompts
-from pairgen.builders.interface import Wanted
+from pairgen.builders.interface import CorruptionOptions
 from pairgen.building import selection
 from pairgen.building.convert import Recipe, RowBatch, SplitPairs, convert, find_questions, find_shots
 from pairgen.building.options import BuildOptions
@@ -70,7 +70,7 @@ def build(
         OutputError: ``out`` already exists or cannot be written; nothing incomplete is left behind.
     """
     builder = _find_builder(builder)
-    if not builder.corrupts and (options.corruption, options.pairs_per_row) != Wanted():
+    if not builder.corrupts and (options.corruption, options.pairs_per_row) != CorruptionOptions():
         raise UsageError(
             f"--corruption and --pairs-per-row do not apply to {builder.name}: "
             "its rejected completions come from the source"
@@ -79,7 +79,7 @@ def build(
     style = prompts.find(options.prompt_style or builder.style, builder.styles)
     sources = resolve(options.source, builder.name, builder.hub, Columns(builder.columns, builder.optional))
     eval_size = _eval_size(builder, options, sources)
-    recipe = Recipe(builder, options.seed, style, Wanted(options.corruption, options.pairs_per_row))
+    recipe = Recipe(builder, options.seed, style, CorruptionOptions(options.corruption, options.pairs_per_row))
     count = workers or max(1, min(os.cpu_count() or 1, sum(item.size for item in sources.values()) // BYTES_PER_WORKER))
     with writer, ThreadPoolExecutor(1) as hashing:
         hashes = {split: hashing.submit(hashed_provenance, source) for split, source in sources.items()}
@@ -89,7 +89,9 @@ def build(
         counts = _write_pairs(writer, recipe, reader, count, progress)
         manifest: Manifest = {
             "dataset": builder.name,
-            "license": builder.license,
+            "title": builder.title,
+            "description": builder.description,
+            **_license(builder, sources),
             "command": rebuild_command(builder.name, writer.out.name, options),
             "options": _recorded_options(options, builder, eval_size),
             "sources": {split: future.result() for split, future in hashes.items()},
@@ -118,6 +120,14 @@ def _without_folder(source: str) -> str:
     """``train=/home/me/rows.json`` becomes ``train=rows.json``: cards are published."""
     split, equals, path = source.partition("=") if source.startswith(("train=", "eval=")) else ("", "", source)
     return f"{split}{equals}{Path(path).name}" if Path(path).expanduser().exists() else source
+
+
+def _license(builder: Builder, sources: dict[str, Source]) -> Manifest:
+    """The license of the rows: the project's own for the built-in sample, and none for a mixture."""
+    is_sample = {source.sample is not None for source in sources.values()}
+    if is_sample == {True}:
+        return {"license": "apache-2.0"}
+    return {"license": builder.license} if builder.license and is_sample == {False} else {}
 
 
 def _eval_size(builder: Builder, options: BuildOptions, sources: dict[str, Source]) -> int:

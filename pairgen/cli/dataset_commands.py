@@ -199,7 +199,7 @@ def explain(
 )
 def validate(path: Dataset, as_json: Json = False) -> None:
     from pairgen.pairs.dataset import open_pairs
-    from pairgen.pairs.invariants import PROMISES
+    from pairgen.pairs.invariants import INVARIANTS
     from pairgen.pairs.validate import violations
 
     dataset = open_pairs(path)
@@ -214,4 +214,4 @@ def validate(path: Dataset, as_json: Json = False) -> None:
         violated = f"{len(found)} {'invariant is' if len(found) == 1 else 'invariants are'} violated"
         raise ValidationFailed(f"{path}: {violated} in {pairs:,} pairs; build the dataset again")
     if not as_json:
-        typer.echo(f"{path}: {pairs:,} pairs, all {len(PROMISES)} invariants hold")
+        typer.echo(f"{path}: {pairs:,} pairs, all {len(INVARIANTS)} invariants hold")

@@ -69,30 +69,14 @@ class Pair(NamedTuple):
 
 
 class Rejection(NamedTuple):
-    """One rejected completion of an example, and what is known about how it differs from the chosen one.
+    """A rejected completion of an example, without the separator that starts completions, and its edit.
 
-    ``edit`` counts code points of the completions as given here, before the separator is prepended.
-    The rest is provenance, filled in by corruption builders only.
+    ``edit`` counts code points of these texts. ``provenance`` is for corruptions only.
     """
 
     completion: str
     edit: edits.Edit
-    correct: str | None = None
-    corrupted: str | None = None
-    correct_value: str | None = None
-    corrupted_value: str | None = None
-    expression: str | None = None
-    check: str | None = None
-    reason: str | None = None
-    strategy: str | None = None
-    step: int | None = None
-    steps: int | None = None
-
-
-class Drop(NamedTuple):
-    """A source row that makes no pair, and why. Reasons are counted, so they name the kind and no row."""
-
-    reason: str
+    provenance: Provenance = Provenance()
 
 
 class DropRow(Exception):

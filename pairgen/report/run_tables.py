@@ -125,9 +125,9 @@ def _run_facts(run: Run) -> Table:
     speeds = [value for _, value in run.series("pairs_per_second")]
     if speeds:
         rows.append(("speed", f"{median(speeds):,.1f} pairs/s"))
-    processed = sum(value for _, value in run.series("tokens/run"))
+    processed = sum(value for _, value in run.series("tokens/processed"))
     if processed:
-        padded = sum(value for _, value in run.series("tokens/plain"))
+        padded = sum(value for _, value in run.series("tokens/padded"))
         rows.append(("tokens", f"{processed:,.0f} processed instead of {padded:,.0f} ({padded / processed:.2f}x)"))
     times = {part: [value for _, value in run.series(f"time/{part}")] for part in ("attention", "head", "rest")}
     if any(times.values()):

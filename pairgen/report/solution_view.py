@@ -13,7 +13,7 @@ from pairgen.report.tables import Column, FittedTable
 from pairgen.report.text import safe_text, shorten
 
 OUTSIDE = "*"
-"""What stands for the number of a drawn place that is no result."""
+"""What stands for the number of a corrupted value that is no result."""
 
 
 def explained_view(found: Mapping[str, Any], width: int, where: str = "") -> RenderableType:
@@ -27,15 +27,15 @@ def explained_view(found: Mapping[str, Any], width: int, where: str = "") -> Ren
     parts: list[RenderableType] = [Rule(shorten(where), style="dim")] if where else []
     parts += [Text("solution", style="bold"), Padding(_marked(found), (0, 0, 0, 2)), Text()]
     parts += [_table(found["steps"]) if found["steps"] else Text("no results found", style="dim"), Text()]
-    return Constrain(Group(*parts, _drawn(found), Text()), width)
+    return Constrain(Group(*parts, _corruption(found), Text()), width)
 
 
 def _marked(found: Mapping[str, Any]) -> Text:
-    """The solution, each result in brackets behind its number; and the drawn place, if it is none of them."""
+    """The solution, each result in brackets behind its number; and the corrupted value, if it is none of them."""
     places = [(step["start"], step["stop"], str(number), step["check"]) for number, step in _numbered(found["steps"])]
-    drawn = found["drawn"]
-    if drawn and drawn["step"] is None:
-        places.append((drawn["start"], drawn["stop"], OUTSIDE, drawn["check"]))
+    corruption = found["corruption"]
+    if corruption and corruption["step"] is None:
+        places.append((corruption["start"], corruption["stop"], OUTSIDE, corruption["check"]))
     solution, marked, done = found["solution"], Text(), 0
     for start, stop, number, check in sorted(places):
         if start < done:  # inside another result
@@ -56,7 +56,7 @@ def _numbered(steps: list[Mapping[str, Any]]) -> list[tuple[int, Mapping[str, An
 
 def _table(steps: list[Mapping[str, Any]]) -> FittedTable:
     """One line per result: its number, its text, and the calculation that verifies it or why there is none."""
-    heads = ("as written", "check", "calculation, or why it is unchecked")
+    heads = ("value", "check", "calculation / reason unchecked")
     table = FittedTable(Column("#"), *(Column(head, numeric=False) for head in heads))
     for number, step in _numbered(steps):
         check = Text(safe_text(step["check"]).plain, style=_STYLES.get(step["check"], ""))
@@ -64,20 +64,20 @@ def _table(steps: list[Mapping[str, Any]]) -> FittedTable:
     return table
 
 
-def _drawn(found: Mapping[str, Any]) -> Text:
-    """What a build would make wrong: ``#3  24 -> 22  (result, verified)``."""
-    drawn = found["drawn"]
-    if drawn is None:
-        return Text.assemble(("nothing to make wrong: ", "bold"), shorten(found["dropped"]))
-    number = f"#{drawn['step']}" if drawn["step"] else OUTSIDE
-    checked = drawn["check"] if drawn["reason"] is None else f"{drawn['check']}: {drawn['reason']}"
+def _corruption(found: Mapping[str, Any]) -> Text:
+    """The corruption a build would make: ``#3  24 -> 22  (result, verified)``."""
+    corruption = found["corruption"]
+    if corruption is None:
+        return Text.assemble(("no corruption possible: ", "bold"), shorten(found["dropped"]))
+    number = f"#{corruption['step']}" if corruption["step"] else OUTSIDE
+    checked = corruption["check"] if corruption["reason"] is None else f"{corruption['check']}: {corruption['reason']}"
     return Text.assemble(
-        ("would be drawn: ", "bold"),
+        ("would be corrupted: ", "bold"),
         f"{number}  ",
-        shorten(drawn["correct"]),
+        shorten(corruption["correct"]),
         " -> ",
-        shorten(drawn["corrupted"]),
+        shorten(corruption["corrupted"]),
         "  (",
-        shorten(f"{drawn['strategy']}, {checked}"),
+        shorten(f"{corruption['strategy']}, {checked}"),
         ")",
     )

@@ -80,7 +80,7 @@ class Hub(NamedTuple):
     splits: dict[str, str]
 
 
-def resolve(names: Iterable[str], dataset: str, hub: Hub, columns: Columns) -> dict[str, Source]:
+def resolve(names: Iterable[str], dataset: str, hub: Hub | None, columns: Columns) -> dict[str, Source]:
     """Find what ``--source`` names: ``SPLIT=SOURCE`` or ``SOURCE`` (train), where SOURCE is one of
 
     - a file: .json, .jsonl, .csv, .tsv, .parquet, .arrow; text files also compressed, as .gz;
@@ -96,8 +96,11 @@ def resolve(names: Iterable[str], dataset: str, hub: Hub, columns: Columns) -> d
         WrongColumns: a required column is missing from a file that lists its columns.
         SourceError: a file that is empty or cannot be read.
     """
+    names = list(names)
+    if not names and hub is None:
+        raise UsageError(f"{dataset} is not on the Hub; give its rows with --source FILE")
     found: dict[str, Source] = {}
-    for text in list(names) or [hub.id]:
+    for text in names or [hub.id if hub else ""]:
         split, where = _split_of(text)
         for name, source in _locate(split, where, dataset, hub, columns).items():
             if name in found:
@@ -115,16 +118,19 @@ def _split_of(text: str) -> tuple[str | None, str]:
     return None, text
 
 
-def _locate(split: str | None, where: str, dataset: str, hub: Hub, columns: Columns) -> dict[str, Source]:
+def _locate(split: str | None, where: str, dataset: str, hub: Hub | None, columns: Columns) -> dict[str, Source]:
     if where == "sample" or where.startswith("sample:"):
-        return {name: _sample(where, dataset, name, columns) for name in ([split] if split else hub.splits)}
+        return {
+            name: _sample(where, dataset, name, columns)
+            for name in ([split] if split else hub.splits if hub else ["train"])
+        }
     path = Path(where).expanduser()
     if path.is_dir():
         return _folder(split, path, columns)
     if path.exists():
         return {split or "train": _file(path, columns)}
     if _looks_like_hub_id(where):
-        home = hub if where == hub.id else hub._replace(id=where, config=None if where != hub.id else hub.config)
+        home = hub if hub and where == hub.id else Hub(where, None, hub.splits if hub else {"train": "train"})
         theirs = {split: home.splits.get(split, split)} if split else home.splits
         return {name: _hub(home, their, columns) for name, their in theirs.items()}
     raise SourceNotFound(

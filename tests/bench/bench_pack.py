@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from pairgen.train.data.groups import Ids, TokenGroup
-from pairgen.train.layout.tree import trees
+from pairgen.train.layout.tree import tree_batch
 
 VOCABULARY = 32_000
 Draw = np.random.Generator
@@ -70,7 +70,7 @@ def main() -> None:
             make = workloads.get(name)
             groups = make[0](draw, arguments.groups, make[1]) if make else choices(draw, arguments.groups)
             start = time.process_time()
-            batch = trees(groups, arguments.row_tokens, "shots")
+            batch = tree_batch(groups, arguments.row_tokens, "shots")
             seconds.append(time.process_time() - start)
             tokens, cells = tokens + batch.processed_tokens, cells + batch.tokens.numel()
             padded += batch.padded_tokens

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
-from pairgen.arithmetic.reasons import REASONS
+from pairgen.arithmetic.labels import REASONS
 from pairgen.builders import CORRUPTIONS
 from pairgen.builders.interface import MAX_LENGTH
 from pairgen.building.explain import explain, solutions
@@ -65,8 +65,8 @@ def holds(said: dict[str, Any], step: dict[str, Any]) -> None:
 @pytest.mark.parametrize("corruption", CORRUPTIONS)
 def test_what_is_drawn_is_one_of_the_places(corruption: str) -> None:
     said = explain(SUM, corruption=corruption, seed=3)
-    drawn = said["drawn"]
-    assert list(said) == ["solution", "steps", "drawn", "dropped"]
+    drawn = said["corruption"]
+    assert list(said) == ["solution", "steps", "corruption", "dropped"]
     assert list(drawn) == DRAWN_KEYS
     assert drawn["correct"] == said["solution"][drawn["start"] : drawn["stop"]] == "24"
     assert drawn["corrupted"] not in ("24", "27")
@@ -76,12 +76,12 @@ def test_what_is_drawn_is_one_of_the_places(corruption: str) -> None:
 
 
 def test_seeds_and_ways_draw_otherwise() -> None:
-    assert len({explain(SUM, seed=seed)["drawn"]["corrupted"] for seed in range(20)}) > 5
-    assert {explain(SUM, corruption="operation", seed=seed)["drawn"]["corrupted"] for seed in range(20)} == {"10"}
+    assert len({explain(SUM, seed=seed)["corruption"]["corrupted"] for seed in range(20)}) > 5
+    assert {explain(SUM, corruption="operation", seed=seed)["corruption"]["corrupted"] for seed in range(20)} == {"10"}
 
 
 def test_a_place_outside_any_calculation_has_no_step() -> None:
-    drawn = explain("There were 7 birds on the roof of the house.")["drawn"]
+    drawn = explain("There were 7 birds on the roof of the house.")["corruption"]
     assert drawn["correct"] == "7"
     assert drawn["check"] == "unchecked"
     assert drawn["reason"] in REASONS
@@ -92,7 +92,7 @@ def test_nothing_to_make_wrong_is_said() -> None:
     assert explain("Nobody counted.") == {
         "solution": "Nobody counted.",
         "steps": [],
-        "drawn": None,
+        "corruption": None,
         "dropped": "no number to corrupt",
     }
 
@@ -107,7 +107,7 @@ def test_any_text_is_explained_or_refused(text: str) -> None:
         return
     for step in said["steps"]:
         holds(said, step)
-    assert (said["drawn"] is None) == (said["dropped"] is not None)
+    assert (said["corruption"] is None) == (said["dropped"] is not None)
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ def test_a_whole_row_is_explained_as_a_build_draws_it(name: str, tmp_path: Path)
     assert len(pairs) == 11
     for pair, given_ in zip(pairs, solutions(str(file)), strict=True):
         said = explain(given_.text, given_.question, "mixed", 7, given_.key)
-        drawn = said["drawn"]
+        drawn = said["corruption"]
         for key in ("correct", "corrupted", "expression", "check", "reason", "strategy", "step"):
             assert drawn[key] == pair[key], key
         assert pair["chosen"].endswith(said["solution"])
@@ -189,11 +189,11 @@ def test_a_whole_row_is_explained_as_a_build_draws_it(name: str, tmp_path: Path)
         ("{", "is broken JSON"),
         ("[1]", "is no JSON object"),
         ('{"text": "1 + 1 = 2"}', "has neither response nor answer"),
-        ('{"response": 5}', "response is no text"),
+        ('{"response": 5}', "response is not a string"),
         ('{"response": null}', "response is null"),
         ('{"answer": " "}', "answer is empty"),
-        ('{"response": "1 + 1 = 2", "query": 5}', "query is no text"),
-        ('{"answer": "1 + 1 = 2", "query": 5}', "query is no text"),
+        ('{"response": "1 + 1 = 2", "query": 5}', "query is not a string"),
+        ('{"answer": "1 + 1 = 2", "query": 5}', "query is not a string"),
         ('{"answer": "\\ud800"}', "is broken JSON"),
         (json.dumps({"answer": "7" * (MAX_LENGTH + 1)}), "answer is over 100,000 characters"),
     ],
@@ -246,7 +246,7 @@ def test_the_command_marks_and_tells(run: Run) -> None:
     assert done.exit_code == 0
     assert "4 * 6 = [1: 24] jars." in done.stdout
     assert "24 + 3 = [2: 27]." in done.stdout
-    assert "would be drawn: #1  24 -> " in done.stdout
+    assert "would be corrupted: #1  24 -> " in done.stdout
 
 
 def test_json_is_one_object_per_line(tmp_path: Path, run: Run) -> None:

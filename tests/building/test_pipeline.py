@@ -12,18 +12,20 @@ from typing import Any
 
 import pytest
 
+from pairgen.arithmetic.errors.rng import RowRng
 from pairgen.builders import BUILDERS, Builder
-from pairgen.builders.interface import Example, reject_choices
+from pairgen.builders.interface import CorruptionOptions, Example
 from pairgen.building import reading
 from pairgen.building.options import BuildOptions
 from pairgen.building.pipeline import build
 from pairgen.building.reading import Reader
 from pairgen.errors import SourceError, UsageError
 from pairgen.pairs.dataset import PairDataset, open_pairs
-from pairgen.pairs.record import Drop
+from pairgen.pairs.edits import span
+from pairgen.pairs.record import Rejection
 from pairgen.pairs.validate import violations
 from pairgen.sources.formats import Columns, text
-from pairgen.sources.locate import Hub, resolve
+from pairgen.sources.locate import resolve
 
 Row = dict[str, Any]
 
@@ -97,7 +99,12 @@ def test_progress_moves_with_the_bytes_read(name: str, tmp_path: Path, monkeypat
     path = tmp_path / name
     path.write_bytes(gzip.compress(content.encode()) if name.endswith(".gz") else content.encode())
     calls: list[tuple[str, int, int]] = []
-    build("metamath", tmp_path / "out", BuildOptions((str(path),)), progress=lambda *call: calls.append(call[:3]))
+    build(
+        "metamath",
+        tmp_path / "out",
+        BuildOptions((str(path),)),
+        progress=lambda *call: calls.append(call[:3]),
+    )
     size = path.stat().st_size
     assert {(phase, total) for phase, _, total in calls} == {("making pairs", size)}
     done = [done for _, done, _ in calls]
@@ -106,20 +113,25 @@ def test_progress_moves_with_the_bytes_read(name: str, tmp_path: Path, monkeypat
     assert max(after - before for before, after in itertools.pairwise(done)) < size / 5
 
 
-def read_outside(row: Mapping[str, Any]) -> Example | Drop:
+def read_outside(row: Mapping[str, Any]) -> Example:
     return Example(row["ask"], row["right"], "outside", f"{row['ask']}\0{row['right']}", row["ask"], row, row["wrong"])
+
+
+def reject_outside(example: Example, rng: RowRng, options: CorruptionOptions) -> list[Rejection]:
+    del rng, options
+    return [Rejection(text, span(example.answer, text)) for text in example.detail]
 
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_builder_that_is_in_no_table(workers: int, tmp_path: Path) -> None:
     builder = Builder(
         name="outside",
+        title="Outside pairs",
+        description="A builder of another package.",
         summary="a builder of another package",
-        hub=Hub("someone/outside", None, {"train": "train"}),
-        license="mit",
         columns=frozenset({"ask", "right", "wrong"}),
         read=lambda row: read_outside(row),  # a lambda cannot be pickled
-        reject=reject_choices,
+        reject=reject_outside,
     )
     rows = [{"ask": f"What is {n}?", "right": f"{n}", "wrong": [f"{n + 1}", f"{n + 2}"]} for n in range(50)]
     source = write(tmp_path / "rows.jsonl", rows)
@@ -134,7 +146,7 @@ def test_the_sample_builds_valid_pairs(name: str, tmp_path: Path) -> None:
     dataset = build(name, tmp_path / name, BuildOptions(("sample:60",)))
     assert not violations(dataset)
     assert all(split.pairs >= 60 for split in dataset.splits.values())
-    assert dataset.manifest["license"] == BUILDERS[name].license
+    assert dataset.manifest["license"] == "apache-2.0", "sample rows are those of pairgen"
     assert open_pairs(tmp_path / name).manifest == dataset.manifest
 
 
@@ -151,7 +163,9 @@ def test_equal_rows_get_numbered_ids_and_one_group(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(reading, "BATCH_ROWS", 10)
     rows = rows_of(60)
     dataset = build(
-        "metamath", tmp_path / "out", BuildOptions((str(write(tmp_path / "r.jsonl", [*rows, rows[3], *rows[:5]])),))
+        "metamath",
+        tmp_path / "out",
+        BuildOptions((str(write(tmp_path / "r.jsonl", [*rows, rows[3], *rows[:5]])),)),
     )
     assert not violations(dataset)
     found = Counter(pair["pair_id"].partition("~")[0] for pair in pairs(dataset))
@@ -249,7 +263,7 @@ def test_every_dropped_row_has_a_counted_reason(tmp_path: Path) -> None:
     said = dataset.manifest["splits"]["train"]
     assert said["drops"] == {
         "no number to corrupt": 1,
-        "query is no text": 1,
+        "query is not a string": 1,
         "query is null": 1,
         "response is empty": 1,
         "response is over 100,000 characters": 1,

@@ -42,7 +42,7 @@ def test_build_prints_a_summary(rows: Path, tmp_path: Path, run: Run) -> None:
     done = run("build", "metamath", "--source", rows, "--out", tmp_path / "out")
     assert done.exit_code == 0
     assert "train: 40 pairs from 40 rows; 40 verified (100%)" in done.stdout
-    assert re.search(r"^strategy +pairs +verified +share$", done.stdout, re.MULTILINE)
+    assert re.search(r"^strategy +pairs +verified +% verified$", done.stdout, re.MULTILINE)
     assert re.search(r"^result +40 +40 +100%$", done.stdout, re.MULTILINE)
     assert "unchecked because" not in done.stdout
 

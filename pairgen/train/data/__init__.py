@@ -1,1 +1,1 @@
-"""From pairs to token groups in training order."""
+"""From pairs on disk to token groups in training order."""

@@ -1,6 +1,5 @@
-"""Where the prompt ends in the tokens of a whole text, and where an edit lies in them."""
+"""Where the prompt ends in the tokens of a text, and where an edit is in them."""
 
-from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -9,105 +8,114 @@ import numpy as np
 from pairgen.train.data.groups import Ids, common_prefix_length
 
 
-class Whole(NamedTuple):
-    """A whole text and its tokens."""
+class EncodedText(NamedTuple):
+    """Prompt and completion as one text, and its tokens."""
 
     text: str
     ids: Ids
     encoding: Any
 
     def token(self, character: int) -> int:
-        """The first token that holds this character or, where a normaliser took it away, one behind it."""
+        """The token that contains a character, or the next one if a normalizer removed the character."""
         for at in range(character, len(self.text)):
-            found = self.encoding.char_to_token(at)
-            if found is not None:
-                return int(found)
+            token = self.encoding.char_to_token(at)
+            if token is not None:
+                return int(token)
         return len(self.ids)
 
-    def stop(self, character: int) -> int:
-        """The first token that begins at this character or behind it."""
+    def token_from(self, character: int) -> int:
+        """The first token that starts at this character or after it."""
         token = self.token(character)
         while token < len(self.ids) and self.encoding.token_to_chars(token)[0] < character:
             token += 1
         return token
 
 
-class Part(NamedTuple):
-    """A completion cut out of a whole text: from token ``after`` on it is the whole's, ``shift`` tokens further on."""
+class CompletionTokens(NamedTuple):
+    """A completion's tokens: token i of the text, for i >= ``after``, is token i - ``shift`` of the completion."""
 
     ids: Ids
     after: int
     shift: int
 
-    def place(self, token: int, otherwise: int) -> int:
-        """Where a token of the whole stands in the completion; ``otherwise`` if it was taken apart."""
+    def position(self, token: int, otherwise: int) -> int:
+        """The position in the completion of a token of the text; ``otherwise`` if it was tokenized again."""
         return token - self.shift if token >= self.after else otherwise
 
 
-class Cutter:
-    """Cuts whole texts at the end of the prompt. ``backend`` is a ``tokenizers.Tokenizer`` without a post-processor."""
+class PromptSplitter:
+    """Splits encoded texts where the prompt ends.
+
+    Args:
+        backend: a ``tokenizers.Tokenizer`` without a post-processor.
+    """
 
     def __init__(self, backend: Any) -> None:
         self._backend = backend
-        self._apart = lru_cache(4096)(lambda text: backend.encode(text, add_special_tokens=False).ids)
-        self.merged = 0
-        """Completions whose first characters share a token with the prompt's last ones."""
+        self._tokenize = lru_cache(4096)(lambda text: backend.encode(text, add_special_tokens=False).ids)
 
-    def divide(self, text: str, own: Ids, wholes: list[Whole]) -> tuple[Ids, list[Part]]:
-        """Cut whole texts where the prompt ends, so that all have one prompt.
+    def split(self, prompt: str, prompt_ids: Ids, texts: list[EncodedText]) -> tuple[Ids, list[CompletionTokens], int]:
+        """Split texts so that all of them keep one and the same prompt.
 
         Args:
-            text, own: the prompt and its tokens, had it been alone.
-        """
-        count, start = len(own), own.tobytes()
-        parts: list[Part | None] = []
-        for whole in wholes:
-            if whole.ids[:count].tobytes() == start:
-                parts.append(Part(whole.ids[count:], count, count))
-            else:
-                self.merged += 1
-                parts.append(self._mended(len(text), own, whole))
-        mended = [part for part in parts if part is not None]
-        if len(mended) == len(parts):
-            return own, mended
-        # The token that holds both sides counts as the completion's first; one prompt for all, so the shortest.
-        cut = min(whole.token(len(text)) for whole in wholes)
-        for whole in wholes[1:]:
-            cut = min(cut, common_prefix_length(whole.ids, wholes[0].ids))
-        return wholes[0].ids[:cut], [Part(whole.ids[cut:], cut, cut) for whole in wholes]
+            prompt_ids: the tokens of the prompt alone.
+            texts: the prompt with each of its completions.
 
-    def _mended(self, boundary: int, own: Ids, whole: Whole) -> Part | None:
-        """The completion of a text of which a token straddles the boundary, so that the prompt keeps its own tokens.
+        Returns:
+            The prompt's tokens, the completions', and how many completions merge with the prompt: a token of the text
+            contains the end of the prompt and the start of the completion.
+        """
+        count, start = len(prompt_ids), prompt_ids.tobytes()
+        merged = [text for text in texts if text.ids[:count].tobytes() != start]
+        completions = [
+            CompletionTokens(text.ids[count:], count, count)
+            if text.ids[:count].tobytes() == start
+            else self._separated(len(prompt), prompt_ids, text)
+            for text in texts
+        ]
+        separated = [completion for completion in completions if completion is not None]
+        if len(separated) == len(texts):
+            return prompt_ids, separated, len(merged)
+        # The merged token counts as the completion's first one; the shortest prompt serves all.
+        cut = min(text.token(len(prompt)) for text in texts)
+        for text in texts[1:]:
+            cut = min(cut, common_prefix_length(text.ids, texts[0].ids))
+        return texts[0].ids[:cut], [CompletionTokens(text.ids[cut:], cut, cut) for text in texts], len(merged)
+
+    def _separated(self, boundary: int, prompt_ids: Ids, text: EncodedText) -> CompletionTokens | None:
+        """The completion of a text with a merged token, tokenized so that the prompt keeps its own tokens.
 
         ``Why?`` and ``\\nSo`` have the tokens ``Why`` ``?\\n`` ``So``: the completion becomes ``\\n`` ``So``.
-        None if that does not decode to the same text, as where a tokenizer puts a space before every text.
+        None if that does not decode to the same text, as with a tokenizer that puts a space before every text.
         """
-        after, stop = whole.token(boundary), boundary
-        while after < len(whole.ids):
-            first, last = whole.encoding.token_to_chars(after)
+        after, stop = text.token(boundary), boundary
+        while after < len(text.ids):
+            first, last = text.encoding.token_to_chars(after)
             if first >= stop:
                 break
             after, stop = after + 1, max(stop, last)
-        middle = np.array(self._apart(whole.text[boundary:stop]), np.int32)
+        start = np.array(self._tokenize(text.text[boundary:stop]), np.int32)
         # Decoders look no further than one token around, and both start from the same two tokens.
-        same = max(0, common_prefix_length(own, whole.ids) - 2)
-        ours = np.concatenate([own[same:], middle, whole.ids[after : after + 2]])
-        theirs = whole.ids[same : after + 2]
-        if self._decode(ours) != self._decode(theirs):
+        same = max(0, common_prefix_length(prompt_ids, text.ids) - 2)
+        separated = np.concatenate([prompt_ids[same:], start, text.ids[after : after + 2]])
+        if self._decode(separated) != self._decode(text.ids[same : after + 2]):
             return None
-        return Part(np.concatenate([middle, whole.ids[after:]]), after, after - len(middle))
+        return CompletionTokens(np.concatenate([start, text.ids[after:]]), after, after - len(start))
 
     def _decode(self, ids: Ids) -> str:
         return str(self._backend.decode(ids.tolist(), skip_special_tokens=False))
 
 
-def edit_in_tokens(chosen: Whole, part: Part, span: Sequence[int], head: int, tail: int) -> list[int]:
-    """The tokens of chosen that a span of characters touches, made wide enough that the rest is as in rejected.
+def edit_in_tokens(
+    chosen: EncodedText, completion: CompletionTokens, span: tuple[int, int], differing: tuple[int, int]
+) -> list[int]:
+    """The tokens of chosen that a span of characters touches, extended to all that differ from rejected.
 
     Args:
-        span: start and stop in the whole text.
-        head, tail: the first and, exclusive, the last token of chosen that is not as in rejected.
+        span: start and stop in the text.
+        differing: start and stop in chosen's tokens, outside of which it equals rejected.
     """
-    start = part.place(chosen.token(span[0]), 0)
-    stop = part.place(chosen.stop(span[1]), part.after - part.shift) if span[1] > span[0] else start
-    return [min(start, head), max(stop, tail)]
+    start = stop = completion.position(chosen.token(span[0]), 0)
+    if span[1] > span[0]:
+        stop = completion.position(chosen.token_from(span[1]), completion.after - completion.shift)
+    return [min(start, differing[0]), max(stop, differing[1])]

@@ -1,9 +1,6 @@
-"""A split of pairs as groups of tokens, made once and kept on disk under a hash of what they follow from."""
+"""A split of pairs as token groups, cached on disk under a hash of all that they depend on."""
 
 import json
-import shutil
-import tempfile
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,14 +12,16 @@ import numpy as np
 import pyarrow as pa
 import xxhash
 
+from pairgen.atomic import os_errors, staging
 from pairgen.errors import InvalidDataset, NoPairsLeft, OutputError
-from pairgen.pairs import dataset as store
-from pairgen.train.data.groups import SCHEMA, GroupTable
-from pairgen.train.data.tokenization import LONG_CHOSEN, LONG_REJECTED, Reader, Row, Run
+from pairgen.pairs.dataset import Split, file_hash
+from pairgen.progress import ignore
+from pairgen.train.data.groups import SCHEMA, GroupTable, TokenGroup
+from pairgen.train.data.tokenization import LONG_CHOSEN, LONG_REJECTED, Counts, PairGroup, PairTokenizer
 
 FORMAT = 2
 CHUNK = 2_000_000
-"""Characters that go through the tokenizer at once: about 60 MB of its bookkeeping."""
+"""Characters tokenized in one call: their encodings take about 60 MB."""
 
 _STRING, _INT = pa.string(), pa.int32()
 READ = {"prompt": _STRING, "chosen": _STRING, "rejected": _STRING, "pair_id": _STRING, "group_id": _STRING} | {
@@ -30,204 +29,160 @@ READ = {"prompt": _STRING, "chosen": _STRING, "rejected": _STRING, "pair_id": _S
     "chosen_edit_stop": _INT,
 }
 
+OnPairs = Callable[[int, int], None]
+"""Called with the pairs read so far and the pairs in all."""
+
 
 @dataclass(frozen=True)
-class Tokenised:
-    """A split as tokens, and what became of its pairs: each is in ``groups`` or counted in ``drops``."""
+class CachedTokens:
+    """A split as tokens; each of its pairs is either in ``groups`` or counted in ``drops``."""
 
     groups: GroupTable
-    drops: dict[str, int]
     hash: str
-    """Follows from the dataset, the tokenizer and the options: equal hashes are equal tokens."""
+    """Depends on the dataset, the tokenizer and the options: equal hashes mean equal tokens."""
+    drops: dict[str, int]
     merged_boundaries: int
-    """Completions whose first characters the tokenizer joins with the prompt's last ones."""
-    cut_prompts: int
-    """Groups whose prompt was cut at its start."""
+    """Completions whose first characters the tokenizer merges with the prompt's last ones into one token."""
+    truncated_prompts: int
+    """Groups whose prompt was truncated on the left."""
 
 
-def tokenise(
-    split: store.Split,
-    tokenizer: Any,
-    folder: Path,
-    *,
-    dataset_hash: str,
-    prefix: str = "",
-    chat: str = "auto",
-    max_length: int = 2048,
-    limit: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
-) -> Tokenised:
-    """Tokenise a split, or read the tokens of an earlier call from ``folder/<hash>.arrow``.
+@dataclass(frozen=True)
+class TokenCache:
+    """Tokenizes splits, or reads the tokens of an earlier call from ``folder/<hash>.arrow``."""
 
-    Rows are groups in the order of the split; pairs of a group that do not stand together make several groups.
+    folder: Path
+    tokenizer: PairTokenizer
 
-    Args:
-        tokenizer: a fast tokenizer of transformers; it is not changed.
-        dataset_hash: names the bytes of the split.
-        prefix: put in front of each pair_id.
-        chat: "on", "off", or "auto": on if the tokenizer has a chat template.
-        max_length: tokens of prompt and completion together.
-        limit: whole groups from the front until there are so many pairs; None or 0 takes all.
-        progress: told pairs read and pairs in all.
+    def tokenize(self, split: Split, split_hash: str, limit: int = 0, progress: OnPairs = ignore) -> CachedTokens:
+        """Tokenize a split. Groups keep its order; pairs of a group that are not consecutive make several groups.
 
-    Raises:
-        UnsupportedModel: the tokenizer has no EOS or gives no offsets, or its chat template does not go with pairs.
-        UsageError: ``chat`` is "on" and there is no template.
-        InvalidDataset: the split lacks a column, or is damaged.
-        NoPairsLeft: every pair was dropped.
-        OutputError: the folder cannot be written.
-    """
-    reader = Reader(tokenizer, chat, max_length)
-    options = [FORMAT, dataset_hash, split.name, prefix, max_length, limit or 0]
-    name = xxhash.xxh3_128_hexdigest(json.dumps([*options, *reader.identity]).encode())
-    made = _cached(folder, name)
-    if made is None:
-        try:
-            _write(folder, name, split, reader, prefix, limit or split.pairs, progress)
-        except OSError as error:
-            raise OutputError(f"{folder}: tokens cannot be written there ({error.strerror or error})") from error
-        made = _cached(folder, name)
-    if made is None:
-        raise OutputError(f"{folder / name}.arrow: is not as it was written a moment ago; check the disk")
-    return made
+        Args:
+            split_hash: identifies the content of the split.
+            limit: take complete groups from the start until there are this many pairs; 0 takes all.
+
+        Raises:
+            UnsupportedModel: the chat template of the tokenizer does not work for pairs.
+            InvalidDataset: the split lacks a column, or is damaged.
+            NoPairsLeft: every pair was dropped.
+            OutputError: the folder cannot be written.
+        """
+        options = [FORMAT, split_hash, split.name, limit, *self.tokenizer.identity]
+        file = self.folder / f"{xxhash.xxh3_128_hexdigest(json.dumps(options).encode())}.arrow"
+        tokens = _cached(file)
+        if tokens is None:
+            with os_errors(self.folder), staging(file) as folder:
+                self._write(folder / file.name, split, limit or split.pairs, progress)
+                for suffix in (".arrow", ".json"):  # a kill in between leaves tokens that nobody opens
+                    (folder / file.name).with_suffix(suffix).replace(file.with_suffix(suffix))
+            tokens = _cached(file)
+        if tokens is None:
+            raise OutputError(f"{file}: damaged right after it was written; check the disk")
+        return tokens
+
+    def _write(self, file: Path, split: Split, limit: int, progress: OnPairs) -> None:
+        """Write the tokens to ``file`` and their counts next to it."""
+        counts = Counts()
+        stream_file = file.with_suffix(".stream")
+        with pa.OSFile(str(stream_file), "wb") as sink, pa.ipc.new_stream(sink, SCHEMA) as stream:
+            for groups, read in _chunks(split, counts, limit):
+                if token_groups := self.tokenizer.tokenize(groups, counts):
+                    stream.write_batch(_record_batch(token_groups))
+                progress(read, min(limit, split.pairs))
+        if not counts.pairs:
+            raise NoPairsLeft(_nothing_left(split, counts.drops))
+        # One record batch, so that ``GroupTable`` can use the memory-mapped file without a copy.
+        table = pa.ipc.open_stream(pa.memory_map(str(stream_file))).read_all().combine_chunks()
+        with pa.OSFile(str(file), "wb") as sink, pa.ipc.new_file(sink, SCHEMA) as writer:
+            writer.write_table(table)
+        about = {
+            "drops": dict(counts.drops),
+            "merged_boundaries": counts.merged_boundaries,
+            "truncated_prompts": counts.truncated_prompts,
+            "xxh3": file_hash(file),
+        }
+        file.with_suffix(".json").write_text(json.dumps(about, indent=2) + "\n", "utf-8")
 
 
-# ---------------------------------------------------------------- on disk
-
-
-def _cached(folder: Path, name: str) -> Tokenised | None:
+def _cached(file: Path) -> CachedTokens | None:
     """What an earlier call wrote; None if there is nothing, or it is damaged."""
-    file = folder / f"{name}.arrow"
     try:
         about = json.loads(file.with_suffix(".json").read_text("utf-8"))
-        if store.file_hash(file) != about.pop("xxh3"):
+        if file_hash(file) != about.pop("xxh3"):
             return None
         table = pa.ipc.open_file(pa.memory_map(str(file))).read_all()
-        return Tokenised(GroupTable([table]), hash=name, **about)
+        return CachedTokens(GroupTable([table]), hash=file.stem, **about)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
-def _write(
-    folder: Path,
-    name: str,
-    split: store.Split,
-    reader: Reader,
-    prefix: str,
-    limit: int,
-    progress: Callable[[int, int], None] | None,
-) -> None:
-    """Write tokens, then what is said of them: a kill in between leaves tokens that nobody opens."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for left in folder.glob(".tokens-*"):  # of a killed call; a living one is younger
-        if time.time() - left.stat().st_mtime > 24 * 3600:
-            shutil.rmtree(left, ignore_errors=True)
-    hidden = Path(tempfile.mkdtemp(prefix=".tokens-", dir=folder))
-    try:
-        with pa.OSFile(str(hidden / "batches"), "wb") as sink, pa.ipc.new_stream(sink, SCHEMA) as stream:
-            for batch in _batches(split, reader, prefix, limit, progress):
-                stream.write_batch(batch)
-        if not reader.counts.pairs:
-            raise NoPairsLeft(_nothing_left(split, reader.counts.drops))
-        # One batch, so that ``GroupTable`` need not copy it together in every process.
-        table = pa.ipc.open_stream(pa.memory_map(str(hidden / "batches"))).read_all().combine_chunks()
-        file = hidden / f"{name}.arrow"
-        with pa.OSFile(str(file), "wb") as sink, pa.ipc.new_file(sink, SCHEMA) as writer:
-            writer.write_table(table)
-        counts = reader.counts
-        about = {
-            "drops": dict(counts.drops),
-            "merged_boundaries": counts.merged_boundaries,
-            "cut_prompts": counts.cut_prompts,
-            "xxh3": store.file_hash(file),
-        }
-        file.with_suffix(".json").write_text(json.dumps(about, indent=2) + "\n", "utf-8")
-        for suffix in (".arrow", ".json"):
-            file.with_suffix(suffix).replace(folder / f"{name}{suffix}")
-    finally:
-        shutil.rmtree(hidden, ignore_errors=True)
-
-
-def _nothing_left(split: store.Split, drops: Counter[str]) -> str:
+def _nothing_left(split: Split, drops: Counter[str]) -> str:
     where = split.shards[0].parent if split.shards else split.name
     if not drops:
-        return f"{where}: has no pairs; build it again from more rows"
+        return f"{where}: the split is empty; build the dataset again from more rows"
     reasons = "; ".join(f"{reason}: {count:,}" for reason, count in drops.most_common())
-    long = {LONG_CHOSEN, LONG_REJECTED} & drops.keys()
-    remedy = "raise --max-length" if long else "choose another tokenizer, or build other pairs"
-    return f"{where}: no pair is left to train on ({reasons}); {remedy}"
+    too_long = {LONG_CHOSEN, LONG_REJECTED} & drops.keys()
+    remedy = "raise --max-length" if too_long else "try another tokenizer, or build other pairs"
+    return f"{where}: all pairs were dropped ({reasons}); {remedy}"
 
 
-# ---------------------------------------------------------------- rows
+# ---------------------------------------------------------------- reading pairs, writing groups
 
 
-def _runs(split: store.Split) -> Iterator[Run]:
-    run = None
+def _pair_groups(split: Split) -> Iterator[PairGroup]:
+    group = None
     for batch in split.batches(tuple(READ)):
         if [field.type for field in batch.schema] != list(READ.values()) or any(c.null_count for c in batch.columns):
             raise InvalidDataset(
-                f"{split.shards[0].parent}: a column holds nulls or another type; build the dataset again"
+                f"{split.shards[0].parent}: a column has nulls or an unexpected type; build the dataset again"
             )
         for prompt, chosen, rejected, pair_id, group_id, start, stop in zip(
             *(column.to_pylist() for column in batch.columns), strict=True
         ):
-            if run is None or (group_id, prompt, chosen) != run[:3]:
-                if run is not None:
-                    yield run
-                run = Run(group_id, prompt, chosen, [], [], [])
-            run.rejected.append(rejected)
-            run.pair_ids.append(pair_id)
-            run.edits.append((start, stop))
-    if run is not None:
-        yield run
+            if group is None or (group_id, prompt, chosen) != group[:3]:
+                if group is not None:
+                    yield group
+                group = PairGroup(group_id, prompt, chosen, [], [], [])
+            group.rejected.append(rejected)
+            group.pair_ids.append(pair_id)
+            group.edits.append((start, stop))
+    if group is not None:
+        yield group
 
 
-def _batches(
-    split: store.Split,
-    reader: Reader,
-    prefix: str,
-    limit: int,
-    progress: Callable[[int, int], None] | None,
-) -> Iterator[pa.RecordBatch]:
-    chunk: list[Run] = []
-    runs = _runs(split)
+def _chunks(split: Split, counts: Counts, limit: int) -> Iterator[tuple[list[PairGroup], int]]:
+    """Groups of ``CHUNK`` characters or a little more, and the pairs read so far, until ``limit`` pairs are kept."""
+    groups = _pair_groups(split)
     read, more = 0, True
-    while more and reader.counts.pairs < limit:
+    while more and counts.pairs < limit:
         chunk, characters, pairs = [], 0, 0
-        for run in runs:
-            chunk.append(run)
-            pairs += len(run.pair_ids)
-            characters += len(run.prompt) * (2 + len(run.pair_ids)) + len(run.chosen) + sum(map(len, run.rejected))
-            if characters >= CHUNK or reader.counts.pairs + pairs >= limit:
+        for group in groups:
+            chunk.append(group)
+            pairs += len(group.pair_ids)
+            characters += len(group.prompt) * (2 + len(group.pair_ids)) + len(group.chosen)
+            characters += sum(map(len, group.rejected))
+            if characters >= CHUNK or counts.pairs + pairs >= limit:
                 break
         else:
             more = False
-        rows = reader.rows(chunk)
-        if rows:
-            yield _batch(rows, prefix)
         read += pairs
-        if progress is not None:
-            progress(read, min(limit, split.pairs))
+        yield chunk, read
 
 
-def _batch(rows: Sequence[Row], prefix: str) -> pa.RecordBatch:
+def _record_batch(groups: Sequence[TokenGroup]) -> pa.RecordBatch:
     def lists(parts: Sequence[Sequence[Any]], values: Any) -> pa.ListArray:
         return pa.ListArray.from_arrays(pa.array([0, *accumulate(map(len, parts))], _INT), values)
 
-    def tokens(parts: Sequence[Any]) -> pa.ListArray:
+    def numbers(parts: Sequence[Any]) -> pa.ListArray:
         return lists(parts, pa.array(np.concatenate(parts)))
 
-    def numbers(parts: Sequence[list[int]]) -> pa.ListArray:
-        return lists(parts, pa.array(list(chain.from_iterable(parts)), _INT))
-
-    completions = [row.completions for row in rows]
+    completions = [group.completions for group in groups]
+    pair_ids = [group.pair_ids for group in groups]
     columns = [
-        tokens([row.prompt for row in rows]),
-        lists(completions, tokens(list(chain.from_iterable(completions)))),
-        lists(
-            [row.pair_ids for row in rows], pa.array([prefix + key for row in rows for key in row.pair_ids], _STRING)
-        ),
-        numbers([row.edit for row in rows]),
-        numbers([row.num_chars for row in rows]),
+        numbers([group.prompt for group in groups]),
+        lists(completions, numbers(list(chain.from_iterable(completions)))),
+        lists(pair_ids, pa.array(list(chain.from_iterable(pair_ids)), _STRING)),
+        numbers([group.edit.ravel() for group in groups]),
+        numbers([group.num_chars for group in groups]),
     ]
     return pa.record_batch(columns, schema=SCHEMA)

@@ -1,6 +1,7 @@
-"""One group of pairs -> token ids: whole texts through the tokenizer, cut where the prompt ends. Reads no files.
+"""Pairs to token groups: complete texts through the tokenizer, split where the prompt ends. Reads no files.
 
-Prompt and completion are one text to a tokenizer, so they are tokenised as one; BOS and EOS are put in here, once each.
+A tokenizer may merge characters across the boundary, so prompt and completion are tokenized as one text. BOS and EOS
+are added here, once each.
 """
 
 import re
@@ -13,18 +14,18 @@ import jinja2
 import numpy as np
 
 from pairgen.errors import UnsupportedModel, UsageError
-from pairgen.train.data.boundary import Cutter, Whole, edit_in_tokens
-from pairgen.train.data.groups import Ids, common_prefix_length
+from pairgen.train.data.boundary import EncodedText, PromptSplitter, edit_in_tokens
+from pairgen.train.data.groups import Ids, TokenGroup, common_prefix_length
 
-SPECIAL = "a text holds a special token of the tokenizer"
-CHANGED = "the chat template changes a text"
+SPECIAL = "a text contains a special token of the tokenizer"
+CHANGED = "the chat template alters a text"
 LONG_CHOSEN, LONG_REJECTED = "chosen is longer than --max-length", "rejected is longer than --max-length"
 SAME = "chosen and rejected have the same tokens"
-BARE = "no token before the completion: the prompt is empty and the tokenizer puts no BOS there"
+NO_PROMPT = "empty prompt, and the tokenizer adds no BOS token"
 
 
-class Run(NamedTuple):
-    """Pairs that stand together and share prompt and chosen; ``edits`` are start and stop in chosen's code points."""
+class PairGroup(NamedTuple):
+    """Consecutive pairs that share prompt and chosen; ``edits`` are start and stop in chosen, in code points."""
 
     group_id: str
     prompt: str
@@ -33,211 +34,224 @@ class Run(NamedTuple):
     pair_ids: list[str]
     edits: list[tuple[int, int]]
 
-    def only(self, kept: Sequence[int]) -> "Run":
-        """The same with fewer pairs."""
-        if len(kept) == len(self.pair_ids):
+    def select(self, pairs: Sequence[int]) -> "PairGroup":
+        """The same with some of its pairs, by their indices."""
+        if len(pairs) == len(self.pair_ids):
             return self
         return self._replace(
-            rejected=[self.rejected[at] for at in kept],
-            pair_ids=[self.pair_ids[at] for at in kept],
-            edits=[self.edits[at] for at in kept],
+            rejected=[self.rejected[at] for at in pairs],
+            pair_ids=[self.pair_ids[at] for at in pairs],
+            edits=[self.edits[at] for at in pairs],
         )
-
-
-class Row(NamedTuple):
-    """What ``groups.TokenGroup`` holds; ``edit`` is flat."""
-
-    prompt: Ids
-    completions: list[Ids]
-    pair_ids: list[str]
-    edit: list[int]
-    num_chars: list[int]
 
 
 @dataclass
 class Counts:
-    drops: Counter[str] = field(default_factory=Counter)
-    merged_boundaries: int = 0
-    cut_prompts: int = 0
+    """What became of the pairs."""
+
     pairs: int = 0
     """Pairs kept."""
+    drops: Counter[str] = field(default_factory=Counter)
+    """Pairs dropped, by reason."""
+    merged_boundaries: int = 0
+    """Completions whose first characters the tokenizer merges with the prompt's last ones into one token."""
+    truncated_prompts: int = 0
+    """Groups whose prompt was truncated on the left."""
+
+    def keep(self, reasons: Sequence[str]) -> list[int]:
+        """Count dropped pairs; returns the indices of those whose reason is empty."""
+        self.drops.update(filter(None, reasons))
+        return [at for at, reason in enumerate(reasons) if not reason]
 
 
-class Source(NamedTuple):
-    """A run as the texts that are tokenised: the prompt, and prompt with completion for chosen and each rejected.
+class _RenderedGroup(NamedTuple):
+    """A group as the texts to tokenize: the prompt, and the prompt with chosen and with each rejected.
 
-    ``origin`` is where chosen begins in its whole text, as if the template had not stripped it; the edit can lie
-    between ``low`` and ``high``.
+    ``origin`` is where chosen starts in its text, had the template not stripped it; the edit lies between ``low`` and
+    ``high``.
     """
 
-    run: Run
+    group: PairGroup
     prompt: str
-    wholes: list[str]
+    texts: list[str]
     origin: int
     low: int
     high: int
 
+    def span(self, edit: tuple[int, int]) -> tuple[int, int]:
+        """Where an edit of chosen, in code points, is in its text."""
+        start, stop = (min(max(self.origin + at, self.low), self.high) for at in edit)
+        return start, stop
 
-class Reader:
-    """Makes rows of runs with one tokenizer, and counts what it drops.
+
+class PairTokenizer:
+    """Tokenizes pairs with one tokenizer.
+
+    Args:
+        tokenizer: a fast tokenizer of transformers; it is not modified.
+        chat: "on", "off", or "auto": on if the tokenizer has a chat template.
+        max_length: most tokens of prompt and completion together.
 
     Raises:
-        UnsupportedModel, UsageError: as ``tokens.tokenise`` says.
+        UnsupportedModel: the tokenizer has no EOS or no offsets.
+        UsageError: ``chat`` is "on" and there is no template.
     """
 
-    def __init__(self, tokenizer: Any, chat: str, max_length: int) -> None:
+    def __init__(self, tokenizer: Any, chat: str = "auto", max_length: int = 2048) -> None:
         name = getattr(tokenizer, "name_or_path", "") or type(tokenizer).__name__
         if not getattr(tokenizer, "is_fast", False):
-            raise UnsupportedModel(f"{name}: its tokenizer gives no offsets; choose a model that has a tokenizer.json")
+            raise UnsupportedModel(f"{name}: a fast tokenizer is required; choose a model that has a tokenizer.json")
         if tokenizer.eos_token_id is None:
-            raise UnsupportedModel(f"{name}: its tokenizer has no EOS to end a text with; set eos_token in its config")
+            raise UnsupportedModel(f"{name}: the tokenizer has no EOS token; set eos_token in tokenizer_config.json")
         if chat == "on" and not tokenizer.chat_template:
             raise UsageError(f"--chat on: the tokenizer of {name} has no chat template; use --chat off")
         self.name, self.tokenizer, self.max_length = name, tokenizer, max_length
         self.chat = bool(tokenizer.chat_template) and chat != "off"
         self.eos, self.bos = int(tokenizer.eos_token_id), tokenizer.bos_token_id
-        self._end = np.array([self.eos], np.int32)
-        self.counts = Counts()
 
         content = tokenizer.backend_tokenizer.to_str()
-        # A copy of our own: what is set on it is set for nobody else.
-        self._backend = type(tokenizer.backend_tokenizer).from_str(content)
+        self._backend = type(tokenizer.backend_tokenizer).from_str(content)  # a copy, since it is configured below
         self._backend.no_truncation()
         self._backend.no_padding()
-        self._backend.post_processor = None  # GPT-2's takes the white space out of offsets
-        self._backend.encode_special_tokens = not self.chat  # "</s>" in the data is five characters, not an end
-        self._cutter = Cutter(self._backend)
+        self._backend.post_processor = None  # GPT-2's removes white space from offsets
+        self._backend.encode_special_tokens = not self.chat  # "</s>" in the data is plain text, not EOS
+        self._splitter = PromptSplitter(self._backend)
 
-        added = {at: token.content for at, token in tokenizer.added_tokens_decoder.items() if token.special}
-        added |= dict(zip(tokenizer.all_special_ids, tokenizer.all_special_tokens, strict=True))
-        self._special_texts = re.compile("|".join(map(re.escape, sorted(added.values()))))
-        # Plain text may be unknown, but no end: Unigram models read "</s>" as one all the same.
-        ends = set(added) - ({tokenizer.unk_token_id} - {self.eos, self.bos})
-        self._special_ids = np.zeros(max([*tokenizer.get_vocab().values(), *ends]) + 1, bool)
-        self._special_ids[list(ends)] = True
+        special = {at: token.content for at, token in tokenizer.added_tokens_decoder.items() if token.special}
+        special |= dict(zip(tokenizer.all_special_ids, tokenizer.all_special_tokens, strict=True))
+        self._special_texts = re.compile("|".join(map(re.escape, sorted(special.values()))))
+        # UNK is allowed in plain text, BOS and EOS are not: Unigram models encode "</s>" as EOS all the same.
+        forbidden = set(special) - ({tokenizer.unk_token_id} - {self.eos, self.bos})
+        self._special_ids = np.zeros(max([*tokenizer.get_vocab().values(), *forbidden]) + 1, bool)
+        self._special_ids[list(forbidden)] = True
 
-        self._front = np.array([] if self.chat else self._added_in_front(), np.int32)
+        self._prefix = np.array([] if self.chat else _prefix_ids(tokenizer), np.int32)
         template = tokenizer.chat_template if self.chat else None
-        self.identity = [content, self._front.tolist(), self.eos, sorted(added.items()), template]
-        """What tokens follow from besides the texts: plain values."""
+        self.identity = [content, self._prefix.tolist(), self.eos, sorted(special.items()), template, max_length]
+        """All that tokens depend on besides the texts, as JSON values."""
 
-    def _added_in_front(self) -> list[int]:
-        """What the tokenizer puts before a text: BOS, or nothing."""
-        whole, text = (self.tokenizer("a", add_special_tokens=added)["input_ids"] for added in (True, False))
-        at = next((at for at in range(len(whole)) if whole[at : at + len(text)] == text), 0)
-        return list(whole[:at])
+    def tokenize(self, groups: Sequence[PairGroup], counts: Counts) -> list[TokenGroup]:
+        """Tokenize groups in one call and count what becomes of their pairs; groups without pairs left are omitted.
 
-    def rows(self, runs: Sequence[Run]) -> list[Row]:
-        """Tokenise runs in one call; those of which a pair is left make a row each."""
-        sources = [source for run in runs if (source := self._chat(run) if self.chat else self._plain(run))]
-        texts = [text for source in sources for text in (source.prompt, *source.wholes)]
-        encodings = iter(self._backend.encode_batch(texts, add_special_tokens=False))
-        made = []
-        for source in sources:
-            own = _ids(next(encodings))
-            wholes = [Whole(text, _ids(encoding := next(encodings)), encoding) for text in source.wholes]
-            made.append(self._row(source, own, wholes))
-        return [row for row in made if row is not None]
+        Raises:
+            UnsupportedModel: the chat template fails, or renders a prompt differently once it is answered.
+        """
+        render = self._render_chat if self.chat else self._render_plain
+        rendered = [texts for group in groups if (texts := render(group, counts))]
+        all_texts = [text for one in rendered for text in (one.prompt, *one.texts)]
+        encodings = iter(self._backend.encode_batch(all_texts, add_special_tokens=False))
+        found: list[TokenGroup | None] = []
+        for one in rendered:
+            prompt = _ids(next(encodings))
+            encoded = [EncodedText(text, _ids(encoding := next(encodings)), encoding) for text in one.texts]
+            found.append(self._token_group(one, prompt, encoded, counts))
+        return [group for group in found if group is not None]
 
     # ------------------------------------------------------------ texts
 
-    def _plain(self, run: Run) -> Source:
-        wholes = [run.prompt + text for text in (run.chosen, *run.rejected)]
-        return Source(run, run.prompt, wholes, len(run.prompt), len(run.prompt), len(wholes[0]))
+    def _render_plain(self, group: PairGroup, counts: Counts) -> _RenderedGroup:  # noqa: ARG002 - as _render_chat
+        texts = [group.prompt + text for text in (group.chosen, *group.rejected)]
+        return _RenderedGroup(group, group.prompt, texts, len(group.prompt), len(group.prompt), len(texts[0]))
 
-    def _chat(self, run: Run) -> Source | None:
+    def _render_chat(self, group: PairGroup, counts: Counts) -> _RenderedGroup | None:
         special = self._special_texts.search
-        hostile = bool(special(run.prompt) or special(run.chosen))
-        kept = self._keep([SPECIAL if hostile or special(text) else "" for text in run.rejected])
-        if not kept:
+        in_shared = special(group.prompt) or special(group.chosen)
+        group = group.select(counts.keep([SPECIAL if in_shared or special(text) else "" for text in group.rejected]))
+        if not group.pair_ids:
             return None
-        run = run.only(kept)
-        texts = [text.strip() for text in (run.chosen, *run.rejected)]
-        question = {"role": "user", "content": run.prompt}
-        (prompt,) = self._render([[question]], add_generation_prompt=True)
-        wholes = self._render([[question, {"role": "assistant", "content": text}] for text in texts])
-        for whole in wholes:
-            if not whole.startswith(prompt):
+        answers = [text.strip() for text in (group.chosen, *group.rejected)]
+        question = {"role": "user", "content": group.prompt}
+        (prompt,) = self._apply_template([[question]], add_generation_prompt=True)
+        texts = self._apply_template([[question, {"role": "assistant", "content": text}] for text in answers])
+        for text in texts:
+            if not text.startswith(prompt):
                 raise UnsupportedModel(
-                    f"{self.name}: its chat template writes a prompt anew once it is answered "
-                    f"({prompt[-40:]!r} became {whole[: len(prompt)][-40:]!r}); use --chat off"
+                    f"{self.name}: its chat template renders the prompt differently once it is answered "
+                    f"({prompt[-40:]!r} became {text[: len(prompt)][-40:]!r}); use --chat off"
                 )
-        found = [whole.find(text, len(prompt)) for whole, text in zip(wholes, texts, strict=True)]
-        changed = run.prompt.strip() not in prompt or found[0] < 0
-        kept = self._keep([CHANGED if changed or at < 0 else "" for at in found[1:]])
+        starts = [text.find(answer, len(prompt)) for text, answer in zip(texts, answers, strict=True)]
+        changed = group.prompt.strip() not in prompt or starts[0] < 0
+        kept = counts.keep([CHANGED if changed or start < 0 else "" for start in starts[1:]])
         if not kept:
             return None
-        origin = found[0] - (len(run.chosen) - len(run.chosen.lstrip()))
-        wholes = [wholes[0], *(wholes[1 + at] for at in kept)]
-        return Source(run.only(kept), prompt, wholes, origin, found[0], found[0] + len(texts[0]))
+        origin = starts[0] - (len(group.chosen) - len(group.chosen.lstrip()))
+        texts = [texts[0], *(texts[1 + at] for at in kept)]
+        return _RenderedGroup(group.select(kept), prompt, texts, origin, starts[0], starts[0] + len(answers[0]))
 
-    def _render(self, conversations: list[list[dict[str, str]]], **options: Any) -> list[str]:
+    def _apply_template(self, conversations: list[list[dict[str, str]]], **options: Any) -> list[str]:
         try:
             return list(self.tokenizer.apply_chat_template(conversations, tokenize=False, **options))
         except (jinja2.TemplateError, ValueError, TypeError) as error:
-            raise UnsupportedModel(
-                f"{self.name}: its chat template fails on a question ({error}); use --chat off"
-            ) from error
+            raise UnsupportedModel(f"{self.name}: its chat template fails ({error}); use --chat off") from error
 
     # ------------------------------------------------------------ tokens
 
-    def _row(self, source: Source, own: Ids, wholes: list[Whole]) -> Row | None:
-        run = source.run
+    def _token_group(
+        self, rendered: _RenderedGroup, prompt: Ids, texts: list[EncodedText], counts: Counts
+    ) -> TokenGroup | None:
+        group = rendered.group
         if not self.chat:
-            special = [np.count_nonzero(self._special_ids[whole.ids]) for whole in wholes]
-            kept = self._keep([SPECIAL if special[0] or other else "" for other in special[1:]])
-            run, wholes = run.only(kept), [wholes[0], *(wholes[1 + at] for at in kept)]
-        if not run.pair_ids:
+            in_chosen, *in_rejected = (self._special_ids[text.ids].any() for text in texts)
+            kept = counts.keep([SPECIAL if in_chosen or special else "" for special in in_rejected])
+            group, texts = group.select(kept), [texts[0], *(texts[1 + at] for at in kept)]
+        if not group.pair_ids:
             return None
-        prompt, parts = self._cutter.divide(source.prompt, own, wholes)
-        start = self._front if not self.chat else prompt[: int(len(prompt) > 0 and prompt[0] == self.bos)]
-        prompt = np.concatenate([self._front, prompt])
-        chosen, *rejected = [self._ended(part.ids) for part in parts]
-        room = self.max_length - min(len(prompt), len(start) + 1)
-        edit: list[int] = []
-        reasons = []
-        for ids, (first, stop) in zip(rejected, run.edits, strict=True):
-            head = common_prefix_length(chosen, ids)
-            if not len(prompt):
-                reason = BARE
-            elif max(len(chosen), len(ids)) > room:
-                reason = LONG_CHOSEN if len(chosen) > room else LONG_REJECTED
-            elif head == len(chosen) == len(ids):
-                reason = SAME
-            else:
-                reason = ""
-                tail = common_prefix_length(chosen[head:][::-1], ids[head:][::-1])
-                span = [min(max(source.origin + at, source.low), source.high) for at in (first, stop)]
-                edit += edit_in_tokens(wholes[0], parts[0], span, head, len(chosen) - tail)
-            reasons.append(reason)
-        kept = self._keep(reasons)
+        prompt, completions, merged = self._splitter.split(rendered.prompt, prompt, texts)
+        counts.merged_boundaries += merged
+        has_bos = self.chat and len(prompt) > 0 and prompt[0] == self.bos
+        start = prompt[:1] if has_bos else self._prefix
+        prompt = np.concatenate([self._prefix, prompt])
+        chosen, *rejected = (self._with_eos(completion.ids) for completion in completions)
+        kept = counts.keep(self._reasons(len(prompt), len(start), chosen, rejected))
         if not kept:
             return None
-        run = run.only(kept)
-        self.counts.pairs += len(kept)
-        self.counts.merged_boundaries = self._cutter.merged
-        completions = [chosen, *(rejected[at] for at in kept)]
-        chars = [max(1, len(text.strip())) for text in (run.chosen, *run.rejected)]
-        return Row(self._cut(prompt, start, completions), completions, run.pair_ids, edit, chars)
+        group, rejected = group.select(kept), [rejected[at] for at in kept]
+        counts.pairs += len(kept)
+        ids = (chosen, *rejected)
+        excess = len(prompt) + max(map(len, ids)) - self.max_length
+        if excess > 0:  # the end of the prompt, after its BOS
+            counts.truncated_prompts += 1
+            prompt = np.concatenate([start, prompt[len(start) + excess :]])
+        edit = [
+            edit_in_tokens(texts[0], completions[0], rendered.span(edit), _differing(chosen, other))
+            for edit, other in zip(group.edits, rejected, strict=True)
+        ]
+        num_chars = [max(1, len(text.strip())) for text in (group.chosen, *group.rejected)]
+        return TokenGroup(prompt, ids, tuple(group.pair_ids), np.array(edit, np.int32), np.array(num_chars, np.int32))
 
-    def _ended(self, ids: Ids) -> Ids:
-        """A completion with its first EOS as its last token; a chat template may write on behind it."""
+    def _reasons(self, prompt: int, start: int, chosen: Ids, rejected: list[Ids]) -> list[str]:
+        """Why each pair must be dropped; "" if it can be kept.
+
+        Args:
+            prompt, start: tokens of the prompt, and of the part of it that truncation keeps.
+        """
+        longest = self.max_length - min(prompt, start + 1)
+        if not prompt:
+            return [NO_PROMPT] * len(rejected)
+        if len(chosen) > longest:
+            return [LONG_CHOSEN] * len(rejected)
+        return [
+            LONG_REJECTED if len(ids) > longest else SAME if np.array_equal(ids, chosen) else "" for ids in rejected
+        ]
+
+    def _with_eos(self, ids: Ids) -> Ids:
+        """A completion that ends with its first EOS; a chat template may write more after it."""
         if self.chat and len(ends := np.flatnonzero(ids == self.eos)):
             return ids[: ends[0] + 1]
-        return np.concatenate([ids, self._end])
+        return np.append(ids, np.int32(self.eos))
 
-    def _cut(self, prompt: Ids, start: Ids, completions: list[Ids]) -> Ids:
-        """The prompt's end, as much as fits beside the longest completion, behind its BOS."""
-        over = len(prompt) + max(map(len, completions)) - self.max_length
-        if over <= 0:
-            return prompt
-        self.counts.cut_prompts += 1
-        return np.concatenate([start, prompt[len(start) + over :]])
 
-    def _keep(self, reasons: Sequence[str]) -> list[int]:
-        """Count what is dropped; the pairs that have no reason to be."""
-        self.counts.drops.update(filter(None, reasons))
-        return [at for at, reason in enumerate(reasons) if not reason]
+def _differing(chosen: Ids, rejected: Ids) -> tuple[int, int]:
+    """The tokens of chosen (start, stop) outside of which it equals rejected."""
+    head = common_prefix_length(chosen, rejected)
+    return head, len(chosen) - common_prefix_length(chosen[head:][::-1], rejected[head:][::-1])
+
+
+def _prefix_ids(tokenizer: Any) -> list[int]:
+    """What the tokenizer adds before a text: BOS, or nothing."""
+    with_special, ids = (tokenizer("a", add_special_tokens=added)["input_ids"] for added in (True, False))
+    at = next((at for at in range(len(with_special)) if with_special[at : at + len(ids)] == ids), 0)
+    return list(with_special[:at])
 
 
 def _ids(encoding: Any) -> Ids:

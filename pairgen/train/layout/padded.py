@@ -1,6 +1,6 @@
-"""The plain layout: every completion of every pair is a row of its own, padded to the longest.
+"""The padded layout: every completion of every pair is a row of its own, padded to the longest.
 
-Prompt and chosen are run again for every pair that has them. Simple enough to be right: the twin of every other layout.
+Prompt and chosen are repeated for every pair. This is the reference implementation for every other layout.
 """
 
 from collections.abc import Sequence
@@ -13,19 +13,18 @@ from pairgen.train.data.groups import TokenGroup
 from pairgen.train.layout.batch import Batch
 
 
-def padded(groups: Sequence[TokenGroup], pad: int = 0) -> Batch:
-    """Lay groups out as rows: chosen of each pair, then rejected of each pair, unless that is chosen itself (SFT).
+def padded_batch(groups: Sequence[TokenGroup], pad: int = 0) -> Batch:
+    """Lay groups out as rows: chosen of each pair, then rejected of each pair, unless that is not scored (SFT).
 
-    Padding stands on the right, so under causal attention no token sees it and no mask is needed.
+    Padding is on the right, so that under causal attention no token attends to it and no mask is needed.
     """
     prompts = [group.prompt for group in groups for _ in group.pair_ids]
     chosen = [group.completions[0] for group in groups for _ in group.pair_ids]
-    rejected = [ids for group in groups for ids in group.completions[1:]]
+    has_rejected = np.array([len(group.completions) > 1 for group in groups for _ in group.pair_ids])
+    completions = [*chosen, *(ids for group in groups for ids in group.completions[1:])]
     pair = np.arange(len(prompts))
-    other = np.array([left is not right for left, right in zip(chosen, rejected, strict=True)])
-    row_of = np.concatenate([pair, np.where(other, len(pair) + np.cumsum(other) - 1, pair)])
-    completions = [*chosen, *(rejected[index] for index in pair[other])]
-    prompts += [prompts[index] for index in pair[other]]
+    row_of = np.concatenate([pair, np.where(has_rejected, len(pair) + np.cumsum(has_rejected) - 1, pair)])
+    prompts += [prompts[index] for index in pair[has_rejected]]
     rows = [np.concatenate(parts) for parts in zip(prompts, completions, strict=True)]
     lengths = np.array([len(ids) for ids in completions])
     prompt_lengths = np.array([len(ids) for ids in prompts])
@@ -35,35 +34,38 @@ def padded(groups: Sequence[TokenGroup], pad: int = 0) -> Batch:
     for row, ids in zip(tokens, rows, strict=True):
         row[: len(ids)] = ids
 
-    longest = int(lengths.max())
-    column = np.arange(longest)
+    column = np.arange(int(lengths.max()))
     inside = column < lengths[:, None]
-    score = (np.arange(len(rows)) * width + prompt_lengths - 1)[:, None] + column
+    label_positions = (np.arange(len(rows)) * width + prompt_lengths - 1)[:, None] + column
     count = int(lengths.sum())
-    owner = np.full((len(rows), longest), count)
-    owner[inside] = np.arange(count)
+    labels = np.full(inside.shape, count)
+    labels[inside] = np.arange(count)
     return Batch(
         tokens=torch.from_numpy(tokens),
         positions=None,
         subtree_end=None,
-        label_positions=torch.from_numpy(score[inside]),
+        label_positions=torch.from_numpy(label_positions[inside]),
         targets=torch.from_numpy(np.concatenate(completions).astype(np.int64)),
-        completion_index=torch.from_numpy(owner[row_of]),
+        completion_index=torch.from_numpy(labels[row_of]),
         padded_tokens=sum(map(len, rows)),
         processed_tokens=sum(map(len, rows)),
-        **about_pairs(groups),
+        **pair_fields(groups),
     )
 
 
-def about_pairs(groups: Sequence[TokenGroup]) -> dict[str, Any]:
-    """What a batch says of its pairs, whatever its layout."""
+def pair_fields(groups: Sequence[TokenGroup]) -> dict[str, Any]:
+    """The fields of a batch that do not depend on the layout."""
     pairs = [group.pairs for group in groups]
     edit = np.concatenate([group.edit for group in groups]).astype(np.int64)
 
     def per_completion(numbers: Sequence[Sequence[int]]) -> torch.Tensor:
-        first = np.repeat([of_group[0] for of_group in numbers], pairs)
-        rest = [number for of_group in numbers for number in of_group[1:]]
-        return torch.from_numpy(np.concatenate([first, rest]).astype(np.int64))
+        chosen = np.repeat([of_group[0] for of_group in numbers], pairs)
+        rejected = [
+            number
+            for of_group, count in zip(numbers, pairs, strict=True)
+            for number in (of_group[1:] or [of_group[0]] * count)
+        ]
+        return torch.from_numpy(np.concatenate([chosen, rejected]).astype(np.int64))
 
     lengths = per_completion([[len(ids) for ids in group.completions] for group in groups])
     return {
@@ -72,7 +74,7 @@ def about_pairs(groups: Sequence[TokenGroup]) -> dict[str, Any]:
         "edit": _edits(torch.from_numpy(edit), *lengths.chunk(2)),
         "group": torch.from_numpy(np.repeat(np.arange(len(groups)), pairs)),
         "weight": torch.ones(sum(pairs)),
-        "pair_ids": tuple(key for group in groups for key in group.pair_ids),
+        "pair_ids": tuple(pair_id for group in groups for pair_id in group.pair_ids),
     }
 
 

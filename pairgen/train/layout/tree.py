@@ -15,11 +15,11 @@ from pairgen.train.data.groups import Ids, TokenGroup
 from pairgen.train.layout.batch import Batch
 from pairgen.train.layout.branching import Indices, TokenTree, token_tree
 from pairgen.train.layout.packing import balance, pack, row_lengths
-from pairgen.train.layout.padded import about_pairs, padded
+from pairgen.train.layout.padded import padded_batch, pair_fields
 from pairgen.train.layout.prompt_starts import common_starts
 
 SHARES = {
-    "none": "nothing: every completion of every pair is a padded sequence of its own",
+    "none": "no sharing: one padded sequence per completion",
     "prompt": "the prompt, between the two completions of a pair",
     "prefix": "also what chosen and rejected have in common before the edit",
     "group": "also prompt and chosen, between all pairs of a group, and what its rejected completions have in common",
@@ -33,6 +33,7 @@ class _Unit(NamedTuple):
 
     prompt: Ids
     completions: TokenTree
+    pairs: int
 
     @property
     def length(self) -> int:
@@ -47,7 +48,7 @@ class _Tree(NamedTuple):
     length: int
 
 
-def trees(groups: Sequence[TokenGroup], row_tokens: int, share: str = "group", pad: int = 0) -> Batch:
+def tree_batch(groups: Sequence[TokenGroup], row_tokens: int, share: str = "group", pad: int = 0) -> Batch:
     """Lay groups out as trees, packed into rows of at most ``row_tokens`` tokens. A longer tree makes a longer row.
 
     Rows are filled as evenly as possible and padded with ``pad``. ``share`` is a key of ``SHARES``.
@@ -62,7 +63,7 @@ def trees(groups: Sequence[TokenGroup], row_tokens: int, share: str = "group", p
         completion_index  0 1 2 | 0 3        the first label belongs to both completions
     """
     if share == "none":
-        return padded(groups, pad)
+        return padded_batch(groups, pad)
     units = _units(groups, share)
     forest = _forest(units, row_tokens, share_starts=share == "shots")
     lengths = [tree.length for tree in forest]
@@ -83,17 +84,17 @@ def trees(groups: Sequence[TokenGroup], row_tokens: int, share: str = "group", p
         completion_index=torch.from_numpy(_completion_index(units)),
         padded_tokens=sum(group.padded_tokens for group in groups),
         processed_tokens=sum(lengths),
-        **about_pairs(groups),
+        **pair_fields(groups),
     )
 
 
 def _units(groups: Sequence[TokenGroup], share: str) -> list[_Unit]:
     if share in ("group", "shots"):
-        return [_Unit(group.prompt, token_tree(group.completions)) for group in groups]
+        return [_Unit(group.prompt, token_tree(group.completions), group.pairs) for group in groups]
     return [
-        _Unit(group.prompt, token_tree((group.completions[0], rejected), share=share == "prefix"))
+        _Unit(group.prompt, token_tree((group.completions[0], *rejected), share=share == "prefix"), pairs=1)
         for group in groups
-        for rejected in group.completions[1:]
+        for rejected in ([[ids] for ids in group.completions[1:]] or [[]] * group.pairs)
     ]
 
 
@@ -135,7 +136,7 @@ def _write_tree(rows: _Rows, row: int, column: int, tree: _Tree, units: list[_Un
     column = rows.write(row, column, tree.start, np.arange(start), column + tree.length - 1)
     start_end = column - 1
     for index in tree.units:
-        prompt, completions = units[index]
+        prompt, completions, _ = units[index]
         branch = column + len(prompt) - start
         rows.write(row, column, prompt[start:], np.arange(start, len(prompt)), branch + len(completions) - 1)
         labels[index] = row * rows.tokens.shape[1] + branch + completions.parent
@@ -150,8 +151,8 @@ def _completion_index(units: list[_Unit]) -> Indices:
     chosen, rejected, count = [], [], 0
     for unit in units:
         first, *others = (count + path for path in unit.completions.paths)
-        chosen += [first] * len(others)
-        rejected += others
+        chosen += [first] * unit.pairs
+        rejected += others or [first] * unit.pairs
         count += len(unit.completions)
     paths = [*chosen, *rejected]
     index = np.full((len(paths), max(map(len, paths))), count)

@@ -143,11 +143,11 @@ def install(model: Any) -> None:
     unknown = set(getattr(config, "layer_types", None) or ()) - KNOWN_LAYERS
     if unknown:
         raise UnsupportedModel(
-            f"{name}: has layers of type {', '.join(sorted(unknown))}, which do not run on trees; {_ELSE}"
+            f"{name}: has layers of type {', '.join(sorted(unknown))}, which token trees do not support; {_ELSE}"
         )
     model.set_attn_implementation(NAME)
     if config._attn_implementation != NAME:
-        raise UnsupportedModel(f"{name}: its attention cannot be exchanged, so it does not run on trees; {_ELSE}")
+        raise UnsupportedModel(f"{name}: its attention cannot be replaced, so token trees are not supported; {_ELSE}")
 
 
 _ELSE = "use --share none"
@@ -195,16 +195,16 @@ def attention(
 def _check(module: Any, dropout: float, window: int | None, more: dict[str, Any]) -> None:
     name = type(module).__name__
     if dropout:
-        raise UnsupportedModel(f"{name}: drops out attention weights, which trees would do once for several; {_ELSE}")
+        raise UnsupportedModel(f"{name}: has attention dropout, which token trees do not support; {_ELSE}")
     for extra in ("s_aux", "position_bias"):
         if more.get(extra) is not None:
             raise UnsupportedModel(
-                f"{name}: adds to its attention scores ({extra}), which does not run on trees; {_ELSE}"
+                f"{name}: adds to its attention scores ({extra}), which token trees do not support; {_ELSE}"
             )
     types = getattr(module.config, "layer_types", None)
     slides = types[module.layer_idx] == "sliding_attention" if types else getattr(module.config, "sliding_window", None)
     if slides and not window:
-        raise UnsupportedModel(f"{name}: does not say how far its sliding window reaches; {_ELSE}")
+        raise UnsupportedModel(f"{name}: does not specify its sliding-window size; {_ELSE}")
 
 
 @torch.compiler.disable

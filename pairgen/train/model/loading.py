@@ -23,7 +23,7 @@ def pick_device(wanted: str, local_rank: int = 0) -> torch.device:
     """The device of a process. Raises UsageError where CUDA is asked for and absent."""
     there = torch.cuda.is_available()
     if wanted == "cuda" and not there:
-        raise UsageError("--device cuda: torch sees no CUDA device here; use --device cpu, or a CUDA build of torch")
+        raise UsageError("--device cuda: no CUDA device available; use --device cpu, or install a CUDA build of torch")
     if wanted == "cpu" or not there:
         return torch.device("cpu")
     torch.cuda.set_device(local_rank)
@@ -57,7 +57,7 @@ def load(config: Config, texts: Iterable[str], device: torch.device, resumed: Pa
         tokenizer = load_tokenizer(name, config.trust_remote_code)
         model = load_model(name, dtype, config.trust_remote_code)
     _check_vocabulary(model, tokenizer, config.model)
-    _without_dropout(model)
+    _disable_dropout(model)
     model.config.use_cache = False
     if config.gradient_checkpointing:
         if hasattr(model, "activation_checkpointing_enable"):  # the newer name
@@ -73,11 +73,11 @@ def load(config: Config, texts: Iterable[str], device: torch.device, resumed: Pa
 
 
 def _transformers() -> Any:
-    """transformers, which draws no bars of its own beside ours."""
+    """transformers, with its own progress bars disabled."""
     import transformers
 
     transformers.utils.logging.disable_progress_bar()
-    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # it tells each retry of a hub that is out of reach
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # no warning for each retry if the Hub is unreachable
     return transformers
 
 
@@ -99,7 +99,7 @@ def load_model(name: str, dtype: torch.dtype, trust_remote_code: bool = False) -
         raise UnsupportedModel(
             f"--model {name}: has no weights for {lacks[0]}"
             + (f" and {len(lacks) - 1} others" if lacks[1:] else "")
-            + "; a causal language model needs all of its weights, its head's too"
+            + "; all weights of a causal language model are required, including its LM head"
         )
     return model
 
@@ -112,7 +112,7 @@ def is_adapter(name: str) -> bool:
 def _merged(name: str, dtype: torch.dtype, trust_remote_code: bool) -> Any:
     peft = _peft()
     if not (Path(name) / "adapter_model.safetensors").is_file():
-        raise UnsupportedModel(f"--model {name}: the adapter's weights are no safetensors file")
+        raise UnsupportedModel(f"--model {name}: adapter weights must be a safetensors file")
     base = json.loads((Path(name) / "adapter_config.json").read_text("utf-8"))["base_model_name_or_path"]
     model = load_model(base, dtype, trust_remote_code)
     return peft.PeftModel.from_pretrained(model, name).merge_and_unload().requires_grad_(True)
@@ -144,7 +144,7 @@ def _peft() -> Any:
 
 
 class _one_sentence:  # noqa: N801 - reads as a statement
-    """Says in one sentence why transformers could not load something."""
+    """Turns what transformers raises while loading into UnsupportedModel."""
 
     def __init__(self, name: str, what: str) -> None:
         self.name, self.what = name, what
@@ -169,8 +169,8 @@ class _one_sentence:  # noqa: N801 - reads as a statement
             raise UnsupportedModel(f"--model {self.name}: no such folder") from error
         reason = " ".join(str(error).split("\n")[0].split())[:300]
         if "trust_remote_code" in str(error):
-            reason = "it comes with code of its own; read it, then allow it with --trust-remote-code"
-        where = "" if Path(self.name).is_dir() else " (neither a folder here nor a model the hub gives)"
+            reason = "it needs custom code; review that code, then pass --trust-remote-code"
+        where = "" if Path(self.name).is_dir() else " (not a local folder, and not available from the Hub)"
         raise UnsupportedModel(f"--model {self.name}{where}: the {self.what} cannot be loaded: {reason}") from error
 
 
@@ -179,12 +179,12 @@ def _check_vocabulary(model: Any, tokenizer: Any, name: str) -> None:
     if len(tokenizer) > rows:
         raise UnsupportedModel(
             f"--model {name}: its tokenizer has {len(tokenizer):,} tokens and its embeddings {rows:,}; "
-            "they do not belong together"
+            "tokenizer and model do not match"
         )
 
 
-def _without_dropout(model: nn.Module) -> None:
-    """Policy and reference are compared token by token: neither may roll dice."""
+def _disable_dropout(model: nn.Module) -> None:
+    """Disable dropout: log-probs of policy and reference are compared, so both must be deterministic."""
     for module in model.modules():
         if isinstance(module, nn.Dropout):
             module.p = 0.0
@@ -193,8 +193,8 @@ def _without_dropout(model: nn.Module) -> None:
                 setattr(module, name, 0.0)
 
 
-def longest(model: Any, max_length: int) -> int:
-    """Tokens that fit a model."""
+def usable_length(model: Any, max_length: int) -> int:
+    """``max_length``, or the model's maximum number of positions if that is less."""
     known = getattr(model.config.get_text_config(), "max_position_embeddings", None)
     return min(max_length, known) if known else max_length
 

@@ -1,4 +1,4 @@
-"""Where a step's time goes: attention, the head and the rest, forwards and backwards.
+"""Where a step's time goes: attention, LM head and the rest, forward and backward.
 
 What is timed is put between two marks, which leave tensors as they are and switch the clock as a pass comes by::
 
@@ -21,7 +21,7 @@ ATTENTION, HEAD, REST = PARTS = ("attention", "head", "rest")
 
 
 class Clock:
-    """A clock that stands still until it is started; only one part's time runs at once."""
+    """Accumulates time per part, one part at a time; off until it is started."""
 
     def __init__(self) -> None:
         self.running = False
@@ -66,7 +66,7 @@ class Clock:
 
 
 class _Mark(torch.autograd.Function):
-    """Values as they are; the clock goes on with ``ahead`` when they pass, with ``back`` when their gradients do."""
+    """Identity; time counts towards ``ahead`` after its forward pass, and towards ``back`` after its backward pass."""
 
     @staticmethod
     def forward(ctx: Any, clock: Clock, ahead: str, back: str, *values: Tensor) -> tuple[Tensor, ...]:

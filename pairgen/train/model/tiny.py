@@ -1,4 +1,4 @@
-"""A small Llama and its tokenizer, made on the spot: enough to watch a loss at work on a CPU. Nothing is fetched."""
+"""A small, randomly initialized Llama and its tokenizer, for CPU demos and tests. Nothing is downloaded."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING

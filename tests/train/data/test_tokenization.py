@@ -1,14 +1,12 @@
-"""Pairs as tokens: the laws every row obeys, the boundary, chat templates, truncation, what is dropped, the cache."""
+"""Pairs as tokens: properties of every group, the boundary, chat templates, truncation, drops, the cache."""
 
 import json
-import os
 from collections import Counter
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pytest
 from helpers.rows import make_folder, pair
@@ -21,39 +19,58 @@ from pairgen.errors import InvalidDataset, OutputError, TrainingError, Unsupport
 from pairgen.pairs import dataset as store
 from pairgen.pairs import edits
 from pairgen.pairs.record import Pair
-from pairgen.train.data import token_cache as tokens
-from pairgen.train.data import tokenization as reading
-from pairgen.train.data.groups import TokenGroup
-from pairgen.train.data.tokenization import BARE, CHANGED, LONG_CHOSEN, LONG_REJECTED, SAME, SPECIAL, Reader, Row, Run
+from pairgen.train.data import token_cache
+from pairgen.train.data.groups import TokenGroup, concatenate
+from pairgen.train.data.token_cache import CachedTokens, TokenCache
+from pairgen.train.data.tokenization import (
+    CHANGED,
+    LONG_CHOSEN,
+    LONG_REJECTED,
+    NO_PROMPT,
+    SAME,
+    SPECIAL,
+    Counts,
+    PairGroup,
+    PairTokenizer,
+)
 
 TOKENIZERS = {name: make() for name, make in KINDS.items()}
 CHATS = {"ChatML": chatml(), "no EOS": chat_without_eos()}
 
 
-def run_of(prompt: str, chosen: str, *rejected: str) -> Run:
+def pair_group(prompt: str, chosen: str, *rejected: str) -> PairGroup:
     spans = [edits.span(chosen, other) for other in rejected]
-    keys = [f"k-{at}" for at in range(len(rejected))]
-    return Run("g", prompt, chosen, list(rejected), keys, [(span.start, span.chosen_stop) for span in spans])
+    pair_ids = [f"k-{at}" for at in range(len(rejected))]
+    return PairGroup("g", prompt, chosen, list(rejected), pair_ids, [(span.start, span.chosen_stop) for span in spans])
 
 
-def read(tokenizer: Any, run: Run, chat: str = "off", max_length: int = 2048) -> tuple[Row | None, reading.Counts]:
-    reader = Reader(tokenizer, chat, max_length)
-    rows = reader.rows([run])
-    return (rows[0] if rows else None), reader.counts
+def tokenize(
+    tokenizer: Any, group: PairGroup, chat: str = "off", max_length: int = 2048
+) -> tuple[TokenGroup | None, Counts]:
+    counts = Counts()
+    groups = PairTokenizer(tokenizer, chat, max_length).tokenize([group], counts)
+    return (groups[0] if groups else None), counts
 
 
-def row_of(tokenizer: Any, prompt: str, chosen: str, *rejected: str, **options: Any) -> Row:
-    row, _ = read(tokenizer, run_of(prompt, chosen, *rejected), **options)
-    assert row is not None
-    return row
+def tokens_of(tokenizer: Any, prompt: str, chosen: str, *rejected: str, **options: Any) -> TokenGroup:
+    tokens, _ = tokenize(tokenizer, pair_group(prompt, chosen, *rejected), **options)
+    assert tokens is not None
+    return tokens
 
 
-def tokenised(path: Path, pairs: list[Pair], tokenizer: Any, **options: Any) -> tokens.Tokenised:
-    """A dataset of these pairs, made once per folder, as tokens."""
-    dataset = (
-        store.open_pairs(path / "pairs") if (path / "pairs").exists() else make_folder(path / "pairs", {"train": pairs})
-    )
-    return tokens.tokenise(dataset.splits["train"], tokenizer, path / "tokens", **{"dataset_hash": "d", **options})
+def flat_edit(tokens: TokenGroup) -> list[int]:
+    """Start and stop of each pair's edit, one after another."""
+    return [int(number) for number in tokens.edit.ravel()]
+
+
+def cached(path: Path, pairs: list[Pair], tokenizer: Any, **options: Any) -> CachedTokens:
+    """A dataset of these pairs, written once per folder, through the token cache."""
+    if not (path / "pairs").exists():
+        make_folder(path / "pairs", {"train": pairs})
+    split = store.open_pairs(path / "pairs").splits["train"]
+    reading = {name: options.pop(name) for name in ("chat", "max_length") if name in options}
+    cache = TokenCache(path / "tokens", PairTokenizer(tokenizer, **reading))
+    return cache.tokenize(split, **{"split_hash": "d", **options})
 
 
 def plain(group: TokenGroup) -> tuple[Any, ...]:
@@ -76,7 +93,7 @@ def byte_count(tokenizer: Any, ids: Any) -> int:
     return sum(map(len, tokenizer.convert_ids_to_tokens(list(map(int, ids)))))
 
 
-# ---------------------------------------------------------------- laws
+# ---------------------------------------------------------------- properties
 
 PIECES = [
     "the",
@@ -102,166 +119,166 @@ TEXT = st.lists(st.sampled_from(PIECES), max_size=8).map("".join)
 HOSTILE = st.lists(st.sampled_from([*PIECES, "</s>", "<s>", "<unk>", "<|im_end|>"]), max_size=8).map("".join)
 
 
-def runs(text: st.SearchStrategy[str]) -> st.SearchStrategy[Run]:
+def pair_groups(text: st.SearchStrategy[str]) -> st.SearchStrategy[PairGroup]:
     """A prompt, chosen, and one to three others; some share much with chosen."""
 
-    def made(prompt: str, chosen: str, others: list[str], cut: int, part: str) -> Run:
+    def made(prompt: str, chosen: str, others: list[str], cut: int, part: str) -> PairGroup:
         near = chosen[:cut] + part + chosen[cut + 1 :]
         rejected = [other for other in dict.fromkeys([near, *others]) if other != chosen]
-        return run_of(prompt.rstrip(), chosen, *(rejected or [chosen + "."]))
+        return pair_group(prompt.rstrip(), chosen, *(rejected or [chosen + "."]))
 
     return st.builds(made, text, text, st.lists(text, max_size=2), st.integers(0, 12), st.sampled_from(PIECES))
 
 
 @pytest.mark.parametrize("name", KINDS)
 @settings(max_examples=80, deadline=None)
-@given(run=runs(HOSTILE))
-def test_a_row_is_its_texts(name: str, run: Run) -> None:
+@given(group=pair_groups(HOSTILE))
+def test_token_group_decodes_to_its_texts(name: str, group: PairGroup) -> None:
     tokenizer = TOKENIZERS[name]
-    row, counts = read(tokenizer, run)
-    assert counts.pairs + sum(counts.drops.values()) == len(run.pair_ids)
-    assert counts.pairs == (len(row.pair_ids) if row else 0)
-    if row is None:
+    tokens, counts = tokenize(tokenizer, group)
+    assert counts.pairs + sum(counts.drops.values()) == len(group.pair_ids)
+    assert counts.pairs == (len(tokens.pair_ids) if tokens else 0)
+    if tokens is None:
         return
     front = tokenizer("")["input_ids"]
-    texts = [run.chosen, *(run.rejected[int(key[2:])] for key in row.pair_ids)]
+    texts = [group.chosen, *(group.rejected[int(key[2:])] for key in tokens.pair_ids)]
     special = set(tokenizer.all_special_ids) - {tokenizer.unk_token_id}
-    assert len(row.completions) == len(row.num_chars) == len(texts) == 1 + len(row.edit) // 2
-    assert row.prompt.tolist()[: len(front)] == front
-    assert len(row.prompt) >= 1
-    own = encoded(tokenizer, run.prompt)
-    for text, ids, characters in zip(texts, row.completions, row.num_chars, strict=True):
-        whole = encoded(tokenizer, run.prompt + text)
-        made = [*row.prompt.tolist()[len(front) :], *ids.tolist()]
+    assert len(tokens.completions) == len(tokens.num_chars) == len(texts) == 1 + len(tokens.edit)
+    assert tokens.prompt.tolist()[: len(front)] == front
+    assert len(tokens.prompt) >= 1
+    own = encoded(tokenizer, group.prompt)
+    for text, ids, characters in zip(texts, tokens.completions, tokens.num_chars, strict=True):
+        whole = encoded(tokenizer, group.prompt + text)
+        made = [*tokens.prompt.tolist()[len(front) :], *ids.tolist()]
         assert made[-1] == tokenizer.eos_token_id
         assert special.isdisjoint(made[:-1]), "BOS and EOS once, and no other special token"
         assert decoded(tokenizer, made[:-1]) == decoded(tokenizer, whole)
         assert characters == max(1, len(text.strip()))
-        if whole[: len(own)] == own and row.prompt.tolist() == [*front, *own]:
+        if whole[: len(own)] == own and tokens.prompt.tolist() == [*front, *own]:
             assert made[:-1] == whole, "tokens are what the model would see"
         if name.startswith("byte-level"):
-            assert row.prompt.tolist() == [*front, *own], "the prompt is as when one asks"
+            assert tokens.prompt.tolist() == [*front, *own], "the prompt is as when one asks"
             assert decoded(tokenizer, ids[:-1]) == text
 
 
 @pytest.mark.parametrize("name", KINDS)
 @settings(max_examples=80, deadline=None)
-@given(run=runs(TEXT))
-def test_an_edit_holds_all_that_differs(name: str, run: Run) -> None:
+@given(group=pair_groups(TEXT))
+def test_edit_contains_all_that_differs(name: str, group: PairGroup) -> None:
     tokenizer = TOKENIZERS[name]
-    row, _ = read(tokenizer, run)
-    if row is None:
+    tokens, _ = tokenize(tokenizer, group)
+    if tokens is None:
         return
-    chosen = row.completions[0].tolist()
-    for at, (key, ids) in enumerate(zip(row.pair_ids, row.completions[1:], strict=True)):
+    chosen = tokens.completions[0].tolist()
+    for at, (key, ids) in enumerate(zip(tokens.pair_ids, tokens.completions[1:], strict=True)):
         rejected = ids.tolist()
-        start, stop = row.edit[2 * at : 2 * at + 2]
+        start, stop = flat_edit(tokens)[2 * at : 2 * at + 2]
         behind = len(chosen) - stop
         assert 0 <= start <= stop <= len(chosen)
         assert start + behind <= len(rejected)
         assert chosen[:start] == rejected[:start]
         assert chosen[stop:] == rejected[len(rejected) - behind :]
         if name.startswith("byte-level"):
-            first, last = (len(run.chosen[:at].encode()) for at in run.edits[int(key[2:])])
+            first, last = (len(group.chosen[:at].encode()) for at in group.edits[int(key[2:])])
             assert byte_count(tokenizer, chosen[:start]) <= first
             assert byte_count(tokenizer, chosen[:stop]) >= last or start == stop
-            text = run.rejected[int(key[2:])]
-            after_edit = len(text[edits.span(run.chosen, text).rejected_stop :].encode())
+            text = group.rejected[int(key[2:])]
+            after_edit = len(text[edits.span(group.chosen, text).rejected_stop :].encode())
             assert byte_count(tokenizer, rejected[len(rejected) - behind : -1]) <= after_edit or start == stop
 
 
 @pytest.mark.parametrize("name", CHATS)
 @settings(max_examples=60, deadline=None)
-@given(run=runs(TEXT))
-def test_a_chat_row_is_what_the_template_writes(name: str, run: Run) -> None:
+@given(group=pair_groups(TEXT))
+def test_chat_token_group_decodes_to_what_the_template_renders(name: str, group: PairGroup) -> None:
     tokenizer = CHATS[name]
-    row, counts = read(tokenizer, run, chat="on")
-    assert counts.pairs + sum(counts.drops.values()) == len(run.pair_ids)
-    if row is None:
+    tokens, counts = tokenize(tokenizer, group, chat="on")
+    assert counts.pairs + sum(counts.drops.values()) == len(group.pair_ids)
+    if tokens is None:
         assert set(counts.drops) == {SAME}  # stripped of white space, they can be one text
         return
-    question = {"role": "user", "content": run.prompt}
+    question = {"role": "user", "content": group.prompt}
     for text, ids in zip(
-        [run.chosen, *(run.rejected[int(key[2:])] for key in row.pair_ids)], row.completions, strict=True
+        [group.chosen, *(group.rejected[int(key[2:])] for key in tokens.pair_ids)], tokens.completions, strict=True
     ):
         answer = {"role": "assistant", "content": text.strip()}
         written = tokenizer.apply_chat_template([question, answer], tokenize=False)
         ended = written.removesuffix("\n") if name == "ChatML" else written + "</s>"
-        assert decoded(tokenizer, [*row.prompt, *ids]) == ended
+        assert decoded(tokenizer, [*tokens.prompt, *ids]) == ended
         assert ids.tolist().count(tokenizer.eos_token_id) == 1
-        assert [*row.prompt, *ids].count(tokenizer.convert_tokens_to_ids("<s>")) == (name == "no EOS")
+        assert [*tokens.prompt, *ids].count(tokenizer.convert_tokens_to_ids("<s>")) == (name == "no EOS")
     asked = tokenizer.apply_chat_template([question], tokenize=False, add_generation_prompt=True)
-    assert decoded(tokenizer, row.prompt) == asked
+    assert decoded(tokenizer, tokens.prompt) == asked
 
 
 # ---------------------------------------------------------------- the boundary
 
 
-def test_the_first_token_of_the_answer_is_in_the_completion() -> None:
+def test_first_token_of_the_answer_is_in_the_completion() -> None:
     tokenizer = TOKENIZERS["byte-level"]
-    row = row_of(tokenizer, "What shines?", " the sun", " the moon")
-    assert tokenizer.convert_ids_to_tokens(row.completions[0]) == ["Ġthe", "Ġsun", "</s>"]
-    assert row.prompt.tolist() == tokenizer("What shines?")["input_ids"]
-    assert row.edit == [1, 2]
-    assert row.num_chars == [7, 8]
+    tokens = tokens_of(tokenizer, "What shines?", " the sun", " the moon")
+    assert tokenizer.convert_ids_to_tokens(tokens.completions[0]) == ["Ġthe", "Ġsun", "</s>"]
+    assert tokens.prompt.tolist() == tokenizer("What shines?")["input_ids"]
+    assert flat_edit(tokens) == [1, 2]
+    assert tokens.num_chars.tolist() == [7, 8]
 
 
-def test_a_token_over_the_boundary_is_taken_apart() -> None:
+def test_token_across_the_boundary_is_split() -> None:
     tokenizer = TOKENIZERS["byte-level"]
     assert "?Ċ" in tokenizer.tokenize("Why?\nSo")
-    row, counts = read(tokenizer, run_of("Why?", "\nSo the sun", "\nSo the moon", "the lamp"))
-    assert row is not None
-    assert row.prompt.tolist() == tokenizer("Why?")["input_ids"]
-    assert tokenizer.convert_ids_to_tokens(row.completions[0]) == ["Ċ", "So", "Ġthe", "Ġsun", "</s>"]
-    assert row.edit[:2] == [3, 4]
+    tokens, counts = tokenize(tokenizer, pair_group("Why?", "\nSo the sun", "\nSo the moon", "the lamp"))
+    assert tokens is not None
+    assert tokens.prompt.tolist() == tokenizer("Why?")["input_ids"]
+    assert tokenizer.convert_ids_to_tokens(tokens.completions[0]) == ["Ċ", "So", "Ġthe", "Ġsun", "</s>"]
+    assert flat_edit(tokens)[:2] == [3, 4]
     assert counts.merged_boundaries == 2
 
 
-def test_an_edit_at_the_boundary_holds_the_part_taken_apart() -> None:
+def test_edit_at_the_boundary_contains_the_split_token() -> None:
     tokenizer = TOKENIZERS["byte-level"]
-    row = row_of(tokenizer, "Why?", "\n\nSo the sun", " So the sun")
-    assert row.edit[0] == 0
-    assert decoded(tokenizer, row.completions[0][: row.edit[1]]).startswith("\n\n")
+    tokens = tokens_of(tokenizer, "Why?", "\n\nSo the sun", " So the sun")
+    assert flat_edit(tokens)[0] == 0
+    assert decoded(tokenizer, tokens.completions[0][: flat_edit(tokens)[1]]).startswith("\n\n")
 
 
-def test_where_nothing_can_be_taken_apart_all_completions_share_the_shorter_prompt() -> None:
+def test_completions_share_the_shorter_prompt_where_no_token_can_be_split() -> None:
     tokenizer = TOKENIZERS["unigram"]
     assert tokenizer.tokenize("the sun")[-1] == "▁sun"
-    row, counts = read(tokenizer, run_of("the su", "n", " 2", "n."))
-    assert row is not None
+    tokens, counts = tokenize(tokenizer, pair_group("the su", "n", " 2", "n."))
+    assert tokens is not None
     assert counts.merged_boundaries >= 1
-    assert tokenizer.convert_ids_to_tokens(row.prompt) == ["<s>", "▁the"]
-    assert tokenizer.convert_ids_to_tokens(row.completions[0]) == ["▁sun", "</s>"]
-    assert decoded(tokenizer, [*row.prompt[1:], *row.completions[1][:-1]]) == "the su 2"
+    assert tokenizer.convert_ids_to_tokens(tokens.prompt) == ["<s>", "▁the"]
+    assert tokenizer.convert_ids_to_tokens(tokens.completions[0]) == ["▁sun", "</s>"]
+    assert decoded(tokenizer, [*tokens.prompt[1:], *tokens.completions[1][:-1]]) == "the su 2"
 
 
-def test_the_shared_prompt_ends_where_the_texts_part() -> None:
+def test_shared_prompt_ends_where_the_texts_differ() -> None:
     tokenizer = sentence_piece()
     scores = {"▁": -3.0, "▁a": -2.0, "▁ab": -2.0, "bc": -1.0, "b": -9.0, "c": -9.0, "d": -1.0}
     specials = [("<unk>", 0.0), *((name, -99.0) for name in SPECIALS)]
     tokenizer.backend_tokenizer.model = models.Unigram([*specials, *scores.items()], 0)
     assert [tokenizer.tokenize(text) for text in ("abc", "abd")] == [["▁a", "bc"], ["▁ab", "d"]]
-    row = row_of(tokenizer, "ab", "c", "d")
-    assert len(row.prompt) == 1
-    assert [decoded(tokenizer, ids[:-1]) for ids in row.completions] == ["abc", "abd"]
+    tokens = tokens_of(tokenizer, "ab", "c", "d")
+    assert len(tokens.prompt) == 1
+    assert [decoded(tokenizer, ids[:-1]) for ids in tokens.completions] == ["abc", "abd"]
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_shots_are_part_of_the_prompt(name: str) -> None:
+def test_few_shot_examples_are_part_of_the_prompt(name: str) -> None:
     tokenizer = TOKENIZERS[name]
     shots = "\n\n".join(f"Question: How many apples are there?\nAnswer: {at} apples." for at in range(25))
-    row = row_of(tokenizer, f"{shots}\n\nQuestion: Why?\nAnswer:", " the sun", " the moon")
-    assert row.prompt.tolist() == [
+    tokens = tokens_of(tokenizer, f"{shots}\n\nQuestion: Why?\nAnswer:", " the sun", " the moon")
+    assert tokens.prompt.tolist() == [
         *tokenizer("")["input_ids"],
         *encoded(tokenizer, f"{shots}\n\nQuestion: Why?\nAnswer:"),
     ]
-    assert len(row.prompt) > 250
+    assert len(tokens.prompt) > 250
 
 
-def test_an_insertion_between_tokens_is_an_empty_edit() -> None:
+def test_insertion_between_tokens_is_an_empty_edit() -> None:
     tokenizer = TOKENIZERS["byte-level"]
-    row = row_of(tokenizer, "Why?", " the sun", " the moon sun")
-    assert row.edit == [1, 1]
+    tokens = tokens_of(tokenizer, "Why?", " the sun", " the moon sun")
+    assert flat_edit(tokens) == [1, 1]
 
 
 @pytest.mark.parametrize(
@@ -276,57 +293,57 @@ def test_an_insertion_between_tokens_is_an_empty_edit() -> None:
     ],
     ids=["as is", "earlier", "inside a token", "part of a token", "over the boundary", "behind the boundary"],
 )
-def test_an_edit_spans_what_the_builder_says(
+def test_edit_covers_the_span_in_the_dataset(
     prompt: str, chosen: str, rejected: str, span: tuple[int, int], edit: list[int]
 ) -> None:
-    row, _ = read(TOKENIZERS["byte-level"], run_of(prompt, chosen, rejected)._replace(edits=[span]))
-    assert row is not None
-    assert row.edit == edit
+    tokens, _ = tokenize(TOKENIZERS["byte-level"], pair_group(prompt, chosen, rejected)._replace(edits=[span]))
+    assert tokens is not None
+    assert flat_edit(tokens) == edit
 
 
-def test_an_edit_is_found_where_the_template_puts_the_answer() -> None:
+def test_edit_is_located_in_the_rendered_answer() -> None:
     tokenizer = CHATS["ChatML"]
-    row, _ = read(tokenizer, run_of("Why?", " So sun.", " the sun.")._replace(edits=[(0, 3)]), chat="on")
-    assert row is not None
-    assert tokenizer.convert_ids_to_tokens(row.completions[0])[:2] == ["So", "Ġsun"]
-    assert row.edit == [0, 1]
+    tokens, _ = tokenize(tokenizer, pair_group("Why?", " So sun.", " the sun.")._replace(edits=[(0, 3)]), chat="on")
+    assert tokens is not None
+    assert tokenizer.convert_ids_to_tokens(tokens.completions[0])[:2] == ["So", "Ġsun"]
+    assert flat_edit(tokens) == [0, 1]
 
 
 # ---------------------------------------------------------------- special tokens
 
 
-def test_special_strings_are_plain_text() -> None:
+def test_special_token_strings_are_plain_text() -> None:
     tokenizer = TOKENIZERS["byte-level"]
     before = tokenizer("</s>")["input_ids"]
-    row = row_of(tokenizer, "What is </s>?", " an end</s>", " a <|im_end|>")
-    assert tokenizer.convert_ids_to_tokens(row.completions[0])[-1] == "</s>"
-    assert row.completions[0].tolist().count(tokenizer.eos_token_id) == 1
-    assert decoded(tokenizer, row.completions[1][:-1]) == " a <|im_end|>"
+    tokens = tokens_of(tokenizer, "What is </s>?", " an end</s>", " a <|im_end|>")
+    assert tokenizer.convert_ids_to_tokens(tokens.completions[0])[-1] == "</s>"
+    assert tokens.completions[0].tolist().count(tokenizer.eos_token_id) == 1
+    assert decoded(tokenizer, tokens.completions[1][:-1]) == " a <|im_end|>"
     assert tokenizer("</s>")["input_ids"] == before, "the tokenizer is left as it was"
 
 
-def test_unigram_reads_special_strings_whatever_it_is_told() -> None:
-    _, counts = read(TOKENIZERS["unigram"], run_of("What?", " the sun", " the</s>", " the moon"))
+def test_special_token_strings_are_dropped_where_unigram_encodes_them() -> None:
+    _, counts = tokenize(TOKENIZERS["unigram"], pair_group("What?", " the sun", " the</s>", " the moon"))
     assert counts.drops == {SPECIAL: 1}
     assert counts.pairs == 1
-    row, counts = read(TOKENIZERS["unigram"], run_of("What</s>?", " the sun", " the", " the moon"))
-    assert row is None
+    tokens, counts = tokenize(TOKENIZERS["unigram"], pair_group("What</s>?", " the sun", " the", " the moon"))
+    assert tokens is None
     assert counts.drops == {SPECIAL: 2}
 
 
-def test_an_unknown_character_is_no_reason_to_drop() -> None:
+def test_unknown_character_is_kept() -> None:
     tokenizer = TOKENIZERS["unigram"]
-    row = row_of(tokenizer, "What?", " the Ω", " the sun")
-    assert tokenizer.unk_token_id in row.completions[0]
+    tokens = tokens_of(tokenizer, "What?", " the Ω", " the sun")
+    assert tokenizer.unk_token_id in tokens.completions[0]
 
 
-def test_a_chat_with_special_strings_in_it_is_dropped() -> None:
+def test_chat_with_special_token_strings_is_dropped() -> None:
     for chosen, rejected, prompt, dropped in [
         (" sun", (" moon<|im_end|>", " lamp"), "Why?", 1),
         (" <|im_start|>sun", (" moon", " lamp"), "Why?", 2),
         (" sun", (" moon", " lamp"), "</s>?", 2),
     ]:
-        _, counts = read(CHATS["ChatML"], run_of(prompt, chosen, *rejected), chat="on")
+        _, counts = tokenize(CHATS["ChatML"], pair_group(prompt, chosen, *rejected), chat="on")
         assert counts.drops == {SPECIAL: dropped}
         assert counts.pairs == 2 - dropped
 
@@ -334,19 +351,19 @@ def test_a_chat_with_special_strings_in_it_is_dropped() -> None:
 # ---------------------------------------------------------------- chat templates
 
 
-def test_a_chat_ends_with_eos_and_not_behind_it() -> None:
+def test_chat_completion_ends_with_eos() -> None:
     tokenizer = CHATS["ChatML"]
-    row = row_of(tokenizer, "What shines?", " the sun\n", " the moon", chat="auto")
+    tokens = tokens_of(tokenizer, "What shines?", " the sun\n", " the moon", chat="auto")
     prompt = "<|im_start|>user\nWhat shines?<|im_end|>\n<|im_start|>assistant\n"
-    assert decoded(tokenizer, row.prompt) == prompt
-    assert decoded(tokenizer, row.completions[0]) == "the sun<|im_end|>"
-    assert decoded(tokenizer, row.completions[0][row.edit[0] : row.edit[1]]) == " sun"
-    assert row.num_chars == [7, 8]
+    assert decoded(tokenizer, tokens.prompt) == prompt
+    assert decoded(tokenizer, tokens.completions[0]) == "the sun<|im_end|>"
+    assert decoded(tokenizer, tokens.completions[0][flat_edit(tokens)[0] : flat_edit(tokens)[1]]) == " sun"
+    assert tokens.num_chars.tolist() == [7, 8]
 
 
-def test_chat_off_asks_without_the_template() -> None:
-    row = row_of(CHATS["ChatML"], "What shines?", " the sun", " the moon", chat="off")
-    assert decoded(CHATS["ChatML"], row.prompt) == "What shines?"
+def test_chat_off_does_not_use_the_template() -> None:
+    tokens = tokens_of(CHATS["ChatML"], "What shines?", " the sun", " the moon", chat="off")
+    assert decoded(CHATS["ChatML"], tokens.prompt) == "What shines?"
 
 
 def with_template(template: str) -> Any:
@@ -355,82 +372,85 @@ def with_template(template: str) -> Any:
     return tokenizer
 
 
-def test_a_template_that_changes_a_text_drops_it() -> None:
+def test_text_altered_by_the_template_is_dropped() -> None:
     shortened = "{% for message in messages %}{{ message.content[:8] }}\n{% endfor %}"
-    _, counts = read(with_template(shortened), run_of("Why?", " sun", " a moon, a lamp", " moon"), chat="on")
+    _, counts = tokenize(with_template(shortened), pair_group("Why?", " sun", " a moon, a lamp", " moon"), chat="on")
     assert counts.drops == {CHANGED: 1}
     assert counts.pairs == 1
-    for run in (run_of("Why so long?", " sun", " moon", " lamp"), run_of("Why?", " a moon, a lamp", " moon", " lamp")):
-        assert read(with_template(shortened), run, chat="on")[1].drops == {CHANGED: 2}
+    for prompt, chosen in (("Why so long?", " sun"), ("Why?", " a moon, a lamp")):
+        group = pair_group(prompt, chosen, " moon", " lamp")
+        assert tokenize(with_template(shortened), group, chat="on")[1].drops == {CHANGED: 2}
 
 
-def test_templates_that_do_not_go_with_pairs() -> None:
+def test_unsupported_chat_templates_raise() -> None:
     anew = "{{ messages | length }}{% for message in messages %}{{ message.content }}{% endfor %}"
-    with pytest.raises(UnsupportedModel, match="anew"):
-        read(with_template(anew), run_of("Why?", " sun", " moon"), chat="on")
+    with pytest.raises(UnsupportedModel, match="renders the prompt differently"):
+        tokenize(with_template(anew), pair_group("Why?", " sun", " moon"), chat="on")
+    failing = with_template("{{ raise_exception('two turns only') }}")
     with pytest.raises(UnsupportedModel, match="two turns only"):
-        read(with_template("{{ raise_exception('two turns only') }}"), run_of("Why?", " sun", " moon"), chat="on")
+        tokenize(failing, pair_group("Why?", " sun", " moon"), chat="on")
     with pytest.raises(UsageError, match="no chat template"):
-        Reader(byte_level(), "on", 64)
+        PairTokenizer(byte_level(), "on", 64)
 
 
 # ---------------------------------------------------------------- truncation and drops
 
 
-def test_a_long_prompt_is_cut_at_its_start() -> None:
+def test_long_prompt_is_truncated_on_the_left() -> None:
     tokenizer = TOKENIZERS["byte-level"]
     prompt, answers = "the sun shines " * 10 + "Why?", (" sun", " the moon", " lamp")
-    whole = row_of(tokenizer, prompt, *answers)
+    whole = tokens_of(tokenizer, prompt, *answers)
     longest = max(map(len, whole.completions))
     for max_length in range(longest + 2, longest + len(whole.prompt) + 2):
-        row, counts = read(tokenizer, run_of(prompt, *answers), max_length=max_length)
-        assert row is not None
+        tokens, counts = tokenize(tokenizer, pair_group(prompt, *answers), max_length=max_length)
+        assert tokens is not None
         kept = min(len(whole.prompt), max_length - longest)
-        assert row.prompt.tolist() == [tokenizer.bos_token_id, *whole.prompt[len(whole.prompt) - kept + 1 :].tolist()]
-        assert [ids.tolist() for ids in row.completions] == [ids.tolist() for ids in whole.completions]
-        assert counts.cut_prompts == (kept < len(whole.prompt))
+        end = whole.prompt[len(whole.prompt) - kept + 1 :].tolist()
+        assert tokens.prompt.tolist() == [tokenizer.bos_token_id, *end]
+        assert [ids.tolist() for ids in tokens.completions] == [ids.tolist() for ids in whole.completions]
+        assert counts.truncated_prompts == (kept < len(whole.prompt))
 
 
-def test_completions_are_never_cut() -> None:
+def test_completions_are_never_truncated() -> None:
     tokenizer = TOKENIZERS["byte-level"]
-    run = run_of("Why so?", " the sun", " sun" * 9, " moon")
-    room = len(row_of(tokenizer, "Why so?", " the sun", " sun" * 9).completions[1])
-    row, counts = read(tokenizer, run, max_length=room + 2)
-    assert row is not None
+    group = pair_group("Why so?", " the sun", " sun" * 9, " moon")
+    room = len(tokens_of(tokenizer, "Why so?", " the sun", " sun" * 9).completions[1])
+    tokens, counts = tokenize(tokenizer, group, max_length=room + 2)
+    assert tokens is not None
     assert (counts.pairs, counts.drops) == (2, {})
-    assert len(row.prompt) == 2
-    row, counts = read(tokenizer, run, max_length=room + 1)
-    assert row is not None
-    assert row.pair_ids == ["k-1"]
+    assert len(tokens.prompt) == 2
+    tokens, counts = tokenize(tokenizer, group, max_length=room + 1)
+    assert tokens is not None
+    assert tokens.pair_ids == ("k-1",)
     assert counts.drops == {LONG_REJECTED: 1}
-    assert row.prompt.tolist() == tokenizer("Why so?")["input_ids"], "what is dropped cuts no prompt"
-    assert len(row.edit) == 2
-    row, counts = read(tokenizer, run_of("Why so?", " sun" * 9, " moon", " the"), max_length=room + 1)
-    assert row is None
+    assert tokens.prompt.tolist() == tokenizer("Why so?")["input_ids"], "what is dropped cuts no prompt"
+    assert tokens.edit.shape == (1, 2)
+    tokens, counts = tokenize(tokenizer, pair_group("Why so?", " sun" * 9, " moon", " the"), max_length=room + 1)
+    assert tokens is None
     assert counts.drops == {LONG_CHOSEN: 2}
 
 
-def test_a_cut_chat_keeps_its_bos() -> None:
+def test_truncated_chat_keeps_its_bos() -> None:
     tokenizer = CHATS["no EOS"]
-    row = row_of(tokenizer, "the sun shines " * 10, " the sun", " moon", chat="on", max_length=20)
-    assert row.prompt[0] == tokenizer.bos_token_id
-    assert len(row.prompt) + max(map(len, row.completions)) == 20
-    assert decoded(tokenizer, row.prompt).endswith("\nBOT:")
+    tokens = tokens_of(tokenizer, "the sun shines " * 10, " the sun", " moon", chat="on", max_length=20)
+    assert tokens.prompt[0] == tokenizer.bos_token_id
+    assert len(tokens.prompt) + max(map(len, tokens.completions)) == 20
+    assert decoded(tokenizer, tokens.prompt).endswith("\nBOT:")
 
 
-def test_an_empty_prompt_needs_a_bos() -> None:
-    _, counts = read(TOKENIZERS["byte-level without BOS"], run_of("", " the sun", " moon"))
-    assert counts.drops == {BARE: 1}
-    assert row_of(TOKENIZERS["byte-level"], "", " the sun", " moon").prompt.tolist() == [1]
+def test_empty_prompt_needs_a_bos() -> None:
+    _, counts = tokenize(TOKENIZERS["byte-level without BOS"], pair_group("", " the sun", " moon"))
+    assert counts.drops == {NO_PROMPT: 1}
+    assert tokens_of(TOKENIZERS["byte-level"], "", " the sun", " moon").prompt.tolist() == [1]
 
 
-def test_texts_of_the_same_tokens_are_no_pair() -> None:
-    _, counts = read(TOKENIZERS["unigram"], run_of("Why?", " the Ω", " the Ψ", " sun"))
+def test_pair_with_equal_tokens_is_dropped() -> None:
+    _, counts = tokenize(TOKENIZERS["unigram"], pair_group("Why?", " the Ω", " the Ψ", " sun"))
     assert counts.drops == {SAME: 1}
     assert counts.pairs == 1
 
 
-# ---------------------------------------------------------------- whole splits
+# ---------------------------------------------------------------- splits
 
 PAIRS = [
     pair("\nSo 4 * 6 = 24.", "\nSo 4 * 6 = 22.", "c-1", "How many?"),
@@ -441,65 +461,73 @@ PAIRS = [
 ]
 
 
-def test_groups_cross_batches_and_shards(tmp_path: Path) -> None:
-    made = tokenised(tmp_path, PAIRS, TOKENIZERS["byte-level"], prefix="x:")
-    assert [group.pair_ids for group in made.groups] == [("x:c-1",), ("x:a-1", "x:a-2", "x:a-3"), ("x:b-1",)]
-    assert made.groups.pairs.tolist() == [1, 3, 1]
-    assert made.drops == {}
-    assert made.merged_boundaries == 2
-    for group, run in zip(made.groups, tokens._runs(store.open_pairs(tmp_path / "pairs").splits["train"]), strict=True):
-        row, _ = read(TOKENIZERS["byte-level"], run)
-        assert row is not None
-        assert plain(group)[:2] == (row.prompt.tolist(), [ids.tolist() for ids in row.completions])
-        assert plain(group)[3:] == (np.array(row.edit).reshape(-1, 2).tolist(), row.num_chars)
+def test_cache_keeps_groups_across_batches_and_shards(tmp_path: Path) -> None:
+    tokens = cached(tmp_path, PAIRS, TOKENIZERS["byte-level"])
+    assert [group.pair_ids for group in tokens.groups] == [("c-1",), ("a-1", "a-2", "a-3"), ("b-1",)]
+    assert tokens.groups.pairs.tolist() == [1, 3, 1]
+    assert tokens.drops == {}
+    assert tokens.merged_boundaries == 2
+    split = store.open_pairs(tmp_path / "pairs").splits["train"]
+    for group, pairs in zip(tokens.groups, token_cache._pair_groups(split), strict=True):
+        expected, _ = tokenize(TOKENIZERS["byte-level"], pairs)
+        assert expected is not None
+        assert plain(group) == plain(expected)
 
 
-def test_pairs_that_stand_apart_are_groups_apart(tmp_path: Path) -> None:
-    made = tokenised(tmp_path, [PAIRS[1], PAIRS[0], PAIRS[2]], TOKENIZERS["byte-level"])
-    assert [group.pair_ids for group in made.groups] == [("a-1",), ("c-1",), ("a-2",)]
+def test_concatenate_makes_pair_ids_unique(tmp_path: Path) -> None:
+    groups = cached(tmp_path, PAIRS[1:], TOKENIZERS["byte-level"]).groups
+    assert concatenate([groups]) is groups
+    both = concatenate([groups, groups])
+    assert [group.pair_ids for group in both][1:3] == [("0:b-1",), ("1:a-1", "1:a-2", "1:a-3")]
+    assert both.pairs.tolist() == [3, 1, 3, 1]
 
 
-def test_the_size_of_a_chunk_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = tokenised(tmp_path, PAIRS, TOKENIZERS["byte-level"])
-    monkeypatch.setattr(tokens, "CHUNK", 1)
+def test_pairs_that_are_not_consecutive_make_several_groups(tmp_path: Path) -> None:
+    tokens = cached(tmp_path, [PAIRS[1], PAIRS[0], PAIRS[2]], TOKENIZERS["byte-level"])
+    assert [group.pair_ids for group in tokens.groups] == [("a-1",), ("c-1",), ("a-2",)]
+
+
+def test_chunk_size_does_not_change_tokens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = cached(tmp_path, PAIRS, TOKENIZERS["byte-level"])
+    monkeypatch.setattr(token_cache, "CHUNK", 1)
     for file in (tmp_path / "tokens").iterdir():
         file.unlink()
     told: list[tuple[int, int]] = []
-    apart = tokenised(tmp_path, PAIRS, TOKENIZERS["byte-level"], progress=lambda *said: told.append(said))
+    apart = cached(tmp_path, PAIRS, TOKENIZERS["byte-level"], progress=lambda *said: told.append(said))
     assert list(map(plain, apart.groups)) == list(map(plain, whole.groups))
     assert told[-1] == (5, 5)
     assert all(a[0] <= b[0] for a, b in pairwise(told))
 
 
-@pytest.mark.parametrize(("limit", "kept"), [(1, 1), (2, 4), (4, 4), (5, 5), (99, 5), (0, 5), (None, 5)])
-def test_a_limit_takes_whole_groups_from_the_front(tmp_path: Path, limit: int | None, kept: int) -> None:
-    made = tokenised(tmp_path, PAIRS, TOKENIZERS["byte-level"], limit=limit)
-    assert made.groups.pairs.sum() == kept
+@pytest.mark.parametrize(("limit", "kept"), [(1, 1), (2, 4), (4, 4), (5, 5), (99, 5), (0, 5)])
+def test_limit_takes_complete_groups_from_the_start(tmp_path: Path, limit: int, kept: int) -> None:
+    tokens = cached(tmp_path, PAIRS, TOKENIZERS["byte-level"], limit=limit)
+    assert tokens.groups.pairs.sum() == kept
 
 
-def test_a_limit_counts_pairs_that_are_kept(tmp_path: Path) -> None:
+def test_limit_counts_pairs_that_are_kept(tmp_path: Path) -> None:
     pairs = [pair(" the Ω", " the Ψ", f"s-{at}", "Why?") for at in range(4)] + PAIRS[1:]
-    made = tokenised(tmp_path, pairs, TOKENIZERS["unigram"], limit=2)
-    assert made.drops == {SAME: 4}
-    assert made.groups.pairs.tolist() == [3]
+    tokens = cached(tmp_path, pairs, TOKENIZERS["unigram"], limit=2)
+    assert tokens.drops == {SAME: 4}
+    assert tokens.groups.pairs.tolist() == [3]
 
 
-def test_no_pair_left(tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match=rf"train: no pair is left .*{LONG_CHOSEN}: 5.*raise --max-length"):
-        tokenised(tmp_path, PAIRS, TOKENIZERS["byte-level"], max_length=2)
+def test_error_when_all_pairs_are_dropped(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match=rf"train: all pairs were dropped .*{LONG_CHOSEN}: 5.*raise --max-length"):
+        cached(tmp_path, PAIRS, TOKENIZERS["byte-level"], max_length=2)
     assert not list((tmp_path / "tokens").iterdir())
-    with pytest.raises(TrainingError, match="train: has no pairs"):
-        tokenised(tmp_path / "none", [], TOKENIZERS["byte-level"])
+    with pytest.raises(TrainingError, match="train: the split is empty"):
+        cached(tmp_path / "none", [], TOKENIZERS["byte-level"])
 
 
-def test_tokenizers_that_cannot_be_used(tmp_path: Path) -> None:
+def test_unsupported_tokenizers_raise(tmp_path: Path) -> None:
     class Slow:
         is_fast = False
 
-    with pytest.raises(UnsupportedModel, match="no offsets"):
-        tokenised(tmp_path, PAIRS, Slow())
-    with pytest.raises(UnsupportedModel, match="no EOS"):
-        tokenised(tmp_path, PAIRS, byte_level(eos_token=None))
+    with pytest.raises(UnsupportedModel, match="a fast tokenizer is required"):
+        cached(tmp_path, PAIRS, Slow())
+    with pytest.raises(UnsupportedModel, match="no EOS token"):
+        cached(tmp_path, PAIRS, byte_level(eos_token=None))
 
 
 def as_other_columns(split: store.Split, change: Callable[[pa.Table], pa.Table]) -> None:
@@ -518,32 +546,30 @@ def as_other_columns(split: store.Split, change: Callable[[pa.Table], pa.Table])
     ],
     ids=["missing", "another type", "nulls"],
 )
-def test_columns_that_are_not_pairs(tmp_path: Path, change: Callable[[pa.Table], pa.Table]) -> None:
+def test_damaged_columns_raise(tmp_path: Path, change: Callable[[pa.Table], pa.Table]) -> None:
     split = make_folder(tmp_path / "pairs", {"train": PAIRS}).splits["train"]
     as_other_columns(split, change)
     with pytest.raises(InvalidDataset, match="build the dataset again"):
-        tokenised(tmp_path, PAIRS, TOKENIZERS["byte-level"])
+        cached(tmp_path, PAIRS, TOKENIZERS["byte-level"])
 
 
 # ---------------------------------------------------------------- the cache
 
 
 @pytest.fixture
-def made(tmp_path: Path) -> tokens.Tokenised:
-    return tokenised(tmp_path, PAIRS, TOKENIZERS["byte-level"])
+def tokens(tmp_path: Path) -> CachedTokens:
+    return cached(tmp_path, PAIRS, TOKENIZERS["byte-level"])
 
 
-def no_rows(*_: object) -> list[Row]:
-    raise AssertionError("tokenised again")
+def fail(*_: object) -> list[TokenGroup]:
+    raise AssertionError("tokenized again")
 
 
-def test_a_second_call_reads_what_the_first_wrote(
-    tmp_path: Path, made: tokens.Tokenised, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(Reader, "rows", no_rows)
-    again = tokenised(tmp_path, PAIRS, byte_level())
-    assert list(map(plain, again.groups)) == list(map(plain, made.groups))
-    assert (again.drops, again.hash, again.merged_boundaries) == (made.drops, made.hash, made.merged_boundaries)
+def test_cache_is_reused(tmp_path: Path, tokens: CachedTokens, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(PairTokenizer, "tokenize", fail)
+    again = cached(tmp_path, PAIRS, byte_level())
+    assert list(map(plain, again.groups)) == list(map(plain, tokens.groups))
+    assert (again.drops, again.hash, again.merged_boundaries) == (tokens.drops, tokens.hash, tokens.merged_boundaries)
 
 
 def cut_short(file: Path) -> None:
@@ -562,11 +588,11 @@ def turn_a_bit(file: Path) -> None:
     [cut_short, turn_a_bit, Path.unlink, lambda file: file.write_bytes(b""), lambda file: file.write_text("[]")],
     ids=["short", "bit", "gone", "empty", "list"],
 )
-def test_a_damaged_cache_is_made_again(
-    tmp_path: Path, made: tokens.Tokenised, suffix: str, damage: Callable[[Path], Any]
+def test_damaged_cache_is_rewritten(
+    tmp_path: Path, tokens: CachedTokens, suffix: str, damage: Callable[[Path], Any]
 ) -> None:
-    file = tmp_path / "tokens" / f"{made.hash}.{suffix}"
-    before, expected = file.read_bytes(), list(map(plain, made.groups))
+    file = tmp_path / "tokens" / f"{tokens.hash}.{suffix}"
+    before, expected = file.read_bytes(), list(map(plain, tokens.groups))
     copy = tmp_path / "copy"
     copy.write_bytes(before)
     damage(copy)
@@ -574,66 +600,55 @@ def test_a_damaged_cache_is_made_again(
         copy.replace(file)  # what is mapped stays as it was
     else:
         file.unlink()
-    again = tokenised(tmp_path, PAIRS, TOKENIZERS["byte-level"])
+    again = cached(tmp_path, PAIRS, TOKENIZERS["byte-level"])
     assert list(map(plain, again.groups)) == expected
     assert file.read_bytes() == before
 
 
-def test_what_breaks_off_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interrupted_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = Counter[str]()
-    rows = Reader.rows
+    tokenize_chunk = PairTokenizer.tokenize
 
-    def broken_off(self: Reader, chunk: list[Run]) -> list[Row]:
-        calls["rows"] += 1
-        if calls["rows"] == 2:
+    def interrupt(self: PairTokenizer, groups: list[PairGroup], counts: Counts) -> list[TokenGroup]:
+        calls["chunks"] += 1
+        if calls["chunks"] == 2:
             raise KeyboardInterrupt
-        return rows(self, chunk)
+        return tokenize_chunk(self, groups, counts)
 
-    monkeypatch.setattr(tokens, "CHUNK", 1)
-    monkeypatch.setattr(Reader, "rows", broken_off)
+    monkeypatch.setattr(token_cache, "CHUNK", 1)
+    monkeypatch.setattr(PairTokenizer, "tokenize", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        tokenised(tmp_path, PAIRS, TOKENIZERS["byte-level"])
+        cached(tmp_path, PAIRS, TOKENIZERS["byte-level"])
     assert not list((tmp_path / "tokens").iterdir())
-    assert tokenised(tmp_path, PAIRS, TOKENIZERS["byte-level"]).groups.pairs.sum() == 5
+    assert cached(tmp_path, PAIRS, TOKENIZERS["byte-level"]).groups.pairs.sum() == 5
 
 
-def test_what_a_killed_call_left_is_swept(tmp_path: Path) -> None:
-    old, young = (tmp_path / "tokens" / name for name in (".tokens-old", ".tokens-young"))
-    old.mkdir(parents=True)
-    young.mkdir()
-    os.utime(old, (0, 0))
-    tokenised(tmp_path, PAIRS, TOKENIZERS["byte-level"])
-    assert not old.exists()
-    assert young.exists()
-
-
-def test_equal_hashes_are_equal_tokens(tmp_path: Path, made: tokens.Tokenised) -> None:
+def test_hash_depends_on_all_that_tokens_depend_on(tmp_path: Path, tokens: CachedTokens) -> None:
     tokenizer = TOKENIZERS["byte-level"]
     hashes = [
-        made.hash,
-        tokenised(tmp_path, PAIRS, tokenizer, dataset_hash="e").hash,
-        tokenised(tmp_path, PAIRS, tokenizer, prefix="p").hash,
-        tokenised(tmp_path, PAIRS, tokenizer, max_length=64).hash,
-        tokenised(tmp_path, PAIRS, tokenizer, limit=2).hash,
-        tokenised(tmp_path, PAIRS, TOKENIZERS["byte-level without BOS"]).hash,
-        tokenised(tmp_path, PAIRS, byte_level(eos_token="<|im_end|>")).hash,
-        tokenised(tmp_path, PAIRS, CHATS["no EOS"]).hash,
-        tokenised(tmp_path, PAIRS, sentence_piece()).hash,
+        tokens.hash,
+        cached(tmp_path, PAIRS, tokenizer, split_hash="e").hash,
+        cached(tmp_path, PAIRS, tokenizer, max_length=64).hash,
+        cached(tmp_path, PAIRS, tokenizer, limit=2).hash,
+        cached(tmp_path, PAIRS, TOKENIZERS["byte-level without BOS"]).hash,
+        cached(tmp_path, PAIRS, byte_level(eos_token="<|im_end|>")).hash,
+        cached(tmp_path, PAIRS, CHATS["no EOS"]).hash,
+        cached(tmp_path, PAIRS, sentence_piece()).hash,
     ]
     assert len(set(hashes)) == len(hashes)
-    same = tokenised(tmp_path, PAIRS, CHATS["no EOS"], chat="off")
-    assert same.hash == made.hash, "a template that is not used changes nothing"
+    same = cached(tmp_path, PAIRS, CHATS["no EOS"], chat="off")
+    assert same.hash == tokens.hash, "a template that is not used changes nothing"
 
 
-def test_the_files_say_what_was_dropped(tmp_path: Path) -> None:
-    made = tokenised(tmp_path, [*PAIRS, pair(" a", " b" * 40, "l-1")], TOKENIZERS["byte-level"], max_length=30)
-    about = json.loads((tmp_path / "tokens" / f"{made.hash}.json").read_text())
-    assert about["drops"] == made.drops == {LONG_REJECTED: 1}
+def test_cache_records_drops(tmp_path: Path) -> None:
+    tokens = cached(tmp_path, [*PAIRS, pair(" a", " b" * 40, "l-1")], TOKENIZERS["byte-level"], max_length=30)
+    about = json.loads((tmp_path / "tokens" / f"{tokens.hash}.json").read_text())
+    assert about["drops"] == tokens.drops == {LONG_REJECTED: 1}
     assert sorted(file.suffix for file in (tmp_path / "tokens").iterdir()) == [".arrow", ".json"]
 
 
-def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
+def test_unwritable_folder_raises(tmp_path: Path) -> None:
     split = make_folder(tmp_path / "pairs", {"train": PAIRS}).splits["train"]
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot be written"):
-        tokens.tokenise(split, TOKENIZERS["byte-level"], tmp_path / "file" / "tokens", dataset_hash="d")
+        TokenCache(tmp_path / "file" / "tokens", PairTokenizer(TOKENIZERS["byte-level"])).tokenize(split, "d")

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from pairgen.train.data.groups import TokenGroup
 from pairgen.train.layout.batch import Batch
-from pairgen.train.layout.padded import about_pairs, padded
+from pairgen.train.layout.padded import padded_batch, pair_fields
 from pairgen.train.model.scorer import Scorer
 
 
@@ -43,7 +43,7 @@ def completions(model: Any, batch: Batch) -> Tensor:
 
 
 def test_the_worked_example_of_a_batch() -> None:
-    batch = padded([group([5, 6], [7, 2], [8])])
+    batch = padded_batch([group([5, 6], [7, 2], [8])])
     assert batch.tokens.tolist() == [[5, 6, 7, 2], [5, 6, 8, 0]]
     assert batch.label_positions.tolist() == [1, 2, 5]
     assert batch.targets.tolist() == [7, 2, 8]
@@ -57,7 +57,7 @@ def test_the_worked_example_of_a_batch() -> None:
 
 
 def test_chosen_of_all_pairs_stand_first_then_rejected() -> None:
-    batch = padded([group([1], [2, 3], [2, 4], [5]), group([6, 7], [8], [9, 9, 9])], pad=0)
+    batch = padded_batch([group([1], [2, 3], [2, 4], [5]), group([6, 7], [8], [9, 9, 9])], pad=0)
     assert batch.tokens.tolist() == [
         [1, 2, 3, 0, 0],
         [1, 2, 3, 0, 0],
@@ -72,17 +72,19 @@ def test_chosen_of_all_pairs_stand_first_then_rejected() -> None:
 
 def test_a_loss_that_looks_at_chosen_alone_runs_it_once_a_pair() -> None:
     groups = random_groups(0, 3, pairs=2)
-    alone = padded([group.chosen_only() for group in groups])
+    alone = padded_batch([group.chosen_only() for group in groups])
     pairs = sum(group.pairs for group in groups)
     assert alone.tokens.shape[0] == pairs
     assert alone.padded_tokens == sum(group.pairs * (len(group.prompt) + len(group.completions[0])) for group in groups)
     assert torch.equal(alone.completion_index[:pairs], alone.completion_index[pairs:])
     chosen = alone.completions(alone.targets.double())[:pairs]
-    assert torch.equal(chosen, padded(groups).completions(padded(groups).targets.double())[:pairs, : chosen.shape[1]])
+    assert torch.equal(
+        chosen, padded_batch(groups).completions(padded_batch(groups).targets.double())[:pairs, : chosen.shape[1]]
+    )
 
 
 def test_about_pairs() -> None:
-    about = about_pairs([group([1], [2, 3], [2, 4], [5], name="a"), group([6, 7], [8], [9, 9, 9], name="b")])
+    about = pair_fields([group([1], [2, 3], [2, 4], [5], name="a"), group([6, 7], [8], [9, 9, 9], name="b")])
     assert about["lengths"].tolist() == [2, 2, 1, 2, 1, 3]
     assert about["num_chars"].tolist() == [6, 6, 3, 6, 3, 9]
     assert about["edit"].tolist() == [[1, 2], [0, 2], [0, 1], [1, 2], [0, 1], [0, 3]]
@@ -93,7 +95,7 @@ def test_about_pairs() -> None:
 
 
 def test_completions_gives_each_its_tokens_and_zero_behind_them() -> None:
-    batch = padded([group([5, 6], [7, 2], [8])])
+    batch = padded_batch([group([5, 6], [7, 2], [8])])
     found = batch.completions(torch.tensor([-1.0, -2.0, -4.0]))
     assert found.tolist() == [[-1.0, -2.0], [-4.0, 0.0]]
     assert found.sum(1).tolist() == [-3.0, -4.0]
@@ -101,7 +103,7 @@ def test_completions_gives_each_its_tokens_and_zero_behind_them() -> None:
 
 
 def test_completions_hands_a_shared_score_to_all_its_owners_and_adds_up_their_gradients() -> None:
-    batch = padded([group([5, 6], [7, 2], [8])])
+    batch = padded_batch([group([5, 6], [7, 2], [8])])
     shared = Batch(**{**vars(batch), "completion_index": torch.tensor([[0, 1], [0, 2]])})
     logps = torch.tensor([-1.0, -2.0], requires_grad=True)
     found = shared.completions(logps)
@@ -114,7 +116,7 @@ def test_completions_hands_a_shared_score_to_all_its_owners_and_adds_up_their_gr
 def test_a_long_sum_of_log_probs_keeps_its_last_digits() -> None:
     """In float32 adding -0.0001 to -2048 again and again would be lost."""
     length = 4000
-    batch = padded([group([1], [2] * length, [3])])
+    batch = padded_batch([group([1], [2] * length, [3])])
     logps = torch.full((length + 1,), -1e-4)
     logps[0] = -2048.0
     exact = -2048.0 + (length - 1) * float(torch.tensor(-1e-4))
@@ -122,7 +124,7 @@ def test_a_long_sum_of_log_probs_keeps_its_last_digits() -> None:
 
 
 def held_against_each_sequence(model: Any, groups: Sequence[TokenGroup]) -> None:
-    batch = padded(groups)
+    batch = padded_batch(groups)
     found = completions(model, batch)
     expected = [by_itself(model, one.prompt, one.completions[0]) for one, _ in pairs_of(groups)]
     expected += [by_itself(model, one.prompt, one.completions[at]) for one, at in pairs_of(groups)]
@@ -146,7 +148,7 @@ def test_any_groups_are_scored_as_their_sequences_by_themselves(llama: Any, grou
 
 def test_what_stands_in_the_padding_changes_nothing(llama: Any) -> None:
     groups = random_groups(7, 4)
-    zeros, others = padded(groups), padded(groups, pad=VOCABULARY - 1)
+    zeros, others = padded_batch(groups), padded_batch(groups, pad=VOCABULARY - 1)
     assert not torch.equal(zeros.tokens, others.tokens)
     assert torch.equal(zeros.label_positions, others.label_positions)
     assert torch.equal(completions(llama, zeros), completions(llama, others))
@@ -154,18 +156,18 @@ def test_what_stands_in_the_padding_changes_nothing(llama: Any) -> None:
 
 def test_a_group_is_scored_alike_whatever_else_is_in_the_batch(llama: Any) -> None:
     groups = random_groups(8, 5)
-    batch = padded(groups)
+    batch = padded_batch(groups)
     together = completions(llama, batch)
     for at, one in enumerate(groups):
         mine = batch.group.eq(at).repeat(2)
-        alone = completions(llama, padded([one]))
+        alone = completions(llama, padded_batch([one]))
         assert together[mine, : alone.shape[1]].sub(alone).abs().max() < 1e-9
 
 
 @given(groups=some_groups(most=5))
 @settings(deadline=None, max_examples=50)
 def test_the_shape_of_any_batch(groups: list[TokenGroup]) -> None:
-    batch = padded(groups, pad=99)
+    batch = padded_batch(groups, pad=99)
     pairs, count = batch.pairs, len(batch.targets)
     pairwise = pairs_of(groups)
     assert pairs == len(pairwise) == len(set(batch.pair_ids))
@@ -190,7 +192,7 @@ def test_the_shape_of_any_batch(groups: list[TokenGroup]) -> None:
 
 
 def test_a_batch_moves_with_all_its_tensors_and_keeps_the_rest() -> None:
-    batch = padded([group([5, 6], [7, 2], [8])])
+    batch = padded_batch([group([5, 6], [7, 2], [8])])
     moved = batch.to(torch.device("meta"))
     for name, value in vars(moved).items():
         if isinstance(value, Tensor):

@@ -12,9 +12,9 @@ from pairgen.train.data.groups import TokenGroup
 from pairgen.train.layout import prompt_starts
 from pairgen.train.layout.branching import TokenTree, token_tree
 from pairgen.train.layout.packing import balance, pack, row_lengths
-from pairgen.train.layout.padded import padded
+from pairgen.train.layout.padded import padded_batch
 from pairgen.train.layout.prompt_starts import common_starts
-from pairgen.train.layout.tree import SHARES, trees
+from pairgen.train.layout.tree import SHARES, tree_batch
 
 TREE_SHARES = [share for share in SHARES if share != "none"]
 
@@ -62,7 +62,7 @@ def test_token_tree_without_sharing_repeats_every_completion() -> None:
 
 
 def test_trees_worked_example() -> None:
-    batch = trees([group([5, 6], [7, 8, 2], [7, 9])], 100)
+    batch = tree_batch([group([5, 6], [7, 8, 2], [7, 9])], 100)
     assert batch.tokens.tolist() == [[5, 6, 7, 8, 2, 9]]
     assert batch.positions is not None
     assert batch.positions.tolist() == [[0, 1, 2, 3, 4, 3]]
@@ -76,7 +76,7 @@ def test_trees_worked_example() -> None:
 
 def test_trees_share_few_shot_examples_between_groups() -> None:
     groups = [group([5, 6, 7, 8], [1], [2]), group([9], [3], [4]), group([5, 6, 7], [1, 2], [1, 3])]
-    batch = trees(groups, 100, "shots")
+    batch = tree_batch(groups, 100, "shots")
     assert batch.tokens.tolist() == [[5, 6, 7, 8, 1, 2, 1, 2, 3, 9, 3, 4]]
     assert batch.positions is not None
     assert batch.positions.tolist() == [[0, 1, 2, 3, 4, 4, 3, 4, 4, 0, 1, 1]]
@@ -87,11 +87,11 @@ def test_trees_share_few_shot_examples_between_groups() -> None:
 @given(groups=family_groups(), row_tokens=st.integers(1, 60))
 @settings(max_examples=30, deadline=None)
 def test_trees_read_back_as_the_sequences_of_all_pairs(share: str, groups: list[TokenGroup], row_tokens: int) -> None:
-    batch = trees(groups, row_tokens, share, pad=0)
+    batch = tree_batch(groups, row_tokens, share, pad=0)
     assert read_back(batch) == expected_sequences(groups)
     assert batch.padded_tokens == sum(one.padded_tokens for one in groups)
     assert batch.processed_tokens == int((batch.tokens != 0).sum())  # token 0 only pads here
-    plain = padded(groups)
+    plain = padded_batch(groups)
     for name in ("lengths", "num_chars", "edit", "group", "weight"):
         assert torch.equal(getattr(batch, name), getattr(plain, name)), name
     assert batch.pair_ids == plain.pair_ids
@@ -100,10 +100,10 @@ def test_trees_read_back_as_the_sequences_of_all_pairs(share: str, groups: list[
 @given(groups=family_groups())
 @settings(max_examples=40, deadline=None)
 def test_trees_compute_no_token_of_a_group_twice_and_fewer_at_each_level(groups: list[TokenGroup]) -> None:
-    tokens = [trees(groups, 10_000, share).processed_tokens for share in SHARES]
+    tokens = [tree_batch(groups, 10_000, share).processed_tokens for share in SHARES]
     assert tokens == sorted(tokens, reverse=True)
     assert tokens[list(SHARES).index("group")] == count_tree_tokens(groups)
-    assert len(trees(groups, 10_000, "group").label_positions) == count_tree_tokens(groups) - sum(
+    assert len(tree_batch(groups, 10_000, "group").label_positions) == count_tree_tokens(groups) - sum(
         len(one.prompt) for one in groups
     )
 
@@ -111,7 +111,7 @@ def test_trees_compute_no_token_of_a_group_twice_and_fewer_at_each_level(groups:
 @pytest.mark.parametrize("share", TREE_SHARES)
 def test_trees_are_never_cut_and_a_long_one_makes_a_longer_row(share: str) -> None:
     groups = [group([1] * 40, [2] * 9, [3] * 9, [4]), *random_groups(0, 12)]
-    batch = trees(groups, 30, share)
+    batch = tree_batch(groups, 30, share)
     width = batch.tokens.shape[1]
     assert width == (59 if share in ("group", "shots") else 58)
     assert batch.subtree_end is not None
@@ -128,7 +128,7 @@ def test_trees_are_never_cut_and_a_long_one_makes_a_longer_row(share: str) -> No
 def test_trees_do_not_depend_on_the_integer_type_of_ids() -> None:
     groups = random_groups(3, 4)
     wide = [TokenGroup(**{**vars(one), "prompt": one.prompt.astype(np.int64)}) for one in groups]
-    assert torch.equal(trees(groups, 50, "shots").tokens, trees(wide, 50, "shots").tokens)
+    assert torch.equal(tree_batch(groups, 50, "shots").tokens, tree_batch(wide, 50, "shots").tokens)
 
 
 @given(lengths=st.lists(st.integers(1, 40), max_size=60), capacity=st.integers(1, 50))

@@ -15,12 +15,13 @@ from torch.nn.attention.flex_attention import create_block_mask
 from pairgen.errors import UnsupportedModel
 from pairgen.train.data.groups import TokenGroup
 from pairgen.train.layout import prompt_starts
-from pairgen.train.layout.padded import padded
-from pairgen.train.layout.tree import SHARES, trees
+from pairgen.train.layout.padded import padded_batch
+from pairgen.train.layout.tree import SHARES, tree_batch
 from pairgen.train.model import attention
 from pairgen.train.model import cpu_attention as segments
 from pairgen.train.model.attention import Visible, block_mask, install, mask_mod
-from pairgen.train.model.scorer import Scorer, check_trees
+from pairgen.train.model.checks import check_trees
+from pairgen.train.model.scorer import Scorer
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*gradient_checkpointing_:FutureWarning")
 
@@ -54,35 +55,37 @@ def some_kinds(seed: int) -> list[TokenGroup]:
 @given(groups=family_groups(branches=8), share=st.sampled_from(OF_TREES), row_tokens=st.sampled_from([1, 40, 10_000]))
 @settings(max_examples=12, deadline=None)
 def test_trees_equal_padded_rows(model: Any, groups: list[TokenGroup], share: str, row_tokens: int) -> None:
-    assert_equal_passes(model, trees(groups, row_tokens, share), padded(groups), sums=1e-10, gradients=1e-9)
+    assert_equal_passes(model, tree_batch(groups, row_tokens, share), padded_batch(groups), sums=1e-10, gradients=1e-9)
 
 
 @pytest.mark.slow
 @given(groups=family_groups(most=6, length=12), share=st.sampled_from(OF_TREES), row_tokens=st.integers(1, 400))
 @settings(max_examples=300, deadline=None)
 def test_many_more_trees_equal_padded_rows(model: Any, groups: list[TokenGroup], share: str, row_tokens: int) -> None:
-    assert_equal_passes(model, trees(groups, row_tokens, share), padded(groups), sums=1e-10, gradients=1e-9)
+    assert_equal_passes(model, tree_batch(groups, row_tokens, share), padded_batch(groups), sums=1e-10, gradients=1e-9)
 
 
 @pytest.mark.parametrize("share", OF_TREES)
 def test_every_level_of_sharing_is_exact(model: Any, share: str) -> None:
     groups = some_kinds(0)
     for row_tokens in (30, 10_000):
-        assert_equal_passes(model, trees(groups, row_tokens, share), padded(groups), sums=1e-10, gradients=1e-9)
+        assert_equal_passes(
+            model, tree_batch(groups, row_tokens, share), padded_batch(groups), sums=1e-10, gradients=1e-9
+        )
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_in_float32_trees_equal_padded_rows_to_float32(name: str) -> None:
     model = model_of(name, torch.float32)
     groups = some_kinds(1)
-    expected, _ = passed(model, padded(groups))
-    found, _ = passed(model, trees(groups, 60, "shots"))
+    expected, _ = passed(model, padded_batch(groups))
+    found, _ = passed(model, tree_batch(groups, 60, "shots"))
     assert torch.allclose(found, expected, rtol=1e-5)
-    assert_equal_passes(model, trees(groups, 60, "shots"), padded(groups), sums=1e-3, gradients=1e-4)
+    assert_equal_passes(model, tree_batch(groups, 60, "shots"), padded_batch(groups), sums=1e-3, gradients=1e-4)
 
 
 def test_activations_that_are_computed_again_are_the_same(model: Any) -> None:
-    batch = trees(some_kinds(2), 50, "shots")
+    batch = tree_batch(some_kinds(2), 50, "shots")
     expected, gradients = passed(model, batch)
     model.train()
     model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
@@ -105,12 +108,12 @@ def test_both_layouts_by_turns_leave_padded_rows_what_transformers_makes_of_them
     torch.manual_seed(0)
     model = transformers.AutoModelForCausalLM.from_config(config, attn_implementation="eager").double().eval()
     groups = some_kinds(3)
-    native, _ = passed(model, padded(groups))
+    native, _ = passed(model, padded_batch(groups))
     assert model.config._attn_implementation != attention.NAME
-    of_trees, _ = passed(model, trees(groups, 70, "group"))
+    of_trees, _ = passed(model, tree_batch(groups, 70, "group"))
     assert model.config._attn_implementation == attention.NAME
-    after, _ = passed(model, padded(groups))
-    again, _ = passed(model, trees(groups, 70, "group"))
+    after, _ = passed(model, padded_batch(groups))
+    again, _ = passed(model, tree_batch(groups, 70, "group"))
     assert torch.allclose(after, native, rtol=1e-6)
     assert torch.allclose(of_trees, native, rtol=1e-6)
     assert torch.equal(of_trees, again)
@@ -119,17 +122,17 @@ def test_both_layouts_by_turns_leave_padded_rows_what_transformers_makes_of_them
 def test_under_autocast_trees_are_as_exact_as_rows() -> None:
     model = model_of("Llama", torch.float32)
     groups = some_kinds(4)
-    exact, _ = passed(model, padded(groups))
+    exact, _ = passed(model, padded_batch(groups))
     with torch.autocast("cpu", torch.bfloat16):
-        rows, _ = passed(model, padded(groups))
-        found, _ = passed(model, trees(groups, 70, "shots"))
+        rows, _ = passed(model, padded_batch(groups))
+        found, _ = passed(model, tree_batch(groups, 70, "shots"))
     assert float((found - exact).abs().mean()) < 1.5 * float((rows - exact).abs().mean()) + 1e-3
 
 
 @pytest.mark.parametrize("window", [0, 3, 6])
 @pytest.mark.parametrize("heads", [2, 6])
 def test_pieces_equal_one_dense_mask(window: int, heads: int) -> None:
-    batch = trees(some_kinds(5), 70, "shots")
+    batch = tree_batch(some_kinds(5), 70, "shots")
     assert batch.subtree_end is not None
     assert batch.positions is not None
     rows, width = batch.tokens.shape
@@ -162,7 +165,7 @@ def test_pieces_equal_one_dense_mask(window: int, heads: int) -> None:
 
 
 def test_large_scores_do_not_overflow_at_padding() -> None:
-    batch = trees([group([1, 2, 3], [4] * size, [5]) for size in range(1, 8)], 100, "group")
+    batch = tree_batch([group([1, 2, 3], [4] * size, [5]) for size in range(1, 8)], 100, "group")
     assert batch.subtree_end is not None
     assert batch.positions is not None
     width = batch.tokens.numel()
@@ -185,7 +188,7 @@ def test_large_scores_do_not_overflow_at_padding() -> None:
 def test_block_masks_are_those_that_a_look_at_every_pair_finds(
     groups: list[TokenGroup], share: str, window: int, block: int
 ) -> None:
-    batch = trees(groups, 90, share)
+    batch = tree_batch(groups, 90, share)
     assert batch.subtree_end is not None
     assert batch.positions is not None
     rows, width = batch.tokens.shape
@@ -222,8 +225,8 @@ def listed(count: Tensor, indices: Tensor) -> Tensor:
     ("name", "changes", "reason"),
     [
         ("Llama4Text", {"attention_chunk_size": 4, "num_local_experts": 2}, "layers of type chunked_attention"),
-        ("Llama", {"attention_dropout": 0.1}, "drops out attention weights"),
-        ("Phimoe", {"sliding_window": 50, "num_local_experts": 2}, "does not say how far its sliding window reaches"),
+        ("Llama", {"attention_dropout": 0.1}, "has attention dropout"),
+        ("Phimoe", {"sliding_window": 50, "num_local_experts": 2}, "does not specify its sliding-window size"),
         ("GptOss", {"num_local_experts": 2, "num_experts_per_tok": 1, "head_dim": 8}, "adds to its attention scores"),
     ],
 )
@@ -231,7 +234,7 @@ def test_what_does_not_run_on_trees_is_refused(name: str, changes: dict[str, Any
     config = getattr(transformers, f"{name}Config")(**{**SMALL, **changes})
     model = transformers.AutoModelForCausalLM.from_config(config).train()
     with pytest.raises(UnsupportedModel, match=f"{reason}.*--share none"):
-        Scorer(model)(trees(random_groups(0, 2), 100))
+        Scorer(model)(tree_batch(random_groups(0, 2), 100))
 
 
 @pytest.mark.parametrize("name", MODELS)

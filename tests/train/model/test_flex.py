@@ -5,7 +5,7 @@ import torch
 from helpers.token_groups import random_groups
 from torch._dynamo.testing import CompileCounterWithBackend
 
-from pairgen.train.layout.tree import trees
+from pairgen.train.layout.tree import tree_batch
 from pairgen.train.model import attention
 from pairgen.train.model import cpu_attention as segments
 from pairgen.train.model.attention import Visible
@@ -18,7 +18,7 @@ def test_flex_attention_forwards_equals_one_dense_mask(
 ) -> None:
     """As on a GPU, but not compiled: there is no backward pass on a CPU."""
     monkeypatch.setitem(attention._COMPILED, "flex", attention.over_tokens)
-    batch = trees(random_groups(6, 9), 150, "group")
+    batch = tree_batch(random_groups(6, 9), 150, "group")
     assert batch.subtree_end is not None
     assert batch.positions is not None
     rows, width = batch.tokens.shape
@@ -46,7 +46,7 @@ def test_flex_attention_is_compiled_once_for_all_shapes(
     monkeypatch.setitem(attention._COMPILED, "flex", compiled)
     shapes, once = set(), 0
     for seed, count, row_tokens in ((0, 20, 600), (1, 30, 400), (2, 40, 512), (3, 9, 900)):
-        batch = trees(random_groups(seed, count, length=30), row_tokens, "group")
+        batch = tree_batch(random_groups(seed, count, length=30), row_tokens, "group")
         assert batch.subtree_end is not None
         assert batch.positions is not None
         rows, width = batch.tokens.shape

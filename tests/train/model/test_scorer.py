@@ -9,8 +9,9 @@ from helpers.token_groups import random_groups, tiny_llama
 from torch import nn
 
 from pairgen.errors import TrainingError, UnsupportedModel
-from pairgen.train.layout.padded import padded
-from pairgen.train.model.scorer import Scorer, check, softcap
+from pairgen.train.layout.padded import padded_batch
+from pairgen.train.model.checks import check_logits
+from pairgen.train.model.scorer import Scorer, softcap
 
 VOCABULARY = 23
 SMALL = {
@@ -60,8 +61,8 @@ def made(
 def test_log_probs_are_those_of_the_models_own_logits(name: str) -> None:
     model = made(name, MODELS[name], dtype=torch.float64)
     scorer = Scorer(model)
-    check(scorer, VOCABULARY)
-    batch = padded(random_groups(0, 3))
+    check_logits(scorer, VOCABULARY)
+    batch = padded_batch(random_groups(0, 3))
     with torch.no_grad():
         logits = model(input_ids=batch.tokens).logits.flatten(0, 1)[batch.label_positions]
         expected = logits.log_softmax(-1).gather(1, batch.targets[:, None])[:, 0]
@@ -73,7 +74,7 @@ def test_log_probs_are_those_of_the_models_own_logits(name: str) -> None:
 def test_gradients_are_those_of_the_models_own_logits(name: str) -> None:
     """Heads that share their weight with the embedding among them."""
     model = made(name, MODELS[name], dtype=torch.float64)
-    batch = padded(random_groups(1, 2))
+    batch = padded_batch(random_groups(1, 2))
     Scorer(model)(batch).sum().backward()
     ours = {at: value.grad.clone() for at, value in model.named_parameters()}
     model.zero_grad()
@@ -85,13 +86,15 @@ def test_gradients_are_those_of_the_models_own_logits(name: str) -> None:
 
 @pytest.mark.parametrize("name", MODELS)
 def test_models_in_bfloat16_pass_the_check(name: str) -> None:
-    check(Scorer(made(name, MODELS[name], dtype=torch.bfloat16)), VOCABULARY)
+    check_logits(Scorer(made(name, MODELS[name], dtype=torch.bfloat16)), VOCABULARY)
 
 
 @pytest.mark.parametrize("name", ALTERED)
 def test_a_model_that_alters_its_logits_is_refused(name: str) -> None:
-    with pytest.raises(UnsupportedModel, match=rf"{name}ForCausalLM: changes its logits .* \(off by \d.* nats\)"):
-        check(Scorer(made(name, ALTERED[name])), VOCABULARY)
+    with pytest.raises(
+        UnsupportedModel, match=rf"{name}ForCausalLM: post-processes its logits .* \(log-probs off by \d.* nats\)"
+    ):
+        check_logits(Scorer(made(name, ALTERED[name])), VOCABULARY)
 
 
 def test_a_cap_that_nobody_told_of_is_refused() -> None:
@@ -104,15 +107,15 @@ def test_a_cap_that_nobody_told_of_is_refused() -> None:
         return out
 
     model.forward = uncapped
-    with pytest.raises(UnsupportedModel, match="changes its logits"):
-        check(Scorer(model), VOCABULARY)
+    with pytest.raises(UnsupportedModel, match="post-processes its logits"):
+        check_logits(Scorer(model), VOCABULARY)
 
 
 @pytest.mark.parametrize("name", ["Llama", "GPT2"])
 def test_a_model_without_a_head_is_refused(name: str) -> None:
     headless = made(name, MODELS[name], head="Model")
     with pytest.raises(UnsupportedModel, match=rf"{name}Model: has no causal language model head"):
-        check(Scorer(headless), VOCABULARY)
+        check_logits(Scorer(headless), VOCABULARY)
     assert issubclass(UnsupportedModel, TrainingError)
 
 
@@ -121,7 +124,7 @@ def test_the_check_leaves_the_model_as_it_was(training: bool) -> None:
     """Dropout would be seen as altered logits: the check runs without it, and puts the mode back."""
     model = made("GPT2", {**MODELS["GPT2"], "resid_pdrop": 0.5, "embd_pdrop": 0.5}).train(training)
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    check(Scorer(model), VOCABULARY)
+    check_logits(Scorer(model), VOCABULARY)
     assert all(module.training is training for module in model.modules())
     assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
     assert all(value.grad is None for value in model.parameters())
@@ -131,14 +134,14 @@ def test_the_check_leaves_the_model_as_it_was(training: bool) -> None:
 def test_a_refused_model_is_left_as_it_was_too(training: bool) -> None:
     model = made("Cohere", ALTERED["Cohere"]).train(training)
     with pytest.raises(UnsupportedModel):
-        check(Scorer(model), VOCABULARY)
+        check_logits(Scorer(model), VOCABULARY)
     assert model.training is training
 
 
 @pytest.mark.parametrize("vocabulary", [1, 3])
 def test_a_vocabulary_of_few_tokens_is_checked_with_those(vocabulary: int) -> None:
     small = {"vocab_size": vocabulary, "pad_token_id": 0, "bos_token_id": 0, "eos_token_id": 0}
-    check(Scorer(made("Llama", {**SMALL, **small})), vocabulary)
+    check_logits(Scorer(made("Llama", {**SMALL, **small})), vocabulary)
 
 
 def test_an_adapter_is_looked_through_and_trained_alone() -> None:
@@ -147,8 +150,8 @@ def test_an_adapter_is_looked_through_and_trained_alone() -> None:
     adapted = peft.get_peft_model(model, peft.LoraConfig(r=2, target_modules=["q_proj"], init_lora_weights=False))
     scorer = Scorer(adapted)
     assert scorer.causal is model
-    check(scorer, VOCABULARY)
-    batch = padded(random_groups(2, 2))
+    check_logits(scorer, VOCABULARY)
+    batch = padded_batch(random_groups(2, 2))
     scorer(batch).sum().backward()
     grown = {name for name, value in adapted.named_parameters() if value.grad is not None and value.grad.any()}
     assert grown

@@ -7,7 +7,7 @@ import torch
 from helpers.token_groups import random_groups, tiny_llama
 from torch import Tensor
 
-from pairgen.train.layout.tree import trees
+from pairgen.train.layout.tree import tree_batch
 from pairgen.train.model import timing as module
 from pairgen.train.model.scorer import Scorer
 from pairgen.train.model.timing import ATTENTION, HEAD, REST, Clock
@@ -89,7 +89,7 @@ def test_a_clock_that_stands_still_changes_nothing(hands: Hands) -> None:
 @pytest.mark.parametrize("checkpointing", [False, True])
 def test_a_model_is_scored_as_without_it(checkpointing: bool) -> None:
     """To the bit, forwards and backwards; with checkpointing attention is run twice, and measured twice."""
-    batch = trees(random_groups(0, 3), 64, "group")
+    batch = tree_batch(random_groups(0, 3), 64, "group")
     found = []
     for measures in (False, True):
         model = tiny_llama().train()
