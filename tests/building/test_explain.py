@@ -186,15 +186,15 @@ def test_a_whole_row_is_explained_as_a_build_draws_it(name: str, tmp_path: Path)
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("{", "is broken JSON"),
-        ("[1]", "is no JSON object"),
+        ("{", "invalid JSON"),
+        ("[1]", "is not a JSON object"),
         ('{"text": "1 + 1 = 2"}', "has neither response nor answer"),
         ('{"response": 5}', "response is not a string"),
         ('{"response": null}', "response is null"),
         ('{"answer": " "}', "answer is empty"),
         ('{"response": "1 + 1 = 2", "query": 5}', "query is not a string"),
         ('{"answer": "1 + 1 = 2", "query": 5}', "query is not a string"),
-        ('{"answer": "\\ud800"}', "is broken JSON"),
+        ('{"answer": "\\ud800"}', "invalid JSON"),
         (json.dumps({"answer": "7" * (MAX_LENGTH + 1)}), "answer is over 100,000 characters"),
     ],
 )
