@@ -1,4 +1,4 @@
-"""Fixtures that many tests share."""
+"""Shared fixtures."""
 
 import os
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from typer.testing import CliRunner, Result
 
 from pairgen.cli import app
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side: more threads than cores wait for each other
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run in parallel: more threads than cores only wait
 
 
 @pytest.fixture(scope="session")
@@ -19,7 +19,7 @@ def real_data() -> Path:
     if folder and Path(folder).is_dir():
         return Path(folder)
     if os.environ.get("CI"):
-        pytest.fail(f"PAIRGEN_REAL_DATA={folder}: CI runs the tests on real rows, and there are none")
+        pytest.fail(f"PAIRGEN_REAL_DATA={folder}: CI runs the tests on real rows, and this folder does not exist")
     pytest.skip("set PAIRGEN_REAL_DATA to a folder of real rows to run this test")
 
 

@@ -21,9 +21,10 @@ from typer.testing import CliRunner
 
 from pairgen.builders import BUILDERS
 from pairgen.cli import app
+from pairgen.pairs.dataset import open_pairs
 from pairgen.pairs.record import COLUMNS
 from pairgen.sources import sample
-from pairgen.stats import STATISTICS
+from pairgen.stats import STATISTICS, describe
 from pairgen.train.config import Config
 from pairgen.train.losses import LOSSES
 
@@ -140,7 +141,7 @@ def run_readme(*, training: bool) -> int:
             if "pairgen" in line.split() and (training or not trains(line)):
                 run(small(line))
                 ran += 1
-        if block.language == "python" and (training or "pairgen.train" not in block.text):
+        if block.language == "python" and (training or "train(" not in block.text):
             code = re.sub("|".join(IN_PYTHON), lambda match: IN_PYTHON[match[0]], block.text)
             exec(compile(code, "README.md", "exec"), namespace)
     return ran
@@ -164,8 +165,19 @@ def sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def test_readme_runs_without_training(sandbox: Path) -> None:
     assert run_readme(training=False) > 10
+    row = {"question": "What is water?", "best": "A liquid", "others": ["A metal", "A gas"]}
+    Path("quiz.json").write_text(json.dumps([row]), "utf-8")
+    run(["pairgen", "build", "quiz", "--source", "quiz.json", "--out", "quiz"])
+    assert describe(open_pairs(Path("quiz")))["train"]["edit_length"]["mean"] == len("liquid")
     card = (sandbox / "pairs/README.md").read_text("utf-8")
     assert all(f"`{name}`" in card for name in COLUMNS)
+
+
+def test_readme_shows_the_output_of_explain(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "110")
+    line = next(line for line in commands(README) if line.startswith('pairgen explain "'))
+    output = CliRunner().invoke(app, shlex.split(line)[1:]).stdout
+    assert "\n".join(row.rstrip() for row in output.strip().splitlines()) in README
 
 
 @pytest.mark.slow
@@ -174,6 +186,7 @@ def test_readme_runs_with_training(sandbox: Path) -> None:
 
     start_model(dataset(sandbox / "any"), sandbox / "my-model")
     assert run_readme(training=True) > 15
+    run(small("pairgen train pairs --loss edit-dpo --out runs/edit-dpo"))
     assert (sandbox / "runs/dpop/final/model.safetensors").is_file()
 
 

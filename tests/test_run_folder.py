@@ -1,4 +1,4 @@
-"""Run folders are read as they were logged; what is damaged is said in one sentence."""
+"""Reading run folders, complete and damaged ones."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ from pairgen.errors import RunFolderError
 from pairgen.run_folder import EVAL, open_run
 
 
-def test_a_run_is_its_config_and_its_lines(tmp_path: Path) -> None:
+def test_open_run_reads_config_and_metrics(tmp_path: Path) -> None:
     run = open_run(make_run(tmp_path / "ipo", "ipo"))
     assert (run.name, run.loss, run.config["model"]) == ("ipo", "ipo", "tiny")
     assert [line["step"] for line in run.lines] == list(range(51))
@@ -20,7 +20,7 @@ def test_a_run_is_its_config_and_its_lines(tmp_path: Path) -> None:
     assert run.models() == [tmp_path / "ipo" / "final"]
 
 
-def test_values_are_of_the_first_and_the_last_step_that_has_them() -> None:
+def test_values_skips_lines_without_metrics_of_the_split() -> None:
     run = as_run(every=20)
     assert run.values(EVAL, last=False)["step"] == 0
     assert run.values(EVAL, last=True)["step"] == 40
@@ -31,7 +31,7 @@ def test_values_are_of_the_first_and_the_last_step_that_has_them() -> None:
     assert not any(key.startswith(EVAL) for key in end)
 
 
-def test_an_evaluation_counts_if_the_run_did_not_get_on_since() -> None:
+def test_evaluated_needs_an_evaluation_after_training() -> None:
     assert as_run(every=50).evaluated
     assert as_run(every=20).evaluated
     assert not as_run(every=100).evaluated, "only step 0"
@@ -39,19 +39,19 @@ def test_an_evaluation_counts_if_the_run_did_not_get_on_since() -> None:
 
 
 @pytest.mark.parametrize("half", ['{"step": 51, "loss": 0.', "{", '{"step": 51', "   "])
-def test_the_half_line_of_a_killed_run_is_left_out(tmp_path: Path, half: str) -> None:
+def test_a_truncated_last_line_is_ignored(tmp_path: Path, half: str) -> None:
     with (make_run(tmp_path / "run") / "metrics.jsonl").open("a") as file:
         file.write(half)
     assert open_run(tmp_path / "run").lines[-1]["step"] == 50
 
 
-def test_a_whole_last_line_counts_without_its_newline(tmp_path: Path) -> None:
+def test_a_complete_last_line_needs_no_newline(tmp_path: Path) -> None:
     with (make_run(tmp_path / "run") / "metrics.jsonl").open("a") as file:
         file.write('{"step": 51, "loss": 0.1}')
     assert open_run(tmp_path / "run").lines[-1] == {"step": 51, "loss": 0.1}
 
 
-def test_steps_that_were_done_again_count_as_they_were_done_last(tmp_path: Path) -> None:
+def test_steps_logged_again_keep_their_last_values(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "run", steps=5, every=5)
     with (folder / "metrics.jsonl").open("a") as file:
         file.writelines(json.dumps({"step": step, "loss": 9}) + "\n" for step in (3, 4))
@@ -63,54 +63,54 @@ def test_steps_that_were_done_again_count_as_they_were_done_last(tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "message"),
     [
-        ("nonsense", "is no JSON"),
-        ("[1]", "an object with a whole number `step`"),
-        ('{"loss": 1}', "an object with a whole number `step`"),
-        ('{"step": true}', "an object with a whole number `step`"),
+        ("nonsense", "invalid JSON"),
+        ("[1]", "an object with an integer `step`"),
+        ('{"loss": 1}', "an object with an integer `step`"),
+        ('{"step": true}', "an object with an integer `step`"),
         ('{"step": 2, "loss": NaN}', "a value is NaN"),
         ('{"step": 2, "loss": -Infinity}', "a value is -Infinity"),
         ('{"step": 2, "loss": 1e999}', "a value is Infinity"),
-        ('{"step": 2, "loss": "low"}', "loss is 'low', and has to be a number"),
-        ('{"step": 2, "loss": null}', "loss is None, and has to be a number"),
+        ('{"step": 2, "loss": "low"}', "loss must be a number, got 'low'"),
+        ('{"step": 2, "loss": null}', "loss must be a number, got None"),
     ],
 )
-def test_a_damaged_line_is_named(tmp_path: Path, line: str, said: str) -> None:
+def test_damaged_lines_are_reported_by_number(tmp_path: Path, line: str, message: str) -> None:
     with (make_run(tmp_path / "run", steps=1, every=1) / "metrics.jsonl").open("a") as file:
         file.write(line + "\n")
-    with pytest.raises(RunFolderError) as told:
+    with pytest.raises(RunFolderError) as caught:
         open_run(tmp_path / "run")
-    assert "line 3: " in str(told.value)
-    assert said in str(told.value)
-    assert "\n" not in str(told.value)
+    assert "line 3: " in str(caught.value)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
-def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
+def test_folders_without_a_run_are_refused(tmp_path: Path) -> None:
     with pytest.raises(RunFolderError, match="no such folder"):
         open_run(tmp_path / "missing")
-    with pytest.raises(RunFolderError, match=r"is no run: it has no config\.toml"):
+    with pytest.raises(RunFolderError, match=r"not a run \(no config\.toml\)"):
         open_run(tmp_path)
     folder = make_run(tmp_path / "run")
     (folder / "metrics.jsonl").write_text("")
-    with pytest.raises(RunFolderError, match="has logged no step yet"):
+    with pytest.raises(RunFolderError, match="no steps logged yet"):
         open_run(folder)
     (folder / "metrics.jsonl").write_bytes(b"\xff\xff\n")
-    with pytest.raises(RunFolderError, match="is no UTF-8 text"):
+    with pytest.raises(RunFolderError, match="invalid UTF-8"):
         open_run(folder)
     (folder / "metrics.jsonl").unlink()
-    with pytest.raises(RunFolderError, match=r"it has no metrics\.jsonl"):
+    with pytest.raises(RunFolderError, match=r"no metrics\.jsonl"):
         open_run(folder)
 
 
-def test_a_broken_config_is_named(tmp_path: Path) -> None:
+def test_an_invalid_config_is_reported(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "run")
     (folder / "config.toml").write_text("loss = ")
-    with pytest.raises(RunFolderError, match=r"config\.toml: is no TOML"):
+    with pytest.raises(RunFolderError, match=r"config\.toml: invalid TOML"):
         open_run(folder)
 
 
-def test_an_unfinished_run_has_the_model_of_its_newest_checkpoint(tmp_path: Path) -> None:
+def test_models_of_an_unfinished_run_is_the_latest_checkpoint(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "run")
     (folder / "final").rmdir()
     assert open_run(folder).models() == []

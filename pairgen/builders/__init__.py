@@ -1,4 +1,4 @@
-"""What each dataset's rows mean. A new dataset is one file here and one line in ``BUILDERS``."""
+"""Dataset builders: one file per dataset, and the table ``BUILDERS``, to which others can be added."""
 
 from pairgen.arithmetic.errors.values import CORRUPTIONS
 from pairgen.builders import arc, gsm8k, hellaswag, metamath

@@ -1,37 +1,35 @@
-"""GSM8K: its own solutions, whose ``<<48/2=24>>`` marks say exactly which numbers are results, and of what."""
+"""GSM8K: solutions whose calculator annotations (``<<48/2=24>>``) give each result and its calculation."""
 
 import re
 from collections.abc import Mapping
 from typing import Any
 
-from pairgen.arithmetic.errors.rng import RowRng
-from pairgen.arithmetic.exact.numbers import NUMBER
+from pairgen.arithmetic.exact.literals import NUMBER
 from pairgen.arithmetic.reading.steps import Step
-from pairgen.builders.interface import Builder, Example, Wanted, clean_text
-from pairgen.builders.metamath import rejections, solution_of
-from pairgen.pairs.record import Drop, Rejection
+from pairgen.builders.interface import Builder, Example, clean_text
+from pairgen.builders.solutions import reject_corrupted
 from pairgen.sources.locate import Hub
 
-_MARK = re.compile(r"<<([^<>\n]*)>>")
+_ANNOTATION = re.compile(r"<<([^<>\n]*)>>")
 _RESULT = re.compile(rf"-?{NUMBER}(?:/\d+)?", re.ASCII)
 _NUMBER_ALONE = re.compile(r"[\d.,$ ]*", re.ASCII)
 _SIGN = re.compile(r"= *\$? *\Z")
 _PERCENT = re.compile(r" ?%")
 
 
-def strip_marks(answer: str) -> tuple[str, list[Step]]:
-    """A solution without its marks, and the results the marks point at.
+def strip_annotations(answer: str) -> tuple[str, list[Step]]:
+    """A solution without its calculator annotations, and the results that they annotate.
 
-    ``"48/2 = <<48/2=24>>24 clips"`` gives ``"48/2 = 24 clips"`` and ``Step(7, 9, percent=False, marked="48/2")``.
+    ``"48/2 = <<48/2=24>>24 clips"`` gives ``"48/2 = 24 clips"`` and ``Step(7, 9, percent=False, calculation="48/2")``.
     """
     pieces: list[str] = []
     starts: list[tuple[int, str]] = []
     length = position = 0
-    for mark in _MARK.finditer(answer):
-        pieces.append(answer[position : mark.start()])
-        length += mark.start() - position
-        position = mark.end()
-        starts.append((length, mark.group(1).rpartition("=")[0]))
+    for annotation in _ANNOTATION.finditer(answer):
+        pieces.append(answer[position : annotation.start()])
+        length += annotation.start() - position
+        position = annotation.end()
+        starts.append((length, annotation.group(1).rpartition("=")[0]))
     text = "".join([*pieces, answer[position:]])
     steps = []
     for start, calculation in starts:
@@ -40,38 +38,31 @@ def strip_marks(answer: str) -> tuple[str, list[Step]]:
             continue
         percent = _PERCENT.match(text, result.end()) is not None
         sign = _SIGN.search(text, 0, start) if _NUMBER_ALONE.fullmatch(calculation) else None
-        if sign is not None:  # <<40=40>> says nothing: the calculation stands in front of the mark
+        if sign is not None:  # <<40=40>> has no calculation: use the text before it
             steps.append(Step(start, result.end(), percent, sign.start()))
         else:
-            steps.append(Step(start, result.end(), percent, marked=calculation))
+            steps.append(Step(start, result.end(), percent, calculation=calculation))
     return text, steps
 
 
-def read(row: Mapping[str, Any]) -> Example | Drop:
-    """The answer without its marks; the marks' steps are kept for ``reject``."""
+def read(row: Mapping[str, Any]) -> Example:
+    """The answer without its annotations; the annotated results are its ``detail``."""
     question = clean_text(row["question"], "question")
-    if isinstance(question, Drop):
-        return question
-    marked = clean_text(row["answer"], "answer")
-    if isinstance(marked, Drop):
-        return marked
-    answer, steps = strip_marks(marked)
-    return Example(question, answer, "gsm8k", f"{question}\0{marked}", question, row, steps)
-
-
-def reject(example: Example, draws: RowRng, wanted: Wanted) -> list[Rejection] | Drop:
-    """Corrupted solutions, one marked result of each."""
-    solution = solution_of(example.answer, example.detail)
-    return rejections(solution, example.question, draws, wanted)
+    annotated = clean_text(row["answer"], "answer")
+    answer, steps = strip_annotations(annotated)
+    return Example(question, answer, "gsm8k", f"{question}\0{annotated}", question, row, steps)
 
 
 BUILDER = Builder(
     name="gsm8k",
-    summary="grade-school solutions; one marked result of each is corrupted",
+    title="GSM8K preference pairs",
+    description="One intermediate result of each worked solution, found by GSM8K's calculator annotations, is replaced "
+    "by a wrong value in the same format. The annotations are removed; the rest is unchanged.",
+    summary="grade-school math solutions with one annotated result corrupted",
     hub=Hub("openai/gsm8k", "main", {"train": "train", "eval": "test"}),
     license="mit",
     columns=frozenset({"question", "answer"}),
     read=read,
-    reject=reject,
+    reject=reject_corrupted,
     corrupts=True,
 )

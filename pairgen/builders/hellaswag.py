@@ -1,58 +1,51 @@
-"""HellaSwag: one pair per wrong ending, text cleaned as lm-evaluation-harness 0.4.13 cleans it."""
+"""HellaSwag: one pair per wrong ending, with text cleaned as in lm-evaluation-harness 0.4.13."""
 
 import re
 from collections.abc import Mapping
 from typing import Any
 
-from pairgen.builders.interface import Builder, Example, clean_text, reject_choices
+from pairgen.builders.choices import choice_example, reject_choices
+from pairgen.builders.interface import Builder, Example, clean_text
 from pairgen.builders.prompts import STYLES, Style
-from pairgen.pairs.record import Drop
+from pairgen.pairs.record import DropRow
 from pairgen.sources.locate import Hub
 
 _TAG = re.compile(r"\[.*?\]")
 
 
 def clean(text: str) -> str:
-    """Strip, turn `` [title]`` into a full stop, drop every other ``[...]`` tag, then make two spaces one, once."""
+    """Strip, replace `` [title]`` by a full stop, remove other ``[...]`` tags, then replace double spaces, once."""
     text = text.strip()
     if "[" in text:
         text = _TAG.sub("", text.replace(" [title]", ". "))
     return text.replace("  ", " ")
 
 
-def read(row: Mapping[str, Any]) -> Example | Drop:
-    """Activity and context are the question; the labelled ending is the answer, all others are wrong."""
+def read(row: Mapping[str, Any]) -> Example:
+    """Activity and context are the question; the labelled ending is the answer."""
     parts = [row["activity_label"], row["ctx_a"], row.get("ctx_b") or ""]
     if not all(type(part) is str for part in parts):
-        return Drop("context is no text")
+        raise DropRow("context is not a string")
     activity, first, second = parts
     question = clean_text(clean(f"{activity}: {first} {second.capitalize()}"), "context")
-    if isinstance(question, Drop):
-        return question
     if not first.strip():
-        return Drop("context is empty")
+        raise DropRow("context is empty")
     if not isinstance(row["endings"], list):
-        return Drop("no list of endings")
-    endings = []
-    for given in row["endings"]:
-        ending = clean_text(clean(given) if type(given) is str else given, "ending")
-        if isinstance(ending, Drop):
-            return ending
-        endings.append(ending)
+        raise DropRow("malformed endings")
+    endings = [clean_text(clean(text) if type(text) is str else text, "ending") for text in row["endings"]]
     label = str(row["label"]).strip()
     if not label:
-        return Drop("no label")
+        raise DropRow("no label")
     if not (label.isascii() and label.isdecimal() and int(label) < len(endings)):
-        return Drop("no ending has the label")
-    if len(endings) < 2:
-        return Drop("no wrong ending")
-    answer = endings.pop(int(label))
-    return Example(question, answer, "hellaswag", "\0".join((question, answer, *endings)), question, row, endings)
+        raise DropRow("label out of range")
+    return choice_example("hellaswag", question, endings, int(label), row)
 
 
 BUILDER = Builder(
     name="hellaswag",
-    summary="everyday scenes to be finished; one pair per wrong ending",
+    title="HellaSwag preference pairs",
+    description="Each context gives one pair per wrong ending: the correct ending is chosen, the wrong one rejected.",
+    summary="commonsense sentence completion; one pair per wrong ending",
     hub=Hub("Rowan/hellaswag", None, {"train": "train", "eval": "validation"}),
     license="mit",
     columns=frozenset({"activity_label", "ctx_a", "endings", "label"}),

@@ -1,4 +1,7 @@
-"""What a builder is: where its dataset lives, and two pure functions, ``read`` and ``reject``."""
+"""The interface of a builder: what is known about a dataset, and two pure functions, ``read`` and ``reject``.
+
+To add a dataset, write one ``Builder`` and enter it in ``BUILDERS``. ``tests/examples/builder.py`` is one in full.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -6,81 +9,82 @@ from typing import Any, NamedTuple
 
 from pairgen.arithmetic.errors.rng import RowRng
 from pairgen.builders.prompts import STYLES, Style
-from pairgen.pairs.edits import span
-from pairgen.pairs.record import Drop, Rejection
+from pairgen.pairs.record import DropRow, Rejection
 from pairgen.sources.locate import Hub
 
 MAX_LENGTH = 100_000
-"""Code points of a question or an answer; longer ones are dropped, so that no row makes a build slow."""
+"""Maximum length of a question or an answer in code points; longer rows are dropped, so that no row stalls a build."""
 
 
 class Example(NamedTuple):
-    """One usable source row.
+    """A source row that yields pairs.
 
-    ``key`` is the row's text that tells it from every other row: ids and draws are derived from it. ``topic`` is the
-    question that rows may share (other answers to it, other wordings of it): splits are made by it. ``detail`` is
-    whatever ``reject`` needs besides.
+    ``key`` identifies the row: ids and random choices are derived from it. Rows with the same ``question_group`` ask
+    the same question (with other answers, or in other words): they never end up in different splits. ``detail`` is
+    passed on to ``reject``.
     """
 
     question: str
     answer: str
     source: str
     key: str
-    topic: str
+    question_group: str
     row: Mapping[str, Any]
     detail: Any = None
 
 
-class Wanted(NamedTuple):
-    """What is asked of a corruption builder: how wrong values are drawn, and how many pairs of one row at most."""
+class CorruptionOptions(NamedTuple):
+    """For builders that corrupt: how wrong values are generated (of ``CORRUPTIONS``), and the maximum pairs per row."""
 
-    corruption: str = "near"
-    corruptions: int = 1
+    method: str = "near"
+    pairs_per_row: int = 1
 
 
 @dataclass(frozen=True)
 class Builder:
-    """A dataset: where it lives, how its rows are read, and how wrong completions are made for them."""
+    """A dataset: what it is, how its rows are read, and how rejected completions are made for them."""
 
     name: str
     """As in ``pairgen build NAME``."""
+    title: str
+    """Heading of the dataset card."""
+    description: str
+    """How the pairs are made, in one or two sentences for the dataset card."""
     summary: str
     """One line for help texts."""
-    hub: Hub
-    license: str
-    """SPDX-like identifier of the source, as hub cards write it; carried over to the pairs."""
     columns: frozenset[str]
-    """Columns every source row must have."""
-    read: Callable[[Mapping[str, Any]], Example | Drop]
-    """Take a source row apart, or say why it makes no pair."""
-    reject: Callable[[Example, RowRng, Wanted], list[Rejection] | Drop]
-    """The wrong completions of an example, at least one, or why there is none."""
+    """Columns that every source row must have."""
+    read: Callable[[Mapping[str, Any]], Example]
+    """Parse a source row. Raises DropRow for a row that yields no pair."""
+    reject: Callable[[Example, RowRng, CorruptionOptions], list[Rejection]]
+    """The rejected completions of an example, at least one. Raises DropRow where there is none."""
     optional: frozenset[str] = frozenset()
-    """Columns that are read where they are there."""
+    """Further columns that ``read`` uses where a row has them."""
+    hub: Hub | None = None
+    """Where the dataset is on the Hub; without it, ``--source`` is required."""
+    license: str | None = None
+    """License of the source as a Hub identifier, such as ``cc-by-sa-4.0``; the pairs inherit it. None if unknown."""
     style: str = "lm-eval"
-    """Prompt style unless another is asked for."""
+    """Default prompt style."""
     styles: Mapping[str, Style] = field(default_factory=lambda: STYLES)
+    """Prompt styles by name."""
     corrupts: bool = False
-    """Whether it makes wrong completions itself, so that ``Wanted`` says something to it."""
+    """Whether ``reject`` generates wrong answers, so that ``CorruptionOptions`` apply."""
     eval_size: int = 0
-    """Rows taken off for evaluation when the dataset comes from the hub, which has no such split."""
+    """Default number of held-out rows if the dataset comes from the Hub, for datasets without such a split there."""
 
 
-def clean_text(value: Any, what: str) -> str | Drop:
-    """A text without white space around it, or why it cannot be used: not text, empty, or over ``MAX_LENGTH``."""
+def clean_text(value: Any, what: str) -> str:
+    """A text without surrounding whitespace.
+
+    Raises:
+        DropRow: ``value`` is not a string, is blank, or is longer than ``MAX_LENGTH``; the reason begins with ``what``.
+    """
     if type(value) is not str:
-        return Drop(f"{what} is null" if value is None else f"{what} is no text")
+        raise DropRow(f"{what} is null" if value is None else f"{what} is not a string")
     text = value.strip()
     if not text:
-        return Drop(f"{what} is empty")
+        raise DropRow(f"{what} is empty")
     if len(text) > MAX_LENGTH:
-        return Drop(f"{what} is over {MAX_LENGTH:,} characters")
+        raise DropRow(f"{what} is over {MAX_LENGTH:,} characters")
     return text
-
-
-def reject_choices(example: Example, draws: RowRng, wanted: Wanted) -> list[Rejection] | Drop:
-    """One rejection per wrong choice; ``example.detail`` holds the wrong texts in the order of the source."""
-    del draws, wanted
-    if example.answer in example.detail:
-        return Drop("a wrong choice equals the right one")
-    return [Rejection(text, span(example.answer, text)) for text in example.detail]

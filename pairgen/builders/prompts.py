@@ -1,7 +1,7 @@
-"""Prompt styles: how a question becomes a prompt, and what the completion starts with; worked examples in front.
+"""Prompt styles: how questions become prompts; few-shot examples.
 
-A prompt ends without white space and a completion owns the space or newline in front of it, so that the boundary
-between the two falls where tokenizers put it.
+Prompts have no trailing whitespace, and completions start with the space or newline that separates the two: tokenizers
+merge a space with the word after it, so the texts are split at a token boundary.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,15 +15,15 @@ BETWEEN_SHOTS = "\n\n"
 
 
 class Style(NamedTuple):
-    """A prompt with ``{question}`` in it, and the lead of the completion."""
+    """A prompt template with ``{question}``, and the separator that starts the completion."""
 
     template: str
-    lead: str
+    separator: str
 
     def render(self, question: str, row: Mapping[str, Any]) -> tuple[str, str]:
-        """Prompt and lead for one question."""
+        """Prompt and separator for one question."""
         del row
-        return self.template.replace("{question}", question).rstrip(), self.lead
+        return self.template.replace("{question}", question).rstrip(), self.separator
 
 
 STYLES: dict[str, Style] = {
@@ -35,20 +35,23 @@ STYLES: dict[str, Style] = {
         " ",
     ),
 }
-"""Styles that fit every dataset; a builder may replace some. Formats: lm-evaluation-harness 0.4.13, MetaMath."""
+"""Styles for every dataset; builders may replace them. Formats of lm-evaluation-harness 0.4.13 and MetaMath."""
 
 
-class Renders(Protocol):
-    """Anything that makes a prompt and a completion's lead out of a question."""
+class PromptStyle(Protocol):
+    """Renders a question into a prompt and the separator that starts the completion."""
 
     def render(self, question: str, row: Mapping[str, Any]) -> tuple[str, str]: ...
 
 
 class TemplateFile:
-    """A Jinja template: it sees ``question`` and ``row`` (the source row). White space at its end becomes the lead,
-    one space where there is none.
+    """A Jinja template with the variables ``question`` and ``row`` (the source row).
 
-    Templates run in Jinja's sandbox and an unknown name in one is an error.
+    Whitespace at its end becomes the separator; without any it is one space. Templates run in Jinja's sandbox.
+
+    Raises:
+        SourceNotFound: the file cannot be read.
+        UsageError: it is not valid UTF-8, not a valid template, or uses another variable.
     """
 
     def __init__(self, path: Path) -> None:
@@ -56,10 +59,10 @@ class TemplateFile:
         try:
             self.text = path.read_text("utf-8")
         except OSError as error:
-            raise SourceNotFound(f"{path}: no such template ({error.strerror})") from error
+            raise SourceNotFound(f"{path}: cannot be read ({error.strerror})") from error
         except UnicodeDecodeError as error:
-            raise UsageError(f"{path}: the template is no UTF-8 text") from error
-        self._refuse_unknown_names()
+            raise UsageError(f"{path}: the template is not valid UTF-8") from error
+        self._check_names()
 
     def __reduce__(self) -> tuple[type["TemplateFile"], tuple[Path]]:
         return type(self), (self.path,)
@@ -75,55 +78,56 @@ class TemplateFile:
         try:
             return environment.from_string(self.text)
         except jinja2.TemplateError as error:
-            raise UsageError(f"{self.path}: the template fails ({error})") from error
+            raise UsageError(f"{self.path}: template error: {error}") from error
 
-    def _refuse_unknown_names(self) -> None:
+    def _check_names(self) -> None:
         from jinja2 import meta
 
         environment = self._template.environment
         names = meta.find_undeclared_variables(environment.parse(self.text))
         unknown = names - {"question", "row", *environment.globals}
         if unknown:
-            raise UsageError(f"{self.path}: the template names {', '.join(sorted(unknown))}; it sees question and row")
+            raise UsageError(f"{self.path}: unknown variables {', '.join(sorted(unknown))}; available: question, row")
 
     def render(self, question: str, row: Mapping[str, Any]) -> tuple[str, str]:
-        """Prompt and lead for one question. Raises UsageError for a template that fails."""
+        """Prompt and separator for one question. Raises UsageError if the template fails for it."""
         import jinja2
 
         try:
             text: str = self._template.render(question=question, row=row)
         except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError) as error:
-            raise UsageError(f"{self.path}: the template fails ({error})") from error
+            raise UsageError(f"{self.path}: template error: {error}") from error
         prompt = text.rstrip()
-        lead = text[len(prompt) :]
-        return prompt, lead if lead[:1] in ("\n", " ") and lead else " "
+        separator = text[len(prompt) :]
+        return prompt, separator if separator and separator[0] in "\n " else " "
 
 
-def find(style: str, known: Mapping[str, Style]) -> Renders:
-    """The style of a name, or the template in a file.
+def find(style: str, known: Mapping[str, Style]) -> PromptStyle:
+    """The style with this name, or the template in this file.
 
     Raises:
-        UsageError: no style has that name and no file is there.
+        UsageError: neither a style nor a file has that name.
     """
     if style in known:
         return known[style]
     path = Path(style)
     if not path.is_file():
-        raise UsageError(f"--prompt-style {style}: is none of {', '.join(known)}, nor a template file")
+        raise UsageError(f"--prompt-style {style}: not one of {', '.join(known)}, and not a template file")
     return TemplateFile(path)
 
 
 class Shot(NamedTuple):
-    """A worked example: the identity of its question, and its prompt with the completion."""
+    """A few-shot example: the hash of its question group, and its prompt with the completion."""
 
     question: int
     text: str
 
 
 def with_shots(prompt: str, question: int, shots: Sequence[Shot], count: int) -> str:
-    """Put the first ``count`` shots that ask another question in front of a prompt.
+    """Prepend the first ``count`` few-shot examples that belong to another question group.
 
-    ``shots`` holds one more than ``count``, all of different questions: a row that is in the set gets the next.
+    ``shots`` holds at least one more than ``count``, all of different groups, so that a row which is itself one of them
+    gets the next one instead.
     """
     chosen = [shot.text for shot in shots if shot.question != question][:count]
     return BETWEEN_SHOTS.join([*chosen, prompt])

@@ -1,6 +1,6 @@
-"""What the engine sees in worked solutions: the results it finds, how each was checked, what a build would draw.
+"""Explain how a solution is parsed and verified, and which corruption a build would choose.
 
-Nothing is written. It is there to be asked why a pair is unchecked, or why a row makes none.
+This answers why a pair is unchecked, or why a row was dropped. Nothing is written.
 """
 
 import re
@@ -13,17 +13,17 @@ import xxhash
 
 from pairgen.arithmetic.errors.corrupt import CannotCorrupt, Corruption, corrupt
 from pairgen.arithmetic.errors.rng import RowRng
-from pairgen.arithmetic.exact.proof import Proof
+from pairgen.arithmetic.labels import Unverified
 from pairgen.arithmetic.reading.steps import Step
 from pairgen.arithmetic.solution import Solution
 from pairgen.builders import BUILDERS, CORRUPTIONS
-from pairgen.builders.gsm8k import strip_marks
+from pairgen.builders.gsm8k import strip_annotations
 from pairgen.builders.interface import MAX_LENGTH, clean_text
-from pairgen.builders.metamath import solution_of
+from pairgen.builders.solutions import solution_of
 from pairgen.building.convert import ID_DIGITS
 from pairgen.errors import SourceError, SourceNotFound, UsageError
-from pairgen.pairs.record import Drop
-from pairgen.sources.formats import READERS, kind_of
+from pairgen.pairs.record import DropRow
+from pairgen.sources.formats import FORMATS, Columns, format_of
 
 ANSWERS = ("response", "answer")
 """Fields of a row that may hold the solution, the first that is there."""
@@ -35,7 +35,7 @@ QUESTIONS = ("query", "question")
 class Given(NamedTuple):
     """A solution to explain.
 
-    ``key`` is what a build derives the row's draws from, where it is known; ``where`` names file and line.
+    ``key`` identifies the row in a build, where it is known; ``where`` names file and line.
     """
 
     text: str
@@ -47,65 +47,68 @@ class Given(NamedTuple):
 def explain(
     text: str, question: str = "", corruption: str = "near", seed: int = 0, key: str | None = None
 ) -> dict[str, Any]:
-    """What is found in a solution, what exact arithmetic says of it, and what a build would make wrong; fit for JSON.
+    """The results found in a solution, how each was verified, and the corruption a build would make; ready for JSON.
 
-    ``solution`` is the text that all spans count in, in code points: without white space around it and GSM8K's marks.
-    ``steps`` has ``{start, stop, text, expression, check, reason}`` of each result: ``text`` is the literal as
+    ``solution`` is the text to which all spans refer, in code points: stripped, without GSM8K's calculator annotations.
+    ``steps`` has ``{start, stop, text, expression, check, reason}`` for each result: ``text`` is the literal as
     written, ``check`` is ``verified`` (then ``reason`` is None) or ``unchecked`` (then ``expression`` is None).
-    ``drawn`` is ``{start, stop, correct, corrupted, expression, check, reason, strategy, step}``; ``step`` counts from
-    1 and is None outside any calculation. If nothing can be made wrong, ``drawn`` is None and ``dropped`` says why;
-    else ``dropped`` is None.
+    ``corruption`` is ``{start, stop, correct, corrupted, expression, check, reason, strategy, step}``; ``step`` counts
+    from 1 and is None for a number that is no result. If nothing can be corrupted, ``corruption`` is None and
+    ``dropped`` gives the reason; else ``dropped`` is None.
 
     Args:
-        text: the solution; marks as GSM8K has them (``<<48/2=24>>``) say which numbers are results, and of what.
-        question: what was asked; numbers in it are given, not results.
-        corruption: how the wrong value is drawn, of ``CORRUPTIONS``.
-        seed: as of a build.
-        key: what the draws follow from, the text itself by default. A build takes a key of its row, which a text does
-            not tell: it may draw another place and another value of the same solution.
+        text: the solution; calculator annotations (``<<48/2=24>>``) locate the results and their calculations.
+        question: the question asked; its numbers are not results.
+        corruption: how the wrong value is sampled, a name in ``CORRUPTIONS``.
+        seed: as in ``build``.
+        key: what identifies the row, by default the text. A build hashes the whole row, so without its key it may
+            choose another corruption.
 
     Raises:
         UsageError: an unknown corruption.
-        SourceError: the text is empty, too long or no valid Unicode.
+        SourceError: the text is empty, too long or not valid Unicode.
     """
     if corruption not in CORRUPTIONS:
         raise UsageError(f"--corruption {corruption}: unknown; choose one of {', '.join(CORRUPTIONS)}")
     text = _usable(text, "solution")
     solution = _solution(text)
     row_id = xxhash.xxh3_128_hexdigest((text if key is None else key).encode())[:ID_DIGITS]
-    drawn, dropped = None, None
+    chosen, dropped = None, None
     try:
-        drawn = _drawn(corrupt(solution, question, RowRng(row_id, seed), corruption)[0])
+        chosen = _as_dict(corrupt(solution, question, RowRng(row_id, seed), corruption)[0])
     except CannotCorrupt as error:
         dropped = error.reason
     return {
         "solution": solution.text,
-        "steps": [_checked(solution, step) for step in solution.steps],
-        "drawn": drawn,
+        "steps": [_explain_step(solution, step) for step in solution.steps],
+        "corruption": chosen,
         "dropped": dropped,
     }
 
 
 def _solution(text: str) -> Solution:
     """The solution as the engine takes it; marks are gone from the text, and their results are the steps."""
-    plain, marked = strip_marks(text)
+    plain, marked = strip_annotations(text)
     return solution_of(plain, marked or None)
 
 
-def _checked(solution: Solution, step: Step) -> dict[str, Any]:
-    found = solution.check(step)
-    proof = found if isinstance(found, Proof) else None
+def _explain_step(solution: Solution, step: Step) -> dict[str, Any]:
+    expression = reason = None
+    try:
+        expression = solution.check(step).expression
+    except Unverified as error:
+        reason = error.reason
     return {
         "start": step.start,
         "stop": step.stop,
         "text": solution.text[step.start : step.stop],
-        "expression": proof.expression if proof else None,
-        "check": "verified" if proof else "unchecked",
-        "reason": None if proof else found,
+        "expression": expression,
+        "check": "unchecked" if reason else "verified",
+        "reason": reason,
     }
 
 
-def _drawn(corruption: Corruption) -> dict[str, Any]:
+def _as_dict(corruption: Corruption) -> dict[str, Any]:
     return {
         "start": corruption.start,
         "stop": corruption.stop,
@@ -139,7 +142,7 @@ def solutions(given: str) -> Iterator[Given]:
     path = Path(given)
     try:
         there = bool(given.strip()) and path.exists()
-    except (OSError, ValueError):  # too long for a name, or no name at all
+    except (OSError, ValueError):  # not a valid file name
         there = False
     if there:
         try:
@@ -153,23 +156,22 @@ def solutions(given: str) -> Iterator[Given]:
 
 
 _FILE_NAME = re.compile(r"[^\n]*\.(?:txt|jsonl?)|[^\s=]*/[^\s=]*", re.IGNORECASE)
-"""What is meant as a file, though there is none; ``48/2=24`` is not."""
+"""Looks like a file name rather than a solution; ``48/2=24`` does not."""
 
 
 def _of_file(path: Path) -> Iterator[Given]:
     try:
-        kind = kind_of(path)
-    except UsageError:  # an ending that says nothing
+        format_ = format_of(path)
+    except UsageError:  # unknown extension: a text file
         with path.open("rb") as file:
             yield Given(_read(file, str(path)), where=str(path))
         return
-    if kind not in ("lines", "list"):
-        raise UsageError(f"{path}: explain reads texts, .jsonl and .json; give one of these, or build it and use show")
-    unit = "line" if kind == "lines" else "row"
-    for number, row in READERS[kind](path, 0, -1, frozenset()):
-        where = f"{path}: {unit} {number + 1}"
+    if format_ not in (FORMATS[".jsonl"], FORMATS[".json"]):
+        raise UsageError(f"{path}: unsupported file type; explain reads .jsonl, .json and text files")
+    for _, number, row in format_.read(path, Columns(frozenset())):
+        where = f"{path}: {format_.unit} {number}"
         if not isinstance(row, dict):
-            raise SourceError(f"{where} {row}; mend the {unit}, or leave it out")
+            raise SourceError(f"{where}: {row}; fix or remove this {format_.unit}")
         yield _of_row(row, where)
 
 
@@ -177,13 +179,14 @@ def _of_row(row: Mapping[str, Any], where: str) -> Given:
     """The solution of a row; with the key a build would use, if the row is whole enough to be built from."""
     name = next((name for name in ANSWERS if name in row), None)
     if name is None:
-        raise SourceError(f"{where}: has neither {' nor '.join(ANSWERS)}; name the field with the solution so")
+        raise SourceError(f"{where}: needs a field {' or '.join(ANSWERS)} with the solution")
     text = _usable(row[name], name, where)
     for builder in BUILDERS.values():
         if builder.corrupts and name in builder.columns <= row.keys():
-            example = builder.read(row)
-            if isinstance(example, Drop):
-                raise SourceError(f"{where}: {example.reason}; mend it, or leave it out")
+            try:
+                example = builder.read(row)
+            except DropRow as drop:
+                raise SourceError(f"{where}: {drop.reason}; fix or remove it") from None
             return Given(text, example.question, example.key, where)
     question = next((name for name in QUESTIONS if name in row), None)
     return Given(text, _usable(row[question], question, where) if question else "", None, where)
@@ -193,11 +196,11 @@ def _read(file: IO[bytes], where: str) -> str:
     """The one solution that a text file holds; of a file far too large for one no more than needed is read."""
     data = file.read(_MOST_BYTES)
     if len(data) == _MOST_BYTES:
-        raise SourceError(f"{where}: is over {MAX_LENGTH:,} characters; give the text of one worked solution at a time")
+        raise SourceError(f"{where}: is over {MAX_LENGTH:,} characters; pass one worked solution at a time")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise SourceError(f"{where}: is no UTF-8 ({error.reason} at byte {error.start}); save it as UTF-8") from error
+        raise SourceError(f"{where}: not valid UTF-8 ({error.reason} at byte {error.start})") from error
     return _usable(text.replace("\r\n", "\n"), "solution", where)
 
 
@@ -207,11 +210,12 @@ _MOST_BYTES = 16 * MAX_LENGTH
 
 def _usable(text: Any, what: str, where: str = "") -> str:
     """A text without white space around it, if it can be explained."""
-    clean = clean_text(text, what)
     start = f"{where}: " if where else ""
-    if isinstance(clean, Drop):
-        wanted = "one worked solution at a time" if isinstance(text, str) and text.strip() else "a worked solution"
-        raise SourceError(f"{start}{clean.reason}; give the text of {wanted}")
+    try:
+        clean = clean_text(text, what)
+    except DropRow as drop:
+        expected = "one worked solution at a time" if isinstance(text, str) and text.strip() else "a worked solution"
+        raise SourceError(f"{start}{drop.reason}; give the text of {expected}") from None
     try:
         clean.encode()
     except UnicodeEncodeError as error:

@@ -15,6 +15,12 @@ class BuildOptions:
         UsageError: a value that is out of range, or options that need one another.
     """
 
+    source: tuple[str, ...] = option(
+        (),
+        "Where rows come from, once per split: a .json, .jsonl, .csv, .tsv (each also .gz), .parquet or .arrow file, "
+        "a `save_to_disk` folder, a Hub dataset, or sample[:ROWS[:SEED]]. Default: the Hub.",
+        metavar="<[split=]source>",
+    )
     seed: int = option(0, "Random seed. The choices for a row depend on the seed and on the row only.")
     eval_size: int | None = option(
         None,
@@ -23,7 +29,7 @@ class BuildOptions:
         at_least=0,
     )
     on_error: str = option(
-        "stop", "At a row that cannot be read, stop, or skip and count it.", choices=("stop", "skip")
+        "stop", "On a row that cannot be read, stop, or skip and count it.", choices=("stop", "skip")
     )
     corruption: str = option(
         "near",

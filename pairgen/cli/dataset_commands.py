@@ -3,32 +3,24 @@
 import itertools
 import shlex
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
-from pairgen.builders import BUILDERS, CORRUPTIONS
+from pairgen.builders import BUILDERS
 from pairgen.building.options import BuildOptions
 from pairgen.cli.app import Json, command, print_json, print_stderr
 from pairgen.cli.bars import progress_reporter
 from pairgen.cli.flags import with_options
 from pairgen.errors import ValidationFailed
-from pairgen.options import arguments
 from pairgen.pairs.edits import METRICS
 
 Dataset = Annotated[Path, typer.Argument(metavar="DIR", help="A dataset: a folder written by `pairgen build`.")]
-Corruption = Annotated[
-    str,
-    typer.Option(
-        metavar="NAME",
-        help="How wrong values are generated: "
-        + "; ".join(f"{name}: {corruption.summary}" for name, corruption in CORRUPTIONS.items())
-        + ".",
-    ),
-]
+_BUILD_HELP = {item.name: item.metadata["help"] for item in fields(BuildOptions)}
+Corruption = Annotated[str, typer.Option(metavar="<name>", help=_BUILD_HELP["corruption"])]
 
 
 @command(
@@ -42,20 +34,12 @@ Corruption = Annotated[
     ],
 )
 @with_options(
-    BuildOptions, {"eval_size": "Rows", "corruption": "Corruptions (metamath, gsm8k)", "prompt_style": "Prompts"}
+    BuildOptions,
+    {"source": "Rows and splits", "corruption": "Corruptions (metamath, gsm8k)", "prompt_style": "Prompts"},
 )
 def build(
     name: Annotated[str, typer.Argument(metavar="NAME", help=f"One of {', '.join(BUILDERS)}.")],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Output folder, created atomically.")],
-    source: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--source",
-            metavar="[SPLIT=]SOURCE",
-            help="Where rows come from, once per split: a .json, .jsonl, .csv, .tsv (each also .gz), .parquet or "
-            ".arrow file, a `save_to_disk` folder, a Hub dataset, or sample[:ROWS[:SEED]]. Default: the Hub.",
-        ),
-    ] = None,
     workers: Annotated[int, typer.Option(help="Worker processes; 0 uses all cores. The output is the same.")] = 0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing dataset.")] = False,
     as_json: Json = False,
@@ -69,11 +53,9 @@ def build(
             dataset = build(
                 name,
                 out,
-                source or (),
                 options,
                 workers=workers,
                 overwrite=overwrite,
-                command=_rebuild_command(name, out, source or [], options),
                 progress=progress,
                 warn=warn,
             )
@@ -91,12 +73,6 @@ def build(
             Console().print(corruption_tables(built["corruptions"]), "")
     pairs = sum(split.pairs for split in dataset.splits.values())
     typer.echo(f"Wrote {pairs:,} pairs to {out}. Inspect them with: pairgen show {shlex.quote(str(out))}")
-
-
-def _rebuild_command(name: str, out: Path, sources: list[str], options: BuildOptions) -> str:
-    """The command line that builds the same dataset again."""
-    from_sources = [word for source in sources for word in ("--source", source)]
-    return shlex.join(["pairgen", "build", name, *from_sources, "--out", out.name, *arguments(options)])
 
 
 def _build_result(manifest: Mapping[str, Any], split: str) -> dict[str, Any]:
@@ -118,8 +94,8 @@ def _build_result(manifest: Mapping[str, Any], split: str) -> dict[str, Any]:
 def stats(
     path: Dataset,
     edit_distance: Annotated[bool, typer.Option("--edit-distance", help="Only the edit distance.")] = False,
-    metric: Annotated[str, typer.Option(metavar="NAME", help=f"Distance: {', '.join(METRICS)}.")] = "levenshtein",
-    unit: Annotated[str, typer.Option(metavar="char|word|token", help="What the distance counts.")] = "char",
+    metric: Annotated[str, typer.Option(metavar="<name>", help=f"Distance: {', '.join(METRICS)}.")] = "levenshtein",
+    unit: Annotated[str, typer.Option(metavar="<char|word|token>", help="What the distance counts.")] = "char",
     tokenizer: Annotated[str | None, typer.Option(metavar="ID", help="Tokenizer for --unit token.")] = None,
     by: Annotated[
         str | None,
@@ -223,7 +199,7 @@ def explain(
 )
 def validate(path: Dataset, as_json: Json = False) -> None:
     from pairgen.pairs.dataset import open_pairs
-    from pairgen.pairs.invariants import PROMISES
+    from pairgen.pairs.invariants import INVARIANTS
     from pairgen.pairs.validate import violations
 
     dataset = open_pairs(path)
@@ -238,4 +214,4 @@ def validate(path: Dataset, as_json: Json = False) -> None:
         violated = f"{len(found)} {'invariant is' if len(found) == 1 else 'invariants are'} violated"
         raise ValidationFailed(f"{path}: {violated} in {pairs:,} pairs; build the dataset again")
     if not as_json:
-        typer.echo(f"{path}: {pairs:,} pairs, all {len(PROMISES)} invariants hold")
+        typer.echo(f"{path}: {pairs:,} pairs, all {len(INVARIANTS)} invariants hold")

@@ -90,7 +90,7 @@ def help_text(item: "Field[Any]") -> str:
     """The help of an option, then long lists of choices, the default and the limits."""
     text: str = item.metadata["help"]
     choices = item.metadata.get("choices", ())
-    if choices and len("|".join(choices)) > MAX_CHOICES:
+    if len("|".join(choices)) > MAX_CHOICES and not all(choice in text for choice in choices):
         text += f" One of {', '.join(choices)}."
     facts = [] if "Default:" in text else _default(item)
     facts += [limits(item)] if limits(item) else []

@@ -50,10 +50,6 @@ def train(
         list[str] | None,
         typer.Argument(metavar="DIR", help="Datasets to train on: folders written by `pairgen build`."),
     ] = None,
-    out: Annotated[
-        str | None,
-        typer.Option("--out", "-o", metavar="DIR", help="Folder of the run.", rich_help_panel=PANELS["model"]),
-    ] = None,
     config: Annotated[
         Path | None,
         typer.Option(
@@ -84,7 +80,8 @@ def train(
     as_json: Json = False,
     **flags: Any,
 ) -> None:
-    flags |= {name: value for name, value in {"data": tuple(data or ()), "out": out}.items() if value}
+    if data:
+        flags["data"] = tuple(data)
     if resume:
         not_allowed = {"--config": config, "--preset": preset, "--overwrite": overwrite}
         for name in (name for name, value in not_allowed.items() if value):

@@ -1,63 +1,74 @@
-"""The dataset card: ``README.md`` of every dataset, made of its manifest alone.
+"""The dataset card: ``README.md`` of every dataset, rendered from its manifest alone.
 
-The YAML on top tells the hub and ``load_dataset`` which files are which split.
+Its YAML tells the Hub and ``load_dataset`` which files belong to which split.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
+import pyarrow as pa
 import yaml
 
-from pairgen.pairs import shares
+from pairgen.pairs import verification_rates
+from pairgen.pairs.dataset import FORMAT
 from pairgen.pairs.record import COLUMNS
-
-_TITLES = {
-    "metamath": "MetaMath preference pairs",
-    "gsm8k": "GSM8K preference pairs",
-    "arc": "ARC-Challenge preference pairs",
-    "hellaswag": "HellaSwag preference pairs",
-}
-_HOW = {
-    "metamath": "One intermediate result of each worked solution is replaced by a wrong one of the same format. "
-    "The rest of the solution, its final answer included, stays as it was.",
-    "gsm8k": "One intermediate result of each worked solution, taken from GSM8K's calculation marks, is replaced by a "
-    "wrong one of the same format. The marks are stripped; the rest, the final answer included, stays as it was.",
-    "arc": "Each question gives one pair per wrong choice: the right choice is chosen, the wrong one rejected.",
-    "hellaswag": "Each scene gives one pair per wrong ending: the right ending is chosen, the wrong one rejected.",
-}
 
 
 def render(manifest: Mapping[str, Any]) -> str:
-    """The whole card as Markdown. What comes from a source or a command line is shown as code, never as markup."""
-    name = manifest.get("dataset", "Pairs")
+    """The card as Markdown. Strings from sources and command lines are rendered as code, never as markup.
+
+    Only ``splits`` is required of a manifest; a section is left out if what it describes is missing.
+    """
+    statistics = manifest.get("statistics", {})
     parts = [
         f"---\n{yaml.safe_dump(front_matter(manifest), sort_keys=False, allow_unicode=True)}---",
-        f"# {_TITLES.get(name, name)}",
-        _HOW.get(name, ""),
+        f"# {_title(manifest)}",
+        manifest.get("description", ""),
+        SYNTHETIC if is_synthetic(manifest) else "",
         "## Counts\n\n" + _counts(manifest["splits"]),
-        "## Edit distance\n\n" + _distances(manifest["statistics"]) if "statistics" in manifest else "",
-        _corruptions(manifest.get("statistics", {})),
+        _distances(statistics),
+        _corruptions(statistics),
         "## Columns\n\n" + _columns(),
-        "## How it was made\n\n" + _made(manifest) if "command" in manifest else "",
-        f"## Licence\n\n`{manifest['license']}`, carried over from the source." if "license" in manifest else "",
+        "## How it was built\n\n" + _build(manifest) if "command" in manifest else "",
+        _license(manifest),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+SYNTHETIC = "The source rows are synthetic: pairgen generated them. They are not rows of the dataset that they imitate."
+
+
+def is_synthetic(manifest: Mapping[str, Any]) -> bool:
+    """Whether some of the source rows come from the built-in sample."""
+    return any("sample" in about for about in manifest.get("sources", {}).values())
 
 
 def front_matter(manifest: Mapping[str, Any]) -> dict[str, Any]:
     """The YAML of the card."""
     return {
         **({"license": manifest["license"]} if "license" in manifest else {}),
-        "pretty_name": _TITLES.get(manifest.get("dataset", ""), manifest.get("dataset", "Pairs")),
+        "pretty_name": _title(manifest),
         "language": ["en"],
-        "tags": ["preference", "dpo", "pairgen"],
+        "tags": ["preference", "dpo", "pairgen", *(["synthetic"] if is_synthetic(manifest) else [])],
         "configs": [
             {
                 "config_name": "default",
+                "version": f"{FORMAT}.0.0",  # in the cache path: keeps features of other formats apart
                 "data_files": [{"split": split, "path": f"{split}/data-*.arrow"} for split in manifest["splits"]],
             }
         ],
     }
+
+
+def _title(manifest: Mapping[str, Any]) -> str:
+    return str(manifest.get("title") or manifest.get("dataset") or "Preference pairs")
+
+
+def _license(manifest: Mapping[str, Any]) -> str:
+    if "license" not in manifest:
+        return ""
+    origin = "the license of pairgen, whose rows these are" if is_synthetic(manifest) else "inherited from the source"
+    return f"## License\n\n`{manifest['license']}`, {origin}."
 
 
 def _table(head: list[str], rows: list[list[str]]) -> str:
@@ -75,25 +86,27 @@ def _drops(split: Mapping[str, Any]) -> str:
 
 
 def _distances(statistics: Mapping[str, Any]) -> str:
-    definition = next(iter(statistics.values()))["edit_distance"]["definition"]
+    found = {name: split["edit_distance"] for name, split in statistics.items() if "edit_distance" in split}
+    if not found:
+        return ""
     rows = []
-    for name, split in statistics.items():
-        distance = split["edit_distance"]
+    for name, distance in found.items():
         figures = [distance["mean"], distance["sd"], *(distance["quantiles"][percent] for percent in ("5", "50", "95"))]
-        rows.append([name, *(f"{figure:.2%}" for figure in figures)])
-    table = _table(["split", "mean", "sd", "5 %", "median", "95 %"], rows)
-    return f"Definition: {definition}. `pairgen stats` prints other definitions.\n\n{table}"
+        rows.append([name, *("-" if figure is None else f"{figure:.2%}" for figure in figures)])
+    definition = next(iter(found.values()))["definition"]
+    table = _table(["split", "mean", "sd", "5%", "median", "95%"], rows)
+    return f"## Edit distance\n\nDefinition: {definition}. Run `pairgen stats` for other metrics.\n\n{table}"
 
 
 def _corruptions(statistics: Mapping[str, Any]) -> str:
-    """How corruptions were checked; empty for a dataset that takes its wrong completions from the source."""
+    """How corruptions were verified; empty for a dataset whose rejected completions come from the source."""
     found = {name: split["corruptions"] for name, split in statistics.items() if "corruptions" in split}
     if not found:
         return ""
-    parts = [f"## Corruptions\n\nCounted are {next(iter(found.values()))['definition']}."]
-    for name, counted in found.items():
-        parts.append(f"{_code(name)}: {counted['pairs']:,} pairs, {shares.verified(counted)}.")
-        for table in shares.tables(counted):
+    parts = [f"## Corruptions\n\nNumber of {next(iter(found.values()))['definition']}."]
+    for name, counts in found.items():
+        parts.append(f"{_code(name)}: {counts['pairs']:,} pairs, {verification_rates.summary(counts)}.")
+        for table in verification_rates.tables(counts):
             parts.append(_table(list(table.heads), [[_code(first), *figures] for first, *figures in table.rows]))
             parts += [f"{table.others}."] if table.others else []
     return "\n\n".join(parts)
@@ -101,18 +114,22 @@ def _corruptions(statistics: Mapping[str, Any]) -> str:
 
 def _columns() -> str:
     rows = [
-        [f"`{name}`", str(column.type) + (", may be null" if column.nullable else ""), column.meaning]
+        [f"`{name}`", _type(column.type) + (", may be null" if column.nullable else ""), column.meaning]
         for name, column in COLUMNS.items()
     ]
     return _table(["column", "type", "meaning"], rows)
 
 
-def _made(manifest: Mapping[str, Any]) -> str:
-    options = _table(["option", "value"], [[key, f"`{value}`"] for key, value in manifest["options"].items()])
+def _type(kind: pa.DataType) -> str:
+    return "list of structs" if pa.types.is_list(kind) else str(kind)
+
+
+def _build(manifest: Mapping[str, Any]) -> str:
+    options = _table(["option", "value"], [[key, _code(value)] for key, value in manifest.get("options", {}).items()])
     sources = _table(
-        ["split", "source"], [[split, _code(_where(about))] for split, about in manifest["sources"].items()]
+        ["split", "source"], [[split, _code(_where(about))] for split, about in manifest.get("sources", {}).items()]
     )
-    versions = ", ".join(f"{name} {version}" for name, version in manifest["versions"].items())
+    versions = ", ".join(f"{name} {version}" for name, version in manifest.get("versions", {}).items())
     return f"```\n{_one_line(manifest['command'])}\n```\n\n{sources}\n\n{options}\n\nVersions: {versions}."
 
 
@@ -123,10 +140,10 @@ def _where(about: Mapping[str, Any]) -> str:
     return ", ".join(f"{key} {value}" for key, value in about.items())
 
 
-def _code(text: str) -> str:
+def _code(text: object) -> str:
     return f"`{_one_line(text).replace('`', chr(39)).replace('|', '/')}`"
 
 
-def _one_line(text: str) -> str:
-    """A text that cannot leave the code it is shown in."""
+def _one_line(text: object) -> str:
+    """A text that cannot end the code span or block that it is shown in."""
     return " ".join(str(text).replace("```", "'''").split())

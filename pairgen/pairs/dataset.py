@@ -23,7 +23,7 @@ import pyarrow as pa
 import xxhash
 
 from pairgen.errors import InvalidDataset
-from pairgen.pairs.record import SCHEMA
+from pairgen.pairs.record import SCHEMA, conform
 
 MANIFEST = "pairgen.json"
 FORMAT = 2
@@ -64,6 +64,15 @@ class Manifest(TypedDict, total=False):
     statistics: dict[str, Any]
 
 
+def read_shard(shard: Path) -> Iterator[pa.RecordBatch]:
+    """The batches of one file as they are, memory-mapped. Raises InvalidDataset for a damaged file."""
+    try:
+        with pa.memory_map(str(shard)) as source, pa.ipc.open_stream(source) as reader:
+            yield from reader
+    except (pa.ArrowInvalid, OSError) as error:
+        raise InvalidDataset(f"{shard}: cannot be read as pairs ({error}); build the dataset again") from error
+
+
 @dataclass(frozen=True)
 class Split:
     """The shards of one split, in order."""
@@ -73,14 +82,15 @@ class Split:
     pairs: int
 
     def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
-        """Yield the rows in order, memory-mapped. Raises InvalidDataset for a damaged shard."""
+        """Yield the rows in order, memory-mapped; see ``conform``. Raises InvalidDataset for a damaged shard."""
         for shard in self.shards:
-            try:
-                with pa.memory_map(str(shard)) as source, pa.ipc.open_stream(source) as reader:
-                    for batch in reader:
-                        yield batch if columns is None else batch.select(list(columns))
-            except (pa.ArrowInvalid, OSError, KeyError) as error:
-                raise InvalidDataset(f"{shard}: cannot be read as pairs ({error}); build the dataset again") from error
+            for batch in read_shard(shard):
+                try:
+                    found = conform(batch) if columns is None else conform(batch, columns)
+                except KeyError as error:
+                    problem = f"cannot be read as pairs ({error.args[0]})"
+                    raise InvalidDataset(f"{shard}: {problem}; build the dataset again") from None
+                yield found
 
     def table(self, columns: Sequence[str] | None = None) -> pa.Table:
         """All rows as one memory-mapped table."""

@@ -1,4 +1,4 @@
-"""What differs between two completions: the edited span, and edit distances computed in bulk."""
+"""Edit spans and batched edit distances."""
 
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, NamedTuple
@@ -10,7 +10,7 @@ from rapidfuzz.distance import Hamming, Indel, Levenshtein
 
 
 class Edit(NamedTuple):
-    """The differing span in code points: ``chosen[start:chosen_stop]`` became ``rejected[start:rejected_stop]``."""
+    """The edited span in code points: ``chosen[start:chosen_stop]`` became ``rejected[start:rejected_stop]``."""
 
     start: int
     chosen_stop: int
@@ -34,7 +34,7 @@ def shared_prefix(a: str, b: str) -> int:
 def span(chosen: str, rejected: str) -> Edit:
     """The smallest span that turns one text into the other: longest common prefix first, then longest common suffix.
 
-    ``span("a 12 b", "a 132 b") == Edit(start=3, chosen_stop=3, rejected_stop=4)``: a 3 was put in.
+    ``span("a 12 b", "a 132 b") == Edit(start=3, chosen_stop=3, rejected_stop=4)``: a 3 was inserted.
     """
     start = shared_prefix(chosen, rejected)
     tail = shared_prefix(chosen[start:][::-1], rejected[start:][::-1])
@@ -57,7 +57,7 @@ METRICS: dict[str, Metric] = {
     "hamming": Metric(
         Hamming.normalized_distance,
         {"pad": True},
-        "Hamming distance (position by position, the shorter padded) / longer length",
+        "Hamming distance (position-wise, the shorter one padded) / longer length",
     ),
 }
 
@@ -74,7 +74,7 @@ def distances(
         chosen, rejected: sequences of the same length, of strings (distance over code points) or of
             sequences of hashable units (words, token ids).
         metric: a name in ``METRICS``.
-        workers: threads; -1 takes every core.
+        workers: number of threads; -1 uses all cores.
     """
     if not len(chosen):
         return np.empty(0, dtype=np.float32)

@@ -1,7 +1,6 @@
-"""The promises of the row contract, each with how to tell where it is broken; ``validate`` holds a dataset to them."""
+"""The invariants of the row schema, and vectorised checks of them; ``validate`` applies them to a dataset."""
 
-from collections.abc import Callable
-from fractions import Fraction
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -13,20 +12,21 @@ from rapidfuzz import process
 from rapidfuzz.distance import Postfix, Prefix
 
 from pairgen.pairs import edits
+from pairgen.pairs.evidence import has_value, is_confirmed
 from pairgen.pairs.record import CHECKS
 
 Mask = NDArray[np.bool_]
-"""One truth per row: True where a promise is broken."""
+"""One boolean per row: True where an invariant is violated."""
 
 WHITESPACE = (
     "\t\n\x0b\x0c\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
     "\u2028\u2029\u202f\u205f\u3000"
 )
-"""What ``str.isspace`` says yes to; Arrow's own idea of white space differs."""
+"""The characters for which ``str.isspace`` is true; Arrow's definition differs."""
 
 
 class Rows:
-    """The rows of a batch that have a value wherever one is needed, in the forms that promises look at."""
+    """Rows of a batch without nulls in required columns, in the forms that the checks need."""
 
     def __init__(self, batch: pa.RecordBatch) -> None:
         self.batch = batch
@@ -57,7 +57,7 @@ class Rows:
         return chosen, rejected
 
 
-# ---------------------------------------------------------------- promises of one row
+# ---------------------------------------------------------------- checks of single rows
 
 
 def _mask(condition: Any) -> Mask:
@@ -71,9 +71,9 @@ def _is_set(rows: Rows, *names: str) -> Mask:
     return truth
 
 
-def _either(of: Callable[[Any], Any]) -> Callable[[Rows], Mask]:
-    """A promise that both completions make."""
-    return lambda rows: _mask(of(rows["chosen"])) | _mask(of(rows["rejected"]))
+def _either(fails: Callable[[Any], Any]) -> Callable[[Rows], Mask]:
+    """A check of both completions: violated where either fails it."""
+    return lambda rows: _mask(fails(rows["chosen"])) | _mask(fails(rows["rejected"]))
 
 
 def _prompt_end(rows: Rows) -> Mask:
@@ -84,8 +84,8 @@ def _prompt_end(rows: Rows) -> Mask:
 def _span_bounds(rows: Rows) -> Mask:
     (start, *stops), lengths = rows.spans, rows.lengths
     fits = [(start <= stop) & (stop <= length) for stop, length in zip(stops, lengths, strict=True)]
-    broken: Mask = ~((start >= 0) & fits[0] & fits[1])
-    return broken
+    violated: Mask = ~((start >= 0) & fits[0] & fits[1])
+    return violated
 
 
 def _shared(rows: Rows, measure: Any) -> NDArray[np.int64]:
@@ -97,29 +97,29 @@ def _shared(rows: Rows, measure: Any) -> NDArray[np.int64]:
 
 def _span_tail(rows: Rows) -> Mask:
     tail, other = (length - stop for length, stop in zip(rows.lengths, rows.spans[1:], strict=True))
-    broken: Mask = (tail != other) | (_shared(rows, Postfix) < tail)
-    return broken
+    violated: Mask = (tail != other) | (_shared(rows, Postfix) < tail)
+    return violated
 
 
 def _edit_distance(rows: Rows) -> Mask:
     off = np.abs(rows["edit_distance"].to_numpy() - edits.distances(rows.chosen, rows.rejected, workers=-1))
-    broken: Mask = ~(off <= 1e-6)  # so that NaN is broken too
-    return broken
+    violated: Mask = ~(off <= 1e-6)  # NaN compares as False and is a violation
+    return violated
 
 
 def _literals(rows: Rows) -> Mask:
-    given = _is_set(rows, "correct", "corrupted")
-    if not given.any():
-        return given
+    present = _is_set(rows, "correct", "corrupted")
+    if not present.any():
+        return present
     columns = rows["correct"].to_pylist(), rows["corrupted"].to_pylist(), *(part.tolist() for part in rows.spans)
-    wrong: list[bool] = [
+    differs: list[bool] = [
         chosen[start:stop] != correct or rejected[start:other] != corrupted
         for chosen, rejected, correct, corrupted, start, stop, other in zip(
             rows.chosen, rows.rejected, *columns, strict=True
         )
     ]
-    broken: Mask = given & np.array(wrong)
-    return broken
+    violated: Mask = present & np.array(differs)
+    return violated
 
 
 def _check(rows: Rows) -> Mask:
@@ -129,8 +129,8 @@ def _check(rows: Rows) -> Mask:
 
 def _reason(rows: Rows) -> Mask:
     unchecked = _mask(pc.equal(rows["check"], "unchecked"))
-    broken: Mask = unchecked != _is_set(rows, "reason")
-    return broken
+    violated: Mask = unchecked != _is_set(rows, "reason")
+    return violated
 
 
 def _step(rows: Rows) -> Mask:
@@ -139,11 +139,16 @@ def _step(rows: Rows) -> Mask:
     return _is_set(rows, "step", "steps") & ~_mask(fits)
 
 
+# ---------------------------------------------------------------- evidence of corruptions
+
+_EVIDENCE = ("expression", "correct_value", "corrupted_value")
+
+
 def _evidence(rows: Rows) -> Mask:
-    needed = ("expression", "correct_value", "corrupted_value")
     verified = _mask(pc.equal(rows["check"], "verified"))
-    broken: Mask = verified & ~np.logical_and.reduce([_is_set(rows, name) for name in needed])
-    return broken
+    complete = np.logical_and.reduce([_is_set(rows, name) for name in ("correct", "corrupted", *_EVIDENCE)])
+    violated: Mask = np.where(verified, ~complete, _is_set(rows, *_EVIDENCE))
+    return violated
 
 
 _EXACT = r"\A-?[0-9]+(/[0-9]*[1-9][0-9]*)?\z"
@@ -154,93 +159,136 @@ def _no_match(name: str, pattern: str) -> Callable[[Rows], Mask]:
     return lambda rows: _mask(pc.invert(pc.match_substring_regex(rows[name], pattern)))
 
 
-def _exact_value(rows: Rows) -> Mask:
+def _value_format(rows: Rows) -> Mask:
     return _no_match("correct_value", _EXACT)(rows) | _no_match("corrupted_value", _EXACT)(rows)
 
 
-def _values_differ(rows: Rows) -> Mask:
-    pairs = zip(rows["correct_value"].to_pylist(), rows["corrupted_value"].to_pylist(), strict=True)
-    same = [a is not None and b is not None and _same_value(a, b) for a, b in pairs]
-    return np.array(same, dtype=bool)
+def _each_verified(names: Sequence[str], violated: Callable[..., bool]) -> Callable[[Rows], Mask]:
+    """A check of these columns in verified rows, one row at a time."""
+
+    def check(rows: Rows) -> Mask:
+        mask = _mask(pc.equal(rows["check"], "verified"))
+        if mask.any():
+            columns = [rows[name].filter(pa.array(mask)).to_pylist() for name in names]
+            mask[mask] = [violated(*row) for row in zip(*columns, strict=True)]
+        return mask
+
+    return check
 
 
-def _same_value(a: str, b: str) -> bool:
-    if a == b:
-        return True
-    try:
-        return ("/" in a or "/" in b or a[-1:] == b[-1:]) and Fraction(a) == Fraction(b)
-    except (ValueError, ZeroDivisionError):  # not a value (another promise), or more digits than Python reads
-        return False
+# ---------------------------------------------------------------- the table
 
 
-class Promise(NamedTuple):
-    """What is wanted, the columns that show where it is not so, and for a promise of single rows how to tell.
+class Invariant(NamedTuple):
+    """A rule that every dataset keeps.
 
-    Rows that break one of ``needs`` are not looked at: a span out of bounds says nothing about prefixes.
+    ``columns`` are shown where a row violates it. ``violated`` gives a mask of the rows that do; it is None for rules
+    about files and about all rows together, which ``validate`` checks. Rows that violate one of ``requires`` are not
+    checked: the text before a span that is out of bounds cannot be compared.
     """
 
-    wanted: str
-    shows: tuple[str, ...] = ()
-    broken: Callable[[Rows], Mask] | None = None
-    needs: tuple[str, ...] = ()
+    rule: str
+    columns: tuple[str, ...] = ()
+    violated: Callable[[Rows], Mask] | None = None
+    requires: tuple[str, ...] = ()
 
 
 _STOPS = ("edit_start", "chosen_edit_stop", "rejected_edit_stop")
 _TEXTS = ("chosen", "rejected")
 _VALUES = ("correct_value", "corrupted_value")
 
-PROMISES: dict[str, Promise] = {
-    "shard_bytes": Promise("each shard has the size and the xxh3 that the manifest gives"),
-    "readable": Promise("each shard is an Arrow stream of valid text"),
-    "schema": Promise("the columns of the contract, in its order, of its types"),
-    "manifest_pairs": Promise("as many pairs as the manifest says"),
-    "manifest_rows": Promise("every source row is dropped and counted, or makes at least one pair"),
-    "not_null": Promise("no null in a column that must have a value"),
-    "pair_id": Promise("a pair id is there once in the whole dataset", ("pair_id",)),
-    "group_id": Promise(
-        "one group id for exactly the pairs that share prompt and chosen", ("group_id", "prompt", "chosen")
+INVARIANTS: dict[str, Invariant] = {
+    "shard_bytes": Invariant("each shard has the size and xxh3 hash recorded in the manifest"),
+    "readable": Invariant("each shard is an Arrow stream of valid UTF-8"),
+    "schema": Invariant("every required column, and each column of the schema in its type"),
+    "manifest_pairs": Invariant("as many pairs as the manifest records"),
+    "manifest_rows": Invariant("every source row yields at least one pair or is counted as dropped"),
+    "not_null": Invariant("no nulls in required columns"),
+    "pair_id": Invariant("pair_id is unique in the dataset", ("pair_id",)),
+    "group_id": Invariant(
+        "group_id is shared by exactly those pairs that have the same prompt and chosen",
+        ("group_id", "prompt", "chosen"),
     ),
-    "prompt_empty": Promise("a prompt has text", ("prompt",), lambda rows: _mask(pc.equal(rows["prompt"], ""))),
-    "prompt_end": Promise("a prompt ends without white space", ("prompt",), _prompt_end),
-    "completion_text": Promise(
-        "a completion has more than white space",
+    "prompt_empty": Invariant("prompt is not empty", ("prompt",), lambda rows: _mask(pc.equal(rows["prompt"], ""))),
+    "prompt_end": Invariant("prompt has no trailing whitespace", ("prompt",), _prompt_end),
+    "completion_text": Invariant(
+        "completions are not blank",
         _TEXTS,
         _either(lambda texts: pc.equal(pc.utf8_trim(texts, characters=WHITESPACE), "")),
     ),
-    "completion_start": Promise(
-        "a completion begins with a space or a newline",
+    "completion_start": Invariant(
+        "completions start with a space or a newline",
         _TEXTS,
         _either(lambda texts: pc.invert(pc.match_substring_regex(texts, r"\A[ \n]"))),
         ("completion_text",),
     ),
-    "differ": Promise(
+    "differ": Invariant(
         "chosen and rejected differ", _TEXTS, lambda rows: _mask(pc.equal(rows["chosen"], rows["rejected"]))
     ),
-    "span_bounds": Promise("0 <= edit_start <= each stop <= its completion's length", _STOPS, _span_bounds),
-    "span_prefix": Promise(
+    "span_bounds": Invariant("0 <= edit_start <= each stop <= length of its completion", _STOPS, _span_bounds),
+    "span_prefix": Invariant(
         "the texts before the edit are equal",
         (*_STOPS, *_TEXTS),
         lambda rows: _shared(rows, Prefix) < rows.spans[0],
         ("span_bounds",),
     ),
-    "span_tail": Promise("the texts behind the stops are equal", (*_STOPS, *_TEXTS), _span_tail, ("span_bounds",)),
-    # that the spans themselves differ follows from the last three
-    "edit_distance": Promise(edits.METRICS["levenshtein"].definition, ("edit_distance", *_TEXTS), _edit_distance),
-    "literals": Promise(
-        "correct is the edited span of chosen, corrupted that of rejected",
+    "span_tail": Invariant("the texts after the edit are equal", (*_STOPS, *_TEXTS), _span_tail, ("span_bounds",)),
+    # The last three imply that the spans themselves differ.
+    "edit_distance": Invariant(edits.METRICS["levenshtein"].definition, ("edit_distance", *_TEXTS), _edit_distance),
+    "literals": Invariant(
+        "correct is the edited span of chosen, corrupted is that of rejected",
         ("correct", "corrupted", *_STOPS, *_TEXTS),
         _literals,
         ("span_bounds", "span_prefix", "span_tail"),
     ),
-    "check": Promise(f"a corruption is one of {', '.join(CHECKS)}", ("check",), _check),
-    "reason": Promise(
-        "a corruption has a reason where it is unchecked, and nowhere else", ("check", "reason"), _reason
+    "check": Invariant(f"check is {' or '.join(CHECKS)} for a corruption, and null otherwise", ("check",), _check),
+    "reason": Invariant("reason is set exactly for unchecked corruptions", ("check", "reason"), _reason),
+    "step": Invariant(
+        "1 <= step <= steps, or both are null (not the result of a calculation)", ("step", "steps"), _step
     ),
-    "step": Promise("1 <= step <= steps, or neither: the number is no calculation's result", ("step", "steps"), _step),
-    "evidence": Promise("a verified pair has its expression and both values", ("expression", *_VALUES), _evidence),
-    "exact_value": Promise("a value is an integer or p/q", _VALUES, _exact_value),
-    "values_differ": Promise("the two values differ", _VALUES, _values_differ, ("exact_value",)),
-    "expression": Promise(
-        "digits, + - * / ( ) . , spaces, sqrt and pi alone", ("expression",), _no_match("expression", _ARITHMETIC)
+    "evidence": Invariant(
+        "expression and both values are set exactly for verified pairs",
+        ("expression", *_VALUES),
+        _evidence,
+        ("literals", "check"),
+    ),
+    "value_format": Invariant("a value is an integer or p/q", _VALUES, _value_format),
+    "values": Invariant(
+        "correct_value is the exact value of correct, corrupted_value is that of corrupted",
+        ("correct", "corrupted", *_VALUES),
+        _each_verified(
+            ("correct", "correct_value", "corrupted", "corrupted_value"),
+            lambda correct, value, corrupted, other: not (has_value(correct, value) and has_value(corrupted, other)),
+        ),
+        ("literals", "evidence", "value_format"),
+    ),
+    "expression": Invariant(
+        "only digits, + - * / ( ) . , spaces, sqrt and pi", ("expression",), _no_match("expression", _ARITHMETIC)
+    ),
+    "recomputed": Invariant(
+        "the value of expression is what correct states (exactly or rounded), and not what corrupted states",
+        ("expression", "correct", "corrupted"),
+        _each_verified(
+            ("expression", "correct", "corrupted"),
+            lambda expression, correct, corrupted: not is_confirmed(expression, correct, corrupted),
+        ),
+        ("literals", "evidence", "expression"),
     ),
 }
+
+
+def violated_rows(batch: pa.RecordBatch) -> dict[str, Mask]:
+    """For each invariant of single rows, the rows of a batch that violate it.
+
+    Args:
+        batch: rows of ``SCHEMA`` without nulls in required columns.
+    """
+    rows = Rows(batch)
+    masks: dict[str, Mask] = {}
+    for kind, invariant in INVARIANTS.items():
+        if invariant.violated is not None:
+            violated = invariant.violated(rows)
+            for name in invariant.requires:
+                violated = violated & ~masks[name]
+            masks[kind] = violated
+    return masks

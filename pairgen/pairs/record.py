@@ -1,108 +1,181 @@
-"""The row contract: what one pair is, how it is laid out in Arrow, and what one dropped row is.
+"""The row schema: preference pairs in Arrow, and the reasons why source rows yield none.
 
-Columns are flat and of plain types, so that pandas, TRL, ``load_from_disk``, ``load_dataset(folder)`` and older
-releases of ``datasets`` open them (dictionary-encoded strings do not open in ``datasets`` 2 and 3).
+Columns have plain types, so that pandas, TRL, ``load_from_disk``, ``load_dataset(folder)`` and ``datasets`` 2.14 and
+later open them (dictionary-encoded strings do not open in ``datasets`` 2 and 3).
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from math import nan
+from types import NoneType
+from typing import Annotated, Any, NamedTuple, get_args, get_origin, get_type_hints
 
 import pyarrow as pa
 
 from pairgen.pairs import edits
 
+# ---------------------------------------------------------------- the listing of all columns
 
-class Drop(NamedTuple):
-    """A source row that makes no pair, and why. Reasons are counted, so they name the kind and no row."""
 
-    reason: str
+class Change(NamedTuple):
+    """One of several changes between two completions; spans count code points of chosen and rejected."""
+
+    start: int
+    chosen_stop: int
+    rejected_start: int
+    rejected_stop: int
+    correct: str | None = None
+    corrupted: str | None = None
+    expression: str | None = None
+
+
+class Provenance(NamedTuple):
+    """The columns that tell how a corruption was made and verified; all null for a choice from the source."""
+
+    correct: Annotated[str | None, "the original value, as written"] = None
+    corrupted: Annotated[str | None, "the wrong value, as written"] = None
+    correct_value: Annotated[str | None, "exact value of correct as p/q; null if unchecked"] = None
+    corrupted_value: Annotated[str | None, "exact value of corrupted as p/q; null if unchecked"] = None
+    expression: Annotated[str | None, "the calculation as plain ASCII arithmetic, parseable by sympy"] = None
+    check: Annotated[
+        str | None, "verified if exact arithmetic confirms that correct is right and corrupted is wrong, else unchecked"
+    ] = None
+    reason: Annotated[str | None, "why it is unchecked; null if verified"] = None
+    strategy: Annotated[str | None, "the kind of value that was corrupted"] = None
+    step: Annotated[int | None, "which result of the solution was corrupted, counted from 1"] = None
+    steps: Annotated[int | None, "number of results in the solution"] = None
+    edits: Annotated[
+        tuple[Change, ...] | None, "every change, where a pair has several; null if the edit span is the only one"
+    ] = None
+
+
+class Pair(NamedTuple):
+    """One row: its columns in order, followed by those of ``provenance``.
+
+    This and ``Provenance`` are the only place where columns are listed. A column is nullable if its type allows None.
+    """
+
+    prompt: Annotated[str, "the prompt, without trailing whitespace"]
+    chosen: Annotated[str, "the preferred completion, including its leading space or newline"]
+    rejected: Annotated[str, "the rejected completion; differs from chosen"]
+    pair_id: Annotated[str, "unique id, derived only from the source row"]
+    group_id: Annotated[str, "shared by exactly those pairs that have the same prompt and chosen"]
+    source: Annotated[str, "dataset and type, e.g. metamath/GSM_AnsAug"]
+    edit_start: Annotated[int, "start of the edited span in code points; the texts before it are equal"]
+    chosen_edit_stop: Annotated[int, "end of the edited span in chosen, exclusive"]
+    rejected_edit_stop: Annotated[int, "end of the edited span in rejected; the texts after the stops are equal"]
+    edit_distance: Annotated[float, "Levenshtein distance over code points / longer length, 0 to 1"] = nan
+    """Filled in by ``to_batch``, which computes it for many pairs at once."""
+    provenance: Provenance = Provenance()
 
 
 class Rejection(NamedTuple):
-    """One rejected completion of an example, and what is known about how it differs from the chosen one.
+    """A rejected completion of an example, without the separator that starts completions, and its edit.
 
-    ``edit`` counts code points of the completions as given here, before any lead is put in front.
-    The rest is provenance, filled in by corruption builders only.
+    ``edit`` counts code points of these texts. ``provenance`` is for corruptions only.
     """
 
     completion: str
     edit: edits.Edit
-    correct: str | None = None
-    corrupted: str | None = None
-    correct_value: str | None = None
-    corrupted_value: str | None = None
-    expression: str | None = None
-    check: str | None = None
-    reason: str | None = None
-    strategy: str | None = None
-    step: int | None = None
-    steps: int | None = None
+    provenance: Provenance = Provenance()
 
 
-class Pair(NamedTuple):
-    """One row of a dataset, in the order of ``SCHEMA`` less ``edit_distance``, which is computed for many at once."""
+class DropRow(Exception):
+    """A source row yields no pair. Reasons are counted, so ``reason`` names the problem without the row's values."""
 
-    prompt: str
-    chosen: str
-    rejected: str
-    pair_id: str
-    group_id: str
-    source: str
-    edit_start: int
-    chosen_edit_stop: int
-    rejected_edit_stop: int
-    correct: str | None = None
-    corrupted: str | None = None
-    correct_value: str | None = None
-    corrupted_value: str | None = None
-    expression: str | None = None
-    check: str | None = None
-    reason: str | None = None
-    strategy: str | None = None
-    step: int | None = None
-    steps: int | None = None
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+CHECKS = ("verified", "unchecked")
+"""Values of ``check``."""
+
+# ---------------------------------------------------------------- Arrow
 
 
 class Column(NamedTuple):
-    """A column of the contract: its Arrow type, whether it may be null, and its meaning in one line."""
+    """A column of the schema: its Arrow type, whether it may be null, and its meaning in one line."""
 
     type: pa.DataType
     nullable: bool
     meaning: str
 
 
-COLUMNS: dict[str, Column] = {
-    "prompt": Column(pa.string(), False, "what the model is given; ends without white space"),
-    "chosen": Column(pa.string(), False, "the preferred completion; owns its leading space or newline"),
-    "rejected": Column(pa.string(), False, "the dispreferred completion; differs from chosen"),
-    "pair_id": Column(pa.string(), False, "unique in the dataset, derived from the source row alone"),
-    "group_id": Column(pa.string(), False, "equal for exactly the pairs that share prompt and chosen"),
-    "source": Column(pa.string(), False, "dataset and type, e.g. metamath/GSM_AnsAug"),
-    "edit_start": Column(pa.int32(), False, "first code point that may differ; the texts before it are equal"),
-    "chosen_edit_stop": Column(pa.int32(), False, "end of the differing span in chosen, exclusive"),
-    "rejected_edit_stop": Column(pa.int32(), False, "end of the differing span in rejected; the tails are equal"),
-    "edit_distance": Column(pa.float32(), False, "Levenshtein over code points / longer length, 0 to 1"),
-    "correct": Column(pa.string(), True, "the literal that was replaced, as written"),
-    "corrupted": Column(pa.string(), True, "what replaced it, as written"),
-    "correct_value": Column(pa.string(), True, "exact value of correct as p/q; null if unchecked"),
-    "corrupted_value": Column(pa.string(), True, "exact value of corrupted as p/q; null if unchecked"),
-    "expression": Column(pa.string(), True, "the calculation, recomputed: plain ASCII arithmetic that sympy reads"),
-    "check": Column(pa.string(), True, "verified: exact arithmetic says correct is right and corrupted wrong"),
-    "reason": Column(pa.string(), True, "why it is unchecked; null if verified"),
-    "strategy": Column(pa.string(), True, "the rule that found the corrupted place"),
-    "step": Column(pa.int32(), True, "which result of the solution was corrupted, from 1"),
-    "steps": Column(pa.int32(), True, "how many results the solution states"),
-}
+def _arrow_type(hint: Any) -> pa.DataType:
+    """The Arrow type of a Python type: ``str | None`` is a string, a tuple of named tuples is a list of structs."""
+    alternatives = [part for part in get_args(hint) if part is not NoneType]
+    if get_origin(hint) is tuple:
+        return pa.list_(_arrow_type(alternatives[0]))
+    if alternatives:
+        return _arrow_type(alternatives[0])
+    if hint in _ARROW_TYPES:
+        return _ARROW_TYPES[hint]
+    return pa.struct([pa.field(name, _arrow_type(part)) for name, part in get_type_hints(hint).items()])
 
-CHECKS = ("verified", "unchecked")
+
+_ARROW_TYPES = {str: pa.string(), int: pa.int32(), float: pa.float32()}
+
+
+def _columns(record: type[tuple[Any, ...]]) -> dict[str, Column]:
+    hints = get_type_hints(record, include_extras=True)
+    annotated = {name: get_args(hint) for name, hint in hints.items() if get_origin(hint) is Annotated}
+    return {
+        name: Column(_arrow_type(hint), NoneType in get_args(hint), meaning)
+        for name, (hint, meaning) in annotated.items()
+    }
+
+
+COLUMNS = {**_columns(Pair), **_columns(Provenance)}
 
 SCHEMA = pa.schema([pa.field(name, column.type, nullable=True) for name, column in COLUMNS.items()])
-"""Every field is declared nullable, as ``datasets`` itself writes them; ``validate`` holds the non-null promise."""
+"""Every field is declared nullable, as ``datasets`` itself writes them; ``validate`` finds nulls in other columns."""
 
 
 def to_batch(pairs: Sequence[Pair]) -> pa.RecordBatch:
-    """Lay pairs out as one Arrow batch of ``SCHEMA``, edit distances computed in bulk."""
-    values: Iterable[Sequence[Any]] = zip(*pairs, strict=True) if pairs else ((),) * len(Pair._fields)
-    columns: dict[str, Sequence[Any]] = dict(zip(Pair._fields, values, strict=True))
+    """Pairs as one Arrow batch of ``SCHEMA``, with their edit distances."""
+    columns = _transposed(pairs, Pair)
+    columns |= _transposed(columns.pop("provenance"), Provenance)
     columns["edit_distance"] = edits.distances(columns["chosen"], columns["rejected"]).tolist()
     return pa.record_batch([pa.array(columns[name], COLUMNS[name].type) for name in COLUMNS], schema=SCHEMA)
+
+
+def _transposed(records: Sequence[Any], record: Any) -> dict[str, Sequence[Any]]:
+    names: tuple[str, ...] = record._fields
+    values: Iterable[Sequence[Any]] = zip(*records, strict=True) if records else ((),) * len(names)
+    return dict(zip(names, values, strict=True))
+
+
+def conform(batch: pa.RecordBatch, names: Iterable[str] = tuple(COLUMNS)) -> pa.RecordBatch:
+    """Some columns of a batch, in this order.
+
+    A dataset may lack columns that are nullable (it may be older than them): they are null for every row. It may also
+    have further columns, which are ignored.
+
+    Raises:
+        KeyError: a column that is not nullable is missing.
+    """
+    present = set(batch.schema.names)
+    columns = {
+        name: pa.nulls(batch.num_rows, COLUMNS[name].type)
+        if name not in present and COLUMNS[name].nullable
+        else batch[name]
+        for name in names
+    }
+    return pa.record_batch(list(columns.values()), list(columns))
+
+
+def features() -> dict[str, Any]:
+    """``SCHEMA`` as the ``features`` of ``dataset_info.json``.
+
+    A list is written as ``[item]``, which ``datasets`` reads in 2.14 as in 5.2; releases from 4 on write it as
+    ``{"_type": "List"}``, which older ones cannot read.
+    """
+    return {field.name: _feature(field.type) for field in SCHEMA}
+
+
+def _feature(kind: pa.DataType) -> Any:
+    if pa.types.is_list(kind):
+        return [_feature(kind.value_type)]
+    if pa.types.is_struct(kind):
+        return {field.name: _feature(field.type) for field in kind}
+    return {"dtype": "float32" if kind == pa.float32() else str(kind), "_type": "Value"}

@@ -1,4 +1,4 @@
-"""Every promise of the contract, held against every row of a dataset on disk."""
+"""Check the invariants of the row schema on every row of a dataset."""
 
 from bisect import bisect_right
 from collections.abc import Iterator
@@ -11,53 +11,59 @@ import xxhash
 from numpy.typing import NDArray
 
 from pairgen.errors import InvalidDataset
-from pairgen.pairs.dataset import PairDataset, ShardInfo, Split, file_hash
-from pairgen.pairs.invariants import PROMISES, Mask, Rows
-from pairgen.pairs.record import COLUMNS, SCHEMA
+from pairgen.pairs.dataset import PairDataset, ShardInfo, Split, file_hash, read_shard
+from pairgen.pairs.invariants import INVARIANTS, Mask, violated_rows
+from pairgen.pairs.record import COLUMNS, conform
 
 Keys = NDArray[np.uint64]
-"""64-bit hashes, one per row: texts would not fit into memory; one false clash in two million datasets of 4,000,000."""
+"""64-bit hashes, one per row: texts would not fit in memory. A false collision among 4M rows has probability 4e-7."""
 
 
 @dataclass(frozen=True)
 class Violation:
-    """A broken promise: how often, and where first. ``row`` counts from 0 in its split; None if a file is at fault."""
+    """A violated invariant: how often, and its first occurrence.
+
+    ``row`` counts from 0 within the split and is None for faults of a file. ``value`` shows the columns concerned.
+    """
 
     kind: str
     count: int
     split: str
     row: int | None
-    seen: str
+    value: str
 
     def __str__(self) -> str:
         where = self.split if self.row is None else f"{self.split}[{self.row}]"
-        return f"{self.kind}: {self.count:,} x, first {where}: {self.seen}; wanted: {PROMISES[self.kind].wanted}"
+        times = f"{self.count:,} rows, first at {where}" if self.row is not None else where
+        return f"{self.kind}: {times}: {self.value}; expected: {INVARIANTS[self.kind].rule}"
 
 
 class _Found:
-    """The violations so far, one per kind."""
+    """The violations so far, one for each invariant."""
 
     def __init__(self) -> None:
         self.kinds: dict[str, Violation] = {}
         self.unread: set[str] = set()
-        """Splits of which some rows could not be looked at."""
+        """Splits with rows that could not be checked."""
 
-    def add(self, kind: str, split: str, seen: str, row: int | None = None, count: int = 1) -> None:
+    def add(self, kind: str, split: str, value: str, row: int | None = None, count: int = 1) -> None:
         known = self.kinds.get(kind)
-        new = Violation(kind, count, split, row, seen)
+        new = Violation(kind, count, split, row, value)
         self.kinds[kind] = replace(known, count=known.count + count) if known else new
 
-    def add_rows(self, kind: str, split: str, batch: pa.RecordBatch, broken: Mask, numbers: NDArray[np.int64]) -> None:
-        """Add the rows of a batch that ``broken`` marks; ``numbers`` are their places in the split."""
-        count = int(np.count_nonzero(broken))
+    def add_rows(
+        self, kind: str, split: str, batch: pa.RecordBatch, violated: Mask, numbers: NDArray[np.int64]
+    ) -> None:
+        """Add the rows of a batch that ``violated`` marks; ``numbers`` are their row numbers in the split."""
+        count = int(np.count_nonzero(violated))
         if count:
-            at = int(np.argmax(broken))
+            at = int(np.argmax(violated))
             self.add(kind, split, show(kind, batch.slice(at, 1).to_pylist()[0]), int(numbers[at]), count)
 
 
 def show(kind: str, row: dict[str, Any]) -> str:
-    """The columns that tell of a broken promise, long values cut in the middle."""
-    names = PROMISES[kind].shows or [
+    """The columns that an invariant is about, long values shortened in the middle."""
+    names = INVARIANTS[kind].columns or [
         name for name, value in row.items() if value is None and not COLUMNS[name].nullable
     ]
     return ", ".join(f"{name}={_brief(row[name])}" for name in names)
@@ -70,19 +76,21 @@ def _brief(value: Any, most: int = 30) -> str:
 
 
 class _Seen(NamedTuple):
-    """What is kept of each row to compare it with all others: its place, and hashes of ids and texts."""
+    """Per row, what is compared with all others: its position in the dataset, and hashes of ids and texts."""
 
-    place: NDArray[np.int64]
+    position: NDArray[np.int64]
     pair: Keys
     group: Keys
     text: Keys
 
 
 def violations(dataset: PairDataset) -> list[Violation]:
-    """Every broken promise of ``PROMISES``, in its order, with the first row that shows it; empty if all is well.
+    """The violated invariants, in the order of ``INVARIANTS``, with the first occurrence of each; empty if all hold.
 
-    Batches are streamed; besides one batch, 32 bytes per row are held. Rows of a shard that cannot be read or has
-    other columns are not looked at any further.
+    Each verified pair is verified again: its expression is evaluated and compared with the original and the wrong
+    value. Batches are streamed; apart from one batch, memory is 32 bytes per row. Nullable columns may be missing and
+    further columns may follow, see ``record.conform``. Other checks are skipped for rows of a shard that cannot be
+    read or lacks a column.
     """
     found = _Found()
     kept: list[_Seen] = []
@@ -100,7 +108,7 @@ def violations(dataset: PairDataset) -> list[Violation]:
     if kept:
         seen = _Seen(*(np.concatenate(parts) for parts in zip(*kept, strict=True)))
         _check_ids(dataset, seen, starts, found)
-    return [found.kinds[kind] for kind in PROMISES if kind in found.kinds]
+    return [found.kinds[kind] for kind in INVARIANTS if kind in found.kinds]
 
 
 # ---------------------------------------------------------------- files and manifest
@@ -111,67 +119,68 @@ def _shards(dataset: PairDataset, split: Split) -> list[ShardInfo]:
 
 
 def _check_shards(dataset: PairDataset, split: Split, found: _Found) -> None:
-    for path, said in zip(split.shards, _shards(dataset, split), strict=True):
-        size, digest = path.stat().st_size, file_hash(path) if path.stat().st_size else "nothing"
-        if (size, digest) != (said.get("bytes"), said.get("xxh3")):
-            seen = f"{path.name} has {size} bytes, xxh3 {digest}; manifest: {said.get('bytes')}, {said.get('xxh3')}"
-            found.add("shard_bytes", split.name, seen)
+    for path, shard in zip(split.shards, _shards(dataset, split), strict=True):
+        size, digest = path.stat().st_size, file_hash(path) if path.stat().st_size else "none"
+        if (size, digest) != (shard.get("bytes"), shard.get("xxh3")):
+            recorded = f"manifest: {shard.get('bytes')}, {shard.get('xxh3')}"
+            found.add("shard_bytes", split.name, f"{path.name} has {size} bytes, xxh3 {digest}; {recorded}")
 
 
 def _batches(split: Split, found: _Found) -> Iterator[pa.RecordBatch]:
-    """The batches that can be read and have the right columns; what is wrong with the others goes into ``found``."""
+    """The batches that can be read and have the required columns; problems of the others are added to ``found``."""
     for shard in split.shards:
         try:
-            for batch in Split(split.name, (shard,), 0).batches():
+            for batch in read_shard(shard):
                 batch.validate(full=True)
-                if batch.schema.equals(SCHEMA):
-                    yield batch
+                problem = _columns(batch.schema)
+                if not problem:
+                    yield conform(batch)
                 else:
-                    found.add("schema", split.name, f"{shard.name} has {_columns(batch.schema)}")
+                    found.add("schema", split.name, f"{shard.name} has {problem}")
                     found.unread.add(split.name)
                     break
-        except (InvalidDataset, pa.ArrowException, UnicodeDecodeError) as error:  # the last for names of columns
+        except (InvalidDataset, pa.ArrowException, UnicodeDecodeError) as error:  # column names may not be UTF-8
             found.add("readable", split.name, f"{shard.name}: {' '.join(str(error).split())[:200]}")
             found.unread.add(split.name)
 
 
 def _columns(schema: pa.Schema) -> str:
-    """Where a schema leaves the contract."""
-    fields = [f"{field.name}: {field.type}" for field in schema]
-    wanted = [f"{field.name}: {field.type}" for field in SCHEMA]
-    extra, missing = [name for name in fields if name not in wanted], [name for name in wanted if name not in fields]
-    if not extra and not missing:
-        return f"the columns in the order {', '.join(schema.names)}"
-    return " and ".join(
-        f"{', '.join(names)} {what}" for names, what in ((extra, "too many"), (missing, "missing")) if names
-    )
+    """What a schema violates: required columns that are missing, and columns of another type."""
+    types = dict(zip(schema.names, schema.types, strict=True))
+    problems = [
+        f"{name}: {types[name]} instead of {column.type}" if name in types else f"no {name}"
+        for name, column in COLUMNS.items()
+        if types.get(name, column.type if column.nullable else None) != column.type
+    ]
+    repeated = sorted({name for name in types if schema.names.count(name) > 1})
+    return ", ".join([*problems, *(f"several columns {name}" for name in repeated)])
 
 
 def _check_counts(dataset: PairDataset, split: Split, rows: int, found: _Found) -> None:
-    said = dataset.manifest["splits"][split.name]
-    listed = sum(_whole(shard.get("pairs")) for shard in _shards(dataset, split))
+    info = dataset.manifest["splits"][split.name]
+    listed = sum(_count(shard.get("pairs")) for shard in _shards(dataset, split))
     if listed != split.pairs or (rows != split.pairs and split.name not in found.unread):
         found.add("manifest_pairs", split.name, f"{rows} read, {listed} in its shards, {split.pairs} in all")
-    if "rows" in said:
-        dropped = sum(_whole(count) for count in dict(said.get("drops") or {}).values())
-        used = _whole(said["rows"]) - dropped
+    if "rows" in info:
+        dropped = sum(_count(count) for count in dict(info.get("drops") or {}).values())
+        used = _count(info["rows"]) - dropped
         if not 0 <= used <= split.pairs or bool(used) != bool(split.pairs):
-            found.add("manifest_rows", split.name, f"{said['rows']} rows, {dropped} dropped, {split.pairs} pairs")
+            found.add("manifest_rows", split.name, f"{info['rows']} rows, {dropped} dropped, {split.pairs} pairs")
 
 
-def _whole(count: Any) -> int:
-    """A count of the manifest; what is no count counts as none."""
+def _count(count: Any) -> int:
+    """A count of the manifest; 0 for anything that is not an integer."""
     return count if type(count) is int else 0
 
 
 # ---------------------------------------------------------------- rows
 
 
-def _check_batch(split: str, batch: pa.RecordBatch, row: int, place: int, found: _Found) -> _Seen:
-    """Hold a batch against every promise of single rows; what is returned is for those of the whole dataset.
+def _check_batch(split: str, batch: pa.RecordBatch, row: int, position: int, found: _Found) -> _Seen:
+    """Check the invariants of single rows; the result is for those of the whole dataset.
 
     Args:
-        row, place: number of its first row in the split, and in the whole dataset.
+        row, position: number of the batch's first row in the split, and in the whole dataset.
     """
     numbers = np.arange(row, row + batch.num_rows)
     null = np.zeros(batch.num_rows, dtype=bool)
@@ -182,26 +191,15 @@ def _check_batch(split: str, batch: pa.RecordBatch, row: int, place: int, found:
     if null.any():
         batch, numbers = batch.filter(pa.array(~null)), numbers[~null]
     if batch.num_rows:
-        _check_rows(split, Rows(batch), numbers, found)
-    hashed = xxhash.xxh3_64_intdigest
+        for kind, violated in violated_rows(batch).items():
+            found.add_rows(kind, split, batch, violated, numbers)
+    hash_of = xxhash.xxh3_64_intdigest
     pair, group, prompt, chosen = (
         batch[name].cast(pa.binary()).to_pylist() for name in ("pair_id", "group_id", "prompt", "chosen")
     )
-    texts = (hashed(text, seed=hashed(start)) for start, text in zip(prompt, chosen, strict=True))
-    keys = (np.fromiter(these, np.uint64, len(pair)) for these in (map(hashed, pair), map(hashed, group), texts))
-    return _Seen(numbers - row + place, *keys)
-
-
-def _check_rows(split: str, rows: Rows, numbers: NDArray[np.int64], found: _Found) -> None:
-    masks: dict[str, Mask] = {}
-    for kind, promise in PROMISES.items():
-        if promise.broken is None:
-            continue
-        broken = promise.broken(rows)
-        for need in promise.needs:
-            broken = broken & ~masks[need]
-        masks[kind] = broken
-        found.add_rows(kind, split, rows.batch, broken, numbers)
+    texts = (hash_of(text, seed=hash_of(start)) for start, text in zip(prompt, chosen, strict=True))
+    keys = (np.fromiter(these, np.uint64, len(pair)) for these in (map(hash_of, pair), map(hash_of, group), texts))
+    return _Seen(numbers - row + position, *keys)
 
 
 # ---------------------------------------------------------------- ids
@@ -213,16 +211,16 @@ def _check_ids(dataset: PairDataset, seen: _Seen, starts: dict[str, int], found:
     for kind, (later, earlier) in (("pair_id", again), ("group_id", apart)):
         if len(later):
             at = int(np.argmin(later))
-            split, row = _where(int(seen.place[later[at]]), starts)
-            other, mate = _where(int(seen.place[earlier[at]]), starts)
-            text = f"{show(kind, _row(dataset, split, row))}, against {other}[{mate}]"
+            split, row = _where(int(seen.position[later[at]]), starts)
+            other, mate = _where(int(seen.position[earlier[at]]), starts)
+            text = f"{show(kind, _row(dataset, split, row))}, like {other}[{mate}]"
             found.add(kind, split, text, row, len(np.unique(later)))
 
 
 def _clashes(keys: Keys, others: Keys | None = None) -> NDArray[np.int64]:
-    """Rows whose key an earlier row has, with that row: (2, n). With ``others``, only where those are not equal too.
+    """Rows with the key of an earlier row, and that row: shape [2, n]. With ``others``, only where those differ.
 
-    Equal keys are neighbours once sorted: keys [7, 3, 7] give [[2], [0]].
+    Equal keys are adjacent once sorted: keys [7, 3, 7] give [[2], [0]].
     """
     order = np.argsort(keys, kind="stable")
     clash = keys[order[1:]] == keys[order[:-1]]
@@ -231,10 +229,10 @@ def _clashes(keys: Keys, others: Keys | None = None) -> NDArray[np.int64]:
     return np.stack([order[1:][clash], order[:-1][clash]])
 
 
-def _where(place: int, starts: dict[str, int]) -> tuple[str, int]:
-    """Split and row number of a place in the whole dataset."""
-    at = bisect_right(list(starts.values()), place) - 1
-    return list(starts)[at], place - list(starts.values())[at]
+def _where(position: int, starts: dict[str, int]) -> tuple[str, int]:
+    """Split and row number of a position in the whole dataset."""
+    at = bisect_right(list(starts.values()), position) - 1
+    return list(starts)[at], position - list(starts.values())[at]
 
 
 def _row(dataset: PairDataset, split: str, row: int) -> dict[str, Any]:

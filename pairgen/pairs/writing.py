@@ -31,7 +31,7 @@ from pairgen.pairs.dataset import (
     open_pairs,
     splits_of,
 )
-from pairgen.pairs.record import SCHEMA
+from pairgen.pairs.record import SCHEMA, features
 
 BATCH_ROWS = 2048
 """Least number of rows of a record batch, which ends where ``group_id`` changes."""
@@ -226,11 +226,10 @@ def _write_json(path: Path, value: Any) -> None:
     path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", "utf-8")
 
 
-_DTYPES = {pa.string(): "string", pa.int32(): "int32", pa.float32(): "float32"}
 _INFO = {
     "citation": "",
     "description": "",
-    "features": {field.name: {"dtype": _DTYPES[field.type], "_type": "Value"} for field in SCHEMA},
+    "features": features(),
     "homepage": "",
     "license": "",
 }

@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from pairgen.pairs import shares
+from pairgen.pairs import verification_rates
 from pairgen.report.tables import Column, FittedTable
 from pairgen.report.text import format_number, format_share, safe_text
 
@@ -47,7 +47,7 @@ def _split_view(name: str, split: Mapping[str, Any]) -> list[RenderableType]:
         for column, groups in distance.get("by", {}).items():
             parts += [Text(), _group_table(column, groups)]
     if "corruptions" in split:
-        total = f"{split['corruptions']['pairs']:,} pairs, {shares.verified(split['corruptions'])}"
+        total = f"{split['corruptions']['pairs']:,} pairs, {verification_rates.summary(split['corruptions'])}"
         parts += [Text(), Text.assemble(("corruptions: ", "bold"), total), corruption_tables(split["corruptions"])]
     if split["drops"]:
         parts += [Text(), Text.assemble(("dropped rows: ", "bold"), safe_text(_drops(split["drops"])))]
@@ -57,7 +57,7 @@ def _split_view(name: str, split: Mapping[str, Any]) -> list[RenderableType]:
 def _summary_table(summaries: Mapping[str, Mapping[str, Any]]) -> FittedTable:
     units = {summary["scale"] for summary in summaries.values()} - {"share", "pairs"}
     table = FittedTable(
-        Column(f"lengths in\n{', '.join(sorted(units))}" if units else "", numeric=False), *_columns(COLUMNS), gap=1
+        Column(f"lengths in\n{', '.join(sorted(units))}" if units else "", numeric=False), *_columns(COLUMNS)
     )
     for title, summary in summaries.items():
         table.add_row(title.replace("_", " "), *_cells(summary, COLUMNS, summary["scale"] == "share"))
@@ -66,7 +66,7 @@ def _summary_table(summaries: Mapping[str, Mapping[str, Any]]) -> FittedTable:
 
 def _group_table(column: str, groups: Mapping[str, Mapping[str, Any]]) -> FittedTable:
     heads = ("mean", "sd", "5", "50", "95")
-    table = FittedTable(Column(f"edit distance by {column}", numeric=False), Column("pairs"), *_columns(heads), gap=1)
+    table = FittedTable(Column(f"edit distance by {column}", numeric=False), Column("pairs"), *_columns(heads))
     for value, summary in groups.items():
         table.add_row(value, f"{summary['count']:,}", *_cells(summary, heads, is_share=True))
     return table
@@ -97,9 +97,9 @@ def _histogram(histogram: Mapping[str, Any]) -> Table:
 
 
 def corruption_tables(corruptions: Mapping[str, Any]) -> RenderableType:
-    """How corruptions were verified, of what ``stats.corruptions.shares`` counts."""
+    """How corruptions were verified, as counted by ``verification_rates.count``."""
     parts: list[RenderableType] = []
-    for counted in shares.tables(corruptions):
+    for counted in verification_rates.tables(corruptions):
         first, *others = counted.heads
         table = FittedTable(Column(first, numeric=False), *map(Column, others))
         for row in counted.rows:
@@ -112,9 +112,9 @@ def split_summary(name: str, split: Mapping[str, Any], pairs_per_row: int) -> st
     """What a build made of a split, in one line: pairs, how many are verified, rows with fewer pairs, drops."""
     parts = [f"{name}: {split['pairs']:,} pairs from {split['rows']:,} rows"]
     if "corruptions" in split:
-        parts.append(shares.verified(split["corruptions"]))
+        parts.append(verification_rates.summary(split["corruptions"]))
     if pairs_per_row > 1 and split.get("rows_with_fewer_pairs"):
-        parts.append(f"{split['rows_with_fewer_pairs']:,} rows gave fewer than {pairs_per_row} pairs")
+        parts.append(f"rows with fewer than {pairs_per_row} pairs: {split['rows_with_fewer_pairs']:,}")
     if split["drops"]:
         parts.append(f"dropped rows: {_drops(split['drops'])}")
     return safe_text("; ".join(parts)).plain

@@ -13,6 +13,9 @@ from pairgen.pairs.record import SCHEMA
 
 _CONDITION = re.compile(r"(\w+)\s*(!=|=|<|>|~)(.*)", re.DOTALL)
 
+FILTERABLE = [field.name for field in SCHEMA if not pa.types.is_nested(field.type)]
+"""The columns that conditions can name."""
+
 
 class Condition(NamedTuple):
     """A column, an operator, and the value it is compared with."""
@@ -34,8 +37,8 @@ def parse_condition(text: str) -> Condition:
             f"--where {text}: expected column=value, column!=value, column<number, column>number or column~text"
         )
     column, operator, value = match.group(1), match.group(2), match.group(3).strip()
-    if column not in SCHEMA.names:
-        raise UsageError(f"--where {text}: unknown column {column}; available: {', '.join(SCHEMA.names)}")
+    if column not in FILTERABLE:
+        raise UsageError(f"--where {text}: unknown column {column}; available: {', '.join(FILTERABLE)}")
     textual = SCHEMA.field(column).type == pa.string()
     if textual and operator in "<>":
         raise UsageError(f"--where {text}: {column} is a text column; use =, != or ~")

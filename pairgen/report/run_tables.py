@@ -53,7 +53,7 @@ METRICS = {
         "chosen below reference",
         PAIRS,
         "below\nref.",
-        note="below ref.: pairs whose chosen log-ratio is negative",
+        note="below reference (ref.): pairs whose chosen log-ratio is negative",
     ),
     "rewards/accuracies": Metric(
         "accuracy",
@@ -107,13 +107,14 @@ def summary_table(run: Run) -> RenderableType:
     """Each metric at the start and at the end, then speed, tokens, and where the models are."""
     prefix = EVAL if run.evaluated else ""
     start, end = run.values(prefix, last=False), run.values(prefix, last=True)
-    heads = (f"step {start['step']:,}", "", f"step {end['step']:,}")
-    table = FittedTable(Column("", numeric=False), *map(Column, heads), Column("unit", numeric=False))
+    heads = [f"step {values['step']:,}" for values in (start, end)]
+    first, arrow, last, unit = Column(heads[0]), Column("", hide=1), Column(heads[1]), Column("unit", False, hide=2)
+    table = FittedTable(Column("", numeric=False), first, arrow, last, unit)
     keys = [key for key in METRICS if key in end]
     for key in keys:
         comparable = prefix or not key.startswith("logps/")  # log-probs of two batches are not: their texts differ
-        first = _cell(start, key) if comparable else "-"
-        table.add_row(METRICS[key].name, first, "->", _cell(end, key), METRICS[key].unit)
+        at_start = _cell(start, key) if comparable else "-"
+        table.add_row(METRICS[key].name, at_start, "->", _cell(end, key), METRICS[key].unit)
     title = Text.assemble((shorten(run.name).plain, "bold"), f" ({safe_text(run.loss)}), {SPLITS[prefix]}")
     notes = [Text(METRICS[key].note, style="dim") for key in keys if METRICS[key].note]
     return Group(title, table, Text(), *notes, Text(), _run_facts(run))
@@ -124,9 +125,9 @@ def _run_facts(run: Run) -> Table:
     speeds = [value for _, value in run.series("pairs_per_second")]
     if speeds:
         rows.append(("speed", f"{median(speeds):,.1f} pairs/s"))
-    processed = sum(value for _, value in run.series("tokens/run"))
+    processed = sum(value for _, value in run.series("tokens/processed"))
     if processed:
-        padded = sum(value for _, value in run.series("tokens/plain"))
+        padded = sum(value for _, value in run.series("tokens/padded"))
         rows.append(("tokens", f"{processed:,.0f} processed instead of {padded:,.0f} ({padded / processed:.2f}x)"))
     times = {part: [value for _, value in run.series(f"time/{part}")] for part in ("attention", "head", "rest")}
     if any(times.values()):

@@ -3,18 +3,17 @@
 from collections.abc import Mapping
 from typing import Any
 
-from rich import box
 from rich.console import Group, RenderableType
 from rich.constrain import Constrain
 from rich.padding import Padding
 from rich.rule import Rule
-from rich.table import Table
 from rich.text import Text
 
-from pairgen.report.text import MAX_LINE, safe_text, shorten
+from pairgen.report.tables import Column, FittedTable
+from pairgen.report.text import safe_text, shorten
 
 OUTSIDE = "*"
-"""What stands for the number of a drawn place that is no result."""
+"""What stands for the number of a corrupted value that is no result."""
 
 
 def explained_view(found: Mapping[str, Any], width: int, where: str = "") -> RenderableType:
@@ -25,18 +24,18 @@ def explained_view(found: Mapping[str, Any], width: int, where: str = "") -> Ren
         width: cells of the view.
         where: file and line that the solution is from.
     """
-    parts: list[RenderableType] = [Rule(shorten(where, MAX_LINE), style="dim")] if where else []
+    parts: list[RenderableType] = [Rule(shorten(where), style="dim")] if where else []
     parts += [Text("solution", style="bold"), Padding(_marked(found), (0, 0, 0, 2)), Text()]
     parts += [_table(found["steps"]) if found["steps"] else Text("no results found", style="dim"), Text()]
-    return Constrain(Group(*parts, _drawn(found), Text()), width)
+    return Constrain(Group(*parts, _corruption(found), Text()), width)
 
 
 def _marked(found: Mapping[str, Any]) -> Text:
-    """The solution, each result in brackets behind its number; and the drawn place, if it is none of them."""
+    """The solution, each result in brackets behind its number; and the corrupted value, if it is none of them."""
     places = [(step["start"], step["stop"], str(number), step["check"]) for number, step in _numbered(found["steps"])]
-    drawn = found["drawn"]
-    if drawn and drawn["step"] is None:
-        places.append((drawn["start"], drawn["stop"], OUTSIDE, drawn["check"]))
+    corruption = found["corruption"]
+    if corruption and corruption["step"] is None:
+        places.append((corruption["start"], corruption["stop"], OUTSIDE, corruption["check"]))
     solution, marked, done = found["solution"], Text(), 0
     for start, stop, number, check in sorted(places):
         if start < done:  # inside another result
@@ -55,35 +54,30 @@ def _numbered(steps: list[Mapping[str, Any]]) -> list[tuple[int, Mapping[str, An
     return list(enumerate(steps, 1))
 
 
-def _table(steps: list[Mapping[str, Any]]) -> Table:
-    """One line per result: its number, the literal, whether it is proved, and by which calculation or why not."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0), show_edge=False)
-    table.add_column("#", justify="right", no_wrap=True)
-    table.add_column("as written", overflow="fold")
-    table.add_column("check", no_wrap=True)
-    table.add_column("calculation, or why it is unchecked", overflow="fold")
+def _table(steps: list[Mapping[str, Any]]) -> FittedTable:
+    """One line per result: its number, its text, and the calculation that verifies it or why there is none."""
+    heads = ("value", "check", "calculation / reason unchecked")
+    table = FittedTable(Column("#"), *(Column(head, numeric=False) for head in heads))
     for number, step in _numbered(steps):
         check = Text(safe_text(step["check"]).plain, style=_STYLES.get(step["check"], ""))
-        table.add_row(
-            str(number), shorten(step["text"], MAX_LINE), check, shorten(step["expression"] or step["reason"], MAX_LINE)
-        )
+        table.add_row(str(number), step["text"], check, step["expression"] or step["reason"])
     return table
 
 
-def _drawn(found: Mapping[str, Any]) -> Text:
-    """What a build would make wrong: ``#3  24 -> 22  (result, verified)``."""
-    drawn = found["drawn"]
-    if drawn is None:
-        return Text.assemble(("nothing to make wrong: ", "bold"), shorten(found["dropped"], MAX_LINE))
-    number = f"#{drawn['step']}" if drawn["step"] else OUTSIDE
-    checked = drawn["check"] if drawn["reason"] is None else f"{drawn['check']}: {drawn['reason']}"
+def _corruption(found: Mapping[str, Any]) -> Text:
+    """The corruption a build would make: ``#3  24 -> 22  (result, verified)``."""
+    corruption = found["corruption"]
+    if corruption is None:
+        return Text.assemble(("no corruption possible: ", "bold"), shorten(found["dropped"]))
+    number = f"#{corruption['step']}" if corruption["step"] else OUTSIDE
+    checked = corruption["check"] if corruption["reason"] is None else f"{corruption['check']}: {corruption['reason']}"
     return Text.assemble(
-        ("would be drawn: ", "bold"),
+        ("would be corrupted: ", "bold"),
         f"{number}  ",
-        shorten(drawn["correct"], MAX_LINE),
+        shorten(corruption["correct"]),
         " -> ",
-        shorten(drawn["corrupted"], MAX_LINE),
+        shorten(corruption["corrupted"]),
         "  (",
-        shorten(f"{drawn['strategy']}, {checked}", MAX_LINE),
+        shorten(f"{corruption['strategy']}, {checked}"),
         ")",
     )

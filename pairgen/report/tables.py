@@ -52,8 +52,8 @@ class FittedTable:
             table.add_row(*(cells[at] for at in shown), style=style)
         yield table
         hidden = [column.head.replace("\n", " ") for at, column in enumerate(self._columns) if at not in shown]
-        if hidden:
-            yield Text(f"hidden (narrow terminal): {', '.join(hidden)}", style="dim")
+        if any(hidden):
+            yield Text(f"hidden (narrow terminal): {', '.join(filter(None, hidden))}", style="dim")
         notes = [self._columns[at].note for at in shown if self._columns[at].note]
         if notes:
             yield Text("\n" + "\n".join(notes), style="dim")
@@ -75,7 +75,9 @@ class FittedTable:
         widths = {at: min(self._needed(at), self._limit(at, width)) for at in shown}
         left = width - sum(widths.values()) - gap * len(shown)
         for at in shown:
-            more = min(self._needed(at) - widths[at], max(left, 0))
+            more = min(self._needed(at) - widths[at], left)
+            if left < 0:  # even the columns that are never hidden do not fit: texts wrap, numbers do not
+                more = 0 if self._columns[at].numeric else max(left, 1 - widths[at])
             widths[at] += more
             left -= more
         return widths

@@ -1,15 +1,13 @@
 """Texts and numbers as they are shown: nothing that can act on the terminal, and nothing too long."""
 
-import re
 from typing import Any
 
+import regex
 from rich.text import Text
 
-CONTROLS = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]"
-)
-"""Control and bidirectional characters, which move the cursor, colour, reorder or hide text. Newline, tab and the
-joiners inside emoji are not among them."""
+CONTROLS = regex.compile(r"[[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\u2065]--[\n\t\u200c\u200d]]", regex.VERSION1)
+"""Control and format characters and separators, which move the cursor, colour, reorder or hide text; but not newline,
+tab and the joiners inside emoji and words. As Unicode classes, which ``re`` does not have."""
 
 MAX_TEXT = 600
 """Characters of a prompt or completion that are shown by default."""

@@ -1,29 +1,28 @@
-"""Statistics of a pair dataset: numbers per pair, one line of ``STATISTICS`` each, summed up per split.
+"""Statistics of a pair dataset: values per pair, summarised per split.
 
-To add one, write a function from a batch to one number per pair, and give it a line in the table.
+To add one, write a function from a record batch to one number per pair, and enter it in ``STATISTICS``:
+``STATISTICS["name"] = Statistic(...)``. ``pairgen stats`` shows it.
 """
 
-import os
-from collections.abc import Callable, Collection, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Collection
 from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from pairgen.errors import UsageError
+from pairgen.pairs import verification_rates
 from pairgen.pairs.dataset import PairDataset, Split
-from pairgen.stats import corruptions, lengths
 from pairgen.stats import distance as edits
-from pairgen.stats.summary import Numbers, Summary, by_value, histogram
+from pairgen.stats import lengths
+from pairgen.stats.summary import Numbers, histogram, summarise
 
 
 class Statistic(NamedTuple):
-    """A number each pair has.
+    """A number that every pair has.
 
-    ``definition`` says in one line what is counted and in what; ``scale`` is ``share`` (0 to 1, shown as percent and
-    as a histogram) or the unit's name; ``columns`` are those that ``of`` reads.
+    ``definition`` is one line that names the unit. ``scale`` is ``share`` for numbers from 0 to 1 (shown in percent,
+    with a histogram), or else the unit. ``of`` maps a batch with these ``columns`` to one finite number per row.
     """
 
     definition: str
@@ -44,20 +43,20 @@ STATISTICS: dict[str, Statistic] = {
         "length of rejected in code points", "code points", ("rejected",), lengths.rejected_length
     ),
     "shared_prefix": Statistic(
-        "code points before the edit / code points of the longer completion", "share", _SPAN, lengths.shared_prefix
+        "length of the common prefix / length of the longer completion, in code points",
+        "share",
+        _SPAN,
+        lengths.shared_prefix,
     ),
 }
 
 CORRUPTIONS = "corruptions"
-"""The table of how corruptions were checked; datasets without any have none."""
+"""Name of the verification rates in what ``describe`` returns."""
 
-PAIRS_PER_GROUP = "pairs that share prompt and chosen, one number per group"
+PAIRS_PER_GROUP = "pairs with the same prompt and chosen, one number per group"
 
 BY = ("source", "strategy", "check", "reason")
 """Columns that ``describe`` can group by."""
-
-_GROUP, _BY = "group id", "by what"  # beside the names of STATISTICS, which hold no space
-_NOTHING = np.empty(0, dtype=np.int32)
 
 
 def describe(
@@ -71,14 +70,14 @@ def describe(
 ) -> dict[str, dict[str, Any]]:
     """The statistics of every split, ready for JSON.
 
-    Per split: ``pairs``, ``rows`` and ``drops`` as the manifest has them, then per statistic its definition, its
-    summary (see ``Summary``), a histogram if it is a share, and with ``by`` a summary for each value of that column;
-    and ``corruptions`` (see ``corruptions.shares``) where there are any.
+    Per split: ``pairs``, ``rows`` and ``drops`` of the manifest; each statistic with its definition, scale and summary
+    (see ``summarise``), a histogram if it is a share, and with ``by`` a summary for each value of that column; and
+    ``corruptions`` (see ``verification_rates.count``) if there are any.
 
     Args:
         metric, unit, tokenizer: how ``edit_distance`` is measured; the default reads the stored column.
         by: a column of ``BY``.
-        names: the statistics wanted, of ``STATISTICS``, ``pairs_per_group`` and ``corruptions``; all by default.
+        names: statistics to compute, of ``STATISTICS``, ``pairs_per_group`` and ``corruptions``; all by default.
 
     Raises:
         UsageError: an unknown metric, unit, column or statistic, or a tokenizer that is missing or cannot be loaded.
@@ -90,19 +89,17 @@ def describe(
     wanted = known if names is None else names
     for name in wanted:
         if name not in known:
-            raise UsageError(f"{name}: no such statistic; there are {', '.join(known)}")
+            raise UsageError(f"{name}: unknown statistic; available: {', '.join(known)}")
     table = {name: statistic for name, statistic in STATISTICS.items() if name in wanted}
     distance = edits.measure(metric, unit, tokenizer)
     if "edit_distance" in table and distance is not edits.stored:
-        table["edit_distance"] = Statistic(
-            edits.definition(metric, unit, tokenizer), "share", ("chosen", "rejected"), distance
-        )
+        definition = edits.definition(metric, unit, tokenizer)
+        table["edit_distance"] = Statistic(definition, "share", ("chosen", "rejected"), distance)
     return {
         name: {
             **_counts(dataset, split),
-            **_describe_split(
-                split, table, by, grouped="pairs_per_group" in wanted, computed=distance is not edits.stored
-            ),
+            **_statistics(split, table, by),
+            **({"pairs_per_group": _group_sizes(split)} if "pairs_per_group" in wanted else {}),
             **(_corruptions(split) if CORRUPTIONS in wanted else {}),
         }
         for name, split in dataset.splits.items()
@@ -110,67 +107,38 @@ def describe(
 
 
 def _corruptions(split: Split) -> dict[str, Any]:
-    shares = corruptions.shares(split)
-    return {CORRUPTIONS: shares} if shares else {}
+    counts = verification_rates.count(split)
+    return {CORRUPTIONS: counts} if counts else {}
 
 
 def _counts(dataset: PairDataset, split: Split) -> dict[str, Any]:
-    said = dataset.manifest["splits"][split.name]
-    return {"pairs": split.pairs, "rows": said.get("rows"), "drops": dict(said.get("drops") or {})}
+    info = dataset.manifest["splits"][split.name]
+    return {"pairs": split.pairs, "rows": info.get("rows"), "drops": dict(info.get("drops") or {})}
 
 
-def _describe_split(
-    split: Split, table: dict[str, Statistic], by: str | None, grouped: bool, computed: bool
-) -> dict[str, Any]:
+def _statistics(split: Split, table: dict[str, Statistic], by: str | None) -> dict[str, Any]:
+    """Each statistic of the table, for all pairs and, with ``by``, for each value of that column."""
     columns = dict.fromkeys(name for statistic in table.values() for name in statistic.columns)
-    columns |= dict.fromkeys([*(["group_id"] if grouped else []), *([by] if by else [])])
-    codes: dict[str, int] = {}
-    collected: dict[str, list[Any]] = {name: [] for name in (*table, _GROUP, _BY)}
-
-    def numbers(batch: pa.RecordBatch) -> dict[str, Any]:
-        found: dict[str, Any] = {name: statistic.of(batch) for name, statistic in table.items()}
-        found[_GROUP] = lengths.group_keys(batch) if grouped else _NOTHING
-        found[_BY] = batch[by].fill_null("none").dictionary_encode() if by else None
-        return found
-
-    mapped = map if computed else _in_threads  # a computed distance brings threads of its own
-    for found in mapped(numbers, split.batches(list(columns))):
-        found[_BY] = _codes(found[_BY], codes) if by else _NOTHING
-        for name, values in found.items():
-            collected[name].append(values)
-
-    joined: dict[str, Any] = {}
-    for name in list(collected):  # one after the other, so that nothing is held twice for long
-        parts = collected.pop(name)
-        joined[name] = np.concatenate(parts) if parts else _NOTHING
-    labels = {code: label for label, code in codes.items()}
-    result: dict[str, Any] = {}
-    for name, statistic in table.items():
-        values = joined.pop(name)
-        groups = by_value(values, joined[_BY], labels) if by else None
-        values.sort()
-        result[name] = _shown(statistic.definition, statistic.scale, values)
-        if by:
-            result[name]["by"] = {by: groups}
-    if grouped:
-        result["pairs_per_group"] = _shown(PAIRS_PER_GROUP, "pairs", np.sort(lengths.pairs_per_group(joined[_GROUP])))
+    parts: dict[str, list[Numbers]] = {name: [np.empty(0, np.int32)] for name in table}
+    for batch in split.batches([*columns]) if table else ():
+        for name, statistic in table.items():
+            parts[name].append(statistic.of(batch))
+    values = {name: np.concatenate(found[1:] or found) for name, found in parts.items()}
+    result = {name: _shown(statistic, values[name]) for name, statistic in table.items()}
+    if by:
+        labels = split.table([by])[by].combine_chunks().fill_null("none").dictionary_encode()
+        codes = labels.indices.to_numpy()
+        order = sorted(enumerate(labels.dictionary.to_pylist()), key=lambda item: str(item[1]))
+        for name in table:
+            result[name]["by"] = {by: {label: summarise(values[name][codes == code]) for code, label in order}}
     return result
 
 
-def _shown(definition: str, scale: str, values: Numbers) -> dict[str, Any]:
-    """What is told of sorted numbers."""
-    shown = {"definition": definition, "scale": scale, **Summary.of(values, is_sorted=True).as_dict()}
-    return {**shown, "histogram": histogram(values, is_sorted=True)} if scale == "share" else shown
+def _shown(statistic: Statistic, values: Numbers) -> dict[str, Any]:
+    shown = {"definition": statistic.definition, "scale": statistic.scale, **summarise(values)}
+    return {**shown, "histogram": histogram(values)} if statistic.scale == "share" else shown
 
 
-def _codes(encoded: Any, known: dict[str, int]) -> NDArray[np.int32]:
-    """Which value each pair has, as a number that ``known`` keeps for all batches."""
-    table = [known.setdefault(value, len(known)) for value in encoded.dictionary.to_pylist()]
-    codes: NDArray[np.int32] = np.array(table, dtype=np.int32)[encoded.indices.to_numpy()]
-    return codes
-
-
-def _in_threads(of: Callable[[pa.RecordBatch], dict[str, Any]], batches: Iterator[pa.RecordBatch]) -> Iterator[Any]:
-    """``of`` over all batches, in order. Arrow lets go of the interpreter's lock, so threads do help it."""
-    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
-        yield from pool.map(of, batches)
+def _group_sizes(split: Split) -> dict[str, Any]:
+    sizes = split.table(["group_id"])["group_id"].value_counts().field("counts").to_numpy()
+    return {"definition": PAIRS_PER_GROUP, "scale": "pairs", **summarise(sizes)}

@@ -1,4 +1,4 @@
-"""How far rejected is from chosen: the stored distance, or another metric over another unit, computed in bulk."""
+"""Edit distances between chosen and rejected: the stored column, or another metric over another unit."""
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Sequence
@@ -14,13 +14,13 @@ from pairgen.errors import UsageError
 from pairgen.pairs import edits
 
 Units = Sequence[Sequence[Hashable]]
-"""Per text, the sequence a distance runs over."""
+"""Per text, the sequence that is compared."""
 
 
 class Unit(NamedTuple):
-    """What a distance counts in.
+    """What a distance counts.
 
-    ``split`` gets all texts of a batch, since units compare within one call only, and the tokenizer, if there is one.
+    ``split`` takes all texts of a batch, since units are comparable within one call only, and the tokenizer or None.
     """
 
     definition: str
@@ -43,15 +43,15 @@ def _tokens(texts: list[str], tokenizer: Any) -> Units:
 
 UNITS: dict[str, Unit] = {
     "char": Unit("code points", _characters),
-    "word": Unit("words (split at white space)", _words),
+    "word": Unit("whitespace-separated words", _words),
     "token": Unit("tokens (of the completion alone, no special tokens)", _tokens),
 }
 
 
 def definition(metric: str = "levenshtein", unit: str = "char", tokenizer: str | None = None) -> str:
-    """One line that says exactly what the number is."""
-    said = f"{edits.METRICS[metric].definition}, over {UNITS[unit].definition}"
-    return f"{said}, tokenizer {tokenizer}" if tokenizer else said
+    """One line that defines the distance exactly."""
+    text = f"{edits.METRICS[metric].definition}, over {UNITS[unit].definition}"
+    return f"{text}, tokenizer {tokenizer}" if tokenizer else text
 
 
 def check_choice(metric: str, unit: str, tokenizer: str | None) -> None:
@@ -60,19 +60,19 @@ def check_choice(metric: str, unit: str, tokenizer: str | None) -> None:
         if name not in table:
             raise UsageError(f"--{what} {name}: unknown; choose one of {', '.join(table)}")
     if unit == "token" and not tokenizer:
-        raise UsageError("--unit token counts in the tokens of a model: name it with --tokenizer ID, or a folder")
+        raise UsageError("--unit token requires --tokenizer ID (a Hub id or a folder)")
     if unit != "token" and tokenizer:
-        raise UsageError(f"--tokenizer {tokenizer} goes with --unit token, not with --unit {unit}")
+        raise UsageError(f"--tokenizer {tokenizer} is only valid with --unit token, not with --unit {unit}")
 
 
 def stored(batch: pa.RecordBatch) -> NDArray[np.float32]:
-    """The distance as the build wrote it: Levenshtein over code points. A copy, so that no shard stays mapped."""
+    """The stored column: Levenshtein over code points. A copy, so that no shard stays mapped."""
     values: NDArray[np.float32] = batch["edit_distance"].to_numpy(zero_copy_only=False).copy()
     return values
 
 
 def measure(metric: str, unit: str, tokenizer: str | None) -> Callable[[pa.RecordBatch], NDArray[np.float32]]:
-    """The function that gives each pair of a batch its distance; the default metric and unit read the stored one.
+    """A function from a batch to the distance of each pair; the default metric and unit read the stored column.
 
     Raises:
         UsageError: see ``check_choice``, and for a tokenizer that cannot be loaded.
@@ -91,7 +91,7 @@ def _computed(batch: pa.RecordBatch, metric: str, unit: str, tokenizer: Any) -> 
 
 
 def load_tokenizer(name: str) -> Any:
-    """A tokenizer by hub id or folder; no code that comes with it is run.
+    """Load a tokenizer by Hub id or folder, without running code from its repository.
 
     Raises:
         UsageError: transformers is not installed, or it cannot load that tokenizer.

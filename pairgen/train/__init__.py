@@ -6,9 +6,9 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pairgen.train.run import Outcome, resume, train
+    from pairgen.train.run import TrainResult, resume, train
 
-__all__ = ["Outcome", "resume", "train"]
+__all__ = ["TrainResult", "resume", "train"]
 
 
 def __getattr__(name: str) -> Any:

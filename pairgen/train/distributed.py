@@ -1,4 +1,4 @@
-"""All that knows of several processes: who they are, how a model is spread over them, how numbers are summed."""
+"""Distributed training: the process group, FSDP and DDP wrappers, reductions, gathered weights."""
 
 import contextlib
 import os
@@ -17,22 +17,22 @@ from torch.distributed.checkpoint.state_dict import (
     set_optimizer_state_dict,
 )
 
-PATIENCE = timedelta(hours=6)
-"""How long a process waits for the others: one of them tokenises for all."""
+TIMEOUT = timedelta(hours=6)
+"""How long processes wait for each other: one of them tokenizes for all."""
 _FULL = StateDictOptions(full_state_dict=True, cpu_offload=True)
 
 
 @dataclass(frozen=True)
 class World:
-    """The processes of a run, and which one this is."""
+    """The processes of a run; ``rank`` is this one."""
 
     rank: int = 0
     size: int = 1
     local_rank: int = 0
 
     @property
-    def main(self) -> bool:
-        """Whether this process writes files and speaks."""
+    def is_main(self) -> bool:
+        """Whether this is rank 0, the one that writes files and prints."""
         return self.rank == 0
 
     def sum(self, values: Tensor) -> Tensor:
@@ -41,28 +41,28 @@ class World:
             dist.all_reduce(values)
         return values
 
-    def wait(self) -> None:
-        """Until all processes are here."""
+    def barrier(self) -> None:
+        """Wait until all processes have come here."""
         if self.size > 1:
             dist.barrier()
 
     @contextlib.contextmanager
     def main_first(self) -> Iterator[None]:
-        """What is within is done by the main process, and then by the others, who find its files."""
-        if not self.main:
-            self.wait()
+        """Run the block in the main process first, then in the others, which find its files."""
+        if not self.is_main:
+            self.barrier()
         yield
-        if self.main:
-            self.wait()
+        if self.is_main:
+            self.barrier()
 
-    def agree(self, flag: bool, device: torch.device) -> bool:
-        """Whether the flag is set in any process."""
+    def any_rank(self, flag: bool, device: torch.device) -> bool:
+        """Whether the flag is true in any process."""
         return flag if self.size == 1 else bool(self.sum(torch.tensor(float(flag), device=device)).item())
 
 
 @contextlib.contextmanager
-def world(device: str) -> Iterator[World]:
-    """Join the processes that torchrun started; alone without it."""
+def join_world(device: str) -> Iterator[World]:
+    """Join the process group that torchrun started; without torchrun, a group of one."""
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield World()
         return
@@ -70,18 +70,18 @@ def world(device: str) -> Iterator[World]:
     on_gpu = device != "cpu" and torch.cuda.is_available()
     if on_gpu:
         torch.cuda.set_device(local_rank)
-    dist.init_process_group("cpu:gloo,cuda:nccl" if on_gpu else "gloo", timeout=PATIENCE)
+    dist.init_process_group("cpu:gloo,cuda:nccl" if on_gpu else "gloo", timeout=TIMEOUT)
     try:
         yield World(dist.get_rank(), dist.get_world_size(), local_rank)
     finally:
         dist.destroy_process_group()
 
 
-def spread(scorer: nn.Module, parallel: str, world: World, device: torch.device) -> nn.Module:
-    """The module that all passes go through: sharded by FSDP2 layer by layer, replicated, or as it is."""
+def wrap(scorer: nn.Module, parallel: str, world: World, device: torch.device) -> nn.Module:
+    """The module to run forward passes with: sharded by FSDP2, replicated by DDP or, in one process, the scorer."""
     if world.size == 1:
         return scorer
-    if parallel == "replicated":
+    if parallel == "ddp":
         devices = [device] if device.type == "cuda" else None
         return nn.parallel.DistributedDataParallel(scorer, device_ids=devices)
     from torch.distributed.device_mesh import init_device_mesh
@@ -94,19 +94,19 @@ def spread(scorer: nn.Module, parallel: str, world: World, device: torch.device)
 
 
 def unwrapped(module: Any) -> Any:
-    """The ``Scorer`` inside a module that ``spread`` returned."""
+    """The ``Scorer`` inside a module that ``wrap`` returned."""
     return module.module if isinstance(module, nn.parallel.DistributedDataParallel) else module
 
 
 def _layers(scorer: nn.Module) -> list[nn.Module]:
-    """The repeated blocks of a model: the modules that its own class says must not be split."""
+    """The layers of a model: modules of the classes in its ``_no_split_modules``."""
     names = set(getattr(scorer.causal, "_no_split_modules", None) or ())
     return [module for module in scorer.modules() if type(module).__name__ in names]
 
 
 @contextlib.contextmanager
-def accumulating(module: nn.Module, last: bool) -> Iterator[None]:
-    """A backward pass within; gradients cross processes with the last of a step only."""
+def gradient_sync(module: nn.Module, last: bool) -> Iterator[None]:
+    """Run a micro-batch; processes exchange gradients only in the ``last`` one of a step."""
     if isinstance(module, nn.parallel.DistributedDataParallel) and not last:
         with module.no_sync():
             yield
@@ -116,23 +116,23 @@ def accumulating(module: nn.Module, last: bool) -> Iterator[None]:
     yield
 
 
-def whole(norm: Tensor) -> Tensor:
-    """A number that FSDP2 may hold in parts."""
+def full_norm(norm: Tensor) -> Tensor:
+    """The gradient norm as a plain tensor; under FSDP2 it is a DTensor."""
     return norm.full_tensor() if hasattr(norm, "full_tensor") else norm
 
 
 def model_state(module: nn.Module) -> dict[str, Tensor]:
-    """All weights on the CPU, in the main process (empty elsewhere), under their names in the transformers model."""
+    """All weights by their names in the transformers model, on the CPU; empty except in the main process."""
     state = get_model_state_dict(module, options=_FULL)
     return {name.removeprefix("model."): value for name, value in state.items()}
 
 
 def optimizer_state(module: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
-    """The optimizer's state by parameter name, on the CPU, in the main process."""
+    """The optimizer's state by parameter name, on the CPU; empty except in the main process."""
     state: dict[str, Any] = get_optimizer_state_dict(module, optimizer, options=_FULL)
     return state
 
 
 def load_optimizer_state(module: nn.Module, optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
-    """Take up a state that ``optimizer_state`` gave."""
+    """Load a state that ``optimizer_state`` returned."""
     set_optimizer_state_dict(module, optimizer, state, options=StateDictOptions(full_state_dict=True))

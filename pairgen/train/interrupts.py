@@ -1,4 +1,4 @@
-"""What ends a run before its last step: a signal, after which it is saved, and a full memory."""
+"""What ends a run early: a signal, after which a checkpoint is saved, and running out of memory."""
 
 import signal
 import threading
@@ -9,17 +9,17 @@ import torch
 
 from pairgen.errors import OutOfMemory
 
-NO_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
-"""How messages of a full memory go."""
+OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
+"""Parts of the messages of a RuntimeError for lack of memory."""
 
 
 class Interrupted(KeyboardInterrupt):
-    """A run that was asked to stop and has saved."""
+    """A run was interrupted, after saving a checkpoint."""
 
 
 @contextmanager
-def stopping() -> Iterator[threading.Event]:
-    """An event that Ctrl-C or SIGTERM sets, so that the step under way ends and is saved; the second stops at once."""
+def graceful_interrupt() -> Iterator[threading.Event]:
+    """An event that Ctrl-C or SIGTERM sets, so that the current step can finish; a second signal stops at once."""
     event = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield event
@@ -39,14 +39,16 @@ def stopping() -> Iterator[threading.Event]:
 
 
 @contextmanager
-def memory() -> Iterator[None]:
-    """Say which knobs help where memory is short."""
+def translate_out_of_memory() -> Iterator[None]:
+    """Raise OutOfMemory, with the options that help, in place of the various errors for lack of memory."""
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        if isinstance(error, (MemoryError, torch.OutOfMemoryError)) or any(sign in str(error) for sign in NO_MEMORY):
+        if isinstance(error, (MemoryError, torch.OutOfMemoryError)) or any(
+            text in str(error) for text in OUT_OF_MEMORY
+        ):
             raise OutOfMemory(
-                "the device's memory is full: go on with --resume and a lower --micro-batch-size (the result stays the "
-                "same) or --gradient-checkpointing; or start anew with a lower --max-length or --batch-size"
+                "out of memory: --resume with a smaller --micro-batch-size (same result) or --gradient-checkpointing; "
+                "or start a new run with a smaller --max-length or --batch-size"
             ) from error
         raise

@@ -1,292 +1,259 @@
-"""The loop: take pairs, score them, step, measure, save. A run's state is the weights, the optimizer and ``State``."""
+"""The training loop. The state of a run is the weights, the optimizer and ``TrainState``."""
 
 import json
 import math
 import threading
-import time
-from collections import Counter
 from collections.abc import Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import torch
 from torch import Tensor
 
-from pairgen.atomic import new_folder, os_errors, write_text
+from pairgen.atomic import write_text
 from pairgen.errors import NonFiniteLoss, UsageError
-from pairgen.progress import Progress
+from pairgen.run_folder import BEST, EVAL, NON_FINITE
 from pairgen.train import distributed
 from pairgen.train.config import Config
+from pairgen.train.context import RunContext
 from pairgen.train.data.groups import GroupTable
-from pairgen.train.data.order import BatchSampler, chunks, split_batch
-from pairgen.train.distributed import World
-from pairgen.train.interrupts import Interrupted, stopping
+from pairgen.train.data.order import BatchSampler, split_batch
+from pairgen.train.evaluation import evaluate
+from pairgen.train.interrupts import Interrupted, graceful_interrupt
+from pairgen.train.interval import Interval
 from pairgen.train.layout.batch import Batch
 from pairgen.train.losses import LOSSES
-from pairgen.train.metrics import Sums, add, means, stacked
-from pairgen.train.model import loading as models
-from pairgen.train.model.timing import PARTS
-from pairgen.train.objective import Objective
+from pairgen.train.model.timing import Clock
 from pairgen.train.output import checkpoint
-from pairgen.train.output.checkpoint import State
-from pairgen.train.output.trackers import Tracker
+from pairgen.train.output.checkpoint import Policy, TrainState
+from pairgen.train.output.metrics_log import MetricsLog
+from pairgen.train.scores.metrics import Sums, add, global_means
+from pairgen.train.scores.objective import Objective
 
 LOWER_IS_BETTER = ("loss", "chosen_below_reference", "dpop/penalty", "dpop/active")
-"""Metrics of which --best takes the lowest; of all others it takes the highest."""
+"""Metrics of which --best selects the lowest value; of all others it selects the highest."""
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """The groups of a run, and in which order they are used."""
+
+    groups: GroupTable
+    sampler: BatchSampler
+    steps: int
+    """Optimizer steps of the whole run."""
+    evaluation: GroupTable | None
+    """The eval split."""
 
 
 @dataclass
-class Loop:
-    """A run in motion."""
+class Trainer:
+    """Runs the steps of a run, from its state to the last one."""
 
     config: Config
-    """Resolved: every value is there."""
-    run: Path
+    """With all defaults filled in (``Config.resolved``)."""
+    context: RunContext
     objective: Objective
-    tokenizer: Any
-    optimizer: torch.optim.Optimizer
-    train: GroupTable
-    order: BatchSampler
-    steps: int
-    """Steps in all."""
-    evaluation: GroupTable | None
-    world: World
-    state: State
-    tell: Progress
-    tracker: Tracker
-    _since: Sums = field(default_factory=dict)
-    _work: Counter[str] = field(default_factory=Counter)
-    """Pairs and tokens since the last line, and seconds of each part of a step."""
-    _started: float = 0.0
+    policy: Policy
+    data: TrainingData
+    state: TrainState
+    log: MetricsLog
+    _interval: Interval = field(default_factory=Interval)
 
-    def go(self) -> None:
+    @property
+    def _device(self) -> torch.device:
+        return self.objective.forward.device
+
+    @property
+    def _timer(self) -> Clock:
+        timer: Clock = self.policy.scorer.clock
+        return timer
+
+    def run(self) -> None:
         """Train until the last step is done.
 
         Raises:
-            NonFiniteLoss: the loss is NaN or infinite; the pairs of the batch are in ``not-finite-RANK.json``.
-            OutOfMemory: the device's memory is full.
-            Interrupted: Ctrl-C or SIGTERM came; the run is saved.
+            NonFiniteLoss: the loss is NaN or infinite; the pairs of the batch are in ``non-finite-RANK.json``.
+            OutOfMemory: the device has no memory left.
+            Interrupted: Ctrl-C or SIGTERM; a checkpoint was saved.
         """
-        with stopping() as stop, ThreadPoolExecutor(1, initializer=self._on_device) as worker:
+        with graceful_interrupt() as interrupt, ThreadPoolExecutor(1, initializer=self._use_device) as worker:
             if self.state.step == 0:
-                self._first()
-            self._started = time.monotonic()
-            coming = self._lay_out(worker, self.state.step)
-            while self.state.step < self.steps:
-                batches = coming.result()
-                coming = self._lay_out(worker, self.state.step + 1)
+                self._evaluate_start()
+            self._interval.restart_clock()
+            upcoming = worker.submit(self._batches, self.state.step)
+            while self.state.step < self.data.steps:
+                batches = upcoming.result()
+                upcoming = worker.submit(self._batches, self.state.step + 1)  # while this step runs
                 norm = self._step(batches)
-                self._after(norm, stop)
+                self._after_step(norm, interrupt)
 
-    def _on_device(self) -> None:
-        """Let the thread that lays out batches work for this process's device."""
-        if self.objective.forward.device.type == "cuda":
-            torch.cuda.set_device(self.objective.forward.device)
-
-    def _lay_out(self, worker: ThreadPoolExecutor, step: int) -> "Future[list[Batch]]":
-        """The coming step's batches, laid out while this one runs."""
-        return worker.submit(self._batches, step)
+    def _use_device(self) -> None:
+        """Select this process's GPU in the thread that prepares batches."""
+        if self._device.type == "cuda":
+            torch.cuda.set_device(self._device)
 
     def _batches(self, step: int) -> list[Batch]:
-        if step >= self.steps:
+        """The micro-batches of this process."""
+        if step >= self.data.steps:
             return []
-        groups = self.order.batch(step)
-        parts = split_batch(groups, self.train.pairs, self.config.micro_batch_size, self.world.rank, self.world.size)
-        return [self.objective.batch([self.train[index] for index in part], counts) for part, counts in parts]
+        groups, world = self.data.groups, self.context.world
+        batch = self.data.sampler.batch(step)
+        parts = split_batch(batch, groups.pairs, self.config.micro_batch_size, world.rank, world.size)
+        return [self.objective.batch([groups[index] for index in part], weighted) for part, weighted in parts]
 
     def _step(self, batches: list[Batch]) -> float:
-        """One optimizer step over the mean loss of all its pairs; returns the gradient's norm."""
-        pairs = int(self.train.pairs[self.order.batch(self.state.step)].sum())
-        clock = distributed.unwrapped(self.objective.module).clock
-        measures = self._reports(self.state.step + 1)  # on a GPU it waits for the end of the step
-        if measures:
-            clock.start(self.objective.forward.device)
-        sums: Sums = {}
-        for index, batch in enumerate(batches):
-            with distributed.accumulating(self.objective.module, last=index == len(batches) - 1):
-                losses, found = self.objective.losses(batch, self.state.baseline)
-                # gradients are averaged over processes: their number makes the mean over pairs of it
-                ((losses * batch.weight).sum() * (self.world.size / pairs)).backward()
-            sums = add(sums, found)
-        norm = self._checked_norm(sums["loss"][0], batches)
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(self.config, self.state.step, self.steps)
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
+        """Take an optimizer step over the mean loss of all pairs; returns the gradient's norm before clipping."""
+        pairs = int(self.data.groups.pairs[self.data.sampler.batch(self.state.step)].sum())
+        timed = self._is_logged(self.state.step + 1)  # timing makes a GPU wait for the end of the step
+        if timed:
+            self._timer.start(self._device)
+        sums = self._accumulate(batches, pairs)
+        norm = self._clip(sums["loss"][0], batches)
+        for group in self.policy.optimizer.param_groups:
+            group["lr"] = learning_rate(self.config, self.state.step, self.data.steps)
+        self.policy.optimizer.step()
+        self.policy.optimizer.zero_grad(set_to_none=True)
         if LOSSES[self.config.loss].needs_baseline:
             self.state.baseline = self._baseline(sums)
-        self._since = add(self._since, sums)
-        work = {name: sum(getattr(batch, name) for batch in batches) for name in ("padded_tokens", "processed_tokens")}
-        self._work.update(pairs=pairs, **work, **(clock.stop() if measures else {}))
+        self._interval.add(sums, batches, pairs, self._timer.stop() if timed else {})
         self.state.step += 1
         return norm
 
-    def _checked_norm(self, loss: Tensor, batches: list[Batch]) -> float:
-        """Clip the gradients; returns their norm before. Raises NonFiniteLoss if it or the loss is no number."""
+    def _accumulate(self, batches: list[Batch], pairs: int) -> Sums:
+        """Accumulate the gradients of micro-batches; returns the sums of their metrics."""
+        sums: Sums = {}
+        module = self.objective.module
+        for index, batch in enumerate(batches):
+            with distributed.gradient_sync(module, index == len(batches) - 1):
+                losses, measured = self.objective.losses(batch, self.state.baseline)
+                # processes average their gradients: times their number, it is the mean over all pairs
+                ((losses * batch.weight).sum() * (self.context.world.size / pairs)).backward()
+            sums = add(sums, measured)
+        return sums
+
+    def _clip(self, loss: Tensor, batches: list[Batch]) -> float:
+        """Clip the gradients; returns their norm before. Raises NonFiniteLoss if the norm or the loss is not finite."""
         weights = [weight for weight in self.objective.module.parameters() if weight.requires_grad]
         limit = self.config.max_grad_norm or math.inf
-        norm = distributed.whole(torch.nn.utils.clip_grad_norm_(weights, limit))
-        values = torch.stack([self.world.sum(loss.clone()).float(), norm.float()])  # one look at the device
+        norm = distributed.full_norm(torch.nn.utils.clip_grad_norm_(weights, limit))
+        values = torch.stack([self.context.world.sum(loss.clone()).float(), norm.float()])  # one transfer for both
         total, size = (float(value) for value in values.tolist())
         if not (math.isfinite(total) and math.isfinite(size)):
-            self._not_finite(total, size, batches)
+            self._refuse_step(total, size, batches)
         return size
 
-    def _not_finite(self, loss: float, norm: float, batches: list[Batch]) -> NoReturn:
-        """Save what there was before this step, and the pairs that it took."""
-        self.optimizer.zero_grad(set_to_none=True)
+    def _refuse_step(self, loss: float, norm: float, batches: list[Batch]) -> NoReturn:
+        """Save a checkpoint of the step before and the pairs of this one, then raise."""
+        self.policy.optimizer.zero_grad(set_to_none=True)
         if self.state.step:
-            self._save()
-        file = self.run / f"not-finite-{self.world.rank}.json"
-        keys = [key for batch in batches for key in batch.pair_ids]
-        write_text(file, json.dumps({"step": self.state.step + 1, "loss": str(loss), "pairs": keys}, indent=1))
+            self._save_checkpoint()
+        file = self.context.folder / NON_FINITE.format(rank=self.context.world.rank)
+        pair_ids = [pair_id for batch in batches for pair_id in batch.pair_ids]
+        content = {"step": self.state.step + 1, "loss": str(loss), "pairs": pair_ids}
+        write_text(file, json.dumps(content, indent=1))
+        saved = "a checkpoint of the step before was saved: --resume" if self.state.step else "start again"
         raise NonFiniteLoss(
-            f"step {self.state.step + 1}: the loss is {loss}, the gradient's norm {norm}; its pairs are in {file}, and "
-            "the step before is saved: --resume with a lower --learning-rate, or start anew with --precision float32"
+            f"step {self.state.step + 1}: loss {loss}, gradient norm {norm}; the pairs of the batch are in {file}; "
+            f"{saved} with a lower --learning-rate, or start a new run with --precision float32"
         )
 
     def _baseline(self, sums: Sums) -> float:
-        """KTO's reference point for the step to come: the mean log-ratio of all completions, at least 0."""
-        found = self._means({name: sums[name] for name in ("logratios/chosen", "logratios/rejected")})
-        return max(0.0, sum(found.values()) / 2)
+        """KTO's reference point for the next step: the mean log-ratio of all completions, at least 0."""
+        logratios = {name: sums[name] for name in ("logratios/chosen", "logratios/rejected")}
+        return max(0.0, sum(global_means(logratios, self.context.world).values()) / 2)
 
-    def _means(self, sums: Sums) -> dict[str, float]:
-        return means(list(sums), self.world.sum(stacked(sums)))
+    # ------------------------------------------------------------ logging, evaluating and saving
 
-    # ------------------------------------------------------------ measuring and saving
-
-    def _first(self) -> None:
-        """Measure the model before its first step."""
-        if self.evaluation is not None:
-            found = self._evaluate()
-            self._check_best(found)
-            self._write({"step": 0, "epoch": 0.0, "loss": found["eval/loss"], **found})
-
-    def _check_best(self, found: Mapping[str, float]) -> None:
-        """Raise UsageError for a metric of --best that is not measured."""
+    def _evaluate_start(self) -> None:
+        """Evaluate the model before its first step."""
+        if self.data.evaluation is None:
+            return
+        found = self._evaluate(self.data.evaluation)
         if self.config.best not in found and self.config.best not in ("none", "eval/loss"):
-            raise UsageError(f"--best {self.config.best}: is not measured; there are {', '.join(found)}")
+            raise UsageError(f"--best {self.config.best}: unknown metric; available: {', '.join(found)}")
+        self._log({"step": 0, "epoch": 0.0, "loss": found["eval/loss"], **found})
 
-    def _after(self, norm: float, stop: threading.Event) -> None:
-        """What follows a step: a line of metrics, an evaluation, a checkpoint, each where it is due."""
-        step, last = self.state.step, self.state.step == self.steps
-        interrupted = self.world.agree(stop.is_set(), self.objective.forward.device)
-        evaluates = self.evaluation is not None and (last or _due(step, self.config.eval_every))
-        saves = last or interrupted or _due(step, self.config.save_every)
-        if evaluates or saves or self._reports(step):
+    def _after_step(self, norm: float, interrupt: threading.Event) -> None:
+        """Log, evaluate and save where it is due."""
+        step, is_last = self.state.step, self.state.step == self.data.steps
+        interrupted = self.context.world.any_rank(interrupt.is_set(), self._device)
+        evaluates = self.data.evaluation is not None and (is_last or _is_due(step, self.config.eval_every))
+        saves = is_last or interrupted or _is_due(step, self.config.save_every)
+        if evaluates or saves or self._is_logged(step):
             line = self._line(norm)
-            if evaluates:
-                line |= self._evaluate()
-                self._keep_best(line)
-            self._write(line)
+            if self.data.evaluation is not None and evaluates:
+                line |= self._evaluate(self.data.evaluation)
+                self._save_if_best(line)
+            self._log(line)
         else:
-            self.tell("train", step, self.steps, {})
+            self.context.progress(self.context.phase, step, self.data.steps, {})
         if saves:
-            self._save()
+            self._save_checkpoint()
         if evaluates or saves:
-            self._started = time.monotonic()  # what they took is no training
-        if interrupted and not last:
-            raise Interrupted(f"stopped after step {step} of {self.steps}, which is saved")
+            self._interval.restart_clock()
+        if interrupted and not is_last:
+            raise Interrupted(f"stopped after step {step} of {self.data.steps}; a checkpoint was saved")
 
-    def _reports(self, step: int) -> bool:
-        """Whether a step has a line of metrics by its number."""
-        return step in (1, self.steps) or _due(step, self.config.log_every)
+    def _is_logged(self, step: int) -> bool:
+        """Whether a step is logged whatever else is due."""
+        return step in (1, self.data.steps) or _is_due(step, self.config.log_every)
 
     def _line(self, norm: float) -> dict[str, float]:
         """Metrics since the last line."""
-        seconds = max(time.monotonic() - self._started, 1e-9)
-        tokens = torch.tensor(
-            [self._work["padded_tokens"], self._work["processed_tokens"]], device=self.objective.forward.device
-        )
-        plain, run = self.world.sum(tokens).tolist()
+        world = self.context.world
         line = {
             "step": self.state.step,
-            "epoch": round(self.order.epoch(self.state.step), 6),
-            **self._means(self._since),
-            "learning_rate": self.optimizer.param_groups[0]["lr"],
+            "epoch": round(self.data.sampler.epoch(self.state.step), 6),
+            **self._interval.means(world),
+            "learning_rate": self.policy.optimizer.param_groups[0]["lr"],
             "grad_norm": norm,
-            "pairs_per_second": self._work["pairs"] / seconds,
-            "tokens/plain": plain,
-            "tokens/run": run,
-            "tokens/ratio": plain / run,
-            **self._time_shares(),
+            **self._interval.throughput(world, self._device),
         }
-        self._since, self._work, self._started = {}, Counter(), time.monotonic()
+        self._interval.reset()
         return line
 
-    def _time_shares(self) -> dict[str, float]:
-        """What share of the last step's time each part took; attention of padded rows is part of the rest."""
-        seconds = {part: self._work[part] for part in PARTS if self._work[part]}
-        return {f"time/{part}": took / sum(seconds.values()) for part, took in seconds.items()}
-
-    def _evaluate(self) -> dict[str, float]:
-        """Metrics of the evaluation pairs, each name behind ``eval/``."""
-        assert self.evaluation is not None
-        groups, size = self.evaluation, self.config.micro_batch_size or self.config.batch_size
-        runs = chunks(groups.pairs, size)
-        sums: Sums = {}
-        self.objective.module.eval()
-        with torch.no_grad():
-            for number in range(0, len(runs), self.world.size):
-                mine = number + self.world.rank
-                start, stop = runs[min(mine, len(runs) - 1)]
-                batch = self.objective.batch([groups[index] for index in range(start, stop)], mine < len(runs))
-                sums = add(sums, self.objective.losses(batch, self.state.baseline)[1])
-                self.tell("evaluation", stop, len(groups), {})
-        self.objective.module.train()
-        found = {f"eval/{name}": value for name, value in self._means(sums).items()}
+    def _evaluate(self, groups: GroupTable) -> dict[str, float]:
+        """Metrics of the eval split. Raises NonFiniteLoss."""
+        pairs_at_once = self.config.micro_batch_size or self.config.batch_size
+        found = evaluate(self.objective, groups, pairs_at_once, self.context, self.state.baseline)
         for name, value in found.items():
             if not math.isfinite(value):
-                raise NonFiniteLoss(f"step {self.state.step}: {name} is {value}; the last checkpoint is whole")
+                raise NonFiniteLoss(f"step {self.state.step}: {name} is {value}; the last checkpoint is intact")
         return found
 
-    def _keep_best(self, line: Mapping[str, float]) -> None:
-        """Keep the model as ``best/`` if the metric that was asked for is better than ever (lower, for a loss)."""
+    def _save_if_best(self, line: Mapping[str, float]) -> None:
+        """Save the model in ``best/`` if its value of --best is the best so far."""
         name = self.config.best
         if name not in line:
             return
         value, best = line[name], self.state.best
-        if best is None or (value < best if name.removeprefix("eval/") in LOWER_IS_BETTER else value > best):
+        if best is None or (value < best if name.removeprefix(EVAL) in LOWER_IS_BETTER else value > best):
             self.state.best = value
-            self.write_model("best")
+            checkpoint.save_model(self.context.folder / BEST, self.policy, self.context.world)
 
-    def write_model(self, name: str, readme: str = "") -> None:
-        """Write the model as it is into the run's folder ``name``, with a card."""
-        weights = distributed.model_state(self.objective.module)
-        if self.world.main:
-            with new_folder(self.run / name) as folder:
-                models.save(distributed.unwrapped(self.objective.module).model, self.tokenizer, folder, weights)
-                if readme:
-                    (folder / "README.md").write_text(readme, "utf-8")
+    def _save_checkpoint(self) -> None:
+        world, keep = self.context.world, self.config.keep_checkpoints
+        checkpoint.save(self.context.folder, self.state, self.policy, keep, world)
 
-    def _save(self) -> None:
-        checkpoint.save(
-            self.run, self.state, self.objective.module, self.optimizer, self.tokenizer, self.config.keep, self.world
-        )
-
-    def _write(self, line: dict[str, float]) -> None:
-        if not self.world.main:
-            return
-        file = self.run / "metrics.jsonl"
-        with os_errors(file), file.open("a", encoding="utf-8") as out:
-            out.write(json.dumps(line) + "\n")
-        self.tracker.send(line)
-        self.tell("train", self.state.step, self.steps, line)
+    def _log(self, line: dict[str, float]) -> None:
+        if self.context.world.is_main:
+            self.log.append(line)
+            self.context.progress(self.context.phase, self.state.step, self.data.steps, line)
 
 
 def learning_rate(config: Config, step: int, steps: int) -> float:
-    """Learning rate of a step, counted from 0: linear warm-up, then constant, or a half cosine down to 0."""
+    """Learning rate of a step, counted from 0: linear warm-up, then constant, or half a cosine down to 0."""
     assert config.learning_rate is not None
-    warmup = round(config.warmup * steps)
+    warmup = round(config.warmup_ratio * steps)
     if step < warmup:
         return config.learning_rate * (step + 1) / warmup
-    if config.schedule == "constant":
+    if config.lr_schedule == "constant":
         return config.learning_rate
     done = (step - warmup) / max(1, steps - warmup)
     return config.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
 
 
-def _due(step: int, every: int) -> bool:
+def _is_due(step: int, every: int) -> bool:
     return bool(every) and step % every == 0

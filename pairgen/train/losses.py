@@ -18,7 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pairgen.train.pair_logps import PairLogps
+from pairgen.train.scores.pair_logps import PairLogps
 
 if TYPE_CHECKING:
     from torch import Tensor

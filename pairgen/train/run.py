@@ -1,78 +1,74 @@
-"""A run from its config to its last file: the folder, SFT before it, the loop, the model at the end.
+"""Training runs: the folder, the SFT stage, training, the final model.
 
-RUN/
-  config.toml      every option, defaults filled in
-  metrics.jsonl    one object per logged step; evaluation under eval/...
-  checkpoints/     what --resume goes on from
-  best/            the model when it was best at the chosen metric
-  final/           the model at the end, for `from_pretrained`
-  sft/             the run of --sft-steps, a run like any other
-  tokens/          the pairs as tokens
-  base/            where an adapter is trained on: the model it was merged into
-  reference.json   hash of the reference model's weights; reference/, where the datasets cannot be written to
-  not-finite-0.json  the pairs of the batch whose loss was no number, by process
-  tensorboard/     with --report-to tensorboard
+``pairgen.run_folder`` describes the folder.
 """
 
 import contextlib
-import json
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pairgen import run_folder
 from pairgen.atomic import os_errors
 from pairgen.errors import OutputExists, PairgenError, RunFolderError, UsageError
+from pairgen.options import flag, from_mapping, read_toml
+from pairgen.progress import Progress, Warn, ignore
 from pairgen.train import config as configs
 from pairgen.train import distributed
-from pairgen.train.config import Config, flag
-from pairgen.train.data import load as data
+from pairgen.train.config import Config
+from pairgen.train.context import Phase, RunContext
+from pairgen.train.data import splits as data
 from pairgen.train.distributed import World
-from pairgen.train.interrupts import memory
-from pairgen.train.loop import Loop
+from pairgen.train.interrupts import translate_out_of_memory
+from pairgen.train.loop import Trainer
 from pairgen.train.model import loading as models
-from pairgen.train.output import checkpoint, trackers
-from pairgen.train.output import model_card as card
-from pairgen.train.prepare import Place, prepare
+from pairgen.train.output import checkpoint, model_card, trackers
+from pairgen.train.prepare import prepare
 
-FILES = (
-    *("config.toml", "metrics.jsonl", "checkpoints", "best", "final", "sft", "tokens", "base", "reference.json"),
-    *("reference", "tensorboard"),
+WRITTEN = (
+    run_folder.METRICS,
+    run_folder.CHECKPOINTS,
+    run_folder.BEST,
+    run_folder.FINAL,
+    run_folder.SFT,
+    run_folder.TOKENS,
+    run_folder.BASE,
+    run_folder.REFERENCE_MODEL,
+    run_folder.REFERENCE,
+    run_folder.TENSORBOARD,
+    run_folder.NON_FINITE.format(rank="*"),
+    ".*",
+    run_folder.CONFIG,  # last: while it is there, the folder is known to be a run
 )
-"""What a run writes, and --overwrite removes; and every ``not-finite-*.json``."""
+"""Patterns of what a run writes, in the order in which --overwrite removes them."""
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """A run that is done."""
+class TrainResult:
+    """A finished run."""
 
     folder: Path
     summary: dict[str, Any]
-    """What it came to: the last metrics, pairs, drops, where the model is."""
+    """Final metrics, steps, number of pairs, dropped pairs by reason, folder of the model."""
 
 
-def train(
-    config: Config,
-    *,
-    overwrite: bool = False,
-    progress: Callable[..., None] | None = None,
-    warn: Callable[[str], None] = lambda _: None,
-) -> Outcome:
+def train(config: Config, *, overwrite: bool = False, progress: Progress = ignore, warn: Warn = ignore) -> TrainResult:
     """Train a model on pair datasets, in a new folder.
 
     Args:
-        overwrite: remove a run that is in the folder.
-        progress: told of progress.
-        warn: takes sentences that a person should see.
+        overwrite: replace a run that is in the folder.
+        progress: progress callback; its phases are those of ``context.Phase``.
+        warn: receives warnings, once each, in the main process.
 
     Raises:
-        UsageError: options that cannot go together.
-        InvalidDataset: a dataset that is not whole.
-        OutputExists: the folder holds something already.
-        TrainingError: the model cannot be trained, memory is full, or the loss is NaN.
+        UsageError: options that conflict.
+        InvalidDataset: a dataset that is not complete.
+        OutputExists: the folder is not empty.
+        TrainingError: the model cannot be trained, the device is out of memory, or the loss is NaN.
     """
-    config = _absolute(config.resolved())
+    config = _with_absolute_paths(config.resolved())
     run = Path(config.out)
     datasets = data.open_datasets(config.data)
     _refuse_nesting(config, run, [dataset.path for dataset in datasets])
@@ -80,48 +76,57 @@ def train(
     models.pick_device(config.device)
     if config.model != "tiny":
         models.load_tokenizer(config.model, config.trust_remote_code)
-    with distributed.world(config.device) as world:
-        if world.main:
-            _new_folder(run, overwrite)
-            configs.save(config, run / "config.toml")
-        world.wait()
-        place = Place(run, run / "tokens", world, progress or (lambda *_: None), warn if world.main else lambda _: None)
-        with _gone_if_nothing_began(run, world):
-            return _run(config, place)
+    with distributed.join_world(config.device) as world:
+        if world.is_main:
+            _create_folder(run, overwrite)
+            configs.save(config, run / run_folder.CONFIG)
+        world.barrier()
+        with _removed_if_empty(run, world):
+            return _run(config, _context(run, world, progress, warn))
 
 
 def resume(
-    out: str | Path,
-    changes: Mapping[str, Any] | None = None,
-    *,
-    progress: Callable[..., None] | None = None,
-    warn: Callable[[str], None] = lambda _: None,
-) -> Outcome:
-    """Go on with a run from its newest checkpoint, or from its beginning if it has none yet.
+    out: str | Path, changes: Mapping[str, Any] | None = None, *, progress: Progress = ignore, warn: Warn = ignore
+) -> TrainResult:
+    """Resume a run from its latest checkpoint, or from its start if it has none yet.
 
     Args:
-        changes: options that were given anew; only those that leave the steps before as they were may differ.
+        changes: options with new values; only those that leave the steps so far as they were may change.
 
     Raises:
-        RunFolderError: there is no run, or it has another config.
+        RunFolderError: there is no run, or another value for an option that cannot change.
     """
     run = Path(out).absolute()
-    config = _continued(run, changes or {})
+    config = _resumed_config(run, changes or {})
     trackers.check(config.report_to)
-    with distributed.world(config.device) as world:
-        if world.main:
-            configs.save(config, run / "config.toml")
-        world.wait()
-        place = Place(run, run / "tokens", world, progress or (lambda *_: None), warn if world.main else lambda _: None)
-        return _run(config, place)
+    with distributed.join_world(config.device) as world:
+        if world.is_main:
+            configs.save(config, run / run_folder.CONFIG)
+        world.barrier()
+        return _run(config, _context(run, world, progress, warn))
 
 
-def _absolute(config: Config) -> Config:
-    """Paths that hold from any folder, since a run may go on from another."""
+def _context(run: Path, world: World, progress: Progress, warn: Warn) -> RunContext:
+    warned: set[str] = set()
+
+    def warn_once(message: str) -> None:
+        if world.is_main and message not in warned:  # the SFT stage prepares the same data
+            warned.add(message)
+            warn(message)
+
+    return RunContext(run, run / run_folder.TOKENS, world, progress, warn_once)
+
+
+# ---------------------------------------------------------------- config and folder
+
+
+def _with_absolute_paths(config: Config) -> Config:
+    """Make paths absolute, so that the run can be resumed from another directory."""
     if not config.out:
-        raise UsageError("--out is missing: name the run's folder")
+        raise UsageError("missing --out, the folder of the run")
     model = Path(config.model)
-    return config.replaced(
+    return replace(
+        config,
         out=str(Path(config.out).absolute()),
         data=tuple(str(Path(folder).absolute()) for folder in config.data),
         model=str(model.absolute()) if model.is_dir() and config.model != "tiny" else config.model,
@@ -130,124 +135,127 @@ def _absolute(config: Config) -> Config:
 
 
 def _refuse_nesting(config: Config, run: Path, datasets: list[Path]) -> None:
-    """Raise UsageError where a run would lie in a dataset, or what it reads in the run, which --overwrite removes."""
+    """Raise UsageError for a run inside a dataset, or inputs inside the run, which --overwrite would remove."""
     for dataset in datasets:
         if run.resolve().is_relative_to(dataset.resolve()):
-            raise UsageError(f"--out {run}: is in the dataset {dataset}, which a new build removes; choose another")
-    for read in (*datasets, Path(config.model), *([Path(config.reference_dir)] if config.reference_dir else [])):
-        if read.exists() and read.resolve().is_relative_to(run.resolve()):
-            raise UsageError(f"--out {run}: holds {read}, which the run reads; choose another --out")
+            raise UsageError(f"--out {run}: is inside the dataset {dataset}, which a rebuild would delete")
+    for path in (*datasets, Path(config.model), *([Path(config.reference_dir)] if config.reference_dir else [])):
+        if path.exists() and path.resolve().is_relative_to(run.resolve()):
+            raise UsageError(f"--out {run}: contains {path}, which is an input of the run; choose another --out")
 
 
 @contextlib.contextmanager
-def _gone_if_nothing_began(run: Path, world: World) -> Iterator[None]:
-    """A run that fails before its first measurement leaves no folder, so that the corrected call can have it."""
+def _removed_if_empty(run: Path, world: World) -> Iterator[None]:
+    """Remove the folder of a run that fails before it logs anything, so that the corrected command can use it."""
     try:
         yield
     except (PairgenError, KeyboardInterrupt):
-        if world.main and not list(run.rglob("metrics.jsonl")):
-            _remove(run)
+        if world.is_main and not list(run.rglob(run_folder.METRICS)):
+            _remove_run(run)
             with contextlib.suppress(OSError):
                 run.rmdir()
         raise
 
 
-def _continued(run: Path, changes: Mapping[str, Any]) -> Config:
-    file = run / "config.toml"
+def _resumed_config(run: Path, changes: Mapping[str, Any]) -> Config:
+    """The config of a run with changes. Raises RunFolderError for changes that a resumed run cannot make."""
+    file = run / run_folder.CONFIG
     if not file.is_file():
-        raise RunFolderError(f"{run}: holds no run to go on with; start one without --resume")
-    before = configs.from_mapping({**configs.load(file), "out": str(run)}, str(file)).resolved()
-    given = {name: value for name, value in changes.items() if value is not None and name != "out"}
-    after = _absolute(before.replaced(**given))
+        raise RunFolderError(f"{run}: no run to resume; start one without --resume")
+    before = from_mapping(Config, {**read_toml(file), "out": str(run)}, str(file)).resolved()
+    changed = {name: value for name, value in changes.items() if value is not None and name != "out"}
+    after = _with_absolute_paths(replace(before, **changed))
     for name, value in after.fixed().items():
-        was = before.fixed()[name]
-        if value != was:
-            raise RunFolderError(f"{run}: was started with {flag(name)} {was}, not {value}; leave it so, or start anew")
+        old = before.fixed()[name]
+        if value != old:
+            raise RunFolderError(
+                f"{run}: was started with {flag(name)} {old}, not {value}; keep that value, or start a new run"
+            )
     if before.trust_remote_code and not changes.get("trust_remote_code"):
         raise UsageError(f"{run}: runs code that comes with the model; allow it again with --trust-remote-code")
-    at = checkpoint.newest(run)
-    if at and after.steps and checkpoint.read_state(at).step > after.steps:
-        raise RunFolderError(f"{run}: has done {checkpoint.read_state(at).step} steps, more than --steps {after.steps}")
+    newest = checkpoint.newest(run)
+    if newest and after.steps and checkpoint.read_state(newest).step > after.steps:
+        done = checkpoint.read_state(newest).step
+        raise RunFolderError(f"{run}: has already done {done} steps, more than --steps {after.steps}")
     return after
 
 
-def _new_folder(run: Path, overwrite: bool) -> None:
-    """Make the run's folder. Raises OutputExists where there is something else in it, or a run that shall stay."""
+def _create_folder(run: Path, overwrite: bool) -> None:
+    """Create the run's folder. Raises OutputExists if it has other content, or a run and ``overwrite`` is false."""
     with os_errors(run):
         if run.exists() and (not run.is_dir() or any(run.iterdir())):
-            others = [path.name for path in run.iterdir()] if run.is_dir() else [run.name]
-            others = [name for name in others if name not in FILES and not name.startswith(("not-finite-", "."))]
-            if others or not (run / "config.toml").is_file():
-                what = f" ({others[0]})" if others else ""
-                raise OutputExists(f"{run}: holds files of something else{what}; choose another --out")
+            names = [path.name for path in run.iterdir()] if run.is_dir() else [run.name]
+            others = [name for name in names if not any(Path(name).match(pattern) for pattern in WRITTEN)]
+            if others or not (run / run_folder.CONFIG).is_file():
+                example = f" ({others[0]})" if others else ""
+                raise OutputExists(f"{run}: contains other files{example}; choose another --out")
             if not overwrite:
-                raise OutputExists(f"{run}: holds a run already; go on with --resume, or replace it with --overwrite")
-            _remove(run)
+                raise OutputExists(f"{run}: already contains a run; use --resume, or replace it with --overwrite")
+            _remove_run(run)
         run.mkdir(parents=True, exist_ok=True)
 
 
-def _remove(run: Path) -> None:
-    """Remove what a run has written, its config last."""
-    found = [run / name for name in FILES[1:]] + list(run.glob("not-finite-*.json")) + list(run.glob(".*"))
-    for path in [*found, run / "config.toml"]:
+def _remove_run(run: Path) -> None:
+    """Remove what a run has written."""
+    for path in [path for pattern in WRITTEN for path in run.glob(pattern)]:
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
 
 
-def _run(config: Config, place: Place) -> Outcome:
-    """All of a run but its folder: what is there already is taken up."""
-    after = _after_sft(config, place) if config.sft_steps else config
-    with memory():
-        loop, pairs = prepare(after, place)
+# ---------------------------------------------------------------- stages
+
+
+def _run(config: Config, context: RunContext) -> TrainResult:
+    """Run the stages of a run, or what is left of them."""
+    after_sft = _run_sft(config, context) if config.sft_steps else config
+    with translate_out_of_memory():
+        trainer, pairs = prepare(after_sft, context)
         try:
-            loop.go()
+            trainer.run()
         finally:
-            loop.tracker.close()
-        return _finish(config, loop, pairs, place.world)
+            trainer.log.close()
+        return _finish(config, trainer, pairs)
 
 
-def _after_sft(config: Config, place: Place) -> Config:
-    """The config of the preference run that follows SFT; SFT is run first if its model is not there yet."""
-    run = place.run / "sft"
-    sft = config.replaced(
+def _run_sft(config: Config, context: RunContext) -> Config:
+    """Run the SFT stage, unless its model is there already; returns the config of the stage after it."""
+    run = context.folder / run_folder.SFT
+    sft = replace(
+        config,
         out=str(run),
         loss="sft",
-        steps=config.sft_steps,
+        steps=config.sft_steps or 0,
         sft_steps=0,
         learning_rate=config.sft_learning_rate,
         best="none",
         eval_every=0,
         report_to="none",
     )
-    if not (run / "final").is_dir():
-        if place.world.main:
+    if not (run / run_folder.FINAL).is_dir():
+        if context.world.is_main:
             with os_errors(run):
                 run.mkdir(exist_ok=True)
-            configs.save(sft, run / "config.toml")
-        place.world.wait()
-
-        def tell(phase: str, *rest: Any) -> None:
-            place.tell("SFT" if phase == "train" else phase, *rest)
-
-        _run(sft, replace(place, run=run, tell=tell))
-    return config.replaced(model=str(run / "final"), sft_steps=0)
+            configs.save(sft, run / run_folder.CONFIG)
+        context.world.barrier()
+        _run(sft, replace(context, folder=run, phase=Phase.SFT))
+    return replace(config, model=str(run / run_folder.FINAL), sft_steps=0)
 
 
-def _finish(config: Config, loop: Loop, pairs: data.TokenizedSplit, world: World) -> Outcome:
-    """The model at the end with its card, and what the run came to."""
-    run = Path(config.out)
-    lines = (run / "metrics.jsonl").read_text("utf-8").splitlines()
+def _finish(config: Config, trainer: Trainer, pairs: data.TokenizedSplit) -> TrainResult:
+    """Write the final model with its card."""
+    run, world = Path(config.out), trainer.context.world
+    final = run / run_folder.FINAL
     summary = {
         "out": str(run),
-        "model": str(run / "final"),
+        "model": str(final),
         "loss": config.loss,
-        "steps": loop.state.step,
+        "steps": trainer.state.step,
         "pairs": int(pairs.groups.pairs.sum()),
         "drops": dict(pairs.drops),
-        "metrics": json.loads(lines[-1]),
+        "metrics": run_folder.read_metrics(run / run_folder.METRICS)[-1],
     }
-    loop.write_model("final", card.render(config, summary))
-    world.wait()
-    return Outcome(run, summary)
+    checkpoint.save_model(final, trainer.policy, world, model_card.render(config, summary))
+    world.barrier()
+    return TrainResult(run, summary)

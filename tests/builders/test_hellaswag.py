@@ -1,11 +1,11 @@
-"""HellaSwag rows: cleaned as the harness cleans them."""
+"""HellaSwag rows: cleaned as in lm-evaluation-harness."""
 
 from typing import Any
 
 import pytest
 
 from pairgen.builders.hellaswag import clean, read
-from pairgen.pairs.record import Drop
+from pairgen.pairs.record import DropRow
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,7 @@ from pairgen.pairs.record import Drop
         ("[substeps] x [open", "x [open"),
     ],
 )
-def test_cleaning(text: str, cleaned: str) -> None:
+def test_clean(text: str, cleaned: str) -> None:
     assert clean(text).strip() == cleaned
 
 
@@ -35,17 +35,15 @@ def row(**changes: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("label", ["0", 0, " 0 "])
-def test_a_row_is_read(label: object) -> None:
+def test_read_returns_question_answer_and_wrong_endings(label: object) -> None:
     example = read(row(label=label))
-    assert not isinstance(example, Drop)
     assert example.question == "Baking: A cook stirs. The dough"
     assert example.answer == "rises."
     assert example.detail == ["barks.", "sinks deep.", "flies."]
 
 
-def test_an_empty_second_context() -> None:
+def test_read_with_an_empty_second_context() -> None:
     example = read(row(ctx_b=""))
-    assert not isinstance(example, Drop)
     assert example.question == "Baking: A cook stirs."
 
 
@@ -53,16 +51,18 @@ def test_an_empty_second_context() -> None:
     ("changes", "reason"),
     [
         ({"label": ""}, "no label"),
-        ({"label": "4"}, "no ending has the label"),
-        ({"label": "-1"}, "no ending has the label"),
-        ({"label": None}, "no ending has the label"),
-        ({"label": "²"}, "no ending has the label"),
-        ({"endings": None}, "no list of endings"),
-        ({"endings": ["rises."]}, "no wrong ending"),
+        ({"label": "4"}, "label out of range"),
+        ({"label": "-1"}, "label out of range"),
+        ({"label": None}, "label out of range"),
+        ({"label": "²"}, "label out of range"),
+        ({"endings": None}, "malformed endings"),
+        ({"endings": ["rises."]}, "no wrong choice"),
         ({"endings": ["rises.", None]}, "ending is null"),
-        ({"ctx_a": None}, "context is no text"),
+        ({"ctx_a": None}, "context is not a string"),
         ({"ctx_a": " "}, "context is empty"),
     ],
 )
-def test_odd_rows_are_dropped_with_a_reason(changes: dict[str, Any], reason: str) -> None:
-    assert read(row(**changes)) == Drop(reason)
+def test_read_drops_malformed_rows(changes: dict[str, Any], reason: str) -> None:
+    with pytest.raises(DropRow) as drop:
+        read(row(**changes))
+    assert drop.value.reason == reason

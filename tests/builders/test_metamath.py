@@ -1,13 +1,13 @@
-"""MetaMath rows: where the reasoning ends, what the answer is, what is left untouched."""
+"""MetaMath rows: where the reasoning ends, the final answer, and what is never corrupted."""
 
 from fractions import Fraction
 
 import pytest
 
 from pairgen.arithmetic.errors.rng import RowRng
-from pairgen.builders.interface import Wanted
-from pairgen.builders.metamath import BUILDER, final_answer, read, reasoning_stop, reject
-from pairgen.pairs.record import Drop, Rejection
+from pairgen.builders.interface import CorruptionOptions
+from pairgen.builders.metamath import BUILDER, read
+from pairgen.builders.solutions import final_answer, reasoning_stop, reject_corrupted
 
 ROW = {
     "type": "GSM_AnsAug",
@@ -17,29 +17,23 @@ ROW = {
 }
 
 
-def test_a_row_is_read() -> None:
+def test_read_returns_question_answer_and_group() -> None:
     example = read(ROW)
-    assert not isinstance(example, Drop)
     assert (example.question, example.answer) == ("How many pens?", ROW["response"])
-    assert (example.source, example.topic) == ("metamath/GSM_AnsAug", "How many pens?")
+    assert (example.source, example.question_group) == ("metamath/GSM_AnsAug", "How many pens?")
 
 
-def test_rows_without_type_or_original_question() -> None:
+def test_read_without_type_or_original_question() -> None:
     example = read({"query": "Why?", "response": "1 + 1 = 2"})
-    assert not isinstance(example, Drop)
-    assert (example.source, example.topic) == ("metamath", "Why?")
+    assert (example.source, example.question_group) == ("metamath", "Why?")
 
 
 @pytest.mark.parametrize("seed", range(100))
-def test_final_lines_stay(seed: int) -> None:
+def test_reject_keeps_the_final_lines(seed: int) -> None:
     example = read(ROW)
-    assert not isinstance(example, Drop)
-    made = reject(example, RowRng("row", seed), Wanted())
-    assert isinstance(made, list)
-    (rejection,) = made
-    assert isinstance(rejection, Rejection)
-    assert rejection.correct == "12", "the last result, 13, is not taken"
-    assert rejection.corrupted != "13", "nor is the final answer put in its place"
+    (rejection,) = reject_corrupted(example, RowRng("row", seed), CorruptionOptions())
+    assert rejection.provenance.correct == "12", "13 states the final answer"
+    assert rejection.provenance.corrupted != "13"
     assert rejection.completion.endswith("\n12 + 1 = 13 in all.\n#### 13\nThe answer is: 13")
 
 
@@ -74,5 +68,5 @@ def test_reasoning_and_answer(solution: str, reasoning: str, answer: str | None)
     assert (None if found is None else Fraction(*found)) == (None if answer is None else Fraction(answer))
 
 
-def test_settings_are_the_papers() -> None:
+def test_defaults_are_those_of_the_paper() -> None:
     assert (BUILDER.eval_size, BUILDER.style, BUILDER.license) == (1000, "raw", "mit")

@@ -26,18 +26,16 @@ def template(tmp_path: Path, text: str | bytes) -> TemplateFile:
 @pytest.mark.parametrize(
     ("builder", "style"), [(name, style) for name, builder in BUILDERS.items() for style in builder.styles]
 )
-def test_a_prompt_ends_without_white_space_and_the_lead_is_nothing_else(
-    builder: str, style: str, question: str
-) -> None:
-    prompt, lead = find(style, BUILDERS[builder].styles).render(question, {})
+def test_prompt_has_no_trailing_whitespace_and_separator_is_whitespace(builder: str, style: str, question: str) -> None:
+    prompt, separator = find(style, BUILDERS[builder].styles).render(question, {})
     assert prompt == prompt.rstrip()
     assert question.rstrip() in prompt, "what looks like a placeholder in a question is left as it is"
-    assert lead
-    assert not lead.strip()
+    assert separator
+    assert not separator.strip()
 
 
 @pytest.mark.parametrize(
-    ("style", "prompt", "lead"),
+    ("style", "prompt", "separator"),
     [
         ("raw", "Why?", "\n"),
         ("lm-eval", "Question: Why?\nAnswer:", " "),
@@ -48,19 +46,19 @@ def test_a_prompt_ends_without_white_space_and_the_lead_is_nothing_else(
         ),
     ],
 )
-def test_the_styles_to_the_letter(style: str, prompt: str, lead: str) -> None:
-    assert STYLES[style].render("Why?", {}) == (prompt, lead)
+def test_styles_exactly(style: str, prompt: str, separator: str) -> None:
+    assert STYLES[style].render("Why?", {}) == (prompt, separator)
 
 
-def test_every_builder_knows_its_own_style() -> None:
+def test_default_style_of_each_builder_exists() -> None:
     for builder in BUILDERS.values():
         assert builder.style in builder.styles
         assert {"raw", "lm-eval", "alpaca"} <= set(builder.styles)
 
 
-def test_an_unknown_style_names_the_known_ones(tmp_path: Path) -> None:
+def test_find_unknown_style_lists_the_known_ones(tmp_path: Path) -> None:
     for style in ("nonsense", str(tmp_path), str(tmp_path / "gone.jinja")):
-        with pytest.raises(UsageError, match=r"is none of raw, lm-eval, alpaca, nor a template file"):
+        with pytest.raises(UsageError, match=r"not one of raw, lm-eval, alpaca, and not a template file"):
             find(style, STYLES)
 
 
@@ -68,12 +66,12 @@ def test_an_unknown_style_names_the_known_ones(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "prompt", "lead"),
+    ("text", "prompt", "separator"),
     [
         ("Q: {{ question }}\nA: ", "Q: Why <b>?\nA:", " "),
         ("{{ question }}\n\n", "Why <b>?", "\n\n"),
         ("{{ question }}", "Why <b>?", " "),
-        ("{{ question }}\t \n", "Why <b>?", " "),  # a lead begins with a space or a newline
+        ("{{ question }}\t \n", "Why <b>?", " "),  # a separator begins with a space or a newline
         ("{{ row.kind }}: {{ question|upper }}\nA:", "hard: WHY <B>?\nA:", " "),
         ("{{ row['kind'] }}{% if row.hint is defined %}{{ row.hint }}{% endif %}!", "hard!", " "),
         ("{{ row.hint | default('none') }}", "none", " "),
@@ -82,9 +80,9 @@ def test_an_unknown_style_names_the_known_ones(tmp_path: Path) -> None:
         ("", "", " "),
     ],
 )
-def test_a_template_sees_question_and_row(text: str, prompt: str, lead: str, tmp_path: Path) -> None:
+def test_template_renders_question_and_row(text: str, prompt: str, separator: str, tmp_path: Path) -> None:
     style = template(tmp_path, text)
-    assert style.render("Why <b>?", {"kind": "hard"}) == (prompt, lead)
+    assert style.render("Why <b>?", {"kind": "hard"}) == (prompt, separator)
 
 
 @pytest.mark.parametrize(
@@ -102,8 +100,8 @@ def test_a_template_sees_question_and_row(text: str, prompt: str, lead: str, tmp
         "{% include '/etc/passwd' %}",
     ],
 )
-def test_the_sandbox_refuses(text: str, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="the template fails") as error:
+def test_template_runs_in_a_sandbox(text: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="template error") as error:
         template(tmp_path, text).render("Why?", {"kind": "hard"})
     assert "\n" not in str(error.value)
 
@@ -111,15 +109,15 @@ def test_the_sandbox_refuses(text: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("{{ question ", "the template fails"),
-        ("{% if %}", "the template fails"),
-        ("{% nonsense %}", "the template fails"),
-        ("{{ question | nonsense }}", "the template fails"),
-        ("{{ answer }} {{ hint }}", "the template names answer, hint; it sees question and row"),
-        (b"\xff\xfe", "is no UTF-8 text"),
+        ("{{ question ", "template error"),
+        ("{% if %}", "template error"),
+        ("{% nonsense %}", "template error"),
+        ("{{ question | nonsense }}", "template error"),
+        ("{{ answer }} {{ hint }}", "unknown variables answer, hint; available: question, row"),
+        (b"\xff\xfe", "not valid UTF-8"),
     ],
 )
-def test_a_wrong_template_is_one_sentence_before_any_row(text: str | bytes, words: str, tmp_path: Path) -> None:
+def test_invalid_template_is_refused_before_any_row(text: str | bytes, words: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=words) as error:
         template(tmp_path, text)
     assert "\n" not in str(error.value)
@@ -127,21 +125,21 @@ def test_a_wrong_template_is_one_sentence_before_any_row(text: str | bytes, word
 
 
 @pytest.mark.parametrize("text", ["{{ row.hint }}", "{{ row.hint.text }}", "{{ 1 / 0 }}", "{{ question + 1 }}"])
-def test_a_template_that_fails_on_a_row_is_one_sentence(text: str, tmp_path: Path) -> None:
+def test_template_error_of_a_row(text: str, tmp_path: Path) -> None:
     style = template(tmp_path, text)
-    with pytest.raises(UsageError, match="the template fails") as error:
+    with pytest.raises(UsageError, match="template error") as error:
         style.render("Why?", {"kind": "hard"})
     assert "\n" not in str(error.value)
 
 
-def test_a_template_crosses_process_borders(tmp_path: Path) -> None:
+def test_template_can_be_pickled(tmp_path: Path) -> None:
     style = template(tmp_path, "{{ question }}?\n")
     style.render("a", {})
     assert pickle.loads(pickle.dumps(style)).render("b", {}) == ("b?", "\n")  # noqa: S301
 
 
-def test_a_template_that_is_gone(tmp_path: Path) -> None:
-    with pytest.raises(SourceNotFound, match="no such template") as error:
+def test_template_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(SourceNotFound, match="cannot be read") as error:
         TemplateFile(tmp_path / "gone.jinja")
     assert isinstance(error.value, PairgenError)
 
@@ -162,5 +160,5 @@ SHOTS = [Shot(number, f"shot {number}") for number in (5, 9, 2)]
         (5, 0, "Why?"),
     ],
 )
-def test_a_row_in_the_set_gets_the_next_shot(question: int, count: int, expected: str) -> None:
+def test_with_shots_skips_the_question_itself(question: int, count: int, expected: str) -> None:
     assert with_shots("Why?", question, SHOTS, count) == expected

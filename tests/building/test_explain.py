@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
-from pairgen.arithmetic.reasons import REASONS
+from pairgen.arithmetic.labels import REASONS
 from pairgen.builders import CORRUPTIONS
 from pairgen.builders.interface import MAX_LENGTH
 from pairgen.building.explain import explain, solutions
@@ -65,8 +65,8 @@ def holds(said: dict[str, Any], step: dict[str, Any]) -> None:
 @pytest.mark.parametrize("corruption", CORRUPTIONS)
 def test_what_is_drawn_is_one_of_the_places(corruption: str) -> None:
     said = explain(SUM, corruption=corruption, seed=3)
-    drawn = said["drawn"]
-    assert list(said) == ["solution", "steps", "drawn", "dropped"]
+    drawn = said["corruption"]
+    assert list(said) == ["solution", "steps", "corruption", "dropped"]
     assert list(drawn) == DRAWN_KEYS
     assert drawn["correct"] == said["solution"][drawn["start"] : drawn["stop"]] == "24"
     assert drawn["corrupted"] not in ("24", "27")
@@ -76,12 +76,12 @@ def test_what_is_drawn_is_one_of_the_places(corruption: str) -> None:
 
 
 def test_seeds_and_ways_draw_otherwise() -> None:
-    assert len({explain(SUM, seed=seed)["drawn"]["corrupted"] for seed in range(20)}) > 5
-    assert {explain(SUM, corruption="operation", seed=seed)["drawn"]["corrupted"] for seed in range(20)} == {"10"}
+    assert len({explain(SUM, seed=seed)["corruption"]["corrupted"] for seed in range(20)}) > 5
+    assert {explain(SUM, corruption="operation", seed=seed)["corruption"]["corrupted"] for seed in range(20)} == {"10"}
 
 
 def test_a_place_outside_any_calculation_has_no_step() -> None:
-    drawn = explain("There were 7 birds on the roof of the house.")["drawn"]
+    drawn = explain("There were 7 birds on the roof of the house.")["corruption"]
     assert drawn["correct"] == "7"
     assert drawn["check"] == "unchecked"
     assert drawn["reason"] in REASONS
@@ -92,7 +92,7 @@ def test_nothing_to_make_wrong_is_said() -> None:
     assert explain("Nobody counted.") == {
         "solution": "Nobody counted.",
         "steps": [],
-        "drawn": None,
+        "corruption": None,
         "dropped": "no number to corrupt",
     }
 
@@ -107,7 +107,7 @@ def test_any_text_is_explained_or_refused(text: str) -> None:
         return
     for step in said["steps"]:
         holds(said, step)
-    assert (said["drawn"] is None) == (said["dropped"] is not None)
+    assert (said["corruption"] is None) == (said["dropped"] is not None)
 
 
 @pytest.mark.parametrize(
@@ -171,12 +171,12 @@ def test_a_whole_row_is_explained_as_a_build_draws_it(name: str, tmp_path: Path)
         {question: "And then?", answer: f"There were {n} birds." if name == "metamath" else text} for n in (17, 18)
     ]
     file = lines(tmp_path / "rows.jsonl", *rows)
-    dataset = build(name, tmp_path / "out", [str(file)], BuildOptions(seed=7, corruption="mixed"))
+    dataset = build(name, tmp_path / "out", BuildOptions((str(file),), seed=7, corruption="mixed"))
     pairs = dataset.splits["train"].table().to_pylist()
     assert len(pairs) == 11
     for pair, given_ in zip(pairs, solutions(str(file)), strict=True):
         said = explain(given_.text, given_.question, "mixed", 7, given_.key)
-        drawn = said["drawn"]
+        drawn = said["corruption"]
         for key in ("correct", "corrupted", "expression", "check", "reason", "strategy", "step"):
             assert drawn[key] == pair[key], key
         assert pair["chosen"].endswith(said["solution"])
@@ -186,15 +186,15 @@ def test_a_whole_row_is_explained_as_a_build_draws_it(name: str, tmp_path: Path)
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("{", "is broken JSON"),
-        ("[1]", "is no JSON object"),
-        ('{"text": "1 + 1 = 2"}', "has neither response nor answer"),
-        ('{"response": 5}', "response is no text"),
+        ("{", "invalid JSON"),
+        ("[1]", "is not a JSON object"),
+        ('{"text": "1 + 1 = 2"}', "needs a field response or answer"),
+        ('{"response": 5}', "response is not a string"),
         ('{"response": null}', "response is null"),
         ('{"answer": " "}', "answer is empty"),
-        ('{"response": "1 + 1 = 2", "query": 5}', "query is no text"),
-        ('{"answer": "1 + 1 = 2", "query": 5}', "query is no text"),
-        ('{"answer": "\\ud800"}', "is broken JSON"),
+        ('{"response": "1 + 1 = 2", "query": 5}', "query is not a string"),
+        ('{"answer": "1 + 1 = 2", "query": 5}', "query is not a string"),
+        ('{"answer": "\\ud800"}', "invalid JSON"),
         (json.dumps({"answer": "7" * (MAX_LENGTH + 1)}), "answer is over 100,000 characters"),
     ],
 )
@@ -228,10 +228,10 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "long.txt").write_bytes(b" " * 2_000_000)
     (tmp_path / "rows.csv").write_text("response\n1", "utf-8")
     for name, said in {
-        "latin.txt": "latin.txt: is no UTF-8",
+        "latin.txt": "latin.txt: not valid UTF-8",
         "empty.txt": "empty.txt: solution is empty",
         "long.txt": "long.txt: is over 100,000 characters",
-        "rows.csv": "explain reads texts, .jsonl and .json",
+        "rows.csv": "unsupported file type; explain reads",
         ".": "cannot be read",
     }.items():
         with pytest.raises(PairgenError, match=said):
@@ -246,7 +246,7 @@ def test_the_command_marks_and_tells(run: Run) -> None:
     assert done.exit_code == 0
     assert "4 * 6 = [1: 24] jars." in done.stdout
     assert "24 + 3 = [2: 27]." in done.stdout
-    assert "would be drawn: #1  24 -> " in done.stdout
+    assert "would be corrupted: #1  24 -> " in done.stdout
 
 
 def test_json_is_one_object_per_line(tmp_path: Path, run: Run) -> None:
@@ -264,7 +264,7 @@ def test_stdin_is_a_text() -> None:
     assert json.loads(done.stdout) == explain(SUM)
     broken = CliRunner().invoke(app, ["explain", "-"], input=b"\xff")
     assert broken.exit_code == 1
-    assert "stdin: is no UTF-8" in broken.stderr
+    assert "stdin: not valid UTF-8" in broken.stderr
 
 
 @pytest.mark.parametrize(

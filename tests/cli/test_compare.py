@@ -42,7 +42,7 @@ def test_compare_json_is_one_object(run: Run, runs: list[Path]) -> None:
 
 
 def test_a_folder_without_a_run_is_one_message(run: Run, runs: list[Path], tmp_path: Path) -> None:
-    for path, message in {tmp_path / "missing": "no such folder", tmp_path: "is no run"}.items():
+    for path, message in {tmp_path / "missing": "no such folder", tmp_path: "not a run"}.items():
         done = run("compare", runs[0], path)
         assert done.exit_code == 1
         assert done.stdout == ""

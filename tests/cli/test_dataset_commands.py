@@ -1,4 +1,4 @@
-"""The command line: what it prints where, exit codes, help."""
+"""The dataset commands: output, exit codes, help."""
 
 import json
 import os
@@ -42,7 +42,7 @@ def test_build_prints_a_summary(rows: Path, tmp_path: Path, run: Run) -> None:
     done = run("build", "metamath", "--source", rows, "--out", tmp_path / "out")
     assert done.exit_code == 0
     assert "train: 40 pairs from 40 rows; 40 verified (100%)" in done.stdout
-    assert re.search(r"^strategy +pairs +verified +share$", done.stdout, re.MULTILINE)
+    assert re.search(r"^strategy +pairs +verified +% verified$", done.stdout, re.MULTILINE)
     assert re.search(r"^result +40 +40 +100%$", done.stdout, re.MULTILINE)
     assert "unchecked because" not in done.stdout
 
@@ -53,7 +53,7 @@ def test_build_counts_rows_with_fewer_pairs(rows: Path, tmp_path: Path, run: Run
     words = ("build", "metamath", "--source", rows, "--pairs-per-row", 64, "--corruption", "digit")
     done = run(*words, "--out", tmp_path / "out")
     match = re.search(
-        r"train: [\d,]+ pairs from 41 rows; .* verified .*; (\d+) rows gave fewer than 64 pairs", done.stdout
+        r"train: [\d,]+ pairs from 41 rows; .* verified .*; rows with fewer than 64 pairs: (\d+)", done.stdout
     )
     assert match
     shown = json.loads(run(*words, "--out", tmp_path / "again", "--json").stdout)["train"]
@@ -77,14 +77,14 @@ def test_build_json_is_one_object(rows: Path, tmp_path: Path, run: Run) -> None:
     out = tmp_path / "out"
     done = run("build", "metamath", "--source", rows, "--out", out, "--eval-size", 10, "--json")
     found = json.loads(done.stdout)
-    told = {split: found[split].pop("corruptions") for split in ("train", "eval")}
+    corruptions = {split: found[split].pop("corruptions") for split in ("train", "eval")}
     assert found == {
         "out": str(out),
         "train": {"rows": 30, "pairs": 30, "drops": {}},
         "eval": {"rows": 10, "pairs": 10, "drops": {}},
     }
-    assert told["train"] == {
-        "definition": told["eval"]["definition"],
+    assert corruptions["train"] == {
+        "definition": corruptions["eval"]["definition"],
         "pairs": 30,
         "verified": 30,
         "source": {"metamath": {"pairs": 30, "verified": 30}},
@@ -231,3 +231,27 @@ def test_a_closed_pipe_is_no_error(dataset: Path) -> None:
     assert done.stdout
     assert "Traceback" not in done.stderr
     assert "BrokenPipe" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("module", "words", "message"),
+    [
+        ("pairgen.building.pipeline.build", "build arc --out out", "pairgen: interrupted; nothing was written to out"),
+        ("pairgen.pairs.dataset.open_pairs", "stats pairs", "pairgen: interrupted"),
+        ("pairgen.pairs.dataset.open_pairs", "validate pairs", "pairgen: interrupted"),
+    ],
+)
+def test_an_interrupt_is_one_message(
+    module: str, words: str, message: str, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, interrupt)
+    done = run(*words.split())
+    assert (done.exit_code, done.stderr) == (130, f"{message}\n")
+
+
+def test_arguments_are_not_markup(run: Run) -> None:
+    for words in (("show", "[red]:smile:"), ("build", "[red]:smile:", "--out", "out")):
+        assert "[red]:smile:" in run(*words).stderr

@@ -14,7 +14,8 @@ from typer.testing import Result
 import pairgen.train
 from pairgen.cli import app
 from pairgen.cli.training_commands import PANELS
-from pairgen.train.config import OPTIONS, PRESETS, Config, flag
+from pairgen.options import flag
+from pairgen.train.config import OPTIONS, PRESETS, Config
 
 Run = Callable[..., Result]
 COMMAND: Any = typer.main.get_command(app).commands["train"]  # type: ignore[attr-defined]
@@ -166,16 +167,16 @@ def test_resume_passes_changed_options(run: Run, trainer: Trainer) -> None:
     [
         ("pairs", "missing --out"),
         ("--out run", "no dataset given"),
-        ("pairs --out run --loss best", "be one of dpop, dpo, ipo"),
-        ("pairs --out run --beta -1", "be above 0"),
+        ("pairs --out run --loss best", "--loss must be one of dpop, dpo, ipo"),
+        ("pairs --out run --beta -1", "--beta must be above 0, got -1.0"),
         ("pairs --out run --beta x", "Invalid value for '--beta'"),
         ("pairs --out run --steps 1.5", "Invalid value for '--steps'"),
         ("pairs --out run --no-such-flag", "No such option: --no-such-flag"),
-        ("pairs --out run --preset none", "--preset none: unknown; choose one of smaug"),
+        ("pairs --out run --preset none", "--preset none: unknown preset; available: smaug"),
         ("pairs --out run --config missing.toml", "missing.toml: cannot be read"),
-        ("pairs --out run --config broken.toml", "broken.toml: is no TOML"),
-        ("pairs --out run --config unknown.toml", "unknown.toml: no option is called colour"),
-        ("pairs --out run --config typed.toml", "typed.toml: steps is 'many', and has to be a whole number"),
+        ("pairs --out run --config broken.toml", "broken.toml: invalid TOML"),
+        ("pairs --out run --config unknown.toml", "unknown.toml: unknown option colour"),
+        ("pairs --out run --config typed.toml", "typed.toml: steps must be an integer, got 'many'"),
         ("--resume", "--resume needs --out"),
         ("--resume --out run --preset smaug", "remove --preset"),
         ("--resume --out run --config run.toml", "remove --config"),

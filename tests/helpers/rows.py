@@ -11,7 +11,7 @@ import pytest
 from pairgen.pairs import dataset as store
 from pairgen.pairs import edits, writing
 from pairgen.pairs.dataset import SplitInfo
-from pairgen.pairs.record import SCHEMA, Pair, to_batch
+from pairgen.pairs.record import SCHEMA, Pair, Provenance, to_batch
 from pairgen.pairs.writing import DatasetWriter
 
 CORRUPTION = {
@@ -33,7 +33,8 @@ def pair(chosen: str, rejected: str, pair_id: str, prompt: str = "Why?", **other
         zip(("edit_start", "chosen_edit_stop", "rejected_edit_stop"), edits.span(chosen, rejected), strict=True)
     )
     given = {"group_id": f"{prompt}|{chosen}", "source": "test/plain", **derived, **other}
-    return Pair(prompt=prompt, chosen=chosen, rejected=rejected, pair_id=pair_id, **given)
+    provenance = Provenance(**{name: given.pop(name) for name in Provenance._fields if name in given})
+    return Pair(prompt=prompt, chosen=chosen, rejected=rejected, pair_id=pair_id, provenance=provenance, **given)
 
 
 def good_pairs() -> dict[str, list[Pair]]:

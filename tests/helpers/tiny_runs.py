@@ -1,4 +1,4 @@
-"""Small datasets and models for tests of whole runs."""
+"""Small datasets and models for tests of complete runs."""
 
 from pathlib import Path
 from typing import Any
@@ -8,13 +8,13 @@ from pairgen.building.pipeline import build
 from pairgen.train.config import Config, combine
 
 FAST: dict[str, Any] = {"steps": 6, "batch_size": 4, "sft_steps": 2, "eval_pairs": 4, "seed": 3}
-"""A run of seconds."""
+"""Options of a run that takes seconds."""
 
 
 def dataset(folder: Path, name: str = "metamath", rows: int = 24, **options: Any) -> Path:
     """Pairs made of the built-in sample; ``eval`` holds four questions."""
     chosen = {"eval_size": 4, **options} if name == "metamath" else options
-    return build(name, folder, [f"sample:{rows}"], BuildOptions(**chosen)).path
+    return build(name, folder, BuildOptions((f"sample:{rows}",), **chosen)).path
 
 
 def config(data: Path, out: Path, **changes: Any) -> Config:
@@ -25,7 +25,7 @@ def config(data: Path, out: Path, **changes: Any) -> Config:
 def start_model(data: Path, folder: Path, seed: int = 0) -> Path:
     """A tiny untrained model with a tokenizer of the data, in a folder as a user has one."""
     from pairgen.pairs.dataset import open_pairs
-    from pairgen.train.data.load import training_texts
+    from pairgen.train.data.splits import training_texts
     from pairgen.train.model import loading as models
     from pairgen.train.model.tiny import tiny_model, train_tokenizer
 

@@ -19,12 +19,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pairgen import atomic
+from pairgen.building.options import BuildOptions
 from pairgen.building.pipeline import build
 from pairgen.errors import InvalidDataset, OutputError, OutputExists
 from pairgen.pairs import dataset as store
 from pairgen.pairs import writing
 from pairgen.pairs.dataset import MANIFEST, Manifest, PairDataset, file_hash, open_pairs
-from pairgen.pairs.record import SCHEMA, Pair, to_batch
+from pairgen.pairs.record import SCHEMA, Pair, Provenance, to_batch
 from pairgen.pairs.validate import violations
 from pairgen.pairs.writing import DatasetWriter
 from pairgen.stats import describe
@@ -99,7 +100,11 @@ def test_bytes_do_not_depend_on_the_batches_written(
     groups: list[int], cuts: list[int], batch_rows: int, shard_bytes: int, tmp_path: Path
 ) -> None:
     rows = [
-        pair._replace(pair_id=f"{number}-{index}", group_id=str(number), correct="2" if number % 3 else None)
+        pair._replace(
+            pair_id=f"{number}-{index}",
+            group_id=str(number),
+            provenance=Provenance(correct="2" if number % 3 else None),
+        )
         for number, count in enumerate(groups)
         for index, pair in enumerate(pairs_of(count))
     ]
@@ -435,10 +440,10 @@ def source_of(path: Path, rows: int) -> str:
 def test_a_disk_that_is_really_full(pages: int, workers: int, tmp_path: Path) -> None:
     few, many = source_of(tmp_path / "few.jsonl", 5), source_of(tmp_path / "many.jsonl", 2000)
     with small_disk(tmp_path / "disk", pages * 4096) as disk:
-        old = build("metamath", disk / "out", [few])
+        old = build("metamath", disk / "out", BuildOptions((few,)))
         before = content(old.path)
         with pytest.raises(OutputError, match="the disk is full; no incomplete output was left behind"):
-            build("metamath", disk / "out", [many], workers=workers, overwrite=True)
+            build("metamath", disk / "out", BuildOptions((many,)), workers=workers, overwrite=True)
         assert content(disk / "out") == before
         assert names(disk) == ["out"]
         assert not violations(open_pairs(disk / "out"))

@@ -1,4 +1,4 @@
-"""Every promise is broken once, alone, and seen; and nothing is seen where nothing is broken."""
+"""Each invariant, violated alone, is found; and valid datasets have no violations."""
 
 import sys
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from pairgen.pairs import dataset as store
 from pairgen.pairs import edits
-from pairgen.pairs.invariants import PROMISES, WHITESPACE, Rows
+from pairgen.pairs.invariants import INVARIANTS, WHITESPACE, Rows, violated_rows
 from pairgen.pairs.record import SCHEMA, to_batch
 from pairgen.pairs.validate import Violation, violations
 
@@ -24,7 +24,7 @@ texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 
 
 def row(at: int, split: str = "train", **values: Any) -> Break:
-    """Put other values into one row."""
+    """Change values of one row."""
 
     def apply(path: Path) -> store.PairDataset:
         rows = good_rows()
@@ -35,7 +35,7 @@ def row(at: int, split: str = "train", **values: Any) -> Break:
 
 
 def swapped(at: int, chosen: str, rejected: str, **other: Any) -> Break:
-    """Put another pair into the place of one."""
+    """Replace a pair."""
 
     def apply(path: Path) -> store.PairDataset:
         pairs = good_pairs()
@@ -78,7 +78,13 @@ def without_utf8(file: Path) -> None:
     file.write_bytes(file.read_bytes().replace(b"the sun", b"the s\xffn"))
 
 
-# kind -> ways to break it, each with the place where it is to be seen
+NO_EVIDENCE = dict.fromkeys(("expression", "correct_value", "corrupted_value"))
+
+# A corruption that is as right as the original.
+SPAN = {"edit_start": 7, "chosen_edit_stop": 8, "rejected_edit_stop": 10}
+NOT_WRONG = {**CORRUPTION, **SPAN, "corrupted": "2.0", "corrupted_value": "2/1"}
+
+# invariant -> ways to violate it, each with the split and row where it must be found
 BREAKS: dict[str, list[tuple[Break, str, int | None]]] = {
     "shard_bytes": [
         (shard(lambda file: file.write_bytes(file.read_bytes() + b"\0" * 8), seal=False), "train", None),
@@ -90,10 +96,10 @@ BREAKS: dict[str, list[tuple[Break, str, int | None]]] = {
         (shard(without_utf8), "train", None),
     ],
     "schema": [
-        (shard(rewrite(lambda table: table.select(["chosen", "prompt", *SCHEMA.names[2:]]))), "train", None),
-        (shard(rewrite(lambda table: table.drop_columns("steps"))), "train", None),
-        (shard(rewrite(lambda table: table.append_column("more", table["step"]))), "train", None),
-        (shard(rewrite(lambda table: table.set_column(17, "step", table["step"].cast(pa.int64())))), "train", None),
+        (shard(rewrite(lambda table: table.drop_columns("prompt"))), "train", None),
+        (shard(rewrite(lambda table: table.set_column(17, "strategy", table["step"]))), "train", None),
+        (shard(rewrite(lambda table: table.append_column("prompt", table["prompt"]))), "train", None),
+        (shard(rewrite(lambda table: table.set_column(18, "step", table["step"].cast(pa.int64())))), "train", None),
     ],
     "manifest_pairs": [
         (manifest(lambda splits: splits["train"].update(pairs=5)), "train", None),
@@ -144,7 +150,7 @@ BREAKS: dict[str, list[tuple[Break, str, int | None]]] = {
     "check": [(row(0, check="surely"), "train", 0), (row(0, check=None), "train", 0), (row(1, check=""), "train", 1)],
     "reason": [
         (row(0, reason="so it is"), "train", 0),
-        (row(0, check="unchecked"), "train", 0),
+        (row(0, check="unchecked", **NO_EVIDENCE), "train", 0),
         (row(1, reason="so it is"), "train", 1),
     ],
     "step": [
@@ -154,61 +160,67 @@ BREAKS: dict[str, list[tuple[Break, str, int | None]]] = {
         (row(1, step=1), "train", 1),
     ],
     "evidence": [
-        (row(3, expression=None), "train", 3),
-        (row(3, correct_value=None), "train", 3),
-        (row(3, corrupted_value=None), "train", 3),
+        *((row(3, **{name: None}), "train", 3) for name in ("expression", "correct_value", "corrupted_value")),
+        (row(0, check="unchecked", reason="so it is"), "train", 0),
     ],
-    "exact_value": [
+    "value_format": [
         (row(3, correct_value=value), "train", 3) for value in ("two", "1/0", "2/", "0.5", "", "+2", "٢", "2\n")
     ],
-    "values_differ": [
+    "values": [
         (row(3, corrupted_value="2"), "train", 3),
-        (row(3, corrupted_value="4/2"), "train", 3),
-        (row(3, corrupted_value="02"), "train", 3),
+        (row(3, corrupted_value="12/1"), "train", 3),
+        (row(3, correct_value="4/3"), "train", 3),
+        (row(3, correct_value="1" * 5000), "train", 3),  # more digits than Python reads as one integer
+    ],
+    "recomputed": [
+        (row(3, expression="1 + 2"), "train", 3),
+        (row(3, expression="1/0"), "train", 3),
+        (row(3, expression="1 +"), "train", 3),
+        (swapped(3, "\n1+1 = 2.", "\n1+1 = 2.0.", **NOT_WRONG), "train", 3),
     ],
     "expression": [(row(3, expression=text), "train", 3) for text in ("__import__('os')", "", "2 × 3", "1+1\n", "x")],
 }
 
 
-def test_each_promise_has_its_breaks() -> None:
-    assert set(BREAKS) == set(PROMISES)
+def test_each_invariant_has_a_violation_here() -> None:
+    assert set(BREAKS) == set(INVARIANTS)
 
 
 @pytest.mark.parametrize(
     ("kind", "at"), [(kind, at) for kind, breaks in BREAKS.items() for at in range(len(breaks))], ids=str
 )
-def test_a_broken_promise_is_seen_and_no_other(kind: str, at: int, tmp_path: Path) -> None:
+def test_violations_finds_each_violation_and_no_other(kind: str, at: int, tmp_path: Path) -> None:
     break_it, split, where = BREAKS[kind][at]
     found = violations(break_it(tmp_path / "out"))
     assert [(one.kind, one.count, one.split, one.row) for one in found] == [(kind, 1, split, where)], [*map(str, found)]
-    assert found[0].seen
+    assert found[0].value
     assert "\n" not in str(found[0])
 
 
 @pytest.mark.parametrize("batch", [1, 2, 10])
-def test_a_good_folder_breaks_nothing(tmp_path: Path, batch: int) -> None:
+def test_violations_of_a_valid_dataset_is_empty(tmp_path: Path, batch: int) -> None:
     assert violations(make_folder(tmp_path / "out", good_pairs(), batch, drops={"too long": 3})) == []
 
 
-def test_what_is_seen_names_the_row_the_value_and_what_was_wanted(tmp_path: Path) -> None:
+def test_violation_names_row_value_and_rule(tmp_path: Path) -> None:
     rows = good_rows()
     rows["train"][2]["prompt"] = rows["train"][3]["prompt"] = "P" * 1_000_000 + "\x1b[31m "
     rows["train"][2]["group_id"] = "own"
     found = violations(make_folder(tmp_path / "out", rows))
     assert [(one.kind, one.count) for one in found] == [("prompt_end", 2)]
     line = str(found[0])
-    assert line.startswith("prompt_end: 2 x, first train[2]: prompt='PPPP")
-    assert "wanted: a prompt ends without white space" in line
+    assert line.startswith("prompt_end: 2 rows, first at train[2]: prompt='PPPP")
+    assert "expected: prompt has no trailing whitespace" in line
     assert len(line) < 200
     assert "\x1b" not in line
 
 
-def test_a_double_id_names_both_places(tmp_path: Path) -> None:
+def test_repeated_pair_id_names_both_rows(tmp_path: Path) -> None:
     (found,) = violations(BREAKS["pair_id"][1][0](tmp_path / "out"))
-    assert found == Violation("pair_id", 1, "eval", 0, "pair_id='a-2', against train[2]")
+    assert found == Violation("pair_id", 1, "eval", 0, "pair_id='a-2', like train[2]")
 
 
-def test_rows_are_numbered_over_shards_and_behind_nulls(tmp_path: Path) -> None:
+def test_row_numbers_count_over_shards_and_rows_with_nulls(tmp_path: Path) -> None:
     rows = [{**good_rows()["train"][0], "pair_id": f"c-{at}"} for at in range(9)]
     rows[0]["source"] = rows[4]["source"] = None
     rows[7]["check"] = "surely"
@@ -217,7 +229,7 @@ def test_rows_are_numbered_over_shards_and_behind_nulls(tmp_path: Path) -> None:
     assert [(one.kind, one.count, one.row) for one in found] == [("not_null", 2, 0), ("pair_id", 1, 8), ("check", 1, 7)]
 
 
-def test_an_unreadable_shard_hides_no_fault_of_another(tmp_path: Path) -> None:
+def test_unreadable_shard_does_not_hide_violations_in_others(tmp_path: Path) -> None:
     rows = good_rows()
     rows["eval"][0]["check"] = "surely"
     dataset = make_folder(tmp_path / "out", rows)
@@ -226,31 +238,25 @@ def test_an_unreadable_shard_hides_no_fault_of_another(tmp_path: Path) -> None:
     assert [one.kind for one in found] == ["shard_bytes", "readable", "check"]
 
 
-def test_long_values_are_compared_without_end(tmp_path: Path) -> None:
-    digits = "1" * 5000  # more than Python reads as one integer
-    assert violations(row(3, correct_value=digits)(tmp_path / "out")) == []
-
-
-def test_white_space_is_what_python_says() -> None:
+def test_whitespace_is_that_of_str_isspace() -> None:
     assert "".join(letter for code in range(sys.maxunicode + 1) if (letter := chr(code)).isspace()) == WHITESPACE
 
 
 @given(st.lists(st.tuples(texts, texts, texts), min_size=1, max_size=6))
 @settings(deadline=None)
-def test_pairs_made_by_span_keep_every_promise_of_a_row(made: list[tuple[str, str, str]]) -> None:
+def test_pairs_from_edit_spans_violate_nothing(made: list[tuple[str, str, str]]) -> None:
     pairs = [pair(f" x{a}", f" x{b}!" if a == b else f" x{b}", f"{at}", f"{p}?") for at, (p, a, b) in enumerate(made)]
-    rows = Rows(to_batch(pairs))
-    broken = [kind for kind, promise in PROMISES.items() if promise.broken and promise.broken(rows).any()]
-    assert broken == []
+    masks = violated_rows(to_batch(pairs))
+    assert [kind for kind, violated in masks.items() if violated.any()] == []
 
 
-def test_pairs_of_all_scripts_make_a_good_folder(tmp_path: Path) -> None:
+def test_pairs_in_many_scripts_violate_nothing(tmp_path: Path) -> None:
     odd = ["e\u0301", "👩\u200d👩\u200d👧", "\u202eabc", "\x00", "\U0010ffff", "नि", "각", "🇪🇺", "\ufeff", "ß", "ﬁ"]
     pairs = [pair(f" {a}x{b}", f" {b}x{a}", f"{a}-{b}", f"{a}?") for a in odd for b in odd if a != b]
     assert violations(make_folder(tmp_path / "out", {"train": pairs}, batch=7)) == []
 
 
-# ---------------------------------------------------------------- slow twins of what is done in bulk
+# ---------------------------------------------------------------- reference implementations of vectorised checks
 
 
 def in_bounds(row: dict[str, Any]) -> bool:
@@ -258,7 +264,7 @@ def in_bounds(row: dict[str, Any]) -> bool:
     return 0 <= start <= stop <= len(row["chosen"]) and start <= other <= len(row["rejected"])
 
 
-TWINS: dict[str, Callable[[dict[str, Any]], bool]] = {
+REFERENCE: dict[str, Callable[[dict[str, Any]], bool]] = {
     "prompt_empty": lambda row: row["prompt"] == "",
     "prompt_end": lambda row: row["prompt"].rstrip() != row["prompt"],
     "completion_start": lambda row: any(row[name][:1] not in (" ", "\n") or not row[name] for name in COMPLETIONS),
@@ -284,38 +290,39 @@ def wild_rows(draw: st.DrawFn) -> dict[str, Any]:
 
 @given(st.lists(wild_rows(), min_size=1, max_size=5))
 @settings(deadline=None)
-def test_promises_held_in_bulk_agree_with_plain_python(rows: list[dict[str, Any]]) -> None:
+def test_vectorised_checks_equal_plain_python(rows: list[dict[str, Any]]) -> None:
     batch = Rows(as_batch(rows))
-    for kind, twin in TWINS.items():
-        promise = PROMISES[kind]
-        looked_at = np.array([not any(TWINS[need](row) for need in promise.needs) for row in rows])
-        expected = np.array([twin(row) for row in rows])
-        assert promise.broken is not None
-        assert (promise.broken(batch) & looked_at).tolist() == (expected & looked_at).tolist(), kind
+    for kind, reference in REFERENCE.items():
+        invariant = INVARIANTS[kind]
+        checked = np.array([not any(REFERENCE[name](row) for name in invariant.requires) for row in rows])
+        expected = np.array([reference(row) for row in rows])
+        assert invariant.violated is not None
+        assert (invariant.violated(batch) & checked).tolist() == (expected & checked).tolist(), kind
 
 
 wild = {
     pa.string(): st.none() | texts | st.sampled_from(["verified", "unchecked", "1/0", "2", "1+1"]),
     pa.int32(): st.none() | st.integers(-(2**31), 2**31 - 1),
     pa.float32(): st.none() | st.floats(width=32),
+    SCHEMA.field("edits").type: st.none() | st.just([]),
 }
 
 
 @given(st.data())
 @settings(deadline=None, max_examples=200)
-def test_whatever_a_row_holds_it_is_judged_without_a_crash(data: st.DataObject) -> None:
+def test_checks_accept_any_values(data: st.DataObject) -> None:
     one = {**good_rows()["train"][0], **CORRUPTION}
     for name in data.draw(st.sets(st.sampled_from(SCHEMA.names), min_size=1, max_size=4)):
         value = data.draw(wild[SCHEMA.field(name).type])
         if value is not None or name not in SCHEMA.names[:10]:
             one[name] = value
     batch = Rows(as_batch([one]))
-    for promise in PROMISES.values():
-        if promise.broken:
-            assert promise.broken(batch).shape == (1,)
+    for invariant in INVARIANTS.values():
+        if invariant.violated:
+            assert invariant.violated(batch).shape == (1,)
 
 
-def test_flipped_bytes_never_crash_it(tmp_path: Path) -> None:
+def test_violations_survives_flipped_bytes(tmp_path: Path) -> None:
     dataset = make_folder(tmp_path / "out", good_pairs())
     file = dataset.splits["train"].shards[0]
     whole = file.read_bytes()
@@ -328,5 +335,5 @@ def test_flipped_bytes_never_crash_it(tmp_path: Path) -> None:
         assert "shard_bytes" in {one.kind for one in violations(dataset)}
 
 
-def test_the_distance_promised_is_the_default_metric() -> None:
-    assert PROMISES["edit_distance"].wanted == edits.METRICS["levenshtein"].definition
+def test_edit_distance_rule_is_the_default_metric() -> None:
+    assert INVARIANTS["edit_distance"].rule == edits.METRICS["levenshtein"].definition

@@ -27,8 +27,8 @@ def test_statistics_show_the_definition_and_the_figures_of_the_paper(tmp_path: P
     described = describe(dataset, metric="hamming", unit="word")
     text = " ".join(render(statistics_view(described)).split())
     assert described["train"]["edit_distance"]["definition"] in text
-    for said in ("6.5%", "90%", "train: 4 pairs from 6 rows", "eval: 1 pairs from 3 rows", "too long (2)", "█"):
-        assert said in text
+    for text_part in ("6.5%", "90%", "train: 4 pairs from 6 rows", "eval: 1 pairs from 3 rows", "too long (2)", "█"):
+        assert text_part in text
     for name in ("prompt length", "shared prefix", "pairs per group"):
         assert name in text
 

@@ -58,6 +58,7 @@ def test_select_applies_split_and_limit(dataset: PairDataset) -> None:
     ("where", "message"),
     [
         ("checked=verified", "unknown column checked; available: prompt, chosen"),
+        ("edits=1", "unknown column edits; available"),
         ("check", "expected column=value"),
         ("", "expected column=value"),
         ("check<3", "is a text column"),

@@ -74,7 +74,7 @@ def test_summary_without_evaluations_shows_training_batches() -> None:
     assert "choice accuracy" not in text
 
 
-@pytest.mark.parametrize("width", [60, 80, 100])
+@pytest.mark.parametrize("width", [30, 40, 60, 80, 100])
 def test_summary_fits_the_width(width: int) -> None:
     text = render(summary_table(as_run(grouped=True)), width)
     assert max(map(cell_len, text.splitlines())) <= width

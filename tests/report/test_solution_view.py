@@ -32,7 +32,12 @@ def drawn(start: int, text: str, **other: Any) -> dict[str, Any]:
 
 
 def said(solution: str, steps: list[dict[str, Any]], place: dict[str, Any] | None = None) -> dict[str, Any]:
-    return {"solution": solution, "steps": steps, "drawn": place, "dropped": None if place else "no number to corrupt"}
+    return {
+        "solution": solution,
+        "steps": steps,
+        "corruption": place,
+        "dropped": None if place else "no number to corrupt",
+    }
 
 
 def test_results_are_numbered_where_they_stand() -> None:
@@ -41,18 +46,20 @@ def test_results_are_numbered_where_they_stand() -> None:
         assert shown in text
     rows = [line.split() for line in text.splitlines()]
     assert ["1", "24", "verified", "4", "*", "6"] in rows
-    assert ["3", "5", "unchecked", "not", "true", "as", "read"] in rows
+    assert ["3", "5", "unchecked", *["does", "not", "match", "the", "recomputed", "value"]] in rows
     assert "\x1b" not in text
 
 
 def test_what_would_be_drawn() -> None:
-    assert "would be drawn: #1  24 -> 9  (result, verified)" in rendered(said("= 24", [step(2, "24")], drawn(2, "24")))
-    place = drawn(4, "7", check="unchecked", reason="stated, not calculated", strategy="number", step=None)
+    assert "would be corrupted: #1  24 -> 9  (result, verified)" in rendered(
+        said("= 24", [step(2, "24")], drawn(2, "24"))
+    )
+    place = drawn(4, "7", check="unchecked", reason="stated without a calculation", strategy="number", step=None)
     text = rendered(said("The 7 birds", [], place))
     assert "The [*: 7] birds" in text
-    assert "would be drawn: *  7 -> 9  (number, unchecked: stated, not calculated)" in text
+    assert "would be corrupted: *  7 -> 9  (number, unchecked: stated without a calculation)" in text
     assert "no results found" in text
-    assert "nothing to make wrong: no number to corrupt" in rendered(said("Nobody.", []))
+    assert "no corruption possible: no number to corrupt" in rendered(said("Nobody.", []))
 
 
 def test_a_result_within_another_is_marked_once() -> None:

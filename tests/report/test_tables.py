@@ -43,13 +43,13 @@ def test_a_narrow_terminal_hides_columns_and_names_them() -> None:
     assert re.sub(r"\s+", " ", narrower).endswith("hidden (narrow terminal): second, third ")
 
 
-@given(st.integers(12, 90), st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), max_size=300))
+@given(st.integers(9, 90), st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), max_size=300))
 @settings(deadline=None)
 def test_numbers_are_shown_in_full_within_the_width(width: int, name: str) -> None:
     lines = render(table(name), width).splitlines()
     assert max(map(cell_len, lines)) <= width
     assert any(" 111" in line for line in lines)
-    assert "…" not in "".join(lines).replace(name, "")
+    assert "".join(lines).count("…") <= name.count("…")
 
 
 @pytest.mark.parametrize("name", ["[red]x[/]", ":smile:"])

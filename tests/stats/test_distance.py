@@ -48,21 +48,21 @@ few = st.text("ab \n\u3000é🦊", max_size=12)
 @pytest.mark.parametrize("unit", SPLITS)
 @given(texts=st.lists(st.tuples(few, few), min_size=1, max_size=5))
 @settings(deadline=None, max_examples=60)
-def test_bulk_distances_are_the_textbook_s(metric: str, unit: str, texts: list[tuple[str, str]]) -> None:
+def test_batched_distances_equal_the_textbook_algorithm(metric: str, unit: str, texts: list[tuple[str, str]]) -> None:
     batch = to_batch([pair(a, b, f"{at}") for at, (a, b) in enumerate(texts)])
     found = edits.measure(metric, unit, None)(batch)
     split = SPLITS[unit]
     assert found.tolist() == pytest.approx([by_hand(split(a), split(b), metric) for a, b in texts], abs=1e-6)
 
 
-def test_one_changed_length_shifts_every_position_behind_it() -> None:
+def test_hamming_counts_every_position_after_an_insertion() -> None:
     batch = to_batch([pair(" 2 abcdef", " 13 abcdef", "1")])
     assert edits.measure("levenshtein", "char", None)(batch)[0] == pytest.approx(2 / 10)
     assert edits.measure("hamming", "char", None)(batch)[0] == pytest.approx(9 / 10)
     assert edits.measure("hamming", "word", None)(batch)[0] == pytest.approx(1 / 2)
 
 
-def test_the_default_is_read_and_not_computed() -> None:
+def test_default_distance_is_the_stored_column() -> None:
     batch = to_batch([pair(" a", " b", "1")])
     at = batch.schema.get_field_index("edit_distance")
     other = batch.set_column(at, batch.schema.field(at), pa.array([0.125], pa.float32()))
@@ -71,12 +71,12 @@ def test_the_default_is_read_and_not_computed() -> None:
 
 @pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize("unit", edits.UNITS)
-def test_the_definition_names_metric_unit_and_tokenizer(metric: str, unit: str) -> None:
+def test_definition_names_metric_unit_and_tokenizer(metric: str, unit: str) -> None:
     tokenizer = "some/model" if unit == "token" else None
-    said = edits.definition(metric, unit, tokenizer)
-    assert METRICS[metric].definition in said
-    assert edits.UNITS[unit].definition in said
-    assert ("some/model" in said) == (unit == "token")
+    text = edits.definition(metric, unit, tokenizer)
+    assert METRICS[metric].definition in text
+    assert edits.UNITS[unit].definition in text
+    assert ("some/model" in text) == (unit == "token")
 
 
 class PairsOfLetters:
@@ -93,7 +93,7 @@ def stand_in(monkeypatch: pytest.MonkeyPatch, load: Any) -> None:
     monkeypatch.setitem(sys.modules, "transformers", module)
 
 
-def test_tokens_are_counted_and_the_tokenizer_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_token_distance_names_the_tokenizer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def load(name: str, trust_remote_code: bool) -> PairsOfLetters:
         assert name == "some/model"
         assert not trust_remote_code
@@ -106,14 +106,14 @@ def test_tokens_are_counted_and_the_tokenizer_named(tmp_path: Path, monkeypatch:
     assert "tokenizer some/model" in found["definition"]
 
 
-def test_without_transformers_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_token_distance_without_transformers_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "transformers", None)
     with pytest.raises(UsageError, match=r"pip install 'pairgen\[train\]'"):
         edits.load_tokenizer("some/model")
 
 
 @pytest.mark.parametrize("error", [OSError("no\nsuch  model"), KeyError("model_type"), AttributeError()])
-def test_a_tokenizer_that_does_not_load_is_one_sentence(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tokenizer_that_cannot_be_loaded(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
     def load(*_: object, **__: object) -> None:
         raise error
 
@@ -124,7 +124,7 @@ def test_a_tokenizer_that_does_not_load_is_one_sentence(error: Exception, monkey
 
 
 @pytest.mark.slow
-def test_a_real_tokenizer_from_a_folder(tmp_path: Path) -> None:
+def test_tokenizer_from_a_folder(tmp_path: Path) -> None:
     tokenizers = pytest.importorskip("tokenizers")
     transformers = pytest.importorskip("transformers")
     inner = tokenizers.Tokenizer(tokenizers.models.WordLevel({"<s>": 0, "the": 1, "sun": 2, "moon": 3, "?": 4}, "?"))

@@ -1,4 +1,4 @@
-"""Laws that every statistic of the table keeps, and what ``describe`` makes of them."""
+"""Rules that every statistic keeps, and the results of ``describe``."""
 
 import json
 from pathlib import Path
@@ -27,7 +27,7 @@ def dataset(tmp_path: Path) -> store.PairDataset:
 @pytest.mark.parametrize("name", STATISTICS)
 @given(made=st.lists(st.tuples(texts, texts, texts), max_size=5))
 @settings(deadline=None, max_examples=40)
-def test_one_finite_number_per_pair_from_the_columns_it_names(name: str, made: list[tuple[str, str, str]]) -> None:
+def test_statistic_is_a_finite_number_per_pair_from_its_columns(name: str, made: list[tuple[str, str, str]]) -> None:
     statistic = STATISTICS[name]
     batch = to_batch([pair(f" {a}", f" {b}", f"{at}", f"{p}?") for at, (p, a, b) in enumerate(made)])
     values = statistic.of(batch.select(list(statistic.columns)))
@@ -39,7 +39,7 @@ def test_one_finite_number_per_pair_from_the_columns_it_names(name: str, made: l
 
 
 @pytest.mark.parametrize("name", STATISTICS)
-def test_a_statistic_says_in_one_line_what_it_is(name: str) -> None:
+def test_statistic_is_defined_in_one_line(name: str) -> None:
     statistic = STATISTICS[name]
     assert statistic.definition.strip()
     assert "\n" not in statistic.definition
@@ -55,7 +55,7 @@ def test_lengths_count_code_points() -> None:
     assert lengths.shared_prefix(batch).tolist() == pytest.approx([1 / 6, 4 / 8])
 
 
-def test_the_shape_of_what_is_described(dataset: store.PairDataset) -> None:
+def test_describe_returns_counts_statistics_groups_and_corruptions(dataset: store.PairDataset) -> None:
     found = describe(dataset)
     assert list(found) == ["train", "eval"]
     assert list(found["train"]) == ["pairs", "rows", "drops", *STATISTICS, "pairs_per_group", "corruptions"]
@@ -67,7 +67,7 @@ def test_the_shape_of_what_is_described(dataset: store.PairDataset) -> None:
     assert found["train"]["prompt_length"]["mean"] == (len("How many?How?") + 2 * len("What shines?")) / 4
 
 
-def test_groups_are_counted_over_batches(tmp_path: Path) -> None:
+def test_describe_counts_groups_across_batches(tmp_path: Path) -> None:
     pairs = [pair(f" {at % 3}", " no", f"{at}", "?") for at in range(10)]
     found = describe(make_folder(tmp_path / "out", {"train": pairs}, batch=2))["train"]["pairs_per_group"]
     assert (found["count"], found["min"], found["max"], found["mean"]) == (3, 3, 4, pytest.approx(10 / 3))
@@ -75,7 +75,7 @@ def test_groups_are_counted_over_batches(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("by", BY)
 @pytest.mark.parametrize("metric", ["levenshtein", "hamming"])
-def test_the_parts_make_up_the_whole(dataset: store.PairDataset, by: str, metric: str) -> None:
+def test_describe_by_column_adds_up_to_all_pairs(dataset: store.PairDataset, by: str, metric: str) -> None:
     table = dataset.splits["train"].table().to_pylist()
     for name, found in describe(dataset, by=by, metric=metric)["train"].items():
         if name not in STATISTICS:
@@ -88,20 +88,20 @@ def test_the_parts_make_up_the_whole(dataset: store.PairDataset, by: str, metric
         assert min(part["min"] for part in parts.values()) == found["min"]
 
 
-def test_values_seen_in_one_batch_alone_keep_their_rows(tmp_path: Path) -> None:
+def test_describe_by_column_with_values_in_one_batch_only(tmp_path: Path) -> None:
     pairs = [pair(" a", " b", f"{at}", "?" * (1 + at), source=f"s/{at // 3}") for at in range(9)]
     found = describe(make_folder(tmp_path / "out", {"train": pairs}, batch=2), by="source")
     parts = found["train"]["prompt_length"]["by"]["source"]
     assert {source: part["mean"] for source, part in parts.items()} == {"s/0": 2, "s/1": 5, "s/2": 8}
 
 
-def test_only_what_is_asked_for_is_read(dataset: store.PairDataset) -> None:
+def test_describe_computes_only_the_named_statistics(dataset: store.PairDataset) -> None:
     assert list(describe(dataset, names=["edit_distance"])["eval"]) == ["pairs", "rows", "drops", "edit_distance"]
     assert list(describe(dataset, names=["pairs_per_group"])["eval"])[3:] == ["pairs_per_group"]
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "words"),
     [
         ({"metric": "cosine"}, "levenshtein, indel, hamming"),
         ({"unit": "byte"}, "char, word, token"),
@@ -111,12 +111,14 @@ def test_only_what_is_asked_for_is_read(dataset: store.PairDataset) -> None:
         ({"names": ["lenght"]}, "pairs_per_group"),
     ],
 )
-def test_a_wrong_word_names_the_right_ones(dataset: store.PairDataset, options: dict[str, Any], said: str) -> None:
-    with pytest.raises(UsageError, match=said):
+def test_describe_unknown_option_lists_the_known_ones(
+    dataset: store.PairDataset, options: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(UsageError, match=words):
         describe(dataset, **options)
 
 
-def test_an_empty_split_has_no_figures(tmp_path: Path) -> None:
+def test_describe_an_empty_split(tmp_path: Path) -> None:
     dataset = make_folder(tmp_path / "out", {"train": good_pairs()["train"], "eval": []})
     found = describe(dataset, by="check")["eval"]
     assert found["edit_distance"]["mean"] is None
@@ -124,13 +126,13 @@ def test_an_empty_split_has_no_figures(tmp_path: Path) -> None:
     assert found["pairs_per_group"]["count"] == 0
 
 
-def test_a_damaged_shard_is_said(dataset: store.PairDataset) -> None:
+def test_describe_a_damaged_shard(dataset: store.PairDataset) -> None:
     dataset.splits["train"].shards[0].write_bytes(b"not Arrow")
     with pytest.raises(InvalidDataset, match="build the dataset again"):
         describe(dataset)
 
 
-def test_a_missing_column_is_said(dataset: store.PairDataset) -> None:
+def test_describe_a_missing_column(dataset: store.PairDataset) -> None:
     file = dataset.splits["train"].shards[0]
     with pa.ipc.open_stream(file.read_bytes()) as reader:
         table = reader.read_all().drop_columns("edit_distance")

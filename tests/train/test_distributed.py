@@ -1,4 +1,4 @@
-"""Two gloo processes against one: the same losses, replicated or sharded, with whole and with parted batches."""
+"""Two gloo processes against one: the same losses under DDP and FSDP, with and without micro-batches."""
 
 import json
 import os
@@ -29,7 +29,7 @@ def losses(run: Path) -> list[float]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("micro", [0, 1])
-@pytest.mark.parametrize("parallel", ["replicated", "fsdp"])
+@pytest.mark.parametrize("parallel", ["ddp", "fsdp"])
 def test_two_processes_equal_one(tmp_path: Path, parallel: str, micro: int) -> None:
     from pairgen.train.run import train
 
@@ -59,11 +59,11 @@ def test_two_processes_equal_one(tmp_path: Path, parallel: str, micro: int) -> N
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("parallel", ["replicated", "fsdp"])
-def test_two_processes_go_on(tmp_path: Path, parallel: str) -> None:
+@pytest.mark.parametrize("parallel", ["ddp", "fsdp"])
+def test_two_processes_resume(tmp_path: Path, parallel: str) -> None:
     """A run with SFT in two processes, stopped at its third step, goes on in two processes as if it had not."""
     data = runs.dataset(tmp_path / "pairs")
-    changes: dict[str, Any] = {"schedule": "constant", "warmup": 0.0, "parallel": parallel, "best": "none"}
+    changes: dict[str, Any] = {"lr_schedule": "constant", "warmup_ratio": 0.0, "parallel": parallel, "best": "none"}
     for name, steps in (("whole", 6), ("parts", 3)):
         config = runs.config(data, tmp_path / name, **changes, steps=steps, reference_dir=str(tmp_path / "r"))
         done = torchrun(config, tmp_path / f"{name}.toml")

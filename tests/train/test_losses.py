@@ -1,4 +1,4 @@
-"""Every loss against numbers worked out by hand, against a second writing of its formula, and its laws."""
+"""Every loss against values computed by hand, against a second implementation, and its mathematical properties."""
 
 import math
 from dataclasses import dataclass, replace
@@ -13,19 +13,19 @@ from torch import Tensor
 
 from pairgen.train.config import OPTIONS, Config
 from pairgen.train.losses import LOSSES, dpop_penalty
-from pairgen.train.pair_logps import PairLogps
+from pairgen.train.scores.pair_logps import PairLogps
 
 DPOP_FORMS, DPOP_LEVELS, IPO_LEVELS = (
     OPTIONS[name].metadata["choices"] for name in ("dpop_form", "dpop_level", "ipo_level")
 )
 
-# Every loss with every form it has: what the laws below are held to.
+# Every loss with every form it has: the properties below are tested for all of them.
 VARIANTS: list[tuple[str, dict[str, str]]] = [
     *(("dpop", {"dpop_form": form, "dpop_level": level}) for form in DPOP_FORMS for level in DPOP_LEVELS),
     *(("ipo", {"ipo_level": level}) for level in IPO_LEVELS),
     *((name, {}) for name in LOSSES if name not in ("dpop", "ipo")),
 ]
-DPOP = [told for name, told in VARIANTS if name == "dpop"]
+DPOP = [forms for name, forms in VARIANTS if name == "dpop"]
 REFERENCED = [variant for variant in VARIANTS if LOSSES[variant[0]].needs_reference]
 
 
@@ -35,8 +35,8 @@ def named(variant: object) -> str:
     return str(variant)
 
 
-over_variants = pytest.mark.parametrize(("name", "told"), VARIANTS, ids=named)
-over_dpop = pytest.mark.parametrize("told", DPOP, ids=named)
+over_variants = pytest.mark.parametrize(("name", "forms"), VARIANTS, ids=named)
+over_dpop = pytest.mark.parametrize("forms", DPOP, ids=named)
 
 
 @dataclass
@@ -51,7 +51,7 @@ class Case:
     baseline: float = 0.0
 
 
-def scores(*cases: Case, references: bool = True) -> PairLogps:
+def case_logps(*cases: Case, references: bool = True) -> PairLogps:
     """The cases as one batch in float64; rejected has its whole log-prob on its first token."""
     longest = max(max(len(case.tokens), case.rejected_length) for case in cases)
 
@@ -75,18 +75,18 @@ def column(values: Tensor, width: int) -> Tensor:
     return torch.nn.functional.pad(values[:, None], (0, width - 1))
 
 
-def loss(name: str, case: Case, **told: Any) -> float:
+def loss(name: str, case: Case, **forms: Any) -> float:
     """The loss of one pair."""
-    return float(LOSSES[name].function(scores(case), Config(**told))[0])
+    return float(LOSSES[name].function(case_logps(case), Config(**forms))[0])
 
 
 # w = -2, rw = -1.5, l = -3, rl = -2: log-ratios -0.5 and -1, d = 0.5, p = 0.5; token by token p = 0.2 + 0.3 + 0 + 0.1
 BY_HAND = Case([-0.5, -0.9, -0.2, -0.4], [-0.3, -0.6, -0.3, -0.3], -3.0, -2.0, rejected_length=2, baseline=0.2)
-TOLD = {"beta": 0.5, "dpop_lambda": 3.0, "cpo_alpha": 2.0, "kto_desirable": 2.0, "kto_undesirable": 3.0}
+HYPERPARAMETERS = {"beta": 0.5, "dpop_lambda": 3.0, "cpo_alpha": 2.0, "kto_desirable": 2.0, "kto_undesirable": 3.0}
 
 
 @pytest.mark.parametrize(
-    ("name", "told", "expected"),
+    ("name", "forms", "expected"),
     [
         ("dpo", {}, 0.5759394),  # ln(1 + e^-0.25)
         ("dpop", {"dpop_form": "inside", "dpop_level": "completion"}, 0.9740770),  # ln(1 + e^0.5), 0.5 (0.5 - 3 * 0.5)
@@ -103,11 +103,11 @@ TOLD = {"beta": 0.5, "dpop_lambda": 3.0, "cpo_alpha": 2.0, "kto_desirable": 2.0,
     ],
     ids=named,
 )
-def test_numbers_worked_out_by_hand(name: str, told: dict[str, str], expected: float) -> None:
-    assert loss(name, BY_HAND, **TOLD, **told) == pytest.approx(expected, abs=1e-6)
+def test_losses_equal_values_computed_by_hand(name: str, forms: dict[str, str], expected: float) -> None:
+    assert loss(name, BY_HAND, **HYPERPARAMETERS, **forms) == pytest.approx(expected, abs=1e-6)
 
 
-def second_writing(name: str, case: Case, o: Config) -> float:
+def second_implementation(name: str, case: Case, o: Config) -> float:
     """The formulas again, in plain floats, from the papers: sigmoids written out, one pair at a time."""
 
     def log_one_plus_exp(x: float) -> float:
@@ -174,17 +174,19 @@ options = st.builds(
 
 @pytest.mark.parametrize("name", LOSSES)
 @few
-@given(made=st.lists(cases(), min_size=1, max_size=4), told=options)
-def test_each_pair_has_the_loss_that_a_second_writing_gives_it_alone(name: str, made: list[Case], told: Config) -> None:
+@given(made=st.lists(cases(), min_size=1, max_size=4), forms=options)
+def test_losses_equal_a_second_implementation(name: str, made: list[Case], forms: Config) -> None:
     made = [replace(case, baseline=made[0].baseline) for case in made]
-    found = LOSSES[name].function(scores(*made), told)
+    found = LOSSES[name].function(case_logps(*made), forms)
     assert found.shape == (len(made),)
-    assert found.tolist() == pytest.approx([second_writing(name, case, told) for case in made], rel=1e-9, abs=1e-9)
+    assert found.tolist() == pytest.approx(
+        [second_implementation(name, case, forms) for case in made], rel=1e-9, abs=1e-9
+    )
     assert (found >= 0).all()
 
 
 @over_variants
-def test_gradients_are_those_of_finite_differences(name: str, told: dict[str, str]) -> None:
+def test_gradients_equal_finite_differences(name: str, forms: dict[str, str]) -> None:
     """Token log-probs, their references and rejected, in float64. No kink is near: every fall is 0.05 or more."""
     draw = np.random.default_rng(5)
     pairs, length = 6, 4
@@ -199,25 +201,25 @@ def test_gradients_are_those_of_finite_differences(name: str, told: dict[str, st
         policy = torch.cat([tokens, column(rejected, length)])
         reference = torch.cat([reference_tokens, column(reference_rejected, length)])
         mask_width = torch.nn.functional.pad(policy, (0, 2)), torch.nn.functional.pad(reference, (0, 2))
-        return LOSSES[name].function(pair_logps(*mask_width, lengths, baseline=0.3), Config(dpop_lambda=5.0, **told))
+        return LOSSES[name].function(pair_logps(*mask_width, lengths, baseline=0.3), Config(dpop_lambda=5.0, **forms))
 
     variables = [torch.tensor(values, requires_grad=True) for values in inputs]
     assert torch.autograd.gradcheck(of_numbers, variables)
 
 
 @over_variants
-def test_a_loss_compares_with_a_reference_exactly_if_it_says_so(name: str, told: dict[str, str]) -> None:
+def test_needs_reference_says_whether_a_loss_uses_it(name: str, forms: dict[str, str]) -> None:
     function, needs_reference = LOSSES[name].function, LOSSES[name].needs_reference
-    without = scores(BY_HAND, references=False)
+    without = case_logps(BY_HAND, references=False)
     if needs_reference:
         with pytest.raises(TypeError, match="no reference log-probs"):
-            function(without, Config(**told))
+            function(without, Config(**forms))
     else:
-        assert torch.equal(function(without, Config(**told)), function(scores(BY_HAND), Config(**told)))
+        assert torch.equal(function(without, Config(**forms)), function(case_logps(BY_HAND), Config(**forms)))
 
 
 @pytest.mark.parametrize("name", LOSSES)
-def test_a_loss_says_in_one_line_what_it_is(name: str) -> None:
+def test_summaries_are_one_line(name: str) -> None:
     assert LOSSES[name].summary.strip()
     assert "\n" not in LOSSES[name].summary
     assert LOSSES[name].function.__name__ == name
@@ -225,10 +227,10 @@ def test_a_loss_says_in_one_line_what_it_is(name: str) -> None:
 
 @over_variants
 @pytest.mark.parametrize("far", [(-6000.0, -1.0), (-1.0, -6000.0), (-6000.0, -6000.0)])
-def test_scores_a_thousand_nats_apart_stay_finite(name: str, told: dict[str, str], far: tuple[float, float]) -> None:
+def test_losses_stay_finite_for_extreme_log_probs(name: str, forms: dict[str, str], far: tuple[float, float]) -> None:
     policy = torch.tensor([[far[0], 0.0], [far[1], 0.0]], requires_grad=True)
     reference = torch.tensor([[-3.0, -4.0], [-5.0, 0.0]])
-    found = LOSSES[name].function(pair_logps(policy, reference, [2, 2]), Config(**told))
+    found = LOSSES[name].function(pair_logps(policy, reference, [2, 2]), Config(**forms))
     found.sum().backward()
     assert torch.isfinite(found).all()
     assert torch.isfinite(policy.grad).all()
@@ -238,10 +240,10 @@ def test_scores_a_thousand_nats_apart_stay_finite(name: str, told: dict[str, str
 
 
 @pytest.mark.parametrize(
-    ("name", "told", "expected"),
+    ("name", "forms", "expected"),
     [
         ("dpo", {}, math.log(2)),
-        *(("dpop", told, math.log(2)) for told in DPOP),
+        *(("dpop", forms, math.log(2)) for forms in DPOP),
         *(("ipo", {"ipo_level": level}, (1 / (2 * 0.3)) ** 2) for level in IPO_LEVELS),
         ("hinge", {}, 1.0),
         ("kto", {}, 0.5),
@@ -250,39 +252,39 @@ def test_scores_a_thousand_nats_apart_stay_finite(name: str, told: dict[str, str
 )
 @few
 @given(case=cases())
-def test_at_the_reference(name: str, told: dict[str, str], expected: float, case: Case) -> None:
+def test_values_where_policy_equals_reference(name: str, forms: dict[str, str], expected: float, case: Case) -> None:
     same = replace(case, tokens=case.reference_tokens, rejected=case.reference_rejected, baseline=0.0)
-    assert loss(name, same, **told) == pytest.approx(expected, abs=1e-12)
+    assert loss(name, same, **forms) == pytest.approx(expected, abs=1e-12)
 
 
-def test_every_loss_with_a_reference_has_a_value_at_the_reference() -> None:
+def test_every_loss_with_a_reference_is_covered() -> None:
     assert {name for name, _ in REFERENCED} == {"dpo", "dpop", "ipo", "hinge", "kto"}
 
 
 # Chosen and rejected pull the right way
 
 
-@pytest.mark.parametrize(("name", "told"), [variant for variant in VARIANTS if variant[0] != "ipo"], ids=named)
+@pytest.mark.parametrize(("name", "forms"), [variant for variant in VARIANTS if variant[0] != "ipo"], ids=named)
 @few
 @given(case=cases(), step=st.floats(0.01, 5.0), data=st.data())
-def test_a_loss_never_falls_when_chosen_does_nor_rises_when_rejected_falls(
-    name: str, told: dict[str, str], case: Case, step: float, data: st.DataObject
+def test_losses_are_monotonic_in_chosen_and_rejected(
+    name: str, forms: dict[str, str], case: Case, step: float, data: st.DataObject
 ) -> None:
     at = data.draw(st.integers(0, len(case.tokens) - 1))
     lower = replace(case, tokens=[*case.tokens[:at], case.tokens[at] - step, *case.tokens[at + 1 :]])
-    before = loss(name, case, **told)
-    assert loss(name, lower, **told) >= before
-    assert loss(name, replace(case, rejected=case.rejected - step), **told) <= before
+    before = loss(name, case, **forms)
+    assert loss(name, lower, **forms) >= before
+    assert loss(name, replace(case, rejected=case.rejected - step), **forms) <= before
 
 
 @pytest.mark.parametrize("name", ["dpop", "dpo", "kto", "cpo", "aft", "sft", "hinge"])
-def test_a_loss_does_rise_when_chosen_falls(name: str) -> None:
+def test_losses_rise_when_chosen_falls(name: str) -> None:
     lower = replace(BY_HAND, tokens=[token - 0.5 for token in BY_HAND.tokens])
     assert loss(name, lower) > loss(name, BY_HAND) + 0.01
 
 
 @pytest.mark.parametrize("name", ["dpop", "dpo", "kto", "cpo", "aft", "hinge"])
-def test_a_loss_does_fall_when_rejected_falls(name: str) -> None:
+def test_losses_fall_when_rejected_falls(name: str) -> None:
     assert loss(name, replace(BY_HAND, rejected=BY_HAND.rejected - 2.0)) < loss(name, BY_HAND) - 0.01
 
 
@@ -292,8 +294,8 @@ def test_a_loss_does_fall_when_rejected_falls(name: str) -> None:
 @over_dpop
 @few
 @given(case=cases(), beta=st.floats(0.05, 1.0), weight=st.floats(1.0, 60.0), step=st.floats(0.01, 5.0), data=st.data())
-def test_sign_below_the_reference_dpop_rises_as_chosen_falls(
-    told: dict[str, str], case: Case, beta: float, weight: float, step: float, data: st.DataObject
+def test_dpop_rises_as_chosen_falls_below_the_reference(
+    forms: dict[str, str], case: Case, beta: float, weight: float, step: float, data: st.DataObject
 ) -> None:
     """By as much as its gradient says at the least: the penalty's slope is lambda, inside it is scaled by beta."""
     falls = data.draw(st.lists(st.floats(0.01, 4.0), min_size=len(case.tokens), max_size=len(case.tokens)))
@@ -301,9 +303,9 @@ def test_sign_below_the_reference_dpop_rises_as_chosen_falls(
     at = data.draw(st.integers(0, len(below) - 1))
     case = replace(case, tokens=below)
     lower = replace(case, tokens=[*below[:at], below[at] - step, *below[at + 1 :]])
-    before, after = (loss("dpop", one, beta=beta, dpop_lambda=weight, **told) for one in (case, lower))
+    before, after = (loss("dpop", one, beta=beta, dpop_lambda=weight, **forms) for one in (case, lower))
     assert after > before
-    if told["dpop_form"] == "outside":
+    if forms["dpop_form"] == "outside":
         assert after - before > weight * step * (1 - 1e-9)
     else:  # convex: rises at least by its slope before the step, sigmoid(-x) * beta * (1 + lambda)
         slope = -math.expm1(-before) * beta * (1 + weight)
@@ -313,21 +315,21 @@ def test_sign_below_the_reference_dpop_rises_as_chosen_falls(
 @over_dpop
 @few
 @given(case=cases(), beta=st.floats(0.05, 1.0))
-def test_dpop_without_its_penalty_is_dpo(told: dict[str, str], case: Case, beta: float) -> None:
-    assert loss("dpop", case, beta=beta, dpop_lambda=0.0, **told) == loss("dpo", case, beta=beta)
+def test_dpop_with_lambda_0_equals_dpo(forms: dict[str, str], case: Case, beta: float) -> None:
+    assert loss("dpop", case, beta=beta, dpop_lambda=0.0, **forms) == loss("dpo", case, beta=beta)
 
 
 @over_dpop
 @few
 @given(case=cases(), rise=st.floats(0.0, 4.0))
-def test_dpop_with_every_token_at_or_above_the_reference_is_dpo(told: dict[str, str], case: Case, rise: float) -> None:
+def test_dpop_at_or_above_the_reference_equals_dpo(forms: dict[str, str], case: Case, rise: float) -> None:
     above = replace(case, tokens=[token + rise for token in case.reference_tokens])
-    assert loss("dpop", above, **told) == pytest.approx(loss("dpo", above), abs=1e-12)
+    assert loss("dpop", above, **forms) == pytest.approx(loss("dpo", above), abs=1e-12)
 
 
 @pytest.mark.parametrize("level", DPOP_LEVELS)
 @pytest.mark.parametrize(("form", "low", "high"), [("inside", 7.60, 7.66), ("outside", 50.15, 50.21)])
-def test_pull_on_chosen_just_below_the_reference(level: str, form: str, low: float, high: float) -> None:
+def test_dpop_gradient_just_below_the_reference(level: str, form: str, low: float, high: float) -> None:
     """At the paper's beta 0.3 and lambda 50: 0.3 * 51 / 2 = 7.65 inside, 0.3 / 2 + 50 = 50.15 outside."""
     reference = torch.tensor([[-1.0, -2.0]], dtype=torch.float64)
     tokens = (reference - 1e-6).requires_grad_()
@@ -341,18 +343,18 @@ def test_pull_on_chosen_just_below_the_reference(level: str, form: str, low: flo
 
 @few
 @given(case=cases())
-def test_the_penalty_of_tokens_is_at_least_that_of_the_completion(case: Case) -> None:
+def test_token_level_penalty_is_at_least_the_completion_level(case: Case) -> None:
     of_tokens, of_completion = (
-        dpop_penalty(scores(case), Config(dpop_level=level)) for level in ("token", "completion")
+        dpop_penalty(case_logps(case), Config(dpop_level=level)) for level in ("token", "completion")
     )
     assert (of_tokens >= of_completion - 1e-9).all()
     assert (of_completion >= 0).all()
 
 
-def test_a_token_above_the_reference_pays_for_another_in_the_completion_alone() -> None:
+def test_tokens_above_the_reference_offset_others_at_completion_level_only() -> None:
     case = Case([-0.5, -2.0], [-1.0, -1.0], -3.0, -3.0)  # falls -0.5 and 1
-    assert dpop_penalty(scores(case), Config(dpop_level="completion")).tolist() == [0.5]
-    assert dpop_penalty(scores(case), Config(dpop_level="token")).tolist() == [1.0]
+    assert dpop_penalty(case_logps(case), Config(dpop_level="completion")).tolist() == [0.5]
+    assert dpop_penalty(case_logps(case), Config(dpop_level="token")).tolist() == [1.0]
 
 
 # IPO and hinge
@@ -360,16 +362,16 @@ def test_a_token_above_the_reference_pays_for_another_in_the_completion_alone() 
 
 @pytest.mark.parametrize("beta", [0.1, 0.3, 2.0])
 @pytest.mark.parametrize("level", IPO_LEVELS)
-def test_ipo_is_best_at_its_margin(level: str, beta: float) -> None:
+def test_ipo_is_minimal_at_its_target_margin(level: str, beta: float) -> None:
     """The margin 1 / (2 beta) is reached by the log-ratio of chosen alone, or per token of its four."""
     reference, rejected = torch.tensor([-3.0], dtype=torch.float64), torch.tensor([-5.0], dtype=torch.float64)
     per_unit = 4 if level == "token" else 1
-    told = Config(beta=beta, ipo_level=level)
+    forms = Config(beta=beta, ipo_level=level)
 
     def at(share: float) -> tuple[float, float]:
         chosen = (reference + share * per_unit / (2 * beta)).requires_grad_()
         policy, known = (column(torch.cat([first, rejected]), 4) for first in (chosen, reference))
-        found = LOSSES["ipo"].function(pair_logps(policy, known, [4, 2]), told)
+        found = LOSSES["ipo"].function(pair_logps(policy, known, [4, 2]), forms)
         found.sum().backward()
         return found.item(), chosen.grad.item()
 
@@ -380,7 +382,7 @@ def test_ipo_is_best_at_its_margin(level: str, beta: float) -> None:
     assert rising < 0 < falling
 
 
-def test_hinge_is_flat_from_its_margin_on() -> None:
+def test_hinge_is_0_beyond_its_margin() -> None:
     case = Case([-1.0], [-3.0], -5.0, -3.0)  # d = 4
     assert loss("hinge", case, beta=0.25) == 0.0
     assert loss("hinge", replace(case, rejected=-6.0), beta=0.25) == 0.0
@@ -392,7 +394,7 @@ def test_hinge_is_flat_from_its_margin_on() -> None:
 
 @few
 @given(case=cases(), higher=st.floats(0.1, 3.0))
-def test_kto_judges_each_completion_by_itself(case: Case, higher: float) -> None:
+def test_kto_scores_each_completion_independently(case: Case, higher: float) -> None:
     """Weights pick a side; a higher reference point asks more of chosen and less of rejected."""
     chosen_alone, rejected_alone = {"kto_undesirable": 0.0}, {"kto_desirable": 0.0}
     other = replace(case, rejected=case.rejected - 1.0)
@@ -409,7 +411,7 @@ def test_kto_judges_each_completion_by_itself(case: Case, higher: float) -> None
 
 @few
 @given(case=cases())
-def test_sft_says_nothing_of_rejected_and_is_a_mean_over_tokens(case: Case) -> None:
+def test_sft_ignores_rejected_and_averages_over_tokens(case: Case) -> None:
     assert loss("sft", replace(case, rejected=-99.0)) == loss("sft", case)
     assert loss("sft", replace(case, tokens=case.tokens * 3)) == pytest.approx(loss("sft", case))
 
@@ -424,8 +426,8 @@ def test_cpo_and_aft_are_a_ranking_term_plus_sft(case: Case) -> None:
 
 
 @pytest.mark.parametrize("level", ["completion", "token"])
-def test_a_fall_within_rounding_is_none(level: str) -> None:
-    """Only where the trainer says how much rounding is; a fall beyond it counts whole."""
+def test_differences_within_rounding_count_as_0(level: str) -> None:
+    """Only where the rounding error is known; a larger difference counts in full."""
     reference = torch.full((3, 2), -250.0, dtype=torch.float64)
     policy = reference - torch.tensor([[0.0, 0.0], [1e-5, 1e-5], [0.01, 0.01]])
     logps = pair_logps(torch.cat([policy, policy]), torch.cat([reference, reference]), [2] * 6)

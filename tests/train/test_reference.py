@@ -1,4 +1,4 @@
-"""Reference log-probs: kept by pair, taken up after a kill, the same whatever was there before."""
+"""Reference log-probs: cached by pair, resumed after an interruption, independent of what was cached before."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -53,7 +53,7 @@ def needed(groups: GroupTable, indices: Sequence[int], model: Model, pairs_at_on
     return ReferencePass(groups, np.asarray(indices), model, pairs_at_once)
 
 
-def test_values_are_those_of_the_pair(tmp_path: Path) -> None:
+def test_tokens_returns_the_log_probs_of_each_pair(tmp_path: Path) -> None:
     groups = some_groups()
     compute(needed(groups, range(len(groups)), Model(), 4), tmp_path / "ref")
     known = ReferenceLogps(read(tmp_path / "ref"))
@@ -76,7 +76,7 @@ def test_a_second_run_computes_nothing(tmp_path: Path) -> None:
     assert again.batches == []
 
 
-def test_only_what_is_wanted(tmp_path: Path) -> None:
+def test_only_needed_groups_are_computed(tmp_path: Path) -> None:
     groups = some_groups()
     model = Model()
     compute(needed(groups, [3, 5], model, 100), tmp_path)
@@ -84,7 +84,7 @@ def test_only_what_is_wanted(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("after", [0, 1, 2, 3])
-def test_one_that_was_cut_short_goes_on_with_the_same_batches(tmp_path: Path, after: int) -> None:
+def test_an_interrupted_pass_continues_with_the_same_batches(tmp_path: Path, after: int) -> None:
     groups = some_groups()
     whole, first, second = Model(), Model(stop_after=after), Model()
     compute(needed(groups, range(len(groups)), whole, 4), tmp_path / "whole")
@@ -95,7 +95,7 @@ def test_one_that_was_cut_short_goes_on_with_the_same_batches(tmp_path: Path, af
     assert first.batches + second.batches == whole.batches
 
 
-def test_a_torn_file_gives_its_whole_batches(tmp_path: Path) -> None:
+def test_complete_batches_of_a_truncated_file_are_read(tmp_path: Path) -> None:
     groups = some_groups()
     compute(needed(groups, range(len(groups)), Model(), 4), tmp_path)
     (part,) = tmp_path.glob("*.arrows")
@@ -123,7 +123,7 @@ def test_processes_share_the_work(tmp_path: Path) -> None:
     assert two.batches
 
 
-def test_prefixes_part_datasets(tmp_path: Path) -> None:
+def test_prefixes_separate_datasets(tmp_path: Path) -> None:
     compute(needed(some_groups(2), range(2), Model(), 4), tmp_path)
     both = ReferenceLogps()
     both.add(read(tmp_path), "0:")
@@ -133,7 +133,7 @@ def test_prefixes_part_datasets(tmp_path: Path) -> None:
     assert "0-0" not in both
 
 
-def test_they_lie_beside_the_data_or_in_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_folder_is_next_to_the_data_or_in_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert folder_of(tmp_path, "", tmp_path / "run") == tmp_path / "reference"
     assert folder_of(tmp_path, str(tmp_path / "x"), tmp_path / "run") == tmp_path / "x"
     monkeypatch.setattr("os.access", lambda *_: False)

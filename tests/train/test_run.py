@@ -1,4 +1,4 @@
-"""Whole runs of a tiny model: what they leave, how they go on, what they refuse."""
+"""Runs of a tiny model from start to end: their results, resuming them, and errors."""
 
 import contextlib
 import json
@@ -25,11 +25,13 @@ from pairgen.errors import (
     UnsupportedModel,
     UsageError,
 )
+from pairgen.options import read_toml
 from pairgen.train import config as configs
-from pairgen.train import interrupts as stopping
 from pairgen.train import losses
-from pairgen.train.pair_logps import PairLogps
+from pairgen.train.context import Phase
+from pairgen.train.interrupts import Interrupted
 from pairgen.train.run import resume, train
+from pairgen.train.scores.pair_logps import PairLogps
 
 
 @pytest.fixture(scope="module")
@@ -53,11 +55,11 @@ def weights(run: Path) -> bytes:
     return (run / "final" / "model.safetensors").read_bytes()
 
 
-# ---------------------------------------------------------------- what a run leaves
+# ---------------------------------------------------------------- results of a run
 
 
 def test_a_run_leaves_its_config_metrics_checkpoints_and_model(done: Path) -> None:
-    config = configs.load(done / "config.toml")
+    config = read_toml(done / "config.toml")
     assert (config["loss"], config["steps"], config["learning_rate"]) == ("dpop", 6, 2e-4)
     assert [line["step"] for line in lines(done)] == [0, 1, 2, 3, 4, 5, 6]
     assert all("loss" in line for line in lines(done))
@@ -69,7 +71,7 @@ def test_a_run_leaves_its_config_metrics_checkpoints_and_model(done: Path) -> No
 
 
 @pytest.mark.parametrize(("share", "parts"), [("auto", ["attention", "head", "rest"]), ("none", ["head", "rest"])])
-def test_metrics_tell_where_the_time_goes(pairs: Path, tmp_path: Path, share: str, parts: list[str]) -> None:
+def test_metrics_include_the_share_of_time_by_part(pairs: Path, tmp_path: Path, share: str, parts: list[str]) -> None:
     """Of padded rows attention is part of the rest."""
     out = train(runs.config(pairs, tmp_path / "run", share=share, sft_steps=0, steps=2)).folder
     for line in lines(out)[1:]:
@@ -87,6 +89,10 @@ def test_the_final_model_loads_and_has_a_card(done: Path) -> None:
     assert model(ids).logits.isfinite().all()
     card = (done / "final" / "README.md").read_text("utf-8")
     assert "DPO-Positive" in card
+    assert str(done) not in card
+    assert "/tmp" not in card
+    assert "base_model" not in card
+    assert '"pairs"' in card
     assert "| `loss` |" in card
 
 
@@ -105,7 +111,7 @@ def test_every_loss_trains(tmp_path: Path, name: str) -> None:
     pairs = runs.dataset(tmp_path / "pairs", "arc", rows=4)
     model = runs.start_model(pairs, tmp_path / "model")
     changes: dict[str, Any] = {"loss": name, "model": str(model), "sft_steps": 0, "steps": 10, "batch_size": 64}
-    rate: dict[str, Any] = {"learning_rate": 1e-3, "schedule": "constant", "warmup": 0.0}
+    rate: dict[str, Any] = {"learning_rate": 1e-3, "lr_schedule": "constant", "warmup_ratio": 0.0}
     outcome = train(runs.config(pairs, tmp_path / name, **changes, **rate))
     found = [line["loss"] for line in lines(outcome.folder) if line["step"] > 0]
     assert min(found[5:]) < found[0]
@@ -150,7 +156,9 @@ def test_a_compiled_model_gives_the_same_losses(
 
 
 @pytest.mark.parametrize("changes", [{"micro_batch_size": 1}, {"reference": "online"}])
-def test_ways_that_give_the_same_losses(pairs: Path, done: Path, tmp_path: Path, changes: dict[str, Any]) -> None:
+def test_micro_batches_and_online_reference_give_the_same_losses(
+    pairs: Path, done: Path, tmp_path: Path, changes: dict[str, Any]
+) -> None:
     """A batch in parts, a reference that is computed in every step: the same curve, to rounding."""
     same: dict[str, Any] = {"sft_steps": 0, "loss": "dpo", "learning_rate": 1e-3, "model": str(done / "sft" / "final")}
     train(runs.config(pairs, tmp_path / "plain", **same))
@@ -160,7 +168,7 @@ def test_ways_that_give_the_same_losses(pairs: Path, done: Path, tmp_path: Path,
     assert abs(plain[-1] - plain[0]) > 1e-3
 
 
-def test_several_datasets_whose_ids_are_the_same(pairs: Path, tmp_path: Path) -> None:
+def test_several_datasets_may_have_equal_pair_ids(pairs: Path, tmp_path: Path) -> None:
     """The same dataset twice: each pair is known by the dataset it comes from."""
     flags = {**runs.FAST, "data": [str(pairs), str(pairs)], "out": str(tmp_path / "run"), "sft_steps": 0, "steps": 2}
     outcome = train(configs.combine(flags))
@@ -168,7 +176,7 @@ def test_several_datasets_whose_ids_are_the_same(pairs: Path, tmp_path: Path) ->
     assert lines(tmp_path / "run")[1]["loss"] == pytest.approx(0.693147, abs=1e-4)
 
 
-def test_lora_trains_an_adapter_alone(pairs: Path, done: Path, tmp_path: Path) -> None:
+def test_lora_trains_and_saves_only_the_adapter(pairs: Path, done: Path, tmp_path: Path) -> None:
     model = str(done / "sft" / "final")
     changes: dict[str, Any] = {"model": model, "sft_steps": 0, "lora": 4}
     train(runs.config(pairs, tmp_path / "lora", **changes, save_every=3, steps=3))
@@ -185,7 +193,9 @@ def test_lora_trains_an_adapter_alone(pairs: Path, done: Path, tmp_path: Path) -
 @pytest.mark.parametrize(
     "changes", [{"precision": "bf16"}, {"precision": "bf16-pure"}, {"gradient_checkpointing": True}]
 )
-def test_ways_to_compute(pairs: Path, done: Path, tmp_path: Path, changes: dict[str, Any]) -> None:
+def test_precisions_and_gradient_checkpointing(
+    pairs: Path, done: Path, tmp_path: Path, changes: dict[str, Any]
+) -> None:
     train(runs.config(pairs, tmp_path / "run", model=str(done / "sft" / "final"), sft_steps=0, steps=2, **changes))
     assert lines(tmp_path / "run")[1]["loss"] == pytest.approx(0.693147, abs=0.3)
 
@@ -195,11 +205,51 @@ def test_metrics_go_to_tensorboard(pairs: Path, tmp_path: Path) -> None:
     assert list((tmp_path / "run" / "tensorboard").glob("events*"))
 
 
-# ---------------------------------------------------------------- going on
+def test_a_loss_from_outside_trains(pairs: Path, done: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A loss that needs the reference, but not rejected completions."""
+
+    def keep_chosen(logps: PairLogps, config: configs.Config) -> torch.Tensor:
+        return (config.beta * logps.chosen_logratio) ** 2 - logps.chosen / logps.chosen_lengths
+
+    mine = losses.Loss(keep_chosen, "keep chosen near the reference", uses_rejected=False)
+    monkeypatch.setitem(losses.LOSSES, "mine", mine)
+    model = str(done / "sft" / "final")
+    train(runs.config(pairs, tmp_path / "run", loss="mine", model=model, sft_steps=0, steps=3))
+    last = lines(tmp_path / "run")[-1]
+    assert lines(tmp_path / "run")[1]["logratios/chosen"] == pytest.approx(0, abs=1e-3)
+    assert last["logratios/chosen"] != pytest.approx(0, abs=1e-3)
+    assert "logps/rejected" not in last
+    assert "rewards/chosen" in last
 
 
-def test_a_run_goes_on_with_more_steps_as_if_it_had_never_stopped(pairs: Path, done: Path, tmp_path: Path) -> None:
-    changes: dict[str, Any] = {"schedule": "constant", "warmup": 0.0, "reference_dir": str(tmp_path / "reference")}
+def test_truncated_prompts_and_dropped_pairs_are_reported_once(pairs: Path, tmp_path: Path) -> None:
+    warnings: list[str] = []
+    train(runs.config(pairs, tmp_path / "run", max_length=150, steps=1), warn=warnings.append)
+    assert len(set(warnings)) == len(warnings)
+    assert any("prompts of the train split from the left to fit 150 tokens" in text for text in warnings), warnings
+
+
+def test_an_eval_split_without_pairs_left_is_reported(tmp_path: Path) -> None:
+    from helpers.rows import make_folder, pair
+
+    short = [pair(prompt=f"What is {at}?", chosen=" one", rejected=" two", pair_id=f"t{at}") for at in range(8)]
+    long = [pair(prompt="What?", chosen=" one" * 200, rejected=" two" * 200, pair_id="e")]
+    data = make_folder(tmp_path / "pairs", {"train": short, "eval": long}).path
+    warnings: list[str] = []
+    train(runs.config(data, tmp_path / "run", max_length=30, sft_steps=0, steps=1), warn=warnings.append)
+    assert any("eval: all pairs were dropped" in text and "raise --max-length" in text for text in warnings), warnings
+    assert not any("train on" in text for text in warnings)
+
+
+# ---------------------------------------------------------------- resuming
+
+
+def test_resuming_with_more_steps_equals_an_uninterrupted_run(pairs: Path, done: Path, tmp_path: Path) -> None:
+    changes: dict[str, Any] = {
+        "lr_schedule": "constant",
+        "warmup_ratio": 0.0,
+        "reference_dir": str(tmp_path / "reference"),
+    }
     train(runs.config(pairs, tmp_path / "whole", **changes, best="none"))
     train(runs.config(pairs, tmp_path / "parts", **changes, best="none", steps=3))
     resume(tmp_path / "parts", {"steps": 6})
@@ -208,8 +258,8 @@ def test_a_run_goes_on_with_more_steps_as_if_it_had_never_stopped(pairs: Path, d
     assert [line["step"] for line in lines(tmp_path / "parts")] == [0, 1, 2, 3, 4, 5, 6]
 
 
-def test_a_reference_that_was_deleted_is_computed_by_the_model_of_the_first_step(pairs: Path, tmp_path: Path) -> None:
-    changes: dict[str, Any] = {"schedule": "constant", "warmup": 0.0, "best": "none", "loss": "dpo"}
+def test_a_deleted_reference_is_recomputed_with_the_starting_model(pairs: Path, tmp_path: Path) -> None:
+    changes: dict[str, Any] = {"lr_schedule": "constant", "warmup_ratio": 0.0, "best": "none", "loss": "dpo"}
     for name, steps in (("whole", 4), ("parts", 3)):
         reference = str(tmp_path / name / "kept")
         train(runs.config(pairs, tmp_path / name, **changes, steps=steps, reference_dir=reference))
@@ -220,13 +270,13 @@ def test_a_reference_that_was_deleted_is_computed_by_the_model_of_the_first_step
         assert parts["loss"] == pytest.approx(whole["loss"], abs=1e-5)
 
 
-def test_ctrl_c_saves_the_step_and_says_how_to_go_on(pairs: Path, done: Path, tmp_path: Path) -> None:
-    def stop(phase: str, step: int, total: int, said: object) -> None:
-        del total, said
-        if phase == "train" and step == 3:
+def test_ctrl_c_saves_a_checkpoint_to_resume_from(pairs: Path, done: Path, tmp_path: Path) -> None:
+    def stop(phase: str, step: int, total: int, fields: object) -> None:
+        del total, fields
+        if phase == Phase.TRAINING and step == 3:
             os.kill(os.getpid(), signal.SIGINT)
 
-    with pytest.raises(stopping.Interrupted, match=r"after step [34] of 6, which is saved"):
+    with pytest.raises(Interrupted, match=r"after step [34] of 6; a checkpoint was saved"):
         train(runs.config(pairs, tmp_path / "run"), progress=stop)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     resume(tmp_path / "run")
@@ -256,7 +306,7 @@ def _killed(process: "subprocess.Popen[str]", run: Path, signs: int, seconds: fl
 
 
 @pytest.mark.slow
-def test_ten_kills_change_no_bit(pairs: Path, tmp_path: Path) -> None:
+def test_a_run_killed_ten_times_ends_bit_for_bit_the_same(pairs: Path, tmp_path: Path) -> None:
     """``kill -9`` at ten random moments of a run, in SFT and reference too, and ``--resume`` after each."""
     changes: dict[str, Any] = {"save_every": 1, "steps": 60, "sft_steps": 40, "eval_every": 10}
     train(runs.config(pairs, tmp_path / "whole", **changes, reference_dir=str(tmp_path / "reference-whole")))
@@ -278,60 +328,62 @@ def test_ten_kills_change_no_bit(pairs: Path, tmp_path: Path) -> None:
         kills += _killed(start_or_go_on(), tmp_path / "cut", draw.randrange(8), draw.random() / 20)
     assert kills == 10
     last = start_or_go_on()
-    said, _ = last.communicate(timeout=300)
-    assert last.returncode == 0, said
+    output, _ = last.communicate(timeout=300)
+    assert last.returncode == 0, output
     assert weights(tmp_path / "cut") == weights(tmp_path / "whole")
-    told = [line["loss"] for line in lines(tmp_path / "cut")]
-    assert told == [line["loss"] for line in lines(tmp_path / "whole")]
+    losses_of_cut = [line["loss"] for line in lines(tmp_path / "cut")]
+    assert losses_of_cut == [line["loss"] for line in lines(tmp_path / "whole")]
 
 
-def test_a_run_that_is_done_stays_as_it_is(done: Path) -> None:
+def test_resuming_a_finished_run_changes_nothing(done: Path) -> None:
     before = weights(done)
     resume(done)
     assert weights(done) == before
     assert [line["step"] for line in lines(done)] == [0, 1, 2, 3, 4, 5, 6]
 
 
-# ---------------------------------------------------------------- what is refused
+# ---------------------------------------------------------------- errors
 
 
-def test_another_config_is_no_resume(done: Path) -> None:
+def test_resume_refuses_another_config(done: Path) -> None:
     with pytest.raises(RunFolderError, match=r"--beta 0\.3, not 0\.5"):
         resume(done, {"beta": 0.5})
-    with pytest.raises(RunFolderError, match="holds no run"):
+    with pytest.raises(RunFolderError, match="no run to resume"):
         resume(done / "nothing")
 
 
-def test_a_folder_with_a_run_is_kept(pairs: Path, done: Path, tmp_path: Path) -> None:
+def test_existing_folders_are_not_overwritten(pairs: Path, done: Path, tmp_path: Path) -> None:
     with pytest.raises(OutputExists, match="--resume"):
         train(runs.config(pairs, done))
     (tmp_path / "letters").mkdir()
     (tmp_path / "letters" / "to-ann").touch()
-    with pytest.raises(OutputExists, match="something else"):
+    with pytest.raises(OutputExists, match="contains other files"):
         train(runs.config(pairs, tmp_path / "letters"), overwrite=True)
 
 
-def test_overwrite_starts_anew(pairs: Path, tmp_path: Path) -> None:
+def test_overwrite_replaces_a_run(pairs: Path, tmp_path: Path) -> None:
     for _ in range(2):
         train(runs.config(pairs, tmp_path / "run", sft_steps=0, steps=1), overwrite=True)
     assert [line["step"] for line in lines(tmp_path / "run")] == [0, 1]
 
 
-def test_a_loss_that_is_nan_names_the_pairs(
+def test_a_nan_loss_saves_the_pairs_of_the_batch(
     pairs: Path, done: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def nan(logps: PairLogps, _: configs.Config) -> torch.Tensor:
         return logps.chosen * (float("nan") if logps.chosen.requires_grad else 1)
 
     monkeypatch.setitem(losses.LOSSES, "nan", losses.Loss(nan, "not a number"))
-    with pytest.raises(NonFiniteLoss, match=r"step 1: .*not-finite-0\.json.*--learning-rate"):
+    with pytest.raises(NonFiniteLoss, match=r"step 1: .*non-finite-0\.json.*--learning-rate"):
         train(runs.config(pairs, tmp_path / "run", model=str(done / "final"), sft_steps=0, loss="nan"))
-    told = json.loads((tmp_path / "run" / "not-finite-0.json").read_text())
-    assert len(told["pairs"]) == 4
+    saved = json.loads((tmp_path / "run" / "non-finite-0.json").read_text())
+    assert len(saved["pairs"]) == 4
     assert not (tmp_path / "run" / "checkpoints").exists()
 
 
-def test_full_memory_names_the_knobs(pairs: Path, done: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_out_of_memory_lists_options_that_help(
+    pairs: Path, done: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(*_: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
@@ -346,7 +398,7 @@ def test_cuda_that_is_absent(pairs: Path, tmp_path: Path) -> None:
         train(runs.config(pairs, tmp_path / "run", device="cuda"))
 
 
-def test_data_that_is_no_dataset(tmp_path: Path) -> None:
+def test_data_must_be_a_dataset(tmp_path: Path) -> None:
     with pytest.raises(InvalidDataset, match="no such folder"):
         train(runs.config(tmp_path / "nothing", tmp_path / "run"))
     assert not (tmp_path / "run").exists()
@@ -373,7 +425,7 @@ def test_a_model_without_a_head_is_not_given_a_random_one(pairs: Path, done: Pat
         train(runs.config(pairs, tmp_path / "run", model=str(tmp_path / "headless")))
 
 
-def test_a_damaged_model_is_one_sentence(pairs: Path, done: Path, tmp_path: Path) -> None:
+def test_a_damaged_model_is_reported(pairs: Path, done: Path, tmp_path: Path) -> None:
     shutil.copytree(done / "final", tmp_path / "model")
     file = tmp_path / "model" / "model.safetensors"
     file.write_bytes(file.read_bytes()[:1000])
@@ -381,30 +433,30 @@ def test_a_damaged_model_is_one_sentence(pairs: Path, done: Path, tmp_path: Path
         train(runs.config(pairs, tmp_path / "run", model=str(tmp_path / "model")))
 
 
-def test_overwrite_removes_what_a_run_wrote_and_nothing_else(pairs: Path, done: Path, tmp_path: Path) -> None:
+def test_overwrite_removes_only_what_a_run_wrote(pairs: Path, done: Path, tmp_path: Path) -> None:
     run = shutil.copytree(done, tmp_path / "run")
     with pytest.raises(UnsupportedModel, match="no such folder"):
         train(runs.config(pairs, run, model=str(tmp_path / "nothing")), overwrite=True)
-    with pytest.raises(UsageError, match="which the run reads"):
+    with pytest.raises(UsageError, match="an input of the run"):
         train(runs.config(pairs, run, model=str(run / "final")), overwrite=True)
     (run / "thesis.txt").touch()
-    with pytest.raises(OutputExists, match=r"something else \(thesis\.txt\)"):
+    with pytest.raises(OutputExists, match=r"contains other files \(thesis\.txt\)"):
         train(runs.config(pairs, run), overwrite=True)
     assert weights(run) == weights(done)
 
 
-def test_a_run_does_not_lie_in_a_dataset(pairs: Path) -> None:
-    with pytest.raises(UsageError, match="in the dataset"):
+def test_a_run_inside_a_dataset_is_refused(pairs: Path) -> None:
+    with pytest.raises(UsageError, match="inside the dataset"):
         train(runs.config(pairs, pairs / "run"))
 
 
-def test_fewer_steps_than_are_done(done: Path, tmp_path: Path) -> None:
-    with pytest.raises(RunFolderError, match="has done 6 steps, more than --steps 2"):
+def test_resume_refuses_fewer_steps_than_done(done: Path, tmp_path: Path) -> None:
+    with pytest.raises(RunFolderError, match="has already done 6 steps, more than --steps 2"):
         resume(shutil.copytree(done, tmp_path / "run"), {"steps": 2})
 
 
-def test_a_best_metric_that_is_not_measured(pairs: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"eval/los: is not measured; there are eval/loss"):
+def test_an_unknown_best_metric_is_refused(pairs: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"eval/los: unknown metric; available: eval/loss"):
         train(runs.config(pairs, tmp_path / "run", sft_steps=0, best="eval/los"))
 
 

@@ -27,7 +27,7 @@ def test_five_steps_equal_trl(tmp_path: Path, loss: str, name: str) -> None:
     ours = train(
         runs.config(
             data, tmp_path / "run", model=str(model), loss=loss, beta=0.1, sft_steps=0, steps=STEPS, batch_size=BATCH,
-            learning_rate=RATE, schedule="constant", warmup=0.0, best="none",
+            learning_rate=RATE, lr_schedule="constant", warmup_ratio=0.0, best="none",
         )
     )  # fmt: skip
     lines = [json.loads(line) for line in (ours.folder / "metrics.jsonl").read_text().splitlines()]
@@ -45,7 +45,7 @@ def test_five_steps_equal_trl(tmp_path: Path, loss: str, name: str) -> None:
         def _get_train_sampler(self, *_: object) -> torch.utils.data.Sampler[int]:
             return torch.utils.data.SequentialSampler(self.train_dataset)
 
-    told = DPOConfig(
+    arguments = DPOConfig(
         output_dir=str(tmp_path / "trl"),
         loss_type="sigmoid" if loss == "dpo" else "ipo",
         beta=0.1,
@@ -66,7 +66,7 @@ def test_five_steps_equal_trl(tmp_path: Path, loss: str, name: str) -> None:
     pairs = rows.select(np.concatenate(taken)).select_columns(["prompt", "chosen", "rejected"])
     trainer = InOrder(
         model=AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32),
-        args=told,
+        args=arguments,
         train_dataset=pairs,
         processing_class=tokenizer,
     )

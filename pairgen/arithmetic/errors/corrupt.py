@@ -1,33 +1,24 @@
-"""Choose results of a worked solution, put wrong values in their places, and prove them wrong where arithmetic can."""
+"""Choose results to corrupt, replace them with wrong values, and verify the replacement where possible."""
 
 from collections.abc import Iterable, Iterator
 from math import gcd
 from typing import NamedTuple
 
+from pairgen.arithmetic import labels
+from pairgen.arithmetic.errors.candidates import Candidate, outside_calculations, question_values
 from pairgen.arithmetic.errors.rng import RowRng
-from pairgen.arithmetic.errors.values import CORRUPTIONS, Draw
-from pairgen.arithmetic.exact.evaluate import states
-from pairgen.arithmetic.exact.numbers import Literal, Ratio, equal, lowest_terms, parse
-from pairgen.arithmetic.exact.proof import Proof
-from pairgen.arithmetic.reading.places import Place, given_values, outside_calculations
-from pairgen.arithmetic.reading.steps import Step, step_of, written
-from pairgen.arithmetic.solution import Solution, is_supposed
+from pairgen.arithmetic.errors.values import CORRUPTIONS
+from pairgen.arithmetic.exact.literals import Literal, parse_literal
+from pairgen.arithmetic.exact.ratios import Ratio, equal, lowest_terms
+from pairgen.arithmetic.exact.verification import Verification, matches
+from pairgen.arithmetic.labels import Unverified
+from pairgen.arithmetic.reading.steps import Step, literal_text, step_of
+from pairgen.arithmetic.solution import Solution, is_assumed
 
-MAX_DRAWS = 32
-"""Wrong values tried for one place before it is given up."""
-MAX_LOOKED_AT = 256
-"""Results of one solution that are checked until one will do; no solution that people write has as many."""
-STRATEGIES = {
-    "result": "the result of a calculation",
-    "equation": "the result of an equation, its unknowns replaced by their values",
-    "collected": "a number that a side is summed up to, its unknown left in",
-    "solved-value": "the value of an unknown that an equation above it gives",
-    "last-result": "the last result of the solution, which states the final answer",
-    "stated-value": "a value that is stated without a calculation",
-    "number": "a number of the reasoning, where there is no result",
-    "restated": "a number of the question that an equation repeats",
-}
-"""Which rule found the corrupted place; the first four are tried alike, ``restated`` where there is nothing else."""
+MAX_SAMPLES = 32
+"""Wrong values sampled for one candidate before it is given up."""
+MAX_CHECKED = 256
+"""Results of one solution that are verified until one can be corrupted; no real solution has as many."""
 
 
 class CannotCorrupt(Exception):
@@ -72,184 +63,197 @@ class Corruption(NamedTuple):
 def corrupt(solution: Solution, question: str, rng: RowRng, method: str = "near", count: int = 1) -> list[Corruption]:
     """Replace one intermediate result by a wrong one, ``count`` times; nothing from ``solution.stop`` on is touched.
 
-    Provable results come first, and among them those that do not state the final answer; then results that could not be
-    checked; then, for a solution without any, a stated value (``x = 5``) or a number of the reasoning that the question
-    does not give; last what an equation repeats of the question. Within a kind the choice is uniform.
+    Verified results come first, and among them those that do not state the final answer; then results that could not be
+    verified; then, for a solution without any, a stated value (``x = 5``) or another number of the reasoning that is
+    not in the question; last the numbers of the question that an equation repeats. Within such a group the choice is
+    uniform, and all corruptions are of the first group that has any.
 
     Args:
-        question: what was asked; numbers in it are given, not results.
+        question: the question asked; its numbers are not results.
         method: how a wrong value is sampled, a name in ``CORRUPTIONS``.
-        count: corruptions wanted; they differ in place or value, and there are fewer where a kind has no more.
+        count: number of corruptions; they differ in position or value, and there are fewer where a group has no more.
 
     Raises:
         CannotCorrupt: the solution has no value to corrupt.
     """
-    draw = CORRUPTIONS[method].draw
-    made: list[Corruption] = []
-    for kind in _kinds(solution, question, rng):
-        used = _use(kind, made, solution, rng, draw, count)
-        while used and len(made) < count:  # each place had one; now another value each
-            used = _use(used, made, solution, rng, draw, count)
-        if made:
-            return made
+    sampler = _Sampler(solution, rng, method, count)
+    for group in _Candidates(solution, question, rng).groups():
+        remaining = sampler.corrupt_each(group)
+        while remaining and len(sampler.corruptions) < count:  # each candidate had one; now another value each
+            remaining = sampler.corrupt_each(remaining)
+        if sampler.corruptions:
+            return sampler.corruptions
     raise CannotCorrupt("no number to corrupt")
 
 
-def _use(
-    places: Iterable[Place], made: list[Corruption], solution: Solution, rng: RowRng, draw: Draw, count: int
-) -> list[Place]:
-    """Add a corruption for each place until there are ``count``; the places that gave one."""
-    used = []
-    for place in places:
-        wrong = _wrong(place, solution, rng, draw, made)
-        if wrong is not None:
-            made.append(_corruption(solution, place, wrong))
-            used.append(place)
-            if len(made) == count:
-                break
-    return used
+class _Sampler:
+    """Samples wrong values for the candidates of one solution until it has ``count`` corruptions."""
+
+    def __init__(self, solution: Solution, rng: RowRng, method: str, count: int) -> None:
+        self.solution = solution
+        self.rng = rng
+        self.method = method
+        self.count = count
+        self.corruptions: list[Corruption] = []
+
+    def corrupt_each(self, candidates: Iterable[Candidate]) -> list[Candidate]:
+        """Corrupt one candidate after the other; those for which that succeeded."""
+        succeeded = []
+        for candidate in candidates:
+            wrong = self._wrong_value(candidate)
+            if wrong is not None:
+                self.corruptions.append(self._corruption(candidate, wrong))
+                succeeded.append(candidate)
+                if len(self.corruptions) == self.count:
+                    break
+        return succeeded
+
+    def _wrong_value(self, candidate: Candidate) -> Literal | None:
+        """A value that may replace the candidate's; None if ``MAX_SAMPLES`` attempts gave none."""
+        literal, verification, answer = candidate.literal, candidate.verification, self.solution.answer
+        expression = verification.expression if verification else None
+        sample = CORRUPTIONS[self.method].sample
+        for attempt in range(MAX_SAMPLES):
+            if attempt == MAX_SAMPLES // 2:
+                sample = CORRUPTIONS["near"].sample  # another operation may give no usable value
+            wrong = sample(literal, expression, self.rng)
+            if wrong is None or (answer is not None and _same_size(wrong, answer)):
+                continue
+            if matches(wrong, verification.value) if verification else equal(wrong.value, literal.value):
+                continue
+            if not self._is_repeated(candidate, wrong):
+                return wrong
+        return None
+
+    def _is_repeated(self, candidate: Candidate, wrong: Literal) -> bool:
+        return any(candidate.start == other.start and str(wrong) == other.corrupted for other in self.corruptions)
+
+    def _corruption(self, candidate: Candidate, wrong: Literal) -> Corruption:
+        strategy, start, stop, _, verification, reason, step = candidate
+        return Corruption(
+            start,
+            stop,
+            self.solution.text[start:stop],
+            str(wrong),
+            verification.stated if verification else None,
+            lowest_terms(wrong.value) if verification else None,
+            verification.expression if verification else None,
+            reason,
+            strategy,
+            step,
+            len(self.solution.found) if step else None,
+        )
 
 
-def _kinds(solution: Solution, question: str, rng: RowRng) -> Iterator[Iterable[Place]]:
-    """All places, kind by kind in the order of preference; in a kind in random order, each found as it is asked for."""
-    waiting: dict[str, list[Place]] = {}
-    total = len(solution.found)
-    inner = total - _final(solution)
-    yield _proved(solution, list(range(1, inner + 1)), "", question, rng, waiting)
-    yield _proved(solution, list(range(inner + 1, total + 1)), "last-result", question, rng, waiting)
-    for rank in _RANKS:
-        yield waiting.get(rank, ())
-    yield from outside_calculations(solution, question, rng)
-    for rank in _LAST_RANKS:
-        yield waiting.get(rank, ())
+_UNVERIFIED = (labels.RESULT, labels.COMBINED_TERM, labels.STATED_VALUE)
+"""Groups of results that could not be verified, best first."""
+_LAST = ("repeated", "repeated, unverified", "assumed")
+"""Groups of numbers that repeat the question, and of values that are only tried: ``if x = 3``."""
 
 
-def _proved(
-    solution: Solution,
-    numbers: list[int],
-    strategy: str,
-    question: str,
-    rng: RowRng,
-    waiting: dict[str, list[Place]],
-) -> Iterator[Place]:
-    """The provable ones of some steps; the others wait, by rank."""
-    found = solution.found
-    for _ in range(min(len(numbers), MAX_LOOKED_AT)):
-        number = numbers.pop(rng.below(len(numbers))) if len(numbers) > 1 else numbers.pop()
-        place = _place(solution, step_of(found[number - 1]), number, strategy)
-        if place is None:
-            continue
-        if place.proof is None:
-            waiting.setdefault(_rank(place, question, solution), []).append(place)
-        elif place.proof.substituted and _is_given(place, question) and not _is_answer(place, solution):
-            waiting.setdefault("restated", []).append(place._replace(strategy="restated"))
-        else:
-            yield place
+class _Candidates:
+    """The values of a solution that may be corrupted, in groups. They are found and verified as they are asked for."""
+
+    def __init__(self, solution: Solution, question: str, rng: RowRng) -> None:
+        self.solution = solution
+        self.question = question
+        self.rng = rng
+        self.deferred: dict[str, list[Candidate]] = {}
+        """By group, the candidates met on the way that a later group is for."""
+
+    def groups(self) -> Iterator[Iterable[Candidate]]:
+        """All groups, best first; the candidates of a group are in random order."""
+        total = len(self.solution.found)
+        inner = total - _count_final(self.solution)
+        yield self._verified(list(range(1, inner + 1)), "")
+        yield self._verified(list(range(inner + 1, total + 1)), labels.LAST_RESULT)
+        for group in _UNVERIFIED:
+            yield self.deferred.get(group, ())
+        yield from outside_calculations(self.solution, self.question, self.rng)
+        for group in _LAST:
+            yield self.deferred.get(group, ())
+
+    def _verified(self, steps: list[int], strategy: str) -> Iterator[Candidate]:
+        """Those of some steps that can be verified; the others are deferred."""
+        found = self.solution.found
+        for _ in range(min(len(steps), MAX_CHECKED)):
+            number = steps.pop(self.rng.below(len(steps))) if len(steps) > 1 else steps.pop()
+            candidate = _candidate(self.solution, step_of(found[number - 1]), number, strategy)
+            if candidate is None:
+                continue
+            if candidate.verification is None:
+                self._defer(self._unverified_group(candidate), candidate)
+            elif candidate.verification.substituted and self._repeats_question(candidate):
+                self._defer("repeated", candidate._replace(strategy=labels.GIVEN))
+            else:
+                yield candidate
+
+    def _defer(self, group: str, candidate: Candidate) -> None:
+        self.deferred.setdefault(group, []).append(candidate)
+
+    def _unverified_group(self, candidate: Candidate) -> str:
+        strategy = candidate.strategy
+        if strategy == labels.STATED_VALUE and is_assumed(self.solution.text, candidate.start):
+            return "assumed"
+        if self._repeats_question(candidate):
+            return "repeated, unverified"
+        return strategy if strategy in _UNVERIFIED else labels.RESULT
+
+    def _repeats_question(self, candidate: Candidate) -> bool:
+        """Whether the question has the number already, other than by coincidence with the final answer."""
+        if lowest_terms(candidate.literal.value) not in question_values(self.question):
+            return False
+        answer = self.solution.answer
+        is_answer = (
+            candidate.strategy in (labels.LAST_RESULT, labels.STATED_VALUE)
+            and answer is not None
+            and _same_size(candidate.literal, answer)
+        )
+        return not is_answer
 
 
-def _is_given(place: Place, question: str) -> bool:
-    """Whether the question has the number already."""
-    return lowest_terms(place.right.value) in given_values(question)
-
-
-def _is_answer(place: Place, solution: Solution) -> bool:
-    """Whether a place states the final answer: that is asked for, and no number of the question is it but by chance."""
-    return (
-        place.strategy in ("last-result", "stated-value")
-        and solution.answer is not None
-        and _same_size(place.right, solution.answer)
-    )
-
-
-_RANKS = ("result", "collected", "stated-value")
-"""Kinds of results that could not be proved, best first."""
-_LAST_RANKS = ("restated", "given", "supposed")
-"""What only repeats the question, provable or not, and a value that is only tried: ``if x = 3``."""
-
-
-def _rank(place: Place, question: str, solution: Solution) -> str:
-    """The kind of a result that could not be proved."""
-    if place.strategy == "stated-value" and is_supposed(solution.text, place.start):
-        return "supposed"
-    if _is_given(place, question) and not _is_answer(place, solution):
-        return "given"
-    return place.strategy if place.strategy in ("collected", "stated-value") else "result"
-
-
-def _final(solution: Solution) -> int:
-    """How many results at the end state the final answer; the last counts as such if the answer is no number."""
+def _count_final(solution: Solution) -> int:
+    """How many results at the end state the final answer; the last one does if the answer is not a number."""
     found, answer = solution.found, solution.answer
     if answer is None:
         return min(1, len(found))
     for count in range(len(found)):
-        stated = parse(written(found[-1 - count], solution.text))
+        stated = parse_literal(literal_text(found[-1 - count], solution.text))
         if stated is None or not _same_size(stated, answer):
             return count
     return len(found)
 
 
 def _same_size(literal: Literal, value: Ratio) -> bool:
-    """Whether a literal has a value but for the sign, which may stand apart in front of it."""
+    """Whether a literal has a value, apart from the sign: a minus may stand apart in front of it."""
     top, bottom = value
-    if literal.decimals or literal.over != 1:
-        top *= 10**literal.decimals * literal.over
-    return literal.units * bottom in (top, -top)
+    if literal.decimals or literal.denominator != 1:
+        top *= 10**literal.decimals * literal.denominator
+    return literal.numerator * bottom in (top, -top)
 
 
-def _place(solution: Solution, step: Step, number: int, strategy: str) -> Place | None:
+def _candidate(solution: Solution, step: Step, number: int, strategy: str) -> Candidate | None:
+    """A step as a candidate; None if its literal cannot be replaced."""
     start, stop = step.start, step.stop
-    right = parse(solution.text[start:stop])
-    if right is None or (right.over != 1 and _is_unfinished(right, step)):
+    literal = parse_literal(solution.text[start:stop])
+    if literal is None or (literal.denominator != 1 and _is_division(literal, step)):
         return None
-    proof = solution.check(step)
-    if isinstance(proof, Proof):
-        if not strategy:
-            strategy = "result"
-            if step.role:
-                strategy = "solved-value" if step.role == "value" else "collected"
-            elif proof.substituted:
-                strategy = "equation"
-        return Place(strategy, start, stop, right, proof, None, number)
-    unproved = {"value": "stated-value", "collected": "collected"}.get(step.role, strategy or "result")
-    return Place(unproved, start, stop, right, None, proof, number)
+    try:
+        verification = solution.check(step)
+    except Unverified as error:
+        unverified = {"value": labels.STATED_VALUE, "term": labels.COMBINED_TERM}.get(step.role, strategy)
+        return Candidate(unverified or labels.RESULT, start, stop, literal, None, error.reason, number)
+    return Candidate(strategy or _strategy(step, verification), start, stop, literal, verification, None, number)
 
 
-def _is_unfinished(fraction: Literal, step: Step) -> bool:
-    """Whether a fraction is rather a division that is still to be done: ``x = 300/3``."""
-    common = gcd(fraction.units, fraction.over)
-    return common == fraction.over or (common != 1 and step.role == "value")
+def _strategy(step: Step, verification: Verification) -> str:
+    """The strategy of a verified result that does not state the final answer."""
+    if step.role:
+        return labels.SOLVED_VALUE if step.role == "value" else labels.COMBINED_TERM
+    return labels.EQUATION if verification.substituted else labels.RESULT
 
 
-def _wrong(place: Place, solution: Solution, rng: RowRng, draw: Draw, made: list[Corruption]) -> Literal | None:
-    """A wrong value for the place; None if ``MAX_DRAWS`` rng gave none that may stand there."""
-    right, proof, answer = place.right, place.proof, solution.answer
-    expression = proof.expression if proof else None
-    for attempt in range(MAX_DRAWS):
-        if attempt == MAX_DRAWS // 2:
-            draw = CORRUPTIONS["near"].draw  # another operation may give nothing that can stand there
-        wrong = draw(right, expression, rng)
-        if wrong is None or (answer is not None and _same_size(wrong, answer)):
-            continue
-        if states(wrong, proof.value) if proof else equal(wrong.value, right.value):
-            continue
-        if made and any(place.start == other.start and str(wrong) == other.corrupted for other in made):
-            continue
-        return wrong
-    return None
-
-
-def _corruption(solution: Solution, place: Place, wrong: Literal) -> Corruption:
-    strategy, start, stop, _, proof, reason, number = place
-    return Corruption(
-        start,
-        stop,
-        solution.text[start:stop],
-        str(wrong),
-        proof.stated if proof else None,
-        lowest_terms(wrong.value) if proof else None,
-        proof.expression if proof else None,
-        reason,
-        strategy,
-        number,
-        len(solution.found) if number else None,
-    )
+def _is_division(fraction: Literal, step: Step) -> bool:
+    """Whether a fraction is rather a division still to be done: ``x = 300/3``."""
+    common = gcd(fraction.numerator, fraction.denominator)
+    return common == fraction.denominator or (common != 1 and step.role == "value")

@@ -1,25 +1,26 @@
-"""Random draws that depend on a row and a seed alone: order, shards and workers change no byte."""
+"""Random numbers that depend on a row and a seed alone, so that order, shards and workers change nothing."""
 
 import xxhash
 
 _MASK = (1 << 64) - 1
-_SPREAD = 0x9E3779B97F4A7C15
+_SEED_STEP = 0x9E3779B97F4A7C15
+"""2**64 over the golden ratio: counters of neighbouring seeds start far apart and never overlap in practice."""
 
 
 class RowRng:
-    """A stream of 64-bit draws for one row. ``RowRng(row_id, seed)`` gives the same stream everywhere and always."""
+    """A stream of random 64-bit integers for one row; equal row ids and seeds give equal streams."""
 
-    __slots__ = ("_key", "_next")
+    __slots__ = ("_counter", "_key")
 
     def __init__(self, row_id: str, seed: int) -> None:
         self._key = row_id.encode()
-        self._next = seed * _SPREAD & _MASK  # streams of neighbouring seeds start far apart
+        self._counter = seed * _SEED_STEP & _MASK
 
     def bits(self) -> int:
         """64 random bits."""
-        self._next = (self._next + 1) & _MASK
-        return xxhash.xxh3_64_intdigest(self._key, self._next)
+        self._counter = (self._counter + 1) & _MASK
+        return xxhash.xxh3_64_intdigest(self._key, self._counter)
 
     def below(self, bound: int) -> int:
-        """A whole number from 0 to ``bound - 1``; the bias of the remainder is under ``bound / 2**64``."""
+        """An integer from 0 to ``bound - 1``; the bias of the remainder is under ``bound / 2**64``."""
         return self.bits() % bound

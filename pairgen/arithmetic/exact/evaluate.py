@@ -1,116 +1,83 @@
-"""Exact evaluation of plain arithmetic, and the judgement of a stated result by it.
+"""The value of an arithmetic text in one pass: what nearly every calculation needs, several times faster than a tree.
 
-The parser is our own: no ``eval``, rational values only, and nothing in it can grow without bound.
+``expression.evaluate(expression.parse(text))`` is the reference: the tests hold the two to the same values on every
+expression of the real rows, and on generated ones.
 """
 
-import re
 from functools import lru_cache
 from typing import NamedTuple
 
-from pairgen.arithmetic.exact import surds
-from pairgen.arithmetic.exact.numbers import Literal, Ratio
-
-MAX_LENGTH = surds.MAX_LENGTH
-"""Code points of an expression; it bounds every integer on the way to a few hundred digits."""
-
-_TOKEN = re.compile(r"\d+(?:\.\d+)?|\.\d+|\S", re.ASCII)
+from pairgen.arithmetic.exact import expression
+from pairgen.arithmetic.exact.expression import MAX_LENGTH, TOKEN, decimal
+from pairgen.arithmetic.exact.ratios import Ratio, add, divide, multiply
 
 
 class _Level(NamedTuple):
-    """What waits outside a parenthesis: the sum, the product it will join, and the operator in front of it."""
+    """What waits outside a bracket: the sum, the product it will join, and the operator in front of it."""
 
     total: Ratio
     product: Ratio
     operator: str
 
 
-def evaluate(expression: str) -> Ratio | None:
-    """Value of an expression over ``+ - * / ( )`` and decimal literals; with ``** sqrt pi`` too, where it is rational.
+def evaluate(text: str) -> Ratio | None:
+    """Value of an expression over ``+ - * / ( )`` and decimal numbers; with ``** sqrt pi`` too, where it is rational.
 
-    Returns None for anything that is not such an expression, for a division by zero, and for an expression over
-    ``MAX_LENGTH``.
+    None for anything that is not such an expression, for a division by zero, and for more than ``MAX_LENGTH`` code
+    points.
     """
-    return _value(expression) if len(expression) <= MAX_LENGTH else None
+    return _value(text) if len(text) <= MAX_LENGTH else None
 
 
 @lru_cache(1 << 14)
-def _value(expression: str) -> Ratio | None:
-    """The same of an expression that is short enough; kept, since an equation is solved by trials that come again.
+def _value(text: str) -> Ratio | None:
+    """The same of a text that is short enough; cached, since most calculations occur many times.
 
     One pass, left to right: a sum so far, and the product now being built, kept apart until a ``+`` or ``-`` closes it.
-    A minus is carried by the product's sign. Only what fails here is tried as an expression with powers and roots, so
-    that those cost the others nothing.
+    A minus is carried by the product's sign. Whatever fails here goes to the tree, if powers, roots or pi may be why.
     """
     outside: list[_Level] = []
     total: Ratio = (0, 1)
     product: Ratio = (1, 1)
     operator = "+"  # what stands before the operand that comes next; "" once an operand was read
     signed = False  # whether that operand has a minus of its own
-    for token in _TOKEN.findall(expression):
+    for token in TOKEN.findall(text):
         if token in "+-*/":
             if operator:
                 if token != "-" or signed:
-                    return _with_powers(expression)
+                    return _by_tree(text)
                 product, signed = (-product[0], product[1]), True
             elif token in "+-":
-                total = _add(total, product)
+                total = add(total, product)
                 product, operator = ((1, 1) if token == "+" else (-1, 1)), token
             else:
                 operator = token
             continue
         if token == "(":
             if not operator:
-                return _with_powers(expression)
+                return _by_tree(text)
             outside.append(_Level(total, product, operator))
             total, product, operator, signed = (0, 1), (1, 1), "+", False
             continue
         if token == ")":
             if operator or not outside:
-                return _with_powers(expression)
-            value = _add(total, product)
+                return _by_tree(text)
+            value = add(total, product)
             total, product, operator = outside.pop()
         elif operator and token[-1] in "0123456789":
-            whole, _, decimals = token.partition(".")
-            value = int(whole + decimals), 10 ** len(decimals)
+            value = decimal(token)
         else:
-            return _with_powers(expression)
-        joined = _join(product, operator, value)
-        if joined is None:
-            return _with_powers(expression)
-        product, operator, signed = joined, "", False
-    return _with_powers(expression) if operator or outside else _add(total, product)
+            return _by_tree(text)
+        if operator == "/" and value[0] == 0:
+            return _by_tree(text)
+        product = divide(product, value) if operator == "/" else multiply(product, value)
+        operator, signed = "", False
+    return _by_tree(text) if operator or outside else add(total, product)
 
 
-def _with_powers(expression: str) -> Ratio | None:
-    """The value of what is no plain expression, if powers, roots or pi are why, and they leave a rational."""
-    if "**" not in expression and "sqrt" not in expression and "pi" not in expression:
+def _by_tree(text: str) -> Ratio | None:
+    """The value of a text that is more than plain arithmetic, or wrong."""
+    if "**" not in text and "sqrt" not in text and "pi" not in text:
         return None
-    value = surds.evaluate(expression)
-    number = None if value is None else surds.rational(value)
-    return None if number is None else (number.numerator, number.denominator)
-
-
-def _add(a: Ratio, b: Ratio) -> Ratio:
-    return (a[0] + b[0], a[1]) if a[1] == b[1] else (a[0] * b[1] + b[0] * a[1], a[1] * b[1])
-
-
-def _join(product: Ratio, operator: str, value: Ratio) -> Ratio | None:
-    """Take one more operand into a product; None for a division by zero."""
-    top, bottom = value
-    if operator == "/":
-        if top == 0:
-            return None
-        top, bottom = (bottom, top) if top > 0 else (-bottom, -top)
-    return product[0] * top, product[1] * bottom
-
-
-def states(result: Literal, value: Ratio) -> bool:
-    """Whether a literal is a right statement of a value: equal, or, with decimals, rounded to them (ties either way).
-
-    ``3.33`` states 10/3; ``3`` does not, since nothing says that it was rounded.
-    """
-    top, bottom = result.value
-    gap = abs(value[0] * bottom - top * value[1])
-    if gap == 0 or not result.decimals:
-        return gap == 0
-    return 2 * gap <= value[1] * result.over
+    expr = expression.parse(text)
+    return None if expr is None else expression.evaluate(expr)

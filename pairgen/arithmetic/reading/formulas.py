@@ -3,7 +3,7 @@ r"""Results stated in LaTeX: ``\frac{12}{4} = 3``, ``2x + 6 &= 12 \\``, ``$42 + 
 import re
 from collections.abc import Iterator
 
-from pairgen.arithmetic.exact.numbers import LATEX_FRACTION, LATEX_NUMBER
+from pairgen.arithmetic.exact.literals import LATEX_FRACTION, LATEX_NUMBER
 from pairgen.arithmetic.reading import sentence
 from pairgen.arithmetic.reading.steps import Step
 
@@ -40,7 +40,7 @@ def find(text: str, end: int) -> list[Step]:
         if _HAS_OPERATION.search(side):
             steps.append(Step(*span, percent, sign, negated=negated))
         elif len(letter := side.strip(" &\n")) == 1 and letter.isalpha():
-            steps.append(Step(*span, percent, sign, negated=negated, unknown=letter, role="value"))
+            steps.append(Step(*span, percent, sign, negated=negated, variable=letter, role="value"))
     if text.count("=", 0, end) > len(steps):
         steps.extend(_collected(text, end, {step.sign for step in steps}))
         steps.sort()
@@ -62,7 +62,7 @@ def _collected(text: str, end: int, known: set[int]) -> Iterator[Step]:
         copied = set(_DIGITS.findall(left))
         numbers = [found for found in _FACTOR.finditer(text, sign + 1, stop) if found.group() not in copied]
         for number in numbers[:MAX_COLLECTED]:
-            yield Step(*number.span(), sign=sign, role="collected", side_stop=stop)
+            yield Step(*number.span(), sign=sign, role="term", side_stop=stop)
 
 
 def values(text: str, end: int) -> Iterator[tuple[int, int]]:

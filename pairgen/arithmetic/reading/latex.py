@@ -1,16 +1,18 @@
-r"""One side of an equation in LaTeX, read forwards into ASCII arithmetic: ``\frac{3}{4}\cdot 12`` is ``(3/4)*12``.
+r"""One side of an equation in LaTeX as an expression: ``\frac{3}{4}\cdot 12`` is ``(3/4)*12``.
 
-A recursive descent over the text itself, bounded in depth. Unknowns are put in by their values; whatever is not known
-to be arithmetic (a function, an index, an ellipsis) makes the side unreadable, never wrong.
+A recursive descent over the text itself, bounded in depth. Anything that is not known to be arithmetic (a function, an
+index, an ellipsis) raises ``Unverified``, so that no side is misread.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Container
+from functools import reduce
 from typing import NoReturn
 
-from pairgen.arithmetic.exact.numbers import LATEX_NUMBER
+from pairgen.arithmetic.exact.expression import Binary, Brackets, Expr, Negative, Number, Pi, Sqrt, Variable, decimal
+from pairgen.arithmetic.exact.literals import LATEX_NUMBER
+from pairgen.arithmetic.labels import NO_VALUE, TOO_DEEP, TOO_LARGE, UNSUPPORTED, Unverified
 from pairgen.arithmetic.reading.sentence import FUNCTIONS
-from pairgen.arithmetic.reasons import NO_ARITHMETIC, NO_VALUE, TOO_DEEP, TOO_LARGE, Unreadable
 
 MAX_DEPTH = 30
 MAX_FACTORIAL = 20
@@ -27,235 +29,246 @@ _UNIT = re.compile(
 _COMMAND = re.compile(r"\\([a-zA-Z]+)|\\([%$#&{}|])")
 _DEGREES = re.compile(r"\^ *(?:\\circ(?![a-zA-Z])|\{ *\\circ *\})")
 _SEPARATORS = re.compile(r"\{,\}|,\\!|,\\ |\\,|,")
-_WHOLE_FRACTION = re.compile(r"\((\d+)/(\d+)\)", re.ASCII)
-_ATOM = re.compile(r"[\d.]+|\([^()]*\)|sqrt\([^()]*\)|pi", re.ASCII)
 
 _FRACTIONS = frozenset({"frac", "dfrac", "tfrac", "cfrac"})
 _TIMES = frozenset({"cdot", "times", "ast"})
 _CLOSING = {"(": ")", "[": "]", "{": "}", "\\{": "\\}"}
 
 
-def read(side: str, values: Mapping[str, str]) -> str:
-    """The side as ASCII arithmetic, unknowns replaced by ``values``.
+def read(side: str, known: Container[str] | None) -> Expr:
+    """The side as an expression.
+
+    Args:
+        known: the variables that have a value; None if variables without one are allowed as well.
 
     Raises:
-        Unreadable: with the reason.
+        Unverified: with the reason.
     """
-    parser = _Parser(side, values)
-    text = parser.sum(0)
+    parser = _Parser(side, known)
+    expr = parser.sum(0)
     if parser.peek():
         parser.fail()
-    return text
+    return expr
 
 
 class _Parser:
     """A position in a text, and what can be read from there."""
 
-    __slots__ = ("at", "text", "values")
+    __slots__ = ("known", "position", "text")
 
-    def __init__(self, text: str, values: Mapping[str, str]) -> None:
+    def __init__(self, text: str, known: Container[str] | None) -> None:
         self.text = text
-        self.values = values
-        self.at = 0
+        self.known = known
+        self.position = 0
 
-    def fail(self, reason: str = NO_ARITHMETIC) -> NoReturn:
-        raise Unreadable(reason)
+    def fail(self, reason: str = UNSUPPORTED) -> NoReturn:
+        raise Unverified(reason)
 
     def peek(self) -> str:
-        """What comes next, white space and sizes skipped: a command with its backslash, a character, or nothing."""
-        space = _SPACE.match(self.text, self.at)
+        """What comes next after white space and sizes: a command with its backslash, a character, or nothing."""
+        space = _SPACE.match(self.text, self.position)
         if space is not None:
-            self.at = space.end()
-        if self.at >= len(self.text):
+            self.position = space.end()
+        if self.position >= len(self.text):
             return ""
-        if self.text[self.at] == "\\":
-            command = _COMMAND.match(self.text, self.at)
+        if self.text[self.position] == "\\":
+            command = _COMMAND.match(self.text, self.position)
             return command.group() if command else self.fail()
-        return self.text[self.at]
+        return self.text[self.position]
 
-    def take(self, what: str) -> None:
-        if self.peek() != what:
+    def skip(self, token: str) -> str:
+        self.position += len(token)
+        return token
+
+    def expect(self, token: str) -> None:
+        if self.peek() != token:
             self.fail()
-        self.at += len(what)
+        self.skip(token)
 
-    def sum(self, depth: int) -> str:
+    def sum(self, depth: int) -> Expr:
         """Terms joined by + and -."""
         if depth > MAX_DEPTH:
             self.fail(TOO_DEEP)
-        pieces = []
         sign = self.peek()
         if sign and sign in "+-−":
-            self.at += 1
-            pieces.append("" if sign == "+" else "-")
-        pieces.append(self.product(depth))
+            self.skip(sign)
+        expr = self.product(depth)
+        if sign and sign in "-−":
+            expr = Negative(expr)
         while (operator := self.peek()) and operator in "+-−–":
-            self.at += 1
-            pieces.append(" + " if operator == "+" else " - ")
-            if self.peek() == "-":  # 3 - -2, as some write it
-                self.at += 1
-                pieces.append(f"(-{self.product(depth)})")
-            else:
-                pieces.append(self.product(depth))
-        return "".join(pieces)
+            self.skip(operator)
+            negative = self.peek() == "-"  # 3 - -2, as some write it
+            if negative:
+                self.skip("-")
+            term = self.product(depth)
+            expr = Binary("+" if operator == "+" else "-", expr, Brackets(Negative(term)) if negative else term)
+        return expr
 
-    def product(self, depth: int) -> str:
+    def product(self, depth: int) -> Expr:
         """Factors joined by a sign of multiplication or division, or side by side."""
-        text = self.power(depth)
+        expr = self.power(depth)
         while True:
             following = self.peek()
             if not following or following in ")]}+-−–" or following in ("\\}", "\\right"):
-                return text
+                return expr
             if following in ("*", "×", "·") or following[1:] in _TIMES:
-                joint = "*"
+                operator = "*"
             elif following in ("/", "÷") or following == "\\div":
-                joint = "/"
+                operator = "/"
             else:
                 if following[0].isdigit() or following == ".":
                     self.fail()  # two numbers side by side
-                text = f"{text}*{self.power(depth)}"
+                expr = Binary("*", expr, self.power(depth))
                 continue
-            self.at += len(following)
-            factor = self.power(depth, signed=True)
-            text = f"{text}{joint}{factor}"
+            self.skip(following)
+            expr = Binary(operator, expr, self.power(depth, signed=True))
 
-    def power(self, depth: int, signed: bool = False) -> str:
+    def power(self, depth: int, signed: bool = False) -> Expr:
         """An operand with its exponent, factorial, percent sign, degrees and unit."""
         if signed and self.peek() == "-":
-            self.at += 1
-            return f"(-{self.power(depth)})"
-        base = self.atom(depth)
+            self.skip("-")
+            return Brackets(Negative(self.power(depth)))
+        base = self.operand(depth)
         while True:
-            degrees = _DEGREES.match(self.text, self.at)
-            if degrees is not None:
-                self.at = degrees.end()
-                continue
             following = self.peek()
-            if following == "^":
-                degrees = _DEGREES.match(self.text, self.at)
-                if degrees is not None:
-                    self.at = degrees.end()
-                    continue
-                self.at += 1
-                base = f"{bracketed(base)}**{bracketed(self.argument(depth))}"
+            degrees = _DEGREES.match(self.text, self.position) if following == "^" else None
+            if degrees is not None:
+                self.position = degrees.end()
+            elif following == "^":
+                self.skip(following)
+                base = Binary("**", _operand(base), _operand(self.argument(depth)))
             elif following == "!":
-                self.at += 1
-                base = self.factorial(base)
-            elif following == "\\%" or following == "%":
-                self.at += len(following)
-                base = f"({base}/100)"
+                self.skip(following)
+                base = _factorial(base)
+            elif following in ("\\%", "%"):
+                self.skip(following)
+                base = Brackets(Binary("/", base, _whole(100)))
             elif following == "_":
                 self.fail()
-            elif following[:1] == "\\" and (unit := _UNIT.match(self.text, self.at)) is not None:
-                self.at = unit.end()
+            elif following[:1] == "\\" and (unit := _UNIT.match(self.text, self.position)) is not None:
+                self.position = unit.end()
             elif following == "\\$":
-                self.at += 2
+                self.skip(following)
             else:
                 return base
 
-    def atom(self, depth: int) -> str:
-        """A number, an unknown, or something in brackets."""
-        following = self.peek()
-        while following == "\\$":
-            self.at += 2
-            following = self.peek()
-        number = _NUMBER.match(self.text, self.at)
+    def operand(self, depth: int) -> Expr:
+        """A number, a variable, a command, or something in brackets."""
+        while (following := self.peek()) == "\\$":
+            self.skip(following)
+        number = _NUMBER.match(self.text, self.position)
         if number is not None:
             return self.number(number, depth)
         if following in _CLOSING:
-            self.at += len(following)
+            self.skip(following)
             inner = self.sum(depth + 1)
             if following == "{" and self.peek() == "\\choose":
-                self.at += len("\\choose")
-                inner = self.binomial(inner, self.sum(depth + 1))
-            self.take(_CLOSING[following])
-            return bracketed(inner)
+                self.skip("\\choose")
+                inner = _binomial(inner, self.sum(depth + 1))
+            self.expect(_CLOSING[following])
+            return _operand(inner)
         if following[:1] == "\\":
-            self.at += len(following)
-            return self.command(following[1:], depth)
+            return self.command(self.skip(following)[1:], depth)
         if following.isalpha() and following.isascii():
-            self.at += 1
-            if following.isupper() and self.text[self.at : self.at + 1].isupper():
-                self.fail()  # AB is a line, no product
+            self.skip(following)
+            if following.isupper() and self.text[self.position : self.position + 1].isupper():
+                self.fail()  # AB is a line segment, not a product
             if following in FUNCTIONS and self.peek() in ("(", "'"):
                 self.fail()
-            return self.unknown(following)
+            return self.variable(following)
         return self.fail()
 
-    def number(self, number: re.Match[str], depth: int) -> str:
-        self.at = number.end()
+    def number(self, number: re.Match[str], depth: int) -> Expr:
+        self.position = number.end()
         text = _SEPARATORS.sub("", number.group())
+        expr = Number(text, decimal(text))
         if text.isdigit() and self.peek()[1:] in _FRACTIONS:
-            start = self.at
-            self.at += len(self.peek())
-            fraction = _WHOLE_FRACTION.fullmatch(self.fraction(depth))
-            if fraction is not None and int(fraction.group(1)) < int(fraction.group(2)):
-                return f"({text} + {fraction.group()[1:-1]})"
-            self.at = start  # an improper fraction is a factor
-        return text
+            start = self.position
+            self.skip(self.peek())
+            match self.fraction(depth):
+                case Brackets(Binary(_, Number(top), Number(bottom)) as fraction) if (
+                    top.isdigit() and bottom.isdigit() and int(top) < int(bottom)
+                ):
+                    return Brackets(Binary("+", expr, fraction))
+            self.position = start  # an improper fraction is a factor
+        return expr
 
-    def unknown(self, name: str) -> str:
-        value = self.values.get(name)
-        return value if value is not None else self.fail(NO_VALUE)
+    def variable(self, name: str) -> Variable:
+        if self.known is not None and name not in self.known:
+            self.fail(NO_VALUE)
+        return Variable(name)
 
-    def command(self, name: str, depth: int) -> str:
+    def command(self, name: str, depth: int) -> Expr:
         if name in _FRACTIONS:
             return self.fraction(depth)
         if name == "sqrt":
-            if self.peek() == "[":
-                self.at += 1
-                root = self.sum(depth + 1)
-                self.take("]")
-                return f"{bracketed(self.argument(depth))}**(1/{bracketed(root)})"
-            return f"sqrt({self.argument(depth)})"
+            if self.peek() != "[":
+                return Sqrt(self.argument(depth))
+            self.skip("[")
+            degree = self.sum(depth + 1)
+            self.expect("]")
+            return Binary("**", _operand(self.argument(depth)), Brackets(Binary("/", _whole(1), _operand(degree))))
         if name in ("binom", "dbinom", "tbinom"):
-            return self.binomial(self.argument(depth), self.argument(depth))
+            return _binomial(self.argument(depth), self.argument(depth))
         if name == "pi":
-            return "pi"
+            return Pi()
         if name in ("boxed", "fbox", "mathbf", "bf", "underline", "color"):
-            return bracketed(self.argument(depth))
+            return _operand(self.argument(depth))
         return self.fail()
 
-    def fraction(self, depth: int) -> str:
-        top, over = self.argument(depth), self.argument(depth)
-        return f"({bracketed(top)}/{bracketed(over)})"
+    def fraction(self, depth: int) -> Expr:
+        return Brackets(Binary("/", _operand(self.argument(depth)), _operand(self.argument(depth))))
 
-    def argument(self, depth: int) -> str:
-        """What braces hold, or the one character that stands where braces could."""
+    def argument(self, depth: int) -> Expr:
+        """The contents of braces, or the single character that may stand in their place."""
         following = self.peek()
         if following == "{":
-            self.at += 1
+            self.skip(following)
             inner = self.sum(depth + 1)
-            self.take("}")
+            self.expect("}")
             return inner
-        if following.isdigit():
-            self.at += 1
-            return following
+        if following.isdigit() and following.isascii():
+            return Number(self.skip(following), decimal(following))
         if following.isalpha() and following.isascii():
-            self.at += 1
-            return self.unknown(following)
+            return self.variable(self.skip(following))
         if following[:1] == "\\":
-            self.at += len(following)
+            self.skip(following)
             if depth > MAX_DEPTH:
                 self.fail(TOO_DEEP)
             return self.command(following[1:], depth + 1)
         return self.fail()
 
-    def factorial(self, base: str) -> str:
-        if not base.isdigit() or len(base) > 2 or int(base) > MAX_FACTORIAL:
-            self.fail(TOO_LARGE if base.isdigit() else NO_ARITHMETIC)
-        return f"({'*'.join(str(factor) for factor in range(1, int(base) + 1)) or '1'})"
 
-    def binomial(self, top: str, below: str) -> str:
-        if not (top.isdigit() and below.isdigit()) or len(top) > 4 or int(below) > min(MAX_FACTORIAL, int(top)):
-            self.fail(TOO_LARGE if top.isdigit() and below.isdigit() else NO_ARITHMETIC)
-        n, k = int(top), int(below)
-        k = min(k, n - k)
-        if k < 1:
-            return "1"
-        above = "*".join(str(n - factor) for factor in range(k))
-        return f"(({above})/({'*'.join(str(factor) for factor in range(1, k + 1))}))"
+def _operand(expr: Expr) -> Expr:
+    """In brackets, unless it is a single operand."""
+    return expr if isinstance(expr, Number | Variable | Pi) else Brackets(expr, optional=True)
 
 
-def bracketed(text: str) -> str:
-    """Brackets around anything that is not one operand already."""
-    return text if _ATOM.fullmatch(text) else f"({text})"
+def _whole(number: int) -> Number:
+    return Number(str(number), (number, 1))
+
+
+def _product_of(factors: range) -> Expr:
+    numbers: list[Expr] = [_whole(factor) for factor in factors]
+    return reduce(lambda product, factor: Binary("*", product, factor), numbers)
+
+
+def _factorial(expr: Expr) -> Expr:
+    if not isinstance(expr, Number) or not expr.text.isdigit():
+        raise Unverified(UNSUPPORTED)
+    if len(expr.text) > 2 or int(expr.text) > MAX_FACTORIAL:
+        raise Unverified(TOO_LARGE)
+    return Brackets(_product_of(range(1, max(1, int(expr.text)) + 1)))
+
+
+def _binomial(top: Expr, bottom: Expr) -> Expr:
+    if not (isinstance(top, Number) and isinstance(bottom, Number) and (top.text + bottom.text).isdigit()):
+        raise Unverified(UNSUPPORTED)
+    n, k = int(top.text), int(bottom.text)
+    if len(top.text) > 4 or k > min(MAX_FACTORIAL, n):
+        raise Unverified(TOO_LARGE)
+    k = min(k, n - k)
+    if k < 1:
+        return _whole(1)
+    above, below = _product_of(range(n, n - k, -1)), _product_of(range(1, k + 1))
+    return Brackets(Binary("/", Brackets(above), Brackets(below)))

@@ -9,11 +9,11 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from functools import lru_cache
 
-from pairgen.arithmetic.exact.numbers import NUMBER
+from pairgen.arithmetic.exact.literals import NUMBER
+from pairgen.arithmetic.labels import Unverified
 from pairgen.arithmetic.reading import plain, sentence, units
 from pairgen.arithmetic.reading.plain import CURRENCY, OPERATOR, WINDOW
 from pairgen.arithmetic.reading.steps import Found, Step
-from pairgen.arithmetic.reasons import Unreadable
 
 _GOES_ON = (  # not a result if the expression goes on: `= 16 * $47`, `= 75/x`, `= 3 x 4`, `= 2(5)`, `= 8x`, `= 1,5`
     rf"(?: *{OPERATOR}| *x(?= *[\d$(])) *(?:[\d$€£(.]|[a-zA-Z]\b)|[(^_]|(?!k [a-z])[a-fijknp-zA-KN-Z]\b"
@@ -116,7 +116,7 @@ def find(text: str, end: int) -> list[Found]:
             at = text.find(word, after, end)
     if "alf of " in text:
         more.extend(
-            Step(*half.span(2), marked=f"{plain.plain(half.group(1))}/2") for half in _HALF.finditer(text, 0, end)
+            Step(*half.span(2), calculation=f"{plain.plain(half.group(1))}/2") for half in _HALF.finditer(text, 0, end)
         )
     if "<<" in text:
         marks = list(_MARK.finditer(text, 0, end))
@@ -146,7 +146,7 @@ def _marked_steps(marks: list[re.Match[str]]) -> Iterator[Step]:
     """``<<12+10=22>>22``: a mark as GSM8K has them, and then the result that a reader sees."""
     for mark in marks:
         if mark.group(3):
-            yield Step(*mark.span(3), mark.group(4) is not None, marked=mark.group(2))
+            yield Step(*mark.span(3), mark.group(4) is not None, calculation=mark.group(2))
 
 
 def values(text: str, end: int) -> Iterator[tuple[str, str]]:
@@ -170,14 +170,10 @@ def _reads(window: str) -> bool:
     if not (_SIGN_NEAR.search(window) or _FACTOR_NEAR.search(window)):
         return False
     try:
-        sentence.read(window, _ANY_VALUE)
-    except Unreadable:
+        sentence.transcribe(window, None)
+    except Unverified:
         return False
     return True
-
-
-# a and I are words, A is one too often
-_ANY_VALUE = dict.fromkeys("bcdefghijklmnopqrstuvwxyzBCDEFGHJKLMNOPQRSTUVWXYZ", "1")
 
 
 def _named(text: str, sign: int) -> re.Match[str] | None:
@@ -202,7 +198,7 @@ def _stated_steps(text: str, results: list[re.Match[str]]) -> Iterator[Step]:
             )
             uses[letter] = use.start() if use else len(text)
         if uses[letter] < named.start() and not text[result.end(1) : result.end(1) + 1].isalpha():
-            yield Step(*result.span(1), result.group(2) is not None, sign, unknown=letter, role="value")
+            yield Step(*result.span(1), result.group(2) is not None, sign, variable=letter, role="value")
 
 
 def _converted_steps(text: str, results: list[re.Match[str]]) -> Iterator[Step]:
@@ -215,7 +211,7 @@ def _converted_steps(text: str, results: list[re.Match[str]]) -> Iterator[Step]:
         number, one, _, other = found.groups()
         factor = units.factor(one, other)
         if factor is not None:
-            yield Step(*found.span(3), marked=plain.plain(number) + factor)
+            yield Step(*found.span(3), calculation=plain.plain(number) + factor)
 
 
 def _negated_steps(text: str, end: int) -> Iterator[Step]:
@@ -239,7 +235,7 @@ def _linear_steps(text: str, end: int) -> Iterator[Step]:
         for group in ("a", "b", "b2", "a2"):
             number = found[group]
             if number and number not in _NUMBERS.findall(left):  # computed, not copied
-                yield Step(*found.span(group), sign=sign, role="collected", side_stop=found.end())
+                yield Step(*found.span(group), sign=sign, role="term", side_stop=found.end())
 
 
 def _worked_out_steps(text: str, end: int) -> Iterator[Step]:
@@ -247,7 +243,7 @@ def _worked_out_steps(text: str, end: int) -> Iterator[Step]:
     for line in _WORKED_OUT.finditer(text, 0, end):
         calculation, sign, side = _line_before(text, line.start()).partition(" = ")
         if sign and side.rstrip(".") == line["side"].rstrip(".") and _is_plain(calculation):
-            yield Step(*line.span("result"), line["percent"] is not None, marked=plain.plain(calculation))
+            yield Step(*line.span("result"), line["percent"] is not None, calculation=plain.plain(calculation))
 
 
 def _named_steps(text: str, results: list[re.Match[str]]) -> Iterator[Step]:
@@ -256,7 +252,9 @@ def _named_steps(text: str, results: list[re.Match[str]]) -> Iterator[Step]:
         start = text.rfind("\n", 0, result.start())
         side, sign, calculation = _line_before(text, start).partition(" = ")
         if sign and side == text[start + 1 : result.start()].rstrip() and _is_plain(calculation.removesuffix(".")):
-            yield Step(*result.span(1), result.group(2) is not None, marked=plain.plain(calculation.removesuffix(".")))
+            yield Step(
+                *result.span(1), result.group(2) is not None, calculation=plain.plain(calculation.removesuffix("."))
+            )
 
 
 def _line_before(text: str, stop: int) -> str:

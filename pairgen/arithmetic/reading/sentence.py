@@ -1,17 +1,17 @@
-"""A calculation inside a sentence, read from its end to its start, with units, remarks and unknowns between numbers.
+"""A calculation inside a sentence, read from its end to its start, with units, remarks and variables between numbers.
 
-``There are 52 weeks in a year - 2 weeks of holidays = `` reads ``52 - 2``; where x is 4, ``we get 5x + 3 = `` reads
-``5*4 + 3``.
-This is the thorough path: what ``plain``'s patterns cannot read is taken apart here, token by token.
+``There are 52 weeks in a year - 2 weeks of holidays = `` reads ``52 - 2``; ``we get 5x + 3 = `` reads ``5*x + 3``.
+This is the thorough path: text that the patterns of ``plain`` cannot read is read here, token by token.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Container
 from functools import lru_cache
 from typing import NamedTuple
 
-from pairgen.arithmetic.exact.numbers import NUMBER
-from pairgen.arithmetic.reasons import NO_ARITHMETIC, NO_CALCULATION, NO_VALUE, Unreadable
+from pairgen.arithmetic.exact.expression import MAX_LENGTH, Expr, parse
+from pairgen.arithmetic.exact.literals import NUMBER
+from pairgen.arithmetic.labels import NO_CALCULATION, NO_VALUE, NOT_EXACT, TOO_LARGE, UNSUPPORTED, Unverified
 
 WINDOW = 300
 """Code points looked at in front of a sign."""
@@ -55,6 +55,8 @@ _OPERATORS = {
     "divided into": "/",
     "multiplied by": "*",
 }
+_LETTERS = frozenset("bcdefghijklmnopqrstuvwxyzBCDEFGHJKLMNOPQRSTUVWXYZ")
+"""Letters that are variables wherever they stand alone: a and I are words, and A is one too often."""
 FUNCTIONS = frozenset("fghFGHPQ")
 """Letters that stand for a function where a bracket follows them."""
 _GOING_ON = frozenset("+-–−*×÷/")
@@ -80,26 +82,35 @@ def before(text: str, sign: int) -> str:
     return text[max(start, line) : sign]
 
 
-def read(window: str, values: Mapping[str, str], *, single: bool = False) -> str:
-    """The calculation that a text ends with, as ASCII arithmetic, unknowns replaced by ``values``.
+def read(window: str, known: Container[str] | None, *, whole_side: bool = False) -> Expr:
+    """The calculation that a text ends with.
 
-    ``single`` says that it is a whole side of an equation: a number or an unknown alone will do, and a dash in front is
-    a minus and not that of a list.
+    Args:
+        known: the variables that have a value; None if all letters but a, A and I may be variables.
+        whole_side: the text is a whole side of an equation: a number or a variable alone will do, and a dash in front
+            is a minus and not that of a list.
 
     Raises:
-        Unreadable: with the reason.
+        Unverified: with the reason.
     """
+    text = transcribe(window, known, whole_side=whole_side)
+    expr = parse(text)
+    if expr is None:
+        raise Unverified(TOO_LARGE if len(text) > MAX_LENGTH else NOT_EXACT)
+    return expr
+
+
+def transcribe(window: str, known: Container[str] | None, *, whole_side: bool = False) -> str:
+    """The same as ASCII arithmetic, not yet parsed."""
     if "(" in window:
         window = _REMARK.sub("", window)
-    window = window[
-        max(window.rfind(", "), window.rfind(": "), window.rfind("; "), 0) :
-    ]  # nothing is read across these
-    return _Reader(list(_tokens(window)), values, single).read()
+    start = max(window.rfind(", "), window.rfind(": "), window.rfind("; "), 0)  # nothing is read across these
+    return _Reader(list(_tokens(window[start:])), known, whole_side).read()
 
 
 @lru_cache(1 << 12)
 def _tokens(window: str) -> tuple[_Token, ...]:
-    """Taken apart; kept, since the same text is read for several values of its unknowns."""
+    """The tokens of a text; cached, since the same text is read with and without values for its variables."""
     tokens = []
     for match in _TOKEN.finditer(window):
         kind = match.lastgroup
@@ -112,29 +123,30 @@ def _tokens(window: str) -> tuple[_Token, ...]:
 class _Reader:
     """Tokens taken from the right; ``pieces`` of the expression grow from the right as well."""
 
-    def __init__(self, tokens: list[_Token], values: Mapping[str, str], single: bool) -> None:
+    def __init__(self, tokens: list[_Token], known: Container[str] | None, whole_side: bool) -> None:
         self.tokens = tokens
-        self.single = single
-        self.values = values
+        self.known = _LETTERS if known is None else known
+        self.any_letter = known is None
+        self.whole_side = whole_side
         self.pieces: list[str] = []
         self.depth = 0
         self.operators = 0
-        self.unknown = False  # whether the operand read last is one, so that a number in front of it is its factor
+        self.after_variable = False  # whether the operand read last is one, so that a number before it is its factor
 
     def read(self) -> str:
         self.operand()
-        while self.joint():
+        while self.join():
             self.operand()
         if self.depth:
-            raise Unreadable(NO_ARITHMETIC)
-        if not self.operators and not self.single:
-            raise Unreadable(NO_CALCULATION)
+            raise Unverified(UNSUPPORTED)
+        if not self.operators and not self.whole_side:
+            raise Unverified(NO_CALCULATION)
         return "".join(reversed(self.pieces)).strip()
 
     def operand(self) -> None:
-        """Skip the words behind a number, then take the number, the unknown, or the bracket that closes."""
+        """Skip the words after a number, then take the number, the variable, or the closing bracket."""
         words = 0
-        self.unknown = False
+        self.after_variable = False
         while self.tokens:
             token = self.tokens.pop()
             kind, text = token.kind, token.text
@@ -149,12 +161,11 @@ class _Reader:
                 self.pieces.append(")")
                 words = 0
             elif kind == "word":
-                if not words and self.is_unknown(token):
-                    value = self.values.get(text)
-                    if value is None:
-                        raise Unreadable(NO_VALUE)
-                    self.pieces.append(value)
-                    self.unknown = True
+                if not words and self.is_variable(token):
+                    if text not in self.known and not self.any_letter:
+                        raise Unverified(NO_VALUE)
+                    self.pieces.append(text)
+                    self.after_variable = True
                     return
                 words += 1
                 if words > MAX_WORDS:
@@ -164,18 +175,18 @@ class _Reader:
                 or (text == "\n" and self.pieces and not words)  # a sum that goes on over the line
             ):
                 break
-        raise Unreadable(NO_ARITHMETIC if self.operators else NO_CALCULATION)
+        raise Unverified(UNSUPPORTED if self.operators else NO_CALCULATION)
 
-    def is_unknown(self, token: _Token) -> bool:
+    def is_variable(self, token: _Token) -> bool:
         """Whether a word is a letter in place of an operand: known, or not behind a number or word (5 g, room B)."""
         if len(token.text) != 1:
             return False
-        if token.text in self.values:
+        if token.text in self.known:
             return True
         before = self.tokens[-1].kind if self.tokens else ""
         return before not in _NUMBERS and before != "word" and token.text not in "aAI"
 
-    def joint(self) -> bool:
+    def join(self) -> bool:
         """Take what joins the operand just read to another on its left; False where the calculation begins."""
         while self.tokens:
             token = self.tokens[-1]
@@ -186,9 +197,9 @@ class _Reader:
                 self.tokens.pop()
                 self.depth -= 1
                 self.pieces.append("(")
-                self.unknown = False
-            elif (self.unknown or self.pieces[-1][0] == "(") and (
-                kind in _NUMBERS or text in _CLOSE or (text in self.values and text not in FUNCTIONS)
+                self.after_variable = False
+            elif (self.after_variable or self.pieces[-1][0] == "(") and (
+                kind in _NUMBERS or text in _CLOSE or (text in self.known and text not in FUNCTIONS)
             ):  # 5x, (2)(3), x(4)
                 if kind == "word" and text in "xX" and self.is_times() and (token.spaced or self.tokens[-2].spaced):
                     self.tokens.pop()
@@ -197,8 +208,8 @@ class _Reader:
                 self.tokens.pop()
                 return self.joined("*")
             elif kind == "word":
-                if self.pieces[-1] == "(" and not token.spaced and not self.unknown:
-                    raise Unreadable(NO_ARITHMETIC)  # f(x) is a function of x, no product
+                if self.pieces[-1] == "(" and not token.spaced and not self.after_variable:
+                    raise Unverified(UNSUPPORTED)  # f(x) is a function of x, no product
                 if not self.skip_to_operator():
                     return False
             elif text == "\n" and len(self.tokens) > 1 and self.tokens[-2].text in _OPERATORS:
@@ -237,7 +248,7 @@ class _Reader:
             token.kind in _NUMBERS
             or token.text in _CLOSE
             or token.text.lower() in NUMBER_WORDS
-            or token.text in self.values
+            or token.text in self.known
             for token in self.tokens[-reach:-1]
         )
 
@@ -248,7 +259,7 @@ class _Reader:
 
     def is_bullet(self, token: _Token) -> bool:
         """Whether such a minus is the dash of a list: first of its line, with a space behind it."""
-        return not self.single and token.spaced and (not self.tokens or self.tokens[-1].text == "\n")
+        return not self.whole_side and token.spaced and (not self.tokens or self.tokens[-1].text == "\n")
 
     def skip_to_operator(self) -> bool:
         """Drop words between an operator and its number (``2 * the 10 marbles``); False if no operator is there."""

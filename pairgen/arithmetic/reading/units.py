@@ -2,7 +2,7 @@
 
 import re
 
-from pairgen.arithmetic.exact.numbers import NUMBER
+from pairgen.arithmetic.exact.literals import NUMBER
 
 _SCALES: tuple[dict[str, int], ...] = (
     {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 604800},

@@ -1,29 +1,36 @@
-"""The built-in sample: rows the project makes up itself, in the shape of each dataset. Any number, any seed.
+"""Built-in sample data: synthetic rows in the layout of each dataset, any number of them, for demos, tests and studies.
 
-A row depends on (dataset, split, index, seed) alone, so rows can be made in any order by any process. No question is in
-both splits.
+A row is a pure function of (dataset, split, index, seed), so rows can be generated in any order by any process, and
+more rows continue where fewer end. No question is in both splits. Every calculation in a solution is exact.
+
+The texts are in ``tables/``; ``templates.py`` describes the notation that all tables share.
 """
 
 from collections.abc import Callable
 from typing import Any
 
-from pairgen.sources.sample.draw import SPLITS
-from pairgen.sources.sample.mathematics import gsm8k_row, metamath_row
-from pairgen.sources.sample.scenes import scene
-from pairgen.sources.sample.science import question
+from pairgen.sources.sample.metamath import gsm8k_row, metamath_row
+from pairgen.sources.sample.multiple_choice import arc_row, hellaswag_row
+from pairgen.sources.sample.rng import SPLITS
 
 _ROWS: dict[str, Callable[[str, int, int], dict[str, Any]]] = {
     "metamath": metamath_row,
     "gsm8k": gsm8k_row,
-    "arc": question,
-    "hellaswag": scene,
+    "arc": arc_row,
+    "hellaswag": hellaswag_row,
 }
 
 DATASETS = tuple(_ROWS)
 
 
 def row(dataset: str, split: str, index: int, seed: int = 0) -> dict[str, Any]:
-    """Row ``index`` of a split ("train" or "eval"), laid out as on the hub."""
-    if dataset not in _ROWS or split not in SPLITS:
-        raise ValueError(f"no sample of {dataset!r}, {split!r}: there are {', '.join(DATASETS)}; {', '.join(SPLITS)}")
+    """Row ``index`` of a split ("train" or "eval"), with the columns that the dataset has on the Hub.
+
+    Raises:
+        ValueError: the dataset has no built-in sample, or there is no such split.
+    """
+    if dataset not in _ROWS:
+        raise ValueError(f"no built-in sample for {dataset!r}; available: {', '.join(DATASETS)}")
+    if split not in SPLITS:
+        raise ValueError(f"no sample split {split!r}; available: {', '.join(SPLITS)}")
     return _ROWS[dataset](split, index, seed)

@@ -1,12 +1,12 @@
-"""Attention over token trees inside transformers' models, registered with it under the name ``NAME``.
+"""Attention over token trees for transformers models, registered as attention implementation ``NAME``.
 
-A model that is told ``NAME`` works on both layouts: with the keyword ``tree`` (a ``Visible``) it attends by the rule of
-``Batch.subtree_end``; without it, it does what ``sdpa`` does. The keyword goes down through the layers' keyword
-arguments, so a layer that is computed again in the backward pass finds it again.
+A model with this implementation handles both layouts: with the keyword argument ``tree`` (a ``TreeMask``) it attends
+as ``Batch.subtree_end`` describes; without it, it behaves like ``sdpa``. The argument is passed through the layers'
+keyword arguments, so gradient checkpointing passes it again when a layer is recomputed.
 
-For trees the model is given ``no_mask`` in place of an attention mask. A four-dimensional mask is passed on as it is,
-so that transformers neither makes one nor reads restarting positions as new documents. It is NaN: a model that would
-use it is found out at once.
+On trees, the model gets ``nan_mask`` as its attention mask. Transformers passes a four-dimensional mask through
+unchanged; otherwise it would create one, or take restarting positions for packed documents. The mask is NaN so that a
+model which uses it fails the check when it is loaded.
 """
 
 from collections.abc import Callable
@@ -21,72 +21,72 @@ from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS, AttentionMa
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from pairgen.errors import UnsupportedModel
-from pairgen.train.model import cpu_attention as segments
+from pairgen.train.model import cpu_attention
 from pairgen.train.model.timing import ATTENTION, Clock
 
 NAME = "pairgen_tree"
 KNOWN_LAYERS = {"full_attention", "sliding_attention"}
 BLOCK = 128
-"""Tokens of a side of FlexAttention's blocks."""
+"""Block size of FlexAttention, in tokens."""
 
 MaskMod = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 
 
-class Visible:
-    """What each token of a batch of trees sees, in the forms that attention needs: made when asked for, then kept.
+class TreeMask:
+    """Which keys each query of a batch of trees attends to, in the forms that attention needs. Computed lazily, cached.
 
     Args:
-        ends: [R, L] the rule of ``Batch.subtree_end``.
+        ends: [R, L] as in ``Batch.subtree_end``.
         positions: [R, L]
-        clock: is told when attention runs.
+        clock: measures the time spent in attention.
     """
 
     def __init__(self, ends: Tensor, positions: Tensor, clock: Clock | None = None) -> None:
         self.subtree_end, self.positions, self.clock = ends, positions, clock or Clock()
-        self._blocks: dict[tuple[int, bool], segments.Blocks] = {}
+        self._blocks: dict[tuple[int, bool], cpu_attention.Blocks] = {}
         self._block_masks: dict[int, BlockMask] = {}
 
-    def blocks(self, window: int, split: bool) -> segments.Blocks:
-        """For a CPU: the pieces that attention runs in."""
+    def blocks(self, window: int, split: bool) -> cpu_attention.Blocks:
+        """For a CPU: the calls that attention is split into."""
         if (window, split) not in self._blocks:
-            of_rows = self.subtree_end.numpy(), self.positions.numpy()
-            self._blocks[window, split] = segments.blocks(*of_rows, window, split)
+            arrays = self.subtree_end.numpy(), self.positions.numpy()
+            self._blocks[window, split] = cpu_attention.blocks(*arrays, window, split)
         return self._blocks[window, split]
 
     def block_mask(self, window: int) -> BlockMask:
-        """For FlexAttention: over all rows as one, so that what is compiled does not depend on their number."""
+        """For FlexAttention: all rows as one sequence, so the compiled code does not depend on their number."""
         if window not in self._block_masks:
             rows, width = self.subtree_end.shape
             first = torch.arange(rows, device=self.subtree_end.device)[:, None] * width
-            as_one = (self.subtree_end + first).view(1, -1), self.positions.view(1, -1)
-            self._block_masks[window] = block_mask(*as_one, window)
+            flat = (self.subtree_end + first).view(1, -1), self.positions.view(1, -1)
+            self._block_masks[window] = block_mask(*flat, window)
         return self._block_masks[window]
 
     def dense(self, window: int = 0) -> Tensor:
-        """[R, 1, L, L] whether a query (third) sees a key (fourth): the plain form, for tests."""
+        """[R, 1, L, L] whether a query (dimension 2) attends to a key (dimension 3): a dense mask, for tests."""
         column = torch.arange(self.subtree_end.shape[1], device=self.subtree_end.device)
         rows = torch.arange(len(self.subtree_end), device=self.subtree_end.device)[:, None, None, None]
         return mask_mod(self.subtree_end, self.positions, window)(rows, column, column[:, None], column)
 
 
 def mask_mod(ends: Tensor, positions: Tensor, window: int) -> MaskMod:
-    """The rule: k <= q <= ends[k], and with a window less than so many positions back. Indices of any shape."""
+    """Query q attends to key k iff k <= q <= ends[k] and, with a window, k is fewer than ``window`` positions back."""
 
-    def sees(row: Tensor, head: Tensor, query: Tensor, key: Tensor) -> Tensor:  # noqa: ARG001 - FlexAttention's call
+    def in_tree(row: Tensor, head: Tensor, query: Tensor, key: Tensor) -> Tensor:  # noqa: ARG001 - FlexAttention's signature
         return (key <= query) & (query <= ends[row, key])
 
-    def sees_near(row: Tensor, head: Tensor, query: Tensor, key: Tensor) -> Tensor:
-        return sees(row, head, query, key) & (positions[row, query] - positions[row, key] < window)
+    def in_window(row: Tensor, head: Tensor, query: Tensor, key: Tensor) -> Tensor:
+        return in_tree(row, head, query, key) & (positions[row, query] - positions[row, key] < window)
 
-    return sees_near if window else sees
+    return in_window if window else in_tree
 
 
 def block_mask(ends: Tensor, positions: Tensor, window: int = 0, block: int = BLOCK) -> BlockMask:
-    """The rule as blocks that are empty, full or in between, found on the device, without a look at single pairs.
+    """The mask as empty, partial and full blocks, computed on the device without evaluating single pairs.
 
-    For a block of keys before a block of queries from q to q' (inclusive): some query sees some key iff the largest end
-    among the keys is at least q; each sees each iff the smallest is at least q'. A window can only empty blocks whose
-    least distance is too long, and leaves full those whose greatest is short enough.
+    For a block of keys before a block of queries from q to q' (inclusive): some query attends to some key iff the
+    largest end among the keys is at least q; every query to every key iff the smallest end is at least q'. With a
+    window, a block is empty if its smallest distance is too large, and stays full if its largest is small enough.
     """
     width = ends.shape[1]
     count = -(-width // block)
@@ -101,8 +101,8 @@ def block_mask(ends: Tensor, positions: Tensor, window: int = 0, block: int = BL
         some &= (key == query) | (low[:, :, None] - high[:, None, :] < window)
         full &= high[:, :, None] - low[:, None, :] < window
     return BlockMask.from_kv_blocks(
-        *_listed(some & ~full),
-        *_listed(full),
+        *_indices(some & ~full),
+        *_indices(full),
         BLOCK_SIZE=block,
         mask_mod=mask_mod(ends, positions, window),
         seq_lengths=(width, width),
@@ -110,31 +110,31 @@ def block_mask(ends: Tensor, positions: Tensor, window: int = 0, block: int = BL
 
 
 def _extremes(values: Tensor, count: int, block: int, filler: int) -> tuple[Tensor, Tensor]:
-    """[R, L] -> smallest and largest of each block of columns, [R, count] each; the last block is filled up."""
+    """[R, L] -> minimum and maximum of each block of columns, [R, count] each; the last block is padded."""
     filled = torch.nn.functional.pad(values, (0, count * block - values.shape[1]), value=filler)
     low, high = filled.view(len(values), count, block).aminmax(dim=2)
     return low, high
 
 
-def _listed(which: Tensor) -> tuple[Tensor, Tensor]:
-    """[R, Q, K] -> how many blocks of keys each block of queries has, [R, 1, Q], and these first, [R, 1, Q, K]."""
+def _indices(which: Tensor) -> tuple[Tensor, Tensor]:
+    """[R, Q, K] -> number of key blocks per query block, [R, 1, Q], and their indices, those first, [R, 1, Q, K]."""
     order = which.int().argsort(dim=-1, descending=True, stable=True)
     return which.sum(-1, dtype=torch.int32)[:, None], order.int()[:, None].contiguous()
 
 
-def no_mask(like: Tensor) -> Tensor:
-    """[1, 1, 1, 1] what a model is given as the mask of a batch of trees."""
+def nan_mask(like: Tensor) -> Tensor:
+    """[1, 1, 1, 1] the attention mask passed to a model for a batch of trees."""
     return torch.full((1, 1, 1, 1), torch.nan, device=like.device)
 
 
 def install(model: Any) -> None:
-    """Have a model attend through this module.
+    """Switch a model to this attention implementation.
 
     Args:
         model: a transformers model, without an adapter around it.
 
     Raises:
-        UnsupportedModel: it has layers that look at tokens in a way that is not known here.
+        UnsupportedModel: it has layers of an unknown attention type, or its attention cannot be replaced.
     """
     config = model.config.get_text_config()
     if config._attn_implementation == NAME:
@@ -143,14 +143,14 @@ def install(model: Any) -> None:
     unknown = set(getattr(config, "layer_types", None) or ()) - KNOWN_LAYERS
     if unknown:
         raise UnsupportedModel(
-            f"{name}: has layers of type {', '.join(sorted(unknown))}, which do not run on trees; {_ELSE}"
+            f"{name}: has layers of type {', '.join(sorted(unknown))}, which token trees do not support; {_HINT}"
         )
     model.set_attn_implementation(NAME)
     if config._attn_implementation != NAME:
-        raise UnsupportedModel(f"{name}: its attention cannot be exchanged, so it does not run on trees; {_ELSE}")
+        raise UnsupportedModel(f"{name}: its attention cannot be replaced, so token trees are not supported; {_HINT}")
 
 
-_ELSE = "use --share none"
+_HINT = "use --share none"
 
 
 def attention(
@@ -163,81 +163,81 @@ def attention(
     scaling: float | None = None,
     sliding_window: int | None = None,
     softcap: float | None = None,
-    tree: Visible | None = None,
-    **more: Any,
+    tree: TreeMask | None = None,
+    **kwargs: Any,
 ) -> tuple[Tensor, None]:
-    """Attention as transformers calls it.
+    """Attention with the signature that transformers calls.
 
     Args:
         query: [R, H, L, D]
         key: [R, K, L, D]
         value: [R, K, L, D]
-        tree: what is visible, for a batch of trees.
+        tree: for a batch of trees.
 
     Returns:
         [R, L, H, D], and None for the weights.
     """
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
     if tree is not None:
-        _check(module, dropout, sliding_window, more)
-        how = {"scale": scale, "window": sliding_window or 0, "cap": softcap or 0.0, "tree": tree}
-        return tree.clock.timed(ATTENTION, partial(_tree_attention, **how), query, key, value), None
+        _check(module, dropout, sliding_window, kwargs)
+        options = {"scale": scale, "window": sliding_window or 0, "cap": softcap or 0.0, "tree": tree}
+        return tree.clock.timed(ATTENTION, partial(_tree_attention, **options), query, key, value), None
     if softcap:
         repeats = query.shape[1] // key.shape[1]
         key, value = key.repeat_interleave(repeats, 1), value.repeat_interleave(repeats, 1)
-        out = segments.softmaxed(query, key, value, attention_mask, scale, softcap)
+        out = cpu_attention.dense_attention(query, key, value, attention_mask, scale, softcap)
         return torch.nn.functional.dropout(out, dropout).transpose(1, 2).contiguous(), None
-    given = {"dropout": dropout, "scaling": scaling, "sliding_window": sliding_window, **more}
+    given = {"dropout": dropout, "scaling": scaling, "sliding_window": sliding_window, **kwargs}
     out, _ = ALL_ATTENTION_FUNCTIONS["sdpa"](module, query, key, value, attention_mask, **given)
     return out, None
 
 
-def _check(module: Any, dropout: float, window: int | None, more: dict[str, Any]) -> None:
+def _check(module: Any, dropout: float, window: int | None, kwargs: dict[str, Any]) -> None:
     name = type(module).__name__
     if dropout:
-        raise UnsupportedModel(f"{name}: drops out attention weights, which trees would do once for several; {_ELSE}")
+        raise UnsupportedModel(f"{name}: has attention dropout, which token trees do not support; {_HINT}")
     for extra in ("s_aux", "position_bias"):
-        if more.get(extra) is not None:
+        if kwargs.get(extra) is not None:
             raise UnsupportedModel(
-                f"{name}: adds to its attention scores ({extra}), which does not run on trees; {_ELSE}"
+                f"{name}: adds to its attention scores ({extra}), which token trees do not support; {_HINT}"
             )
     types = getattr(module.config, "layer_types", None)
     slides = types[module.layer_idx] == "sliding_attention" if types else getattr(module.config, "sliding_window", None)
     if slides and not window:
-        raise UnsupportedModel(f"{name}: does not say how far its sliding window reaches; {_ELSE}")
+        raise UnsupportedModel(f"{name}: does not specify its sliding-window size; {_HINT}")
 
 
 @torch.compiler.disable
 def _tree_attention(
-    query: Tensor, key: Tensor, value: Tensor, scale: float, window: int, cap: float, tree: Visible
+    query: Tensor, key: Tensor, value: Tensor, scale: float, window: int, cap: float, tree: TreeMask
 ) -> Tensor:
     if query.device.type != "cpu":
         return _flex(query, key, value, scale, tree.block_mask(window), cap)
     rows, heads, width, _ = query.shape
     flat = tuple(values.transpose(1, 2).flatten(0, 1) for values in (query, key, value))
     if cap or query.shape[-1] != value.shape[-1]:
-        out = segments.capped(flat, tree.blocks(window, split=False), scale, cap)
+        out = cpu_attention.attend_softcapped(flat, tree.blocks(window, split=False), scale, cap)
     else:
-        out = segments.attend(flat, tree.blocks(window, split=True), scale)
+        out = cpu_attention.attend(flat, tree.blocks(window, split=True), scale)
     return out.view(rows, width, heads, -1)
 
 
 _COMPILED: dict[str, Any] = {}
-VARIANTS = 64
-"""Ways to compile it, by dtype, gradient, window, cap and size of heads: behind torch's own limit of 8 it would quietly
-run uncompiled, which takes memory for all scores."""
+MAX_VARIANTS = 64
+"""Maximum number of compiled variants (dtype, gradient, window, cap, head size). Beyond torch's default of 8,
+FlexAttention would silently run uncompiled and materialise all scores."""
 
 
 def _flex(query: Tensor, key: Tensor, value: Tensor, scale: float, mask: BlockMask, cap: float) -> Tensor:
-    """FlexAttention over all rows as one, compiled once for all shapes.
+    """FlexAttention over all rows as one sequence, compiled once for all shapes.
 
-    What is compiled also depends on the order in memory and on what a tensor is a view of: it is given copies. A cap
-    is given as a tensor, since a number that is not known beforehand would end what is compiled.
+    Compiled code also depends on strides and on whether a tensor is a view, so the inputs are contiguous copies. The
+    cap is a tensor because a Python number would be compiled in as a constant.
     """
-    bound = torch.full((), cap, device=query.device) if cap else None  # made there: nothing waits for a copy
+    cap_tensor = torch.full((), cap, device=query.device) if cap else None  # created on the device: no copy to wait for
 
-    def bent(score: Tensor, row: Tensor, head: Tensor, query: Tensor, key: Tensor) -> Tensor:  # noqa: ARG001
-        return bound * torch.tanh(score / bound)
+    def soft_capped(score: Tensor, row: Tensor, head: Tensor, query: Tensor, key: Tensor) -> Tensor:  # noqa: ARG001
+        return cap_tensor * torch.tanh(score / cap_tensor)
 
     rows, heads, width, _ = query.shape
     given = [values.transpose(1, 2).flatten(0, 1) for values in (query, key, value)]
@@ -245,14 +245,19 @@ def _flex(query: Tensor, key: Tensor, value: Tensor, scale: float, mask: BlockMa
         given = [values.to(torch.get_autocast_dtype(query.device.type)) for values in given]
     given = [values.clone(memory_format=torch.contiguous_format) for values in given]
     if "flex" not in _COMPILED:
-        _COMPILED["flex"] = torch.compile(over_tokens, dynamic=True, fullgraph=True)
-    how = {"score_mod": bent if cap else None, "block_mask": mask, "scale": scale, "enable_gqa": heads != key.shape[1]}
-    with torch._dynamo.config.patch(recompile_limit=VARIANTS):
+        _COMPILED["flex"] = torch.compile(flex_over_tokens, dynamic=True, fullgraph=True)
+    how = {
+        "score_mod": soft_capped if cap else None,
+        "block_mask": mask,
+        "scale": scale,
+        "enable_gqa": heads != key.shape[1],
+    }
+    with torch._dynamo.config.patch(recompile_limit=MAX_VARIANTS):
         out: Tensor = _COMPILED["flex"](*given, **how)
     return out.reshape(rows, width, heads, -1)
 
 
-def over_tokens(query: Tensor, key: Tensor, value: Tensor, **how: Any) -> Tensor:
+def flex_over_tokens(query: Tensor, key: Tensor, value: Tensor, **how: Any) -> Tensor:
     """[T, H, D] FlexAttention of queries [T, H, D] to keys and values [T, K, D]."""
     given = [values.transpose(0, 1)[None] for values in (query, key, value)]
     out: Tensor = flex_attention(*given, **how)

@@ -1,4 +1,4 @@
-"""The model and the tokenizer of a run: loaded, made, adapted, saved. Weights are safetensors only, never a pickle."""
+"""Load, create and save models and tokenizers, with LoRA adapters. Weights are safetensors only, never pickles."""
 
 import json
 import logging
@@ -16,33 +16,33 @@ from pairgen.train.config import Config
 from pairgen.train.model.tiny import tiny_model, train_tokenizer
 
 TINY_TEXTS = 4000
-"""Texts of the data that the tokenizer of ``--model tiny`` is trained on."""
+"""Maximum number of texts that the tokenizer of ``--model tiny`` is trained on."""
 
 
-def pick_device(wanted: str, local_rank: int = 0) -> torch.device:
-    """The device of a process. Raises UsageError where CUDA is asked for and absent."""
-    there = torch.cuda.is_available()
-    if wanted == "cuda" and not there:
-        raise UsageError("--device cuda: torch sees no CUDA device here; use --device cpu, or a CUDA build of torch")
-    if wanted == "cpu" or not there:
+def pick_device(name: str, local_rank: int = 0) -> torch.device:
+    """The device of a process. Raises UsageError if CUDA is requested but not available."""
+    available = torch.cuda.is_available()
+    if name == "cuda" and not available:
+        raise UsageError("--device cuda: no CUDA device available; use --device cpu, or install a CUDA build of torch")
+    if name == "cpu" or not available:
         return torch.device("cpu")
     torch.cuda.set_device(local_rank)
     return torch.device("cuda", local_rank)
 
 
 def precision(config: Config, device: torch.device) -> str:
-    """What ``auto`` stands for on a device."""
+    """``--precision``, with ``auto`` resolved for a device."""
     if config.precision != "auto":
         return config.precision
     return "bf16" if device.type == "cuda" else "float32"
 
 
 def load(config: Config, texts: Iterable[str], device: torch.device, resumed: Path | None = None) -> tuple[Any, Any]:
-    """The model and its tokenizer, ready to train: on the device, without dropout, adapted if a LoRA is asked for.
+    """The model and its tokenizer, ready to train: on the device, without dropout, with an adapter for --lora.
 
     Args:
-        texts: of the data, for the tokenizer of ``--model tiny``.
-        resumed: a checkpoint's model folder, whose weights take the place of the model's.
+        texts: to train the tokenizer of ``--model tiny``.
+        resumed: model folder of a checkpoint, whose weights replace the model's.
 
     Raises:
         UnsupportedModel: it cannot be loaded, or cannot be trained on pairs.
@@ -66,59 +66,59 @@ def load(config: Config, texts: Iterable[str], device: torch.device, resumed: Pa
             model.gradient_checkpointing_enable({"use_reentrant": False})
     model = model.to(device)
     if config.lora:
-        model = _adapted(model, config, adapter)
+        model = _add_adapter(model, config, adapter)
     if config.compile:
         (model.get_base_model() if config.lora else model).base_model.compile(dynamic=True)
     return model, tokenizer
 
 
 def _transformers() -> Any:
-    """transformers, which draws no bars of its own beside ours."""
+    """transformers, with its own progress bars disabled."""
     import transformers
 
     transformers.utils.logging.disable_progress_bar()
-    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # it tells each retry of a hub that is out of reach
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # no warning for each retry if the Hub is unreachable
     return transformers
 
 
 def load_tokenizer(name: str, trust_remote_code: bool = False) -> Any:
-    """Raises UnsupportedModel where there is none."""
-    with _one_sentence(name, "tokenizer"):
+    """Load a tokenizer from a folder or the Hub. Raises UnsupportedModel if that fails."""
+    with _LoadErrors(name, "tokenizer"):
         return _transformers().AutoTokenizer.from_pretrained(name, trust_remote_code=trust_remote_code)
 
 
 def load_model(name: str, dtype: torch.dtype, trust_remote_code: bool = False) -> Any:
-    """A causal language model from a folder or the hub; an adapter in the folder is merged into its base."""
-    with _one_sentence(name, "model"):
+    """A causal language model from a folder or the Hub; an adapter is merged into its base model."""
+    with _LoadErrors(name, "model"):
         if is_adapter(name):
             return _merged(name, dtype, trust_remote_code)
         model, found = _transformers().AutoModelForCausalLM.from_pretrained(
             name, dtype=dtype, use_safetensors=True, trust_remote_code=trust_remote_code, output_loading_info=True
         )
-    if lacks := sorted(found["missing_keys"]):
+    if missing := sorted(found["missing_keys"]):
         raise UnsupportedModel(
-            f"--model {name}: has no weights for {lacks[0]}"
-            + (f" and {len(lacks) - 1} others" if lacks[1:] else "")
-            + "; a causal language model needs all of its weights, its head's too"
+            f"--model {name}: has no weights for {missing[0]}"
+            + (f" and {len(missing) - 1} more" if missing[1:] else "")
+            + "; all weights of a causal language model are required, including its LM head"
         )
     return model
 
 
 def is_adapter(name: str) -> bool:
-    """Whether a folder holds an adapter and not a whole model."""
+    """Whether a folder contains an adapter instead of a complete model."""
     return (Path(name) / "adapter_config.json").is_file()
 
 
 def _merged(name: str, dtype: torch.dtype, trust_remote_code: bool) -> Any:
     peft = _peft()
     if not (Path(name) / "adapter_model.safetensors").is_file():
-        raise UnsupportedModel(f"--model {name}: the adapter's weights are no safetensors file")
+        raise UnsupportedModel(f"--model {name}: adapter weights must be a safetensors file")
     base = json.loads((Path(name) / "adapter_config.json").read_text("utf-8"))["base_model_name_or_path"]
     model = load_model(base, dtype, trust_remote_code)
     return peft.PeftModel.from_pretrained(model, name).merge_and_unload().requires_grad_(True)
 
 
-def _adapted(model: Any, config: Config, adapter: Path | None) -> Any:
+def _add_adapter(model: Any, config: Config, adapter: Path | None) -> Any:
     peft = _peft()
     if adapter:
         return peft.PeftModel.from_pretrained(model, str(adapter), is_trainable=True)
@@ -143,8 +143,8 @@ def _peft() -> Any:
     return peft
 
 
-class _one_sentence:  # noqa: N801 - reads as a statement
-    """Says in one sentence why transformers could not load something."""
+class _LoadErrors:
+    """Turns what transformers raises while loading into UnsupportedModel."""
 
     def __init__(self, name: str, what: str) -> None:
         self.name, self.what = name, what
@@ -169,8 +169,8 @@ class _one_sentence:  # noqa: N801 - reads as a statement
             raise UnsupportedModel(f"--model {self.name}: no such folder") from error
         reason = " ".join(str(error).split("\n")[0].split())[:300]
         if "trust_remote_code" in str(error):
-            reason = "it comes with code of its own; read it, then allow it with --trust-remote-code"
-        where = "" if Path(self.name).is_dir() else " (neither a folder here nor a model the hub gives)"
+            reason = "it needs custom code; review that code, then pass --trust-remote-code"
+        where = "" if Path(self.name).is_dir() else " (not a local folder, and not available from the Hub)"
         raise UnsupportedModel(f"--model {self.name}{where}: the {self.what} cannot be loaded: {reason}") from error
 
 
@@ -179,12 +179,12 @@ def _check_vocabulary(model: Any, tokenizer: Any, name: str) -> None:
     if len(tokenizer) > rows:
         raise UnsupportedModel(
             f"--model {name}: its tokenizer has {len(tokenizer):,} tokens and its embeddings {rows:,}; "
-            "they do not belong together"
+            "tokenizer and model do not match"
         )
 
 
 def _disable_dropout(model: nn.Module) -> None:
-    """Policy and reference are compared token by token: neither may roll dice."""
+    """Disable dropout: log-probs of policy and reference are compared, so both must be deterministic."""
     for module in model.modules():
         if isinstance(module, nn.Dropout):
             module.p = 0.0
@@ -209,10 +209,10 @@ def weights_hash(model: nn.Module) -> str:
 
 
 def save(model: Any, tokenizer: Any, folder: Path, state: dict[str, torch.Tensor] | None = None) -> None:
-    """Write a model in the Hugging Face layout (an adapter, where one was trained), with its tokenizer.
+    """Save a model, or the adapter that was trained, with its tokenizer in the Hugging Face layout.
 
     Args:
-        state: its weights, where they are spread over processes.
+        state: the gathered weights of a model that is sharded over processes.
     """
     _transformers()
     if state and not hasattr(model, "peft_config") and model.config.get_text_config().tie_word_embeddings:

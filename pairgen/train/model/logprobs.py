@@ -1,11 +1,11 @@
-"""Log-probs of labelled positions without ever holding the logits of all of them, unless they are few.
+"""Log-probs of labelled positions without materialising all logits, unless there are few.
 
-The head's matrix product runs in chunks of positions, and again in the backward pass: memory is one chunk of logits
-(``CHUNK`` x vocabulary) instead of three times all of them. Where all logits are few (``KEPT``) they are kept instead.
+The LM head's matrix product runs in chunks of positions, and again in the backward pass: memory is one chunk of logits
+(``CHUNK`` x vocabulary) instead of three times all of them. If there are few logits (``MAX_KEPT``), they are kept.
 
-A position whose log-prob has no gradient, but for rounding, has no backward pass. Tokens that chosen and rejected
-share are such: in a loss of the difference of the two, as DPO's, and DPOP's above the reference, they cancel. The slow
-twin in the tests is one ``log_softmax``.
+Positions whose gradient is zero up to rounding are skipped in the backward pass, for example tokens that chosen and
+rejected share: their gradients cancel in losses of the difference of the two, such as DPO, and DPOP above the
+reference. The tests compare with a single ``log_softmax``.
 """
 
 from typing import Any
@@ -15,11 +15,11 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 CHUNK = 512
-"""Positions whose logits are computed at once."""
-KEPT = 1 << 26
-"""Logits of a batch that are kept for its backward pass, at most: 256 MB in float32."""
-NOTHING = 1e-13
-"""A gradient so many times smaller than the largest is what is left of a sum that cancels."""
+"""Positions per chunk of logits."""
+MAX_KEPT = 1 << 26
+"""Maximum number of logits kept for the backward pass: 256 MB in float32."""
+ROUNDING = 1e-13
+"""A gradient at most this fraction of the largest is the rounding error of a sum that cancels."""
 
 
 class _LogProbs(torch.autograd.Function):
@@ -29,7 +29,7 @@ class _LogProbs(torch.autograd.Function):
     ) -> Tensor:
         ctx.save_for_backward(hidden, weight, bias, targets)
         ctx.cap, ctx.kept = cap, kept
-        out = torch.empty(len(targets), dtype=_exact(hidden), device=hidden.device)
+        out = torch.empty(len(targets), dtype=_result_dtype(hidden), device=hidden.device)
         for part in _chunks(len(targets)):
             logits = _logits(hidden[part], weight, bias, cap)
             out[part] = logits.gather(1, targets[part, None])[:, 0] - logits.logsumexp(1)
@@ -44,29 +44,31 @@ class _LogProbs(torch.autograd.Function):
         (grad,) = grads
         hidden, weight, bias, targets = ctx.saved_tensors
         wants_hidden, wants_weight, wants_bias = ctx.needs_input_grad[:3]
-        kept, ctx.kept = ctx.kept, None  # memory that the rest of the backward pass can have
+        kept, ctx.kept = ctx.kept, None  # frees the memory for the rest of the backward pass
         d_hidden = torch.zeros_like(hidden) if wants_hidden else None
         d_weight = torch.zeros_like(weight) if wants_weight else None
         d_bias = torch.zeros_like(bias) if bias is not None and wants_bias else None
-        rows = (~(grad.abs() <= NOTHING * grad.abs().max())).nonzero()[:, 0] if len(grad) else grad.long()  # NaN stays
+        rows = (
+            (~(grad.abs() <= ROUNDING * grad.abs().max())).nonzero()[:, 0] if len(grad) else grad.long()
+        )  # includes NaN
         for at in _chunks(len(grad)) if len(rows) == len(grad) else rows.split(CHUNK):
             given = hidden[at]
             logits = _logits(given, weight, bias, ctx.cap) if kept is None else kept[at]
-            down = logits.softmax(1).mul_(-grad[at, None])
-            down.scatter_add_(1, targets[at, None], grad[at, None])
+            d_logits = logits.softmax(1).mul_(-grad[at, None])
+            d_logits.scatter_add_(1, targets[at, None], grad[at, None])
             if ctx.cap:
-                down.mul_(1 - (logits / ctx.cap).square_())
-            down = down.to(weight.dtype)
+                d_logits.mul_(1 - (logits / ctx.cap).square_())
+            d_logits = d_logits.to(weight.dtype)
             if d_hidden is not None:
-                d_hidden[at] = down @ weight
+                d_hidden[at] = d_logits @ weight
             if d_weight is not None:
-                d_weight.addmm_(down.T, given)
+                d_weight.addmm_(d_logits.T, given)
             if d_bias is not None:
-                d_bias.add_(down.sum(0))
+                d_bias.add_(d_logits.sum(0))
         return d_hidden, d_weight, d_bias, None, None, None
 
 
-def _exact(hidden: Tensor) -> torch.dtype:
+def _result_dtype(hidden: Tensor) -> torch.dtype:
     return torch.promote_types(hidden.dtype, torch.float32)
 
 
@@ -76,7 +78,7 @@ def _chunks(count: int) -> list[slice]:
 
 def _logits(hidden: Tensor, weight: Tensor, bias: Tensor | None, cap: float) -> Tensor:
     """Logits in float32 or better; with a soft cap, cap * tanh(logits / cap)."""
-    logits = torch.nn.functional.linear(hidden, weight, bias).to(_exact(hidden))
+    logits = torch.nn.functional.linear(hidden, weight, bias).to(_result_dtype(hidden))
     return logits.div_(cap).tanh_().mul_(cap) if cap else logits
 
 
@@ -84,11 +86,11 @@ def logprobs(hidden: Tensor, weight: Tensor, targets: Tensor, bias: Tensor | Non
     """Log-prob of each target under softmax(hidden @ weight.T + bias).
 
     Args:
-        hidden: [N, D] hidden states, of the dtype the product shall run in.
-        weight: [V, D] the head.
+        hidden: [N, D] hidden states, in the dtype of the matrix product.
+        weight: [V, D] weight of the LM head.
         targets: [N] int64 token ids.
         bias: [V], or None.
-        cap: soft cap on logits as in Gemma 2, logits become cap * tanh(logits / cap); 0 is none.
+        cap: soft cap on logits as in Gemma 2, logits become cap * tanh(logits / cap); 0: no cap.
 
     Returns:
         [N] log-probs in nats, in float32 (float64 for float64 input).
@@ -98,7 +100,7 @@ def logprobs(hidden: Tensor, weight: Tensor, targets: Tensor, bias: Tensor | Non
         dtype = torch.get_autocast_dtype(hidden.device.type)
     with torch.autocast(hidden.device.type, enabled=False):
         cast = [value.to(dtype) if value is not None else None for value in (hidden, weight, bias)]
-        few = torch.is_grad_enabled() and len(hidden) * len(weight) <= KEPT
-        kept = hidden.new_empty((len(hidden), len(weight)), dtype=_exact(hidden)) if few else None
+        few = torch.is_grad_enabled() and len(hidden) * len(weight) <= MAX_KEPT
+        kept = hidden.new_empty((len(hidden), len(weight)), dtype=_result_dtype(hidden)) if few else None
         result: Tensor = _LogProbs.apply(cast[0], cast[1], cast[2], targets, cap, kept)
         return result

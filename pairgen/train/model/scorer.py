@@ -5,13 +5,13 @@ from typing import Any
 from torch import Tensor, nn
 
 from pairgen.train.layout.batch import Batch
-from pairgen.train.model.attention import Visible, install, no_mask
+from pairgen.train.model.attention import TreeMask, install, nan_mask
 from pairgen.train.model.logprobs import logprobs
 from pairgen.train.model.timing import HEAD, Clock
 
 
 class Scorer(nn.Module):
-    """Scores batches with a transformers model; all that trains a model goes through ``forward``.
+    """Scores batches with a transformers model. Training and evaluation call only ``forward``.
 
     Raises:
         UnsupportedModel: the model has no head that maps hidden states to tokens.
@@ -21,7 +21,7 @@ class Scorer(nn.Module):
         super().__init__()
         self.model = model
         self.clock = Clock()
-        """Started by who wants to know where the time goes."""
+        """Step timer; off until it is started."""
 
     @property
     def causal(self) -> Any:
@@ -35,19 +35,21 @@ class Scorer(nn.Module):
             [N] log-prob of each target, in nats, float32 or better.
         """
         causal = self.causal
-        hidden = causal.base_model(input_ids=batch.tokens, use_cache=False, **self._seen(batch)).last_hidden_state
+        hidden = causal.base_model(
+            input_ids=batch.tokens, use_cache=False, **self._tree_inputs(batch)
+        ).last_hidden_state
         head = causal.get_output_embeddings()
         flat = hidden.reshape(-1, hidden.shape[-1])[batch.label_positions]
         cap = softcap(causal.config)
         return self.clock.timed(HEAD, lambda flat: logprobs(flat, head.weight, batch.targets, head.bias, cap), flat)
 
-    def _seen(self, batch: Batch) -> dict[str, Any]:
-        """What the model has to know of a batch of trees."""
+    def _tree_inputs(self, batch: Batch) -> dict[str, Any]:
+        """The keyword arguments of the model for a batch of trees; none for padded rows."""
         if batch.subtree_end is None or batch.positions is None:
             return {}
         install(self.causal)
-        visible = Visible(batch.subtree_end, batch.positions, self.clock)
-        return {"position_ids": batch.positions, "attention_mask": no_mask(batch.tokens), "tree": visible}
+        mask = TreeMask(batch.subtree_end, batch.positions, self.clock)
+        return {"position_ids": batch.positions, "attention_mask": nan_mask(batch.tokens), "tree": mask}
 
 
 def softcap(config: Any) -> float:

@@ -1,11 +1,12 @@
-"""Where a step's time goes: attention, the head and the rest, forwards and backwards.
+"""Where a step's time goes: attention, LM head and the rest, forward and backward.
 
-What is timed is put between two marks, which leave tensors as they are and switch the clock as a pass comes by::
+A timed function is enclosed by two marks: autograd functions that return their inputs and switch the clock to another
+part, in the forward pass and, in reverse, in the backward pass::
 
     forward     rest | attention | rest
-    backward    rest | attention | rest        the marks in reverse, each the other way
+    backward    rest | attention | rest
 
-On a GPU the marks are events on the stream, so that nothing waits for them; they are read once the step is done.
+On a GPU the marks record events on the stream without synchronising; they are read once the step is done.
 """
 
 import time
@@ -21,21 +22,21 @@ ATTENTION, HEAD, REST = PARTS = ("attention", "head", "rest")
 
 
 class Clock:
-    """A clock that stands still until it is started; only one part's time runs at once."""
+    """Accumulates time per part, one part at a time; off until it is started."""
 
     def __init__(self) -> None:
         self.running = False
         self._on_gpu = False
         self._marks: list[tuple[str, Any]] = []
-        """Which part begins when: seconds, or an event."""
+        """Parts and when they begin, in seconds or as a CUDA event."""
 
     def start(self, device: torch.device) -> None:
-        """Begin to measure, with the rest."""
+        """Start measuring, in the part ``rest``."""
         self.running, self._on_gpu, self._marks = True, device.type == "cuda", []
         self.switch(REST)
 
     def switch(self, part: str) -> None:
-        """From here on it is the time of another part."""
+        """Attribute the time from now on to another part."""
         if self._on_gpu:
             moment = torch.cuda.Event(enable_timing=True)
             moment.record()
@@ -44,7 +45,7 @@ class Clock:
         self._marks.append((part, moment))
 
     def stop(self) -> Counter[str]:
-        """Seconds of each part since the start. On a GPU this waits for what runs."""
+        """Stop measuring; returns the seconds of each part. On a GPU this synchronises."""
         self.switch(REST)
         self.running = False
         if self._on_gpu:
@@ -57,7 +58,7 @@ class Clock:
 
     @torch.compiler.disable
     def timed(self, part: str, function: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
-        """``function(*inputs)``, whose time, backwards too, is the part's while the clock runs."""
+        """Call ``function(*inputs)``; its time, and that of its backward pass, counts towards ``part``."""
         if not self.running:
             return function(*inputs)
         out = function(*_Mark.apply(self, part, REST, *inputs))
@@ -66,7 +67,7 @@ class Clock:
 
 
 class _Mark(torch.autograd.Function):
-    """Values as they are; the clock goes on with ``ahead`` when they pass, with ``back`` when their gradients do."""
+    """Identity; time counts towards ``ahead`` after its forward pass, and towards ``back`` after its backward pass."""
 
     @staticmethod
     def forward(ctx: Any, clock: Clock, ahead: str, back: str, *values: Tensor) -> tuple[Tensor, ...]:

@@ -1,1 +1,1 @@
-"""What a run writes besides metrics: checkpoints, the model card, experiment trackers."""
+"""What a run writes: checkpoints, the model card, metrics, experiment trackers."""

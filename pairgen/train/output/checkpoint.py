@@ -1,7 +1,7 @@
 """Checkpoints: the model in the Hugging Face layout, optimizer and random state as safetensors, the rest as JSON.
 
 ``checkpoints/step-00000050/`` holds ``model/``, ``optimizer.safetensors`` with ``optimizer.json``,
-``random.safetensors`` and ``state.json``. It appears whole or not at all, so the newest one can be gone on from.
+``random.safetensors`` and ``state.json``. It is written atomically, so the latest one can always be resumed from.
 """
 
 import json
@@ -13,67 +13,86 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from torch import nn
 
 from pairgen.atomic import new_folder
 from pairgen.errors import RunFolderError
+from pairgen.run_folder import CHECKPOINTS
 from pairgen.train import distributed
 from pairgen.train.model import loading as models
 
 
 @dataclass
-class State:
-    """Where a run stands. The data position follows from ``step`` alone."""
+class TrainState:
+    """The state of a run besides the weights and the optimizer. The position in the data depends on ``step`` alone."""
 
     step: int = 0
     """Optimizer steps done."""
     baseline: float = 0.0
-    """KTO's reference point."""
+    """KTO's reference point, in nats."""
     best: float | None = None
-    """Best value of the metric that picks the best model."""
+    """Best value so far of the metric of --best."""
+
+
+@dataclass(frozen=True)
+class Policy:
+    """The model that is trained."""
+
+    module: nn.Module
+    """A ``Scorer``, or the module that distributes it over processes."""
+    optimizer: torch.optim.Optimizer
+    tokenizer: Any
+
+    @property
+    def scorer(self) -> Any:
+        """The ``Scorer``."""
+        return distributed.unwrapped(self.module)
 
 
 def newest(run: Path) -> Path | None:
-    """The checkpoint of a run to go on from."""
-    found = sorted((run / "checkpoints").glob("step-*/state.json"))
+    """The latest checkpoint of a run."""
+    found = sorted((run / CHECKPOINTS).glob("step-*/state.json"))
     return found[-1].parent if found else None
 
 
-def save(
-    run: Path,
-    state: State,
-    module: Any,
-    optimizer: torch.optim.Optimizer,
-    tokenizer: Any,
-    keep: int,
-    world: distributed.World,
-) -> None:
-    """Write a checkpoint, then remove all but the ``keep`` newest. Every process calls it, the main one writes."""
-    weights = distributed.model_state(module)
-    moments = distributed.optimizer_state(module, optimizer)
-    if not world.main:
+def save(run: Path, state: TrainState, policy: Policy, keep: int, world: distributed.World) -> None:
+    """Write a checkpoint, then remove all but the ``keep`` latest ones. To be called by every process."""
+    weights = distributed.model_state(policy.module)
+    moments = distributed.optimizer_state(policy.module, policy.optimizer)
+    if not world.is_main:
         return
-    with new_folder(run / "checkpoints" / f"step-{state.step:08}") as folder:
-        models.save(distributed.unwrapped(module).model, tokenizer, folder / "model", weights)
+    with new_folder(run / CHECKPOINTS / f"step-{state.step:08}") as folder:
+        models.save(policy.scorer.model, policy.tokenizer, folder / "model", weights)
         save_file(_flat(moments["state"]), folder / "optimizer.safetensors")
         save_file(_random_state(), folder / "random.safetensors")
         (folder / "optimizer.json").write_text(json.dumps(moments["param_groups"]), "utf-8")
         (folder / "state.json").write_text(json.dumps(asdict(state)), "utf-8")
-    for old in sorted((run / "checkpoints").glob("step-*"))[:-keep]:
+    for old in sorted((run / CHECKPOINTS).glob("step-*"))[:-keep]:
         shutil.rmtree(old, ignore_errors=True)
 
 
-def read_state(folder: Path) -> State:
-    """Raises RunFolderError for a damaged file."""
+def save_model(folder: Path, policy: Policy, world: distributed.World, readme: str = "") -> None:
+    """Write the model and its tokenizer, for ``from_pretrained``. To be called by every process."""
+    weights = distributed.model_state(policy.module)
+    if world.is_main:
+        with new_folder(folder) as new:
+            models.save(policy.scorer.model, policy.tokenizer, new, weights)
+            if readme:
+                (new / "README.md").write_text(readme, "utf-8")
+
+
+def read_state(folder: Path) -> TrainState:
+    """The state of a checkpoint. Raises RunFolderError for a damaged file."""
     try:
-        return State(**json.loads((folder / "state.json").read_text("utf-8")))
+        return TrainState(**json.loads((folder / "state.json").read_text("utf-8")))
     except (OSError, ValueError, TypeError) as error:
         raise RunFolderError(
-            f"{folder / 'state.json'}: damaged ({error}); remove {folder} to go on from before"
+            f"{folder / 'state.json'}: damaged ({error}); delete {folder} to resume from the previous checkpoint"
         ) from None
 
 
-def restore(folder: Path, module: Any, optimizer: torch.optim.Optimizer) -> None:
-    """Take up the optimizer's and the random state of a checkpoint; its model is loaded before.
+def restore(folder: Path, policy: Policy) -> None:
+    """Load the optimizer's and the random state of a checkpoint, whose model was loaded before.
 
     Raises:
         RunFolderError: a file is missing or damaged, or belongs to another model.
@@ -82,9 +101,10 @@ def restore(folder: Path, module: Any, optimizer: torch.optim.Optimizer) -> None
         moments = load_file(folder / "optimizer.safetensors")
         random = load_file(folder / "random.safetensors")
         groups = json.loads((folder / "optimizer.json").read_text("utf-8"))
-        distributed.load_optimizer_state(module, optimizer, {"state": _nested(moments), "param_groups": groups})
+        saved = {"state": _nested(moments), "param_groups": groups}
+        distributed.load_optimizer_state(policy.module, policy.optimizer, saved)
     except (OSError, SafetensorError, KeyError, ValueError, RuntimeError) as error:
-        raise RunFolderError(f"{folder}: damaged ({error}); remove it to go on from the checkpoint before") from None
+        raise RunFolderError(f"{folder}: damaged ({error}); delete it to resume from the previous checkpoint") from None
     torch.set_rng_state(random["cpu"])
     if "cuda" in random and torch.cuda.is_available():
         torch.cuda.set_rng_state(random["cuda"])

@@ -1,4 +1,4 @@
-"""Where metrics go besides ``metrics.jsonl``, if the user has such a thing installed."""
+"""Experiment trackers, which are optional packages."""
 
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pairgen.errors import UsageError
+from pairgen.run_folder import TENSORBOARD
 
 Send = Callable[[dict[str, float]], None]
-"""Takes one line of metrics."""
+"""Receives one line of metrics."""
 
 
 class Tracker(NamedTuple):
-    """Where metrics go, and what ends it."""
+    """Where metrics are sent, and how it is closed."""
 
     send: Send
     close: Callable[[], None]
@@ -26,7 +27,7 @@ def _none(run: Path, config: dict[str, Any]) -> Tracker:
 def _tensorboard(run: Path, config: dict[str, Any]) -> Tracker:
     from torch.utils.tensorboard import SummaryWriter
 
-    writer = SummaryWriter(str(run / "tensorboard"))
+    writer = SummaryWriter(str(run / TENSORBOARD))
     writer.add_text("config", "\n".join(f"    {name} = {value!r}" for name, value in config.items()))
 
     def send(line: dict[str, float]) -> None:
@@ -39,7 +40,7 @@ def _tensorboard(run: Path, config: dict[str, Any]) -> Tracker:
 
 
 def _logger(module: Any, run: Path, config: dict[str, Any]) -> Tracker:
-    """Trackio and wandb share their calls."""
+    """Trackio and wandb have the same interface."""
     module.init(project="pairgen", name=run.name, config=config)
 
     def send(line: dict[str, float]) -> None:
@@ -71,4 +72,4 @@ TRACKERS: dict[str, Callable[[Path, dict[str, Any]], Tracker]] = {
 def check(name: str) -> None:
     """Raise UsageError for a tracker that is not installed."""
     if name != "none" and find_spec(name) is None:
-        raise UsageError(f"--report-to {name}: {name} is not installed here; pip install {name}")
+        raise UsageError(f"--report-to {name}: {name} is not installed; run: pip install {name}")

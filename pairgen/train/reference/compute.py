@@ -14,15 +14,17 @@ from torch import Tensor
 from pairgen.atomic import write_text
 from pairgen.errors import RunFolderError
 from pairgen.progress import Progress
+from pairgen.run_folder import REFERENCE, REFERENCE_MODEL
 from pairgen.train.config import Config
-from pairgen.train.data import load as data
+from pairgen.train.context import Phase, RunContext
+from pairgen.train.data import splits as data
 from pairgen.train.data.groups import TokenGroup
 from pairgen.train.distributed import World
-from pairgen.train.forward import Forward
 from pairgen.train.layout.batch import Batch
 from pairgen.train.model import loading as models
 from pairgen.train.model.scorer import Scorer
 from pairgen.train.reference import cache
+from pairgen.train.scores.forward import Forward
 
 Needed = list[tuple[data.TokenizedSplit, NDArray[np.int64]]]
 """Splits, and the indices of the groups in them whose pairs are needed."""
@@ -55,9 +57,9 @@ class StartingModel:
         Raises:
             RunFolderError: the file is damaged.
         """
-        if world.main and not file.is_file():
+        if world.is_main and not file.is_file():
             write_text(file, json.dumps({"weights": models.weights_hash(self.scorer)}))
-        world.wait()
+        world.barrier()
         try:
             weights: str = json.loads(file.read_text("utf-8"))["weights"]
         except (ValueError, KeyError, TypeError) as error:
@@ -65,29 +67,26 @@ class StartingModel:
         return weights
 
 
-def precompute(
-    config: Config, needed: Needed, model: StartingModel, world: World, progress: Progress
-) -> cache.ReferenceLogps:
+def precompute(config: Config, needed: Needed, model: StartingModel, context: RunContext) -> cache.ReferenceLogps:
     """Reference log-probs of all pairs that are needed, computed where they are not in the cache.
 
     Raises:
-        RunFolderError: the run's note of its reference model is damaged.
+        RunFolderError: the run's hash of its reference model is damaged.
         OutputError: the disk is full.
     """
-    run = Path(config.out)
-    precision = "bf16" if model.forward.autocast else "full"
-    prefix = f"{model.weights_hash(run / 'reference.json', world)[:16]}-{precision}"
+    world, precision = context.world, "bf16" if model.forward.autocast else "full"
+    prefix = f"{model.weights_hash(context.folder / REFERENCE_MODEL, world)[:16]}-{precision}"
+    pairs_at_once = config.micro_batch_size or config.batch_size
     known = cache.ReferenceLogps()
     for split, indices in needed:
-        for part, keys, groups in zip(split.datasets, split.prefixes, split.by_dataset(indices), strict=True):
-            name = f"{prefix}-{part.tokens.hash[:16]}-v{cache.FORMAT}"
-            folder = cache.folder_of(part.path, config.reference_dir, run / "reference") / name
-            work = cache.ReferencePass(
-                part.tokens.groups, groups, model.score, config.micro_batch_size or config.batch_size
-            )
-            cache.compute(work, folder, world, partial(_report, progress, f"reference log-probs of {part.path.name}"))
-            world.wait()
-            known.add(cache.read(folder), keys)
+        for dataset, key_prefix, groups in zip(split.datasets, split.prefixes, split.by_dataset(indices), strict=True):
+            folder = cache.folder_of(dataset.path, config.reference_dir, context.folder / REFERENCE)
+            folder /= f"{prefix}-{dataset.tokens.hash[:16]}-v{cache.FORMAT}"
+            work = cache.ReferencePass(dataset.tokens.groups, groups, model.score, pairs_at_once)
+            phase = f"{Phase.REFERENCE} {dataset.path.name}"
+            cache.compute(work, folder, world, partial(_report, context.progress, phase))
+            world.barrier()
+            known.add(cache.read(folder), key_prefix)
     return known
 
 

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from pairgen.train import distributed
-from pairgen.train.forward import Forward
 from pairgen.train.layout.batch import Batch
 from pairgen.train.model.scorer import Scorer
+from pairgen.train.scores.forward import Forward
 
 
 @dataclass(frozen=True)

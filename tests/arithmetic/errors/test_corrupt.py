@@ -9,12 +9,12 @@ import sympy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pairgen.arithmetic.errors.corrupt import STRATEGIES, CannotCorrupt, Corruption, corrupt
+from pairgen.arithmetic.errors.corrupt import CannotCorrupt, Corruption, corrupt
 from pairgen.arithmetic.errors.rng import RowRng
 from pairgen.arithmetic.errors.values import CORRUPTIONS
-from pairgen.arithmetic.exact.evaluate import states
-from pairgen.arithmetic.exact.numbers import parse
-from pairgen.arithmetic.reasons import REASONS
+from pairgen.arithmetic.exact.literals import parse_literal
+from pairgen.arithmetic.exact.verification import matches
+from pairgen.arithmetic.labels import REASONS, STRATEGIES
 from pairgen.arithmetic.solution import Solution
 
 SOLUTION = (
@@ -31,7 +31,7 @@ def corruptions_of(
     method: str = "near",
     count: int = 1,
 ) -> list[Corruption]:
-    value = parse(answer).value if answer else None  # type: ignore[union-attr]
+    value = parse_literal(answer).value if answer else None  # type: ignore[union-attr]
     solution = Solution(text, len(text) if stop is None else stop, value)
     return corrupt(solution, question, RowRng("row", seed), method, count)
 
@@ -66,7 +66,7 @@ def test_a_stranger_can_check_the_proof() -> None:
         value = sympy.Rational(str(sympy.nsimplify(sympy.sympify(one.expression), rational=True)))
         assert value == sympy.Rational(one.original_value)
         assert value != sympy.Rational(one.corrupted_value)
-        literal = parse(one.original)
+        literal = parse_literal(one.original)
         assert literal is not None
         assert Fraction(*literal.value) == Fraction(one.original_value or "")
 
@@ -84,16 +84,16 @@ def test_choice_is_uniform_over_the_provable_steps() -> None:
         ("1 + 1 = 2, 2 + 2 = 4", "", "result", None),
         ("1 + 1 = 2", "", "last-result", None),
         ("1 + 1 = 3, 2 + 2 = 4", "", "last-result", None),
-        ("1 + 1 = 3, 2 + 2 = 5", "", "result", "not true as read"),
+        ("1 + 1 = 3, 2 + 2 = 5", "", "result", "does not match the recomputed value"),
         ("5x = 25, x = 5", "", "equation", None),
         ("5x = 25, x = 5", "she has 25 of them", "last-result", None),
         ("5x = 25, x = 5, 4 + 1 = 5", "25 of them", "solved-value", None),
-        ("x + 3 + 4 = x + 7, 1 + 1 = 2", "", "collected", None),
-        ("x + y = 3", "", "last-result", "an unknown without a value"),
-        ("so x = 5 and done", "", "stated-value", "stated, not calculated"),
-        ("after 8 days there are sixteen", "", "number", "stated, not calculated"),
-        (r"There are $24$ of them, so \boxed{7}.", "24 in all", "number", "stated, not calculated"),
-        (r"From $\angle ABC = 60^\circ$ we see it.", "", "stated-value", "stated, not calculated"),
+        ("x + 3 + 4 = x + 7, 1 + 1 = 2", "", "combined-term", None),
+        ("x + y = 3", "", "last-result", "variable has no known value"),
+        ("so x = 5 and done", "", "stated-value", "stated without a calculation"),
+        ("after 8 days there are sixteen", "", "number", "stated without a calculation"),
+        (r"There are $24$ of them, so \boxed{7}.", "24 in all", "number", "stated without a calculation"),
+        (r"From $\angle ABC = 60^\circ$ we see it.", "", "stated-value", "stated without a calculation"),
     ],
 )
 def test_order_of_strategies(text: str, question: str, strategy: str, reason: str | None) -> None:
@@ -108,7 +108,7 @@ def test_order_of_strategies(text: str, question: str, strategy: str, reason: st
 
 def test_a_number_that_an_equation_repeats_comes_last() -> None:
     one = corruption_of("we write 5x = 25", question="25 in all", answer="5")
-    assert (one.strategy, one.verified) == ("restated", True)
+    assert (one.strategy, one.verified) == ("given", True)
     cannot_corrupt("we write 5x = twenty", question="25")
 
 
@@ -194,10 +194,14 @@ def test_latex_stays_latex(seed: int) -> None:
     text = r"Since $\frac12 + \frac14 = \frac{3}{4}$ and $10^3\cdot 15 = 15{,}000$, we get \boxed{9}."
     one = corruption_of(text, seed)
     assert one.verified
-    right, wrong = parse(one.original), parse(one.corrupted)
+    right, wrong = parse_literal(one.original), parse_literal(one.corrupted)
     assert right is not None
     assert wrong is not None
-    assert (wrong.fraction, wrong.separator, wrong.over) == (right.fraction, right.separator, right.over)
+    assert (wrong.fraction, wrong.group_separator, wrong.denominator) == (
+        right.fraction,
+        right.group_separator,
+        right.denominator,
+    )
 
 
 @pytest.mark.parametrize("text", ["", "no digits here", "it is 5 as given", "in room 2b, at 9:30", r"\frac{5}{x}"])
@@ -226,9 +230,9 @@ def test_a_verified_corruption_is_wrong(left: int, right: int, operator: str, se
     stated = f"{float(value):.2f}"
     one = corruption_of(f"{left} {operator} {right} = {stated}", seed)
     if one.verified:
-        wrong = parse(one.corrupted)
+        wrong = parse_literal(one.corrupted)
         assert wrong is not None
-        assert not states(wrong, (value.numerator, value.denominator))
+        assert not matches(wrong, (value.numerator, value.denominator))
     else:
         assert abs(Fraction(stated) - value) > Fraction(1, 200), "only what is not rounded right stays unproved"
 

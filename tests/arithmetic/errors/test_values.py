@@ -13,19 +13,19 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from pairgen.arithmetic.errors.rng import RowRng
-from pairgen.arithmetic.errors.values import CORRUPTIONS, Draw, digit, mixed, near, operation
-from pairgen.arithmetic.exact.numbers import Literal, parse
+from pairgen.arithmetic.errors.values import CORRUPTIONS, Sample, digit, mixed, near, operation
+from pairgen.arithmetic.exact.literals import Literal, parse_literal
 
 SEEDS = range(200)
 
 
 def read(text: str) -> Literal:
-    literal = parse(text)
+    literal = parse_literal(text)
     assert literal is not None, text
     return literal
 
 
-def drawn(draw: Draw, text: str, expression: str | None = None) -> set[str | None]:
+def drawn(draw: Sample, text: str, expression: str | None = None) -> set[str | None]:
     """All that 200 seeds give; None for an attempt that gave nothing."""
     right = read(text)
     wrongs = [draw(right, expression, RowRng("row", seed)) for seed in SEEDS]
@@ -38,19 +38,19 @@ def kind(literal: Literal) -> tuple[object, ...]:
     return (
         literal.decimals,
         literal.negative,
-        literal.separator,
+        literal.group_separator,
         literal.bare_point and abs(value) < 1,
-        literal.over != 1,
-        gcd(literal.units, literal.over) == 1,
+        literal.denominator != 1,
+        gcd(literal.numerator, literal.denominator) == 1,
         literal.fraction,
-        literal.joint,
-        literal.joint is None or abs(value) > 1,
+        literal.mixed_separator,
+        literal.mixed_separator is None or abs(value) > 1,
     )
 
 
 def near_of_version_1(right: Literal, draws: RowRng) -> int:
     """The units drawn before there were other ways, written down once more."""
-    units, grain = right.units, 1
+    units, grain = right.numerator, 1
     while units >= grain * 50 and units % (grain * 10) == 0:
         grain *= 10
     size = units // grain
@@ -214,7 +214,7 @@ def test_one_operation_is_replaced_and_the_operands_are_not(expression: str) -> 
     except ZeroDivisionError:
         assume(False)
     whole = value.denominator == 1
-    right = Literal(abs(value.numerator), 0, value < 0, over=value.denominator)
+    right = Literal(abs(value.numerator), 0, value < 0, denominator=value.denominator)
     given_out = {operation(right, expression, RowRng("row", seed)) for seed in range(300)}
     expected = {
         wrong
@@ -288,7 +288,7 @@ def shape(text: str) -> str:
 
 @pytest.mark.parametrize("name", CORRUPTIONS)
 def test_format_is_kept(name: str) -> None:
-    corruption = CORRUPTIONS[name].draw
+    corruption = CORRUPTIONS[name].sample
 
     @given(LITERALS, EXPRESSIONS, st.integers(0, 2**64))
     @example(read("9" * 40), "1 + 1", 0)
@@ -300,16 +300,18 @@ def test_format_is_kept(name: str) -> None:
         assert kind(wrong) == kind(right)
         assert wrong.fits()
         assert Fraction(*wrong.value) != Fraction(*right.value)
-        assert wrong.units > 0
-        if right.over != 1:
-            assert wrong.units % wrong.over or right.units % right.over == 0, "a fraction became an integer"
+        assert wrong.numerator > 0
+        if right.denominator != 1:
+            assert wrong.numerator % wrong.denominator or right.numerator % right.denominator == 0, (
+                "a fraction became an integer"
+            )
             if name in ("near", "digit"):
-                assert wrong.over == right.over
-        if parse(str(right)) == right:
-            again = parse(str(wrong))
+                assert wrong.denominator == right.denominator
+        if parse_literal(str(right)) == right:
+            again = parse_literal(str(wrong))
             assert again is not None
-            if wrong.units < 1000 * 10**wrong.decimals:  # no separator to see
-                assert again == wrong._replace(separator="")
+            if wrong.numerator < 1000 * 10**wrong.decimals:  # no separator to see
+                assert again == wrong._replace(group_separator="")
             else:
                 assert again == wrong
             assert shape(str(wrong)) == shape(str(right))
@@ -333,7 +335,7 @@ def test_near_draws_for_plain_numbers_what_it_always_did(right: Literal, seed: i
     assume(not right.bare_point)
     wrong = near(right, "1 + 1", RowRng("row", seed))
     if wrong is not None:
-        assert wrong == right._replace(units=near_of_version_1(right, RowRng("row", seed)))
+        assert wrong == right._replace(numerator=near_of_version_1(right, RowRng("row", seed)))
     else:
         assert len(str(right)) >= 38, "only a number about as long as one may be"
 
@@ -371,5 +373,5 @@ def test_mixed_uses_all_three() -> None:
 
 def test_the_table() -> None:
     assert list(CORRUPTIONS) == ["near", "digit", "operation", "mixed"]
-    assert [corruption.draw for corruption in CORRUPTIONS.values()] == [near, digit, operation, mixed]
+    assert [corruption.sample for corruption in CORRUPTIONS.values()] == [near, digit, operation, mixed]
     assert all(corruption.summary and "\n" not in corruption.summary for corruption in CORRUPTIONS.values())

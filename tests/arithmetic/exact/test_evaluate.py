@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pairgen.arithmetic.exact.evaluate import MAX_LENGTH, evaluate, states
-from pairgen.arithmetic.exact.numbers import parse
+from pairgen.arithmetic.exact.evaluate import MAX_LENGTH, evaluate
+from pairgen.arithmetic.exact.literals import parse_literal
+from pairgen.arithmetic.exact.verification import matches
 
 
 def slow_value(expression: str) -> Fraction | None:
@@ -115,6 +116,6 @@ def test_hostile_text_is_refused_at_once(text: str) -> None:
     ],
 )
 def test_stated_precision(result: str, value: Fraction, right: bool) -> None:
-    literal = parse(result)
+    literal = parse_literal(result)
     assert literal is not None
-    assert states(literal, (value.numerator, value.denominator)) is right
+    assert matches(literal, (value.numerator, value.denominator)) is right

@@ -1,11 +1,13 @@
 r"""Results in LaTeX: where they are found, and by which calculation each is checked."""
 
+import contextlib
+
 import pytest
 from helpers.checked import checked
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pairgen.arithmetic.reasons import NO_ARITHMETIC, NO_VALUE, NOT_EXACT, NOT_TRUE, OTHER_VALUE, STATED
+from pairgen.arithmetic.labels import NO_MATCH, NO_VALUE, NOT_EXACT, OTHER_VALUE, STATED, UNSUPPORTED, Unverified
 from pairgen.arithmetic.solution import Solution
 
 
@@ -53,13 +55,13 @@ from pairgen.arithmetic.solution import Solution
         (r"$26 = A - 4$, so $A = 30$", [("30", "26 - (-4)")]),
         (r"$\frac{x}{2x} = \frac12$", [(r"\frac12", "(11/(2*11))")]),
         # what is not read is not checked
-        (r"\(f(2x) - 2f(x) = 0\)", [("0", NO_ARITHMETIC)]),
+        (r"\(f(2x) - 2f(x) = 0\)", [("0", UNSUPPORTED)]),
         (r"$\mathbf{A}^2 = \mathbf{0}$", []),
-        (r"$\sin 30^\circ + 1 = 1.5$", [("1.5", NO_ARITHMETIC)]),
-        (r"$\log_2 8 + 1 = 4$", [("4", NO_ARITHMETIC)]),
+        (r"$\sin 30^\circ + 1 = 1.5$", [("1.5", UNSUPPORTED)]),
+        (r"$\log_2 8 + 1 = 4$", [("4", UNSUPPORTED)]),
         (r"$x + y = 15$", [("15", NO_VALUE)]),
-        (r"$2 + 2 = 5$", [("5", NOT_TRUE)]),
-        (r"$1 + 2 + \dots + 10 = 55$", [("55", NO_ARITHMETIC)]),
+        (r"$2 + 2 = 5$", [("5", NO_MATCH)]),
+        (r"$1 + 2 + \dots + 10 = 55$", [("55", UNSUPPORTED)]),
         (r"$\sqrt{2} + 1 = 2.41$", [("2.41", NOT_EXACT)]),
         # no results
         (r"$x = 5\overline{3}$ and $0.\overline{3} + 1 = 1.\overline{3}$", []),
@@ -92,7 +94,7 @@ def test_a_value_needs_an_equation_above_it() -> None:
     assert checked(r"So \(x = \frac53\) and \(x = \frac53\).")[-1] == (r"\frac53", NO_VALUE), (
         "said before is not proved"
     )
-    assert checked(r"\(3x = 16,\) so \(x = 5\).") == [("16", NOT_TRUE), ("5", NOT_TRUE)]
+    assert checked(r"\(3x = 16,\) so \(x = 5\).") == [("16", NO_MATCH), ("5", NO_MATCH)]
 
 
 ALPHABET = [
@@ -127,4 +129,5 @@ def test_any_text_gives_steps_inside_it(pieces: list[str]) -> None:
     solution = Solution(text, len(text))
     for step in solution.steps:
         assert 0 <= step.start < step.stop <= len(text)
-        solution.check(step)
+        with contextlib.suppress(Unverified):
+            solution.check(step)

@@ -1,13 +1,14 @@
 """Results in plain text: where they are found, and by which calculation each is checked."""
 
+import contextlib
+
 import pytest
 from helpers.checked import checked
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pairgen.arithmetic.exact.evaluate import evaluate
-from pairgen.arithmetic.exact.proof import Proof
-from pairgen.arithmetic.reasons import NO_VALUE, NOT_TRUE
+from pairgen.arithmetic.labels import NO_MATCH, NO_VALUE, Unverified
 from pairgen.arithmetic.solution import Solution
 
 
@@ -63,7 +64,7 @@ from pairgen.arithmetic.solution import Solution
         # units alone
         ("300 minutes = 5 hours", [("5", "300/60")]),
         ("4.5 pounds of ham = 72 ounces", [("72", "4.5*16")]),
-        ("22 yards = 67 feet", [("67", NOT_TRUE)]),
+        ("22 yards = 67 feet", [("67", NO_MATCH)]),
         # marks of GSM8K: the number that a reader sees, checked by the mark
         ("3 x $15 = $<<3*15=45>>45 a day", [("45", "3*15")]),
         # equations: unknowns get the values that the solution ends with
@@ -93,10 +94,10 @@ from pairgen.arithmetic.solution import Solution
         ("f(2x) - 2f(x) = 0", []),
         ("2x(x + 1) = 12 and x = 2", [("12", "2*2*(2 + 1)"), ("2", NO_VALUE)]),
         # not true, or not known to be
-        ("3 + 4 = 8", [("8", NOT_TRUE)]),
-        ("10/3 = 3.33, 10/3 = 3.34", [("3.33", "10/3"), ("3.34", NOT_TRUE)]),
+        ("3 + 4 = 8", [("8", NO_MATCH)]),
+        ("10/3 = 3.33, 10/3 = 3.34", [("3.33", "10/3"), ("3.34", NO_MATCH)]),
         ("half of 6 + 4 = 7", [("7", "(1/2)*6 + 4")]),
-        ("a third of 6 * 2 = 4", [("4", NOT_TRUE)]),
+        ("a third of 6 * 2 = 4", [("4", NO_MATCH)]),
         ("2^2 * 3 = 12", [("12", "2**2*3")]),
         # no results at all
         ("x = 5", []),
@@ -120,7 +121,7 @@ def test_table_of_texts(text: str, expected: list[tuple[str, str]]) -> None:
 
 def test_the_answer_is_the_value_of_an_unstated_x() -> None:
     text = "We write 2x + 6 = 20."
-    assert checked(text) == [("20", NOT_TRUE)]
+    assert checked(text) == [("20", NO_MATCH)]
     assert checked(text, (7, 1)) == [("20", "2*7 + 6")]
 
 
@@ -151,10 +152,12 @@ def test_what_is_written_is_read(
     result = f"{value[0]}/{value[1]}" if value[0] % value[1] else str(value[0] // value[1])
     text = f"{before}{currency}{a}{unit} {operator} {currency}{b} = {currency}{result} in all."
     solution = Solution(text, len(text))
-    check = solution.check(solution.steps[-1])
-    assert isinstance(check, Proof) or "/" in result  # 50000/100000 is a division, not the fraction 1/2
-    if isinstance(check, Proof):
-        assert evaluate(check.expression) is not None
+    try:
+        verification = solution.check(solution.steps[-1])
+    except Unverified:
+        assert "/" in result  # 50000/100000 is a division, not the fraction 1/2
+    else:
+        assert evaluate(verification.expression) is not None
 
 
 @given(st.text(alphabet="0123456789=+-*/x().,% $abc\n€½²ß😀<>kK", max_size=200))
@@ -164,4 +167,5 @@ def test_any_text_gives_steps_inside_it(text: str) -> None:
     for step in solution.steps:
         assert ends <= step.start < step.stop <= len(text), "in order, and apart from each other"
         ends = step.start
-        solution.check(step)
+        with contextlib.suppress(Unverified):
+            solution.check(step)

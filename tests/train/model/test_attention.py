@@ -19,7 +19,7 @@ from pairgen.train.layout.padded import padded_batch
 from pairgen.train.layout.tree import SHARES, tree_batch
 from pairgen.train.model import attention
 from pairgen.train.model import cpu_attention as segments
-from pairgen.train.model.attention import Visible, block_mask, install, mask_mod
+from pairgen.train.model.attention import TreeMask, block_mask, install, mask_mod
 from pairgen.train.model.checks import check_trees
 from pairgen.train.model.scorer import Scorer
 
@@ -136,7 +136,7 @@ def test_pieces_equal_one_dense_mask(window: int, heads: int) -> None:
     assert batch.subtree_end is not None
     assert batch.positions is not None
     rows, width = batch.tokens.shape
-    visible = Visible(batch.subtree_end, batch.positions)
+    visible = TreeMask(batch.subtree_end, batch.positions)
     if segments.CALL == 0:
         assert bool(visible.blocks(window, True).below) == (not window)  # a window keeps trees whole
     draw = torch.Generator().manual_seed(0)
@@ -156,10 +156,10 @@ def test_pieces_equal_one_dense_mask(window: int, heads: int) -> None:
     mask = visible.dense(window)
     for cap in (0.0, 2.0):
         if cap:
-            found = segments.capped((query, key, value), visible.blocks(window, False), 0.3, cap)
+            found = segments.attend_softcapped((query, key, value), visible.blocks(window, False), 0.3, cap)
         else:
             found = segments.attend((query, key, value), visible.blocks(window, True), 0.3)
-        expected = segments.softmaxed(*expected_in, mask, 0.3, cap)
+        expected = segments.dense_attention(*expected_in, mask, 0.3, cap)
         pairs = zip(gradients(found.view(rows, width, 6, 8).transpose(1, 2)), gradients(expected), strict=True)
         assert all(torch.allclose(ours, theirs, atol=1e-12) for ours, theirs in pairs)
 
@@ -172,7 +172,7 @@ def test_large_scores_do_not_overflow_at_padding() -> None:
     draw = torch.Generator().manual_seed(0)
     given = [torch.randn(width, 2, 8, generator=draw).mul(300).requires_grad_() for _ in range(3)]
     out = segments.attend(
-        (given[0], given[1], given[2]), Visible(batch.subtree_end, batch.positions).blocks(0, True), 1.0
+        (given[0], given[1], given[2]), TreeMask(batch.subtree_end, batch.positions).blocks(0, True), 1.0
     )
     out.sum().backward()
     assert all(bool(values.grad is not None and values.grad.isfinite().all()) for values in given)
@@ -192,7 +192,7 @@ def test_block_masks_are_those_that_a_look_at_every_pair_finds(
     assert batch.subtree_end is not None
     assert batch.positions is not None
     rows, width = batch.tokens.shape
-    dense = Visible(batch.subtree_end, batch.positions).dense(window)
+    dense = TreeMask(batch.subtree_end, batch.positions).dense(window)
     found = block_mask(batch.subtree_end, batch.positions, window, block)
     count = -(-width // block)
     padded_mask = torch.zeros(rows, 1, count * block, count * block, dtype=torch.bool)
@@ -225,8 +225,8 @@ def listed(count: Tensor, indices: Tensor) -> Tensor:
     ("name", "changes", "reason"),
     [
         ("Llama4Text", {"attention_chunk_size": 4, "num_local_experts": 2}, "layers of type chunked_attention"),
-        ("Llama", {"attention_dropout": 0.1}, "drops out attention weights"),
-        ("Phimoe", {"sliding_window": 50, "num_local_experts": 2}, "does not say how far its sliding window reaches"),
+        ("Llama", {"attention_dropout": 0.1}, "has attention dropout"),
+        ("Phimoe", {"sliding_window": 50, "num_local_experts": 2}, "does not specify its sliding-window size"),
         ("GptOss", {"num_local_experts": 2, "num_experts_per_tok": 1, "head_dim": 8}, "adds to its attention scores"),
     ],
 )

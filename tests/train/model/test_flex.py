@@ -8,7 +8,7 @@ from torch._dynamo.testing import CompileCounterWithBackend
 from pairgen.train.layout.tree import tree_batch
 from pairgen.train.model import attention
 from pairgen.train.model import cpu_attention as segments
-from pairgen.train.model.attention import Visible
+from pairgen.train.model.attention import TreeMask
 
 
 @pytest.mark.parametrize("window", [0, 5])
@@ -17,17 +17,17 @@ def test_flex_attention_forwards_equals_one_dense_mask(
     window: int, cap: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As on a GPU, but not compiled: there is no backward pass on a CPU."""
-    monkeypatch.setitem(attention._COMPILED, "flex", attention.over_tokens)
+    monkeypatch.setitem(attention._COMPILED, "flex", attention.flex_over_tokens)
     batch = tree_batch(random_groups(6, 9), 150, "group")
     assert batch.subtree_end is not None
     assert batch.positions is not None
     rows, width = batch.tokens.shape
     draw = torch.Generator().manual_seed(0)
     query, key, value = (torch.randn(rows, heads, width, 16, generator=draw) for heads in (4, 2, 2))
-    visible = Visible(batch.subtree_end, batch.positions)
+    visible = TreeMask(batch.subtree_end, batch.positions)
     found = attention._flex(query, key, value, 0.3, visible.block_mask(window), cap)
     wide = [values.repeat_interleave(2, 1) for values in (key, value)]
-    expected = segments.softmaxed(query, *wide, visible.dense(window), 0.3, cap).transpose(1, 2)
+    expected = segments.dense_attention(query, *wide, visible.dense(window), 0.3, cap).transpose(1, 2)
     assert torch.allclose(found, expected, atol=1e-5)
 
 
@@ -42,7 +42,7 @@ def test_flex_attention_is_compiled_once_for_all_shapes(
     torch._dynamo.reset()
     monkeypatch.setattr(torch.nn.attention.flex_attention, "_validate_device", lambda *_: None)
     traced = CompileCounterWithBackend("aot_eager")
-    compiled = torch.compile(attention.over_tokens, dynamic=True, fullgraph=True, backend=traced)
+    compiled = torch.compile(attention.flex_over_tokens, dynamic=True, fullgraph=True, backend=traced)
     monkeypatch.setitem(attention._COMPILED, "flex", compiled)
     shapes, once = set(), 0
     for seed, count, row_tokens in ((0, 20, 600), (1, 30, 400), (2, 40, 512), (3, 9, 900)):
@@ -51,13 +51,13 @@ def test_flex_attention_is_compiled_once_for_all_shapes(
         assert batch.positions is not None
         rows, width = batch.tokens.shape
         given = [torch.randn(rows, heads, width, 8, requires_grad=True) for heads in (4, 2, 2)]
-        visible = Visible(batch.subtree_end, batch.positions)
+        visible = TreeMask(batch.subtree_end, batch.positions)
         wide = [given[0], *(values.repeat_interleave(2, 1) for values in given[1:])]
         down = torch.randn(rows, width, 4, 8)
         for cap in caps:
             found = attention._flex(*given, 0.3, visible.block_mask(window), cap)
             once = once or traced.frame_count
-            expected = segments.softmaxed(*wide, visible.dense(window), 0.3, cap).transpose(1, 2)
+            expected = segments.dense_attention(*wide, visible.dense(window), 0.3, cap).transpose(1, 2)
             torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
             grads = torch.autograd.grad(expected, given, down, retain_graph=True)
             for ours, dense in zip(torch.autograd.grad(found, given, down), grads, strict=True):

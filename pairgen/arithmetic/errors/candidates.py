@@ -1,0 +1,142 @@
+"""Candidates for a corruption outside of calculations, and the numbers that the question itself gives."""
+
+import re
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from itertools import islice
+from typing import NamedTuple
+
+from pairgen.arithmetic import labels
+from pairgen.arithmetic.errors.rng import RowRng
+from pairgen.arithmetic.exact.literals import LATEX_FRACTION, LATEX_NUMBER, NUMBER, Literal, parse_literal
+from pairgen.arithmetic.exact.ratios import lowest_terms
+from pairgen.arithmetic.exact.verification import Verification
+from pairgen.arithmetic.reading import formulas
+from pairgen.arithmetic.reading.sentence import NUMBER_WORDS
+from pairgen.arithmetic.solution import Solution, is_assumed
+
+MAX_NUMBERS = 4096
+"""Numbers outside of calculations that are considered, of each kind."""
+MIN_ALONE = 3
+"""Smaller numbers in a LaTeX sentence are seldom results: ``one of 2 cases``."""
+
+_STATED_VALUE = re.compile(rf"= *[$€£¥]? ?(-?{NUMBER}(?:/\d+)?)(?![\d.,]*\d| *[-+*/×÷^(]|[a-zA-Z]\b)", re.ASCII)
+_NUMBER_IN_REASONING = re.compile(rf"(?<![\w.,/:-])({NUMBER})(?![\w/:%-]|[.,]\d)", re.ASCII)
+_ALONE_IN_LATEX = re.compile(  # by itself between dollars, or in a sentence
+    rf"(?:(?<=\$)|(?<=\w )(?<!frac ))({LATEX_NUMBER})"
+    r"(?=\$(?!(?:st|nd|rd|th)\b)|\\%|\^\\circ|\^\{\\circ| [a-z]{2}|[,.;](?:\s|\$))",
+    re.ASCII,
+)
+_BOXED = re.compile(
+    rf"\\boxed\{{(?:\\text\{{|\\\$|[-+A-Za-z(){{ ,]|\\,)*({LATEX_FRACTION}|{LATEX_NUMBER}(?:/\d+)?)"
+    r"(?![\w^_:]|[.,]\d|, *\\!)",
+    re.ASCII,
+)
+_MATRIX_ENTRY = re.compile(rf"(?<=[\s&])({LATEX_NUMBER})(?= *(?:&|\\\\|\\end\{{[pbvB]?matrix))", re.ASCII)
+_TERM_IN_LATEX = re.compile(rf"(?<=[-+=(] )({LATEX_NUMBER})(?=[ ),.$+\]]|-|\\[\\\]]|\n)", re.ASCII)
+_QUESTION_NUMBER = re.compile(NUMBER, re.ASCII)
+_QUESTION_FRACTION = re.compile(rf"{LATEX_FRACTION}|(?<![\d./]){NUMBER}/\d+(?![\d./])", re.ASCII)
+_QUESTION_PERCENT = re.compile(r"(\d+) ?(?:\\?%|percent\b)", re.ASCII)
+_WORD = re.compile(r"[a-z]+", re.ASCII)
+_LABEL = re.compile(  # `Step 4`, `Equation (3)`, `May 4`, `4.` at the start of a line
+    r"(?:\b(?:[Ss]tep|[Ee]quation|[Cc]ase|[Ff]igure|[Pp]art|[Ll]emma|[Pp]roblem|[Mm]ethod|[Ss]olution|[Oo]ption|[Cc]hapter|[Pp]age)s?\s*[#(]?"
+    r"|\b(?:January|February|March|April|May|June|July|August|September|October|November|December)\s+"
+    r"|(?:\A|\n)\s*[(\[]?)\$?\Z"
+)
+_OPERATOR_BEFORE = re.compile(  # `x + 5`, `multiples of 5`
+    r"(?:[\w)}\]] ?[-+*/×÷·] ?|\b(?:by|multiples? of|divisors? of|modulo|base|times|factor|prime) \$?)[$€£]?\Z",
+    re.ASCII,
+)
+_OPERATOR_AFTER = re.compile(  # `5 * x`, `50 km/hr * 24`
+    r"\$?(?:'s|(?: [A-Za-z]+(?:/[A-Za-z]+)?)? ?(?:[*/×÷·]|[-+] ?[$\d(A-Za-z]| times\b))", re.ASCII
+)
+_STATEMENT_BEFORE = re.compile(  # `there are 5`, `it gives only 5`
+    r"\b(?:is|are|was|were|be|get|gets|gives?|finds?|have|has|equals?|yields?|obtain|becomes?|remain|left|leaves?|makes?)"
+    r"(?: (?:a total of|only|exactly|at most|at least|just|thus|then|also|equal to))? [$€£]?-?\Z"
+    r"|\\[ch]line[^\n\\]*\Z",
+    re.ASCII,
+)
+
+
+class Candidate(NamedTuple):
+    """A literal that may be corrupted; ``step`` is the number of its result, from 1, None outside of calculations."""
+
+    strategy: str
+    start: int
+    stop: int
+    literal: Literal
+    verification: Verification | None = None
+    reason: str | None = None
+    step: int | None = None
+
+
+@lru_cache(1 << 10)
+def question_values(question: str) -> frozenset[str]:
+    """The values of the numbers in a question, in digits or in words, as p/q."""
+    numbers = _QUESTION_NUMBER.findall(question)
+    if "/" in question or "frac" in question:
+        numbers += [fraction.group() for fraction in _QUESTION_FRACTION.finditer(question)]
+    if "%" in question or "percent" in question:
+        numbers += [f"{percent}/100" for percent in _QUESTION_PERCENT.findall(question)]
+    literals = [parse_literal(number) for number in numbers]
+    words = [NUMBER_WORDS[word] for word in _WORD.findall(question.lower()) if word in NUMBER_WORDS]
+    return frozenset([lowest_terms(literal.value) for literal in literals if literal] + [f"{word}/1" for word in words])
+
+
+def shuffled(candidates: list[Candidate], rng: RowRng) -> Iterator[Candidate]:
+    """The candidates in random order; the list is emptied."""
+    while candidates:
+        yield candidates.pop(rng.below(len(candidates)))
+
+
+def outside_calculations(solution: Solution, question: str, rng: RowRng) -> Iterator[Iterator[Candidate]]:
+    """Numbers that are neither results nor in the question: those after an equals sign, then others in the reasoning.
+
+    The boxed answer of a LaTeX solution is one of the latter, after the numbers that stand alone. In each group,
+    numbers that a sentence states come first; operands come after all groups.
+    """
+    text, stop = solution.visible, solution.stop
+    in_question = question_values(question)
+    operands: list[Candidate] = []
+
+    def group(strategy: str, spans: Iterable[tuple[int, int]], minimum: int = 0) -> Iterator[Candidate]:
+        roles: tuple[list[Candidate], ...] = ([], [], operands)
+        for start, end in islice(spans, MAX_NUMBERS):
+            literal = parse_literal(text[start:end])
+            if literal is None or literal.numerator < minimum or _is_label(strategy, start, text):
+                continue
+            if not (minimum and lowest_terms(literal.value) in in_question):
+                candidate = Candidate(strategy, start, end, literal, None, labels.STATED)
+                roles[_role(candidate, text)].append(candidate)
+        for role in roles[:2]:
+            yield from shuffled(role, rng)
+
+    def matches(pattern: re.Pattern[str]) -> Iterator[tuple[int, int]]:
+        return (match.span(1) for match in pattern.finditer(text, 0, stop))
+
+    if not solution.is_latex:
+        yield group(labels.STATED_VALUE, matches(_STATED_VALUE), 1)
+        yield group(labels.NUMBER, matches(_NUMBER_IN_REASONING), 1)
+    else:
+        yield group(labels.STATED_VALUE, formulas.values(text, stop), 1)
+        yield group(labels.NUMBER, matches(_ALONE_IN_LATEX), MIN_ALONE)
+        yield group(labels.NUMBER, matches(_BOXED))
+        yield group(labels.NUMBER, matches(_MATRIX_ENTRY), 1)
+        yield group(labels.NUMBER, matches(_TERM_IN_LATEX), MIN_ALONE)
+    yield shuffled(operands, rng)
+
+
+def _is_label(strategy: str, start: int, text: str) -> bool:
+    """Whether a number labels something, numbers a list, is part of a date, or is a value that is only assumed."""
+    if _LABEL.search(text, max(0, start - 40), start):
+        return True
+    return strategy == labels.STATED_VALUE and is_assumed(text, start)
+
+
+def _role(candidate: Candidate, text: str) -> int:
+    """0 for what a sentence states (``there are 5``), 2 for an operand (``divide both sides by 5``), 1 for the rest."""
+    start, stop = candidate.start, candidate.stop
+    before = max(0, start - 40)
+    if _OPERATOR_AFTER.match(text, stop, stop + 40) or _OPERATOR_BEFORE.search(text, before, start):
+        return 2
+    return 0 if _STATEMENT_BEFORE.search(text, before, start) else 1

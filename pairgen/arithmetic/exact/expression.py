@@ -1,0 +1,311 @@
+"""Arithmetic as a tree: parsed from ASCII or built by a reader, evaluated exactly, rendered as ASCII, changed.
+
+``parse("5*x + 3")`` is ``Binary("+", Binary("*", 5, x), 3)``. Its value for x = 5 is 28, its text ``5*x + 3``. The
+precedence is Python's: ``**`` binds to the right, and more tightly than a minus in front of it. An operand has at most
+one minus, and nothing is multiplied by merely standing side by side.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
+from types import MappingProxyType
+from typing import NamedTuple
+
+from pairgen.arithmetic.exact import surds
+from pairgen.arithmetic.exact.ratios import NotExact, Ratio, add, divide, lowest_terms, multiply, reduced, subtract
+from pairgen.arithmetic.exact.surds import Surd, Work
+
+MAX_LENGTH = 300
+"""Code points of an expression to parse: the integers in it have a few hundred digits at most."""
+MAX_DEPTH = 50
+"""Of brackets and exponents inside each other."""
+MAX_EXPONENT = 64
+"""Of any power, in size."""
+MAX_ROOT = 12
+
+TOKEN = re.compile(r"\d+(?:\.\d+)?|\.\d+|[A-Za-z]+|\*\*|\S", re.ASCII)
+_NUMBER = re.compile(r"\d*\.?\d+", re.ASCII)
+_ONE_OPERAND = re.compile(r"[\d.]+|[A-Za-z]|\([^()]*\)|sqrt\([^()]*\)|pi", re.ASCII)
+
+
+class Number(NamedTuple):
+    """A number as written in ASCII (``1500``, ``.5``; a value that replaces a variable: ``(-3)``), and its value."""
+
+    text: str
+    value: Ratio
+
+
+class Variable(NamedTuple):
+    """A single letter."""
+
+    name: str
+
+
+class Pi(NamedTuple):
+    """The circle constant."""
+
+    text: str = "pi"
+
+
+class Negative(NamedTuple):
+    operand: "Expr"
+
+
+class Binary(NamedTuple):
+    """``operator`` is one of ``+ - * / **``."""
+
+    operator: str
+    left: "Expr"
+    right: "Expr"
+
+
+class Brackets(NamedTuple):
+    """What stands in brackets; if they are ``optional``, they are left out around a single operand."""
+
+    inner: "Expr"
+    optional: bool = False
+
+
+class Sqrt(NamedTuple):
+    radicand: "Expr"
+
+
+Expr = Number | Variable | Pi | Negative | Binary | Brackets | Sqrt
+
+_RANKS = {"+": 1, "-": 1, "*": 2, "/": 2, "**": 3}
+_NO_VALUES: Mapping[str, Ratio] = MappingProxyType({})
+
+
+def number(value: Ratio) -> Number:
+    """A value as one operand: ``5``, ``(-3)``, ``(3/4)``."""
+    text = lowest_terms(value).removesuffix("/1")
+    return Number(text if text.isdigit() else f"({text})", value)
+
+
+# ---------------------------------------------------------------- parsing
+
+
+class _Invalid(Exception):
+    """A text is no expression. Never leaves this module."""
+
+
+@lru_cache(1 << 14)
+def parse(text: str) -> Expr | None:
+    """The tree of an expression over ``+ - * / ** ( )``, decimal numbers, ``sqrt(...)``, ``pi`` and single letters.
+
+    None for anything else, for more than ``MAX_LENGTH`` code points and for more than ``MAX_DEPTH`` levels. Results are
+    cached, since solutions repeat the same equations.
+    """
+    if len(text) > MAX_LENGTH:
+        return None
+    tokens = ["", *reversed(TOKEN.findall(text))]  # the next one is last; the first, which is empty, marks the end
+    try:
+        expr = _sum(tokens, 0)
+    except _Invalid:
+        return None
+    return None if tokens[-1] else expr
+
+
+def _sum(tokens: list[str], depth: int) -> Expr:
+    if depth > MAX_DEPTH:
+        raise _Invalid
+    expr = _product(tokens, depth)
+    while tokens[-1] in ("+", "-"):
+        expr = Binary(tokens.pop(), expr, _product(tokens, depth))
+    return expr
+
+
+def _product(tokens: list[str], depth: int) -> Expr:
+    expr = _signed(tokens, depth)
+    while tokens[-1] in ("*", "/"):
+        expr = Binary(tokens.pop(), expr, _signed(tokens, depth))
+    return expr
+
+
+def _signed(tokens: list[str], depth: int) -> Expr:
+    if depth > MAX_DEPTH:  # exponents nest without brackets
+        raise _Invalid
+    if tokens[-1] == "-":
+        tokens.pop()
+        return Negative(_exponentiation(tokens, depth))
+    return _exponentiation(tokens, depth)
+
+
+def _exponentiation(tokens: list[str], depth: int) -> Expr:
+    base = _operand(tokens, depth)
+    return Binary(tokens.pop(), base, _signed(tokens, depth + 1)) if tokens[-1] == "**" else base
+
+
+def _operand(tokens: list[str], depth: int) -> Expr:
+    token = tokens.pop() if tokens[-1] else ""
+    if token == "(":
+        return Brackets(_in_brackets(tokens, depth))
+    if token == "sqrt" and tokens[-1] == "(":
+        tokens.pop()
+        return Sqrt(_in_brackets(tokens, depth))
+    if token == "pi":
+        return Pi()
+    if len(token) == 1 and token.isalpha() and token.isascii():
+        return Variable(token)
+    if not _NUMBER.fullmatch(token):
+        raise _Invalid
+    return Number(token, decimal(token))
+
+
+def _in_brackets(tokens: list[str], depth: int) -> Expr:
+    """The rest of a bracket that has been opened, and its end."""
+    inner = _sum(tokens, depth + 1)
+    if tokens.pop() != ")":
+        raise _Invalid
+    return inner
+
+
+def decimal(text: str) -> Ratio:
+    """The value of an ASCII number: ``1.50`` is ``(150, 100)``."""
+    whole, _, decimals = text.partition(".")
+    return int(whole + decimals), 10 ** len(decimals)
+
+
+# ---------------------------------------------------------------- rendering and changing
+
+
+def render(expr: Expr) -> str:
+    """The expression as ASCII: spaces around ``+`` and ``-`` alone, brackets where the tree has them."""
+    match expr:
+        case Number(text, _):
+            return text
+        case Binary(operator, left, right):
+            rank, power = _RANKS[operator], operator == "**"
+            between = f" {operator} " if rank == 1 else operator
+            return f"{_within(left, rank + power)}{between}{_within(right, rank + (not power))}"
+        case Variable(name):
+            return name
+        case Brackets(inner, optional):
+            text = render(inner)
+            return text if optional and _ONE_OPERAND.fullmatch(text) else f"({text})"
+        case Negative(operand):
+            return f"-{_within(operand, 2)}"
+        case Sqrt(radicand):
+            return f"sqrt({render(radicand)})"
+    return "pi"
+
+
+def _within(expr: Expr, rank: int) -> str:
+    """An operand, in brackets if it is an operation that binds less tightly than ``rank``."""
+    if isinstance(expr, Binary) and _RANKS[expr.operator] < rank:
+        return f"({render(expr)})"
+    return f"({render(expr)})" if rank == 4 and isinstance(expr, Negative) else render(expr)
+
+
+def variables(expr: Expr) -> frozenset[str]:
+    """The names of the variables in an expression."""
+    match expr:
+        case Variable(name):
+            return frozenset(name)
+        case Binary(_, left, right):
+            return variables(left) | variables(right)
+        case Brackets(inner) | Negative(inner) | Sqrt(inner):
+            return variables(inner)
+    return frozenset()
+
+
+def substitute(expr: Expr, values: Mapping[str, Ratio]) -> Expr:
+    """The expression with numbers in place of those variables that have a value."""
+    if isinstance(expr, Variable):
+        return number(values[expr.name]) if expr.name in values else expr
+    return _map_operands(expr, lambda operand: substitute(operand, values))
+
+
+def _map_operands(expr: Expr, change: Callable[[Expr], Expr]) -> Expr:
+    """The expression with its operands, if it has any, replaced by what ``change`` makes of them."""
+    match expr:
+        case Binary(operator, left, right):
+            return Binary(operator, change(left), change(right))
+        case Brackets(inner, optional):
+            return Brackets(change(inner), optional)
+        case Negative(operand):
+            return Negative(change(operand))
+        case Sqrt(radicand):
+            return Sqrt(change(radicand))
+    return expr
+
+
+def with_other_operators(expr: Expr, others: Mapping[str, str]) -> Iterator[list[Expr]]:
+    """For each operator, from left to right, the expressions that have one of ``others[operator]`` in its place.
+
+    The operands stay what they are: ``a / b + c`` with ``/`` for ``+`` is (a / b) / c.
+    """
+    match expr:
+        case Binary(operator, left, right):
+            for changed in with_other_operators(left, others):
+                yield [Binary(operator, one, right) for one in changed]
+            yield [Binary(other, left, right) for other in others[operator]]
+            for changed in with_other_operators(right, others):
+                yield [Binary(operator, left, one) for one in changed]
+        case Brackets(inner) | Negative(inner) | Sqrt(inner):
+            for changed in with_other_operators(inner, others):
+                yield [_map_operands(expr, lambda _, one=one: one) for one in changed]  # type: ignore[misc]
+
+
+# ---------------------------------------------------------------- evaluation
+
+_RATIONAL_OPERATIONS = {"+": add, "-": subtract, "*": multiply, "/": divide}
+_SURD_OPERATIONS = {"+": surds.add, "-": surds.subtract, "*": surds.multiply, "/": surds.divide}
+
+
+def evaluate(expr: Expr, values: Mapping[str, Ratio] = _NO_VALUES) -> Ratio | None:
+    """The exact value of an expression, not always in lowest terms.
+
+    None if it is not rational or too large, if something is divided by zero or if a variable has no value.
+    """
+    try:
+        value = exact_value(expr, values, Work())
+    except NotExact:
+        return None
+    return value if isinstance(value, tuple) and surds.fits(value) else None
+
+
+def exact_value(expr: Expr, values: Mapping[str, Ratio], work: Work) -> Ratio | Surd:
+    """The value as a ratio where it is rational, else as a surd.
+
+    Raises:
+        NotExact: it has neither form, is too large, or a variable has no value.
+    """
+    if isinstance(expr, Number):
+        return expr.value
+    if isinstance(expr, Binary):
+        left, right = exact_value(expr.left, values, work), exact_value(expr.right, values, work)
+        if expr.operator == "**":
+            return _power(left, right, work)
+        if isinstance(left, tuple) and isinstance(right, tuple):
+            return _RATIONAL_OPERATIONS[expr.operator](left, right)
+        return surds.simplified(_SURD_OPERATIONS[expr.operator](surds.surd(left), surds.surd(right), work))
+    if isinstance(expr, Variable):
+        if expr.name not in values:
+            raise NotExact
+        return values[expr.name]
+    if isinstance(expr, Brackets):
+        return exact_value(expr.inner, values, work)
+    if isinstance(expr, Negative):
+        value = exact_value(expr.operand, values, work)
+        return (-value[0], value[1]) if isinstance(value, tuple) else surds.negative(value)
+    if isinstance(expr, Sqrt):
+        return surds.simplified(surds.root(exact_value(expr.radicand, values, work), 2))
+    return surds.PI
+
+
+def _power(base: Ratio | Surd, exponent: Ratio | Surd, work: Work) -> Ratio | Surd:
+    """``base**exponent``; powers of rationals stay apart from surds, which take ten times as long."""
+    if not isinstance(exponent, tuple):
+        raise NotExact
+    steps, degree = reduced(exponent)
+    if abs(steps) > MAX_EXPONENT or degree > MAX_ROOT:
+        raise NotExact
+    if degree > 1:
+        base = surds.simplified(surds.root(base, degree))
+    if not isinstance(base, tuple):
+        return surds.simplified(surds.power(base, steps, work))
+    top, bottom = reduced(base if steps >= 0 else divide((1, 1), base))
+    if (max(abs(top), bottom).bit_length() - 1) * abs(steps) > surds.MAX_BITS:
+        raise NotExact
+    return top ** abs(steps), bottom ** abs(steps)

@@ -1,0 +1,68 @@
+"""Whether a stated result is right: its calculation recomputed exactly and compared at the result's precision."""
+
+import re
+from typing import NamedTuple
+
+from pairgen.arithmetic.exact.expression import MAX_LENGTH
+from pairgen.arithmetic.exact.literals import Literal
+from pairgen.arithmetic.exact.ratios import Ratio, lowest_terms
+from pairgen.arithmetic.labels import NO_CALCULATION, NO_MATCH, NOT_EXACT, TOO_LARGE, Unverified
+
+_ONE_NUMBER = re.compile(r"\(*-?[\d.]+\)*", re.ASCII)
+
+
+class Verification(NamedTuple):
+    """A stated result that exact arithmetic confirms.
+
+    ``expression`` is its calculation in ASCII and ``value`` the exact value of that. ``stated`` is the value of the
+    literal as p/q; the two differ where the result is rounded. ``substituted`` says whether variables were replaced by
+    their values.
+    """
+
+    expression: str
+    value: Ratio
+    stated: str
+    substituted: bool = False
+
+
+def verify(
+    expression: str, value: Ratio | None, result: Literal, percent: bool, substituted: bool = False
+) -> Verification:
+    """Confirm that ``result`` states the value of an expression.
+
+    A result with a percent sign is read first as hundredths (``1/4 = 25%``: ``100*(1/4)`` is 25), then as the bare
+    number (``1/4 * 100 = 25%``), so that ``expression`` always has the value of the literal as it is written.
+
+    Args:
+        value: of the expression; None if it has no exact rational one.
+
+    Raises:
+        Unverified: it does not, or cannot be recomputed.
+    """
+    if is_one_number(expression):
+        raise Unverified(NO_CALCULATION)
+    if value is None:
+        raise Unverified(TOO_LARGE if len(expression) > MAX_LENGTH else NOT_EXACT)
+    hundredfold = value[0] * 100, value[1]
+    if percent and matches(result, hundredfold):
+        return Verification(f"100*({expression})", hundredfold, lowest_terms(result.value), substituted)
+    if matches(result, value):
+        return Verification(expression, value, lowest_terms(result.value), substituted)
+    raise Unverified(NO_MATCH)
+
+
+def is_one_number(expression: str) -> bool:
+    """Whether an expression is a single operand, hence no calculation."""
+    return _ONE_NUMBER.fullmatch(expression) is not None
+
+
+def matches(result: Literal, value: Ratio) -> bool:
+    """Whether a literal states a value: equal to it, or, with decimals, rounded to them (ties either way).
+
+    ``3.33`` states 10/3; ``3`` does not, since nothing indicates that it was rounded.
+    """
+    top, bottom = result.value
+    gap = abs(value[0] * bottom - top * value[1])
+    if gap == 0 or not result.decimals:
+        return gap == 0
+    return 2 * gap <= value[1] * result.denominator

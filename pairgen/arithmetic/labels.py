@@ -1,0 +1,53 @@
+"""The labels of a corruption: which kind of value was corrupted (its strategy), and why it could not be verified."""
+
+RESULT = "result"
+EQUATION = "equation"
+COMBINED_TERM = "combined-term"
+SOLVED_VALUE = "solved-value"
+LAST_RESULT = "last-result"
+STATED_VALUE = "stated-value"
+NUMBER = "number"
+GIVEN = "given"
+
+STRATEGIES = {
+    RESULT: "the result of a calculation",
+    EQUATION: "the result of an equation, with its variables replaced by their values",
+    COMBINED_TERM: "a coefficient or constant after combining like terms",
+    SOLVED_VALUE: "a variable's value, solved from an earlier equation",
+    LAST_RESULT: "the last result, equal to the final answer",
+    STATED_VALUE: "a value stated without a calculation",
+    NUMBER: "another number in the reasoning",
+    GIVEN: "a number from the question, repeated in an equation",
+}
+"""Kinds of values to corrupt. The first four are preferred alike, ``given`` is the last resort."""
+
+NO_CALCULATION = "no preceding calculation"
+UNSUPPORTED = "unsupported expression"
+NO_VALUE = "variable has no known value"
+NOT_EXACT = "no exact rational value"
+NO_MATCH = "does not match the recomputed value"
+TOO_DEEP = "expression nested too deeply"
+TOO_LARGE = "expression too large"
+STATED = "stated without a calculation"
+OTHER_VALUE = "variable is later given another value"
+
+REASONS = {
+    NO_CALCULATION: "only a number or a variable stands on the other side of the equals sign",
+    UNSUPPORTED: "it uses something other than arithmetic, e.g. a sine or a sum with dots",
+    NO_VALUE: "the solution states no value of a variable in it",
+    NOT_EXACT: "the calculation has an irrational result, or divides by zero",
+    NO_MATCH: "the calculation, as it was read, has another result",
+    TOO_DEEP: "brackets, fractions or roots are nested too deeply",
+    TOO_LARGE: "the calculation is too long, or its numbers too large",
+    STATED: "nothing is calculated: the value is given or assumed",
+    OTHER_VALUE: "the variable has several values, e.g. two roots or two cases",
+}
+"""Why a value could not be verified."""
+
+
+class Unverified(Exception):
+    """A stated value that cannot be verified; ``reason`` is one of ``REASONS``."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason

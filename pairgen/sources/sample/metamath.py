@@ -1,0 +1,128 @@
+r"""Rows in the layout of MetaMathQA (word problems, and exercises in the style of MATH) and of GSM8K.
+
+Exercises come from ``tables/exercises.txt``. A block of it, in the notation of ``templates.py``::
+
+    exercise
+    number a: 2..12
+    number x: -9..15
+    ask Solve $<a:x>n = <a*x>$. | ...              the first wording is the original question
+    line Divide both sides by $<a>$. | ...         a sentence of the solution
+    answer <x>
+    unknown Solve $Xn = <a*x>$.                    backward questions: the question with X in it (FOBAR),
+    known The solution of $Xn = <a*x>$ is <x>.     question and answer in one sentence (SV),
+    equation X \cdot <x:()> = <a*x>; X*x; a*x      and the equation: its text, its left side, its right side
+"""
+
+import re
+from itertools import accumulate
+from typing import Any
+
+from pairgen.sources.sample import solutions, stories
+from pairgen.sources.sample.equations import UNKNOWN, side, solve
+from pairgen.sources.sample.rng import SampleRng, in_split
+from pairgen.sources.sample.templates import Block, divide, fill, latex, parse, phrases, read_blocks
+
+# MetaMathQA's 395,000 rows by type, in thousands; 240 of them are of the GSM types.
+SHARES = {
+    "GSM": {"AnsAug": 80, "Rephrased": 80, "SV": 40, "FOBAR": 40},
+    # MetaMathQA has 75, 50, 15, 15. Half of the exercises have no backward question: their SV and FOBAR rows become
+    # Rephrased.
+    "MATH": {"AnsAug": 75, "Rephrased": 20, "SV": 30, "FOBAR": 30},
+}
+LIMITS = {source: tuple(accumulate(shares.values())) for source, shares in SHARES.items()}
+
+# So many consecutive rows share one original question, as several rows of MetaMathQA do.
+ROWS_PER_QUESTION = 2
+
+# "= \frac{2}{3} = \frac{2}{3}", where a fraction was in lowest terms already.
+_REPEATED = re.compile(r"(?:(?<=\$)|(?<== ))(\S+) = \1(?= =|\$|\.)")
+
+
+def metamath_row(split: str, index: int, seed: int) -> dict[str, Any]:
+    """One row in MetaMathQA's layout."""
+    question_rng = SampleRng("metamath", split, seed, "question", index // ROWS_PER_QUESTION)
+    rng = SampleRng("metamath", split, seed, "row", index)
+    source = "GSM" if question_rng.chance(240 / 395) else "MATH"
+    point = rng.random() * LIMITS[source][-1]
+    kind = next(kind for kind, limit in zip(SHARES[source], LIMITS[source], strict=True) if point < limit)
+    write = _word_problem_row if source == "GSM" else _exercise_row
+    return write(split, kind, question_rng, rng)
+
+
+def gsm8k_row(split: str, index: int, seed: int) -> dict[str, Any]:
+    """One row in GSM8K's layout."""
+    rng = SampleRng("gsm8k", split, seed, index)
+    problem = stories.sample_problem(split, rng)
+    slots = stories.slots_of(problem)
+    question = stories.write_question(problem, slots, problem.wording)
+    return {"question": question, "answer": solutions.write_annotated_solution(problem, slots, rng)}
+
+
+def _word_problem_row(split: str, kind: str, question_rng: SampleRng, rng: SampleRng) -> dict[str, Any]:
+    problem = stories.sample_problem(split, question_rng)
+    slots = stories.slots_of(problem)
+    original = query = stories.write_question(problem, slots, problem.wording)
+    if kind in ("SV", "FOBAR"):
+        hidden = rng.choice(tuple(problem.story.meanings))
+        query = solutions.write_backward_question(problem, hidden, declared=kind == "SV")
+        response = solutions.write_backward_solution(problem, hidden, rng)
+    else:
+        if kind == "Rephrased":
+            query = stories.write_question(problem, slots, stories.sample_rewording(problem, rng))
+        response = solutions.write_solution(problem, slots, rng)
+    return {"type": f"GSM_{kind}", "query": query, "original_question": original, "response": response}
+
+
+def _exercise_row(split: str, kind: str, question_rng: SampleRng, rng: SampleRng) -> dict[str, Any]:
+    exercise, slots, original = _sample_exercise(split, question_rng)
+    query = original
+    slots["answer"] = fill(exercise.lines["answer"][0], slots)
+    if kind in ("SV", "FOBAR") and "equation" in exercise.lines:
+        query = _backward_question(exercise, slots, declared=kind == "SV")
+        response = _backward_solution(exercise, slots, rng)
+    else:
+        if kind != "AnsAug":
+            kind, query = "Rephrased", fill(rng.choice(exercise.wordings["ask"][0][1:]), slots)
+        response = _solution(exercise, slots, rng)
+    return {"type": f"MATH_{kind}", "query": query, "original_question": original, "response": response}
+
+
+def _sample_exercise(split: str, rng: SampleRng) -> tuple[Block, dict[str, Any], str]:
+    """Sample exercises until one belongs to the split: the exercise, the values of its slots, and its question."""
+    while True:
+        exercise = rng.choice(read_blocks("exercises.txt"))
+        slots = exercise.sample(rng)
+        question = fill(exercise.wordings["ask"][0][0], slots)
+        if in_split(split, question):
+            return exercise, slots, question
+
+
+def _solution(exercise: Block, slots: dict[str, Any], rng: SampleRng) -> str:
+    texts = [phrases("exercise").choice("opening", rng)]
+    texts += [rng.choice(texts) for texts in exercise.wordings["line"]]
+    texts.append(phrases("exercise").choice("ending", rng))
+    solution = rng.choice((" ", " ", "\n")).join([fill(text, slots) for text in texts if text])
+    return _REPEATED.sub(r"\1", solution) + f"\nThe answer is: {slots['answer']}"
+
+
+def _backward_question(exercise: Block, slots: dict[str, Any], declared: bool) -> str:
+    ask = "hat is the value of unknown variable X?"
+    if declared:
+        return f"{fill(exercise.lines['known'][0], slots)} W{ask}"
+    known = f"If we know the answer to the above question is ${slots['answer']}$, w{ask}"
+    return f"{fill(exercise.lines['unknown'][0], slots)} {known}"
+
+
+def _backward_solution(exercise: Block, slots: dict[str, Any], rng: SampleRng) -> str:
+    """The equation and its solution."""
+    text, left, right = exercise.lines["equation"][0].split("; ")
+    text, form, result = fill(text, slots), parse(left).evaluate({**slots, "X": UNKNOWN}), parse(right).evaluate(slots)
+    lines = [f"{phrases('exercise').choice('equation', rng)} ${text}$."]
+    simple = f"{side(form, 'X', tex=True)} = {latex(result)}"
+    if simple != text.replace(r" \cdot X", "X"):
+        lines.append(f"{phrases('exercise').choice('simpler', rng)} ${simple}$.")
+    lines += solve(form, result, "X", rng, tex=True)
+    solution = latex(divide(result - form.constant, form.slope))
+    if rng.chance(0.7):
+        lines.append(f"The value of $X$ is ${solution}$.")
+    return solutions.with_final_answer(lines, solution)

@@ -1,0 +1,206 @@
+"""Rows in the layout of ARC-Challenge (science questions) and of HellaSwag (scenes and how-to articles to complete).
+
+Blocks of the tables, in the notation of ``templates.py``::
+
+    question                                  a question with random words and numbers
+    number v, t: 2..30
+    ask A train moves at <v> meters per second for <t> seconds. How far does it get?
+    right <v*t> meters
+    wrong <v+t> meters | <v/t> meters         left out where one is negative, a fraction or the right choice
+
+    facts                                     keys with their items: kinds of things, or tools and their uses
+    ask_key Which tool shows <item>? | ...    the right choice is the key of the item
+    ask_item Which of these is <key>? | ...   the right choice is an item of the key
+    ask_other Which of these is not <key>?    the right choice is an item of another key
+    entry a mammal: a bat | a whale           no item belongs to two keys of one block
+
+    scene kitchen: Baking bread               the surroundings, and the activity
+    do pours flour and water into a bowl      the steps in order: a context has one or two of them, the next is right
+    odd mails the dough to a cousin           a wrong ending about the same activity
+
+    howto Health: How to treat <thing>        the category and the headline
+    word thing: a blister, a small cut
+    step Title. / Sentence. / Sentence.       sentences in order; <n> is any small number
+
+All other wrong endings come from scenes in other surroundings or articles of other categories, where they cannot be
+right by chance.
+"""
+
+import re
+from functools import cache
+from typing import Any, NamedTuple
+
+from pairgen.sources.sample.rng import SampleRng, in_split
+from pairgen.sources.sample.templates import Block, capitalized, fill, phrases, read_blocks, split_wordings
+
+NAME = {"name": "<name>"}  # leaves the slot for a person's name as it is
+CALCULATED_SHARE = 0.4  # the share of the questions with random words and numbers
+_IMPLAUSIBLE = re.compile(r"-|0 |\d+/").match  # a negative number, zero or a fraction
+CHOICES = (4,) * 18 + (3, 5)  # the number of choices
+
+
+# ---------------------------------------------------------------- science questions
+
+
+class Question(NamedTuple):
+    """A question with its right choice and wrong ones. Its text may have the slot <name> for a person's name."""
+
+    text: str
+    right: str
+    wrong: tuple[str, ...]
+
+
+def arc_row(split: str, index: int, seed: int) -> dict[str, Any]:
+    """One row in ARC's layout."""
+    rng = SampleRng("arc", split, seed, index)
+    question = _sample_question(split, rng)
+    text = question.text
+    if "<name>" not in text and rng.chance(0.4):
+        text = f"{phrases('question').choice('lead', rng)} {text}"
+    count = min(rng.choice(CHOICES), len(question.wrong) + 1)
+    choices = [question.right, *rng.sample(question.wrong, count - 1)]
+    order = rng.sample(range(count), count)
+    labels = list("12345" if rng.chance(0.05) else "ABCDE")[:count]
+    return {
+        "id": f"Sample_{split}_{seed}_{index}",
+        "question": text.replace("<name>", phrases("names").choice(rng.choice(("women", "men")), rng)),
+        "choices": {"text": [choices[position] for position in order], "label": labels},
+        "answerKey": labels[order.index(0)],
+    }
+
+
+def _sample_question(split: str, rng: SampleRng) -> Question:
+    """Sample questions until one belongs to the split: by its text, whatever the name in it and its choices."""
+    while True:
+        sample = _sample_calculated if rng.chance(CALCULATED_SHARE) else _sample_fact
+        if question := sample(split, rng):
+            return question
+
+
+def _sample_calculated(split: str, rng: SampleRng) -> Question | None:
+    """A question with random words and numbers; None where it belongs to the other split."""
+    block = rng.choice(read_blocks("questions.txt"))
+    slots = NAME | block.sample(rng)
+    text = fill(block.choice("ask", rng), slots)
+    if not in_split(split, text):
+        return None
+    right = fill(block.lines["right"][0], slots)
+    wrong = dict.fromkeys(fill(choice, slots) for choice in block.wordings["wrong"][0])
+    return Question(text, right, tuple(choice for choice in wrong if choice != right and not _IMPLAUSIBLE(choice)))
+
+
+def _sample_fact(split: str, rng: SampleRng) -> Question | None:
+    """The key of an item, an item of a key, or an item of another key; None where it belongs to the other split."""
+    block = rng.choice(read_blocks("kinds.txt", "pairs.txt"))
+    entries = read_entries(block)
+    key, items = rng.choice(entries)
+    item, keyword = rng.choice(items), "ask_item"
+    if "ask_key" in block.lines and rng.chance(0.65):
+        keyword = "ask_key"
+    elif "ask_other" in block.lines and len(items) >= 3 and rng.chance(0.3):
+        keyword = "ask_other"
+    text = fill(block.choice(keyword, rng), {"key": key, "item": item, **NAME})
+    if not in_split(split, text):
+        return None
+    if keyword == "ask_key":
+        return Question(text, key, tuple(other for other, _ in entries if other != key))
+    others = tuple(other for other_key, group in entries if other_key != key for other in group)
+    return Question(text, item, others) if keyword == "ask_item" else Question(text, rng.choice(others), items)
+
+
+@cache
+def read_entries(block: Block) -> list[tuple[str, tuple[str, ...]]]:
+    """The keys of a block of facts, each with its items."""
+    entries = (entry.partition(": ") for entry in block.lines["entry"])
+    return [(key, split_wordings(items)) for key, _, items in entries]
+
+
+# ---------------------------------------------------------------- scenes and how-to articles
+
+
+class Completion(NamedTuple):
+    """A context to complete; the first ending is the right one."""
+
+    label: str
+    context_a: str
+    context_b: str
+    endings: list[str]
+
+
+def hellaswag_row(split: str, index: int, seed: int) -> dict[str, Any]:
+    """One row in HellaSwag's layout."""
+    rng = SampleRng("hellaswag", split, seed, index)
+    while True:
+        source, sample = ("wikihow", _sample_article) if rng.chance(1 / 3) else ("activitynet", _sample_scene)
+        if completion := sample(split, rng):
+            break
+    order = rng.sample(range(4), 4)
+    return {
+        "ind": index,
+        "activity_label": completion.label,
+        "ctx_a": completion.context_a,
+        "ctx_b": completion.context_b,
+        "ctx": f"{completion.context_a} {completion.context_b}".strip(),
+        "endings": [completion.endings[position] for position in order],
+        "source_id": f"{source}~sample_{split}_{seed}_{index}",
+        "split": "train" if split == "train" else "val",
+        "split_type": "indomain" if split == "train" or rng.chance(0.5) else "zeroshot",
+        "label": str(order.index(0)),
+    }
+
+
+def _sample_others(block: Block, table: str, rng: SampleRng) -> list[Block]:
+    """Three blocks of a table in other groups."""
+    others: list[Block] = []
+    while len(others) < 3:
+        if (other := rng.choice(read_blocks(table))).group != block.group and other not in others:
+            others.append(other)
+    return others
+
+
+def _sample_scene(split: str, rng: SampleRng) -> Completion | None:
+    """A scene to complete; None where it belongs to the other split."""
+    scene = rng.choice(read_blocks("scenes.txt"))
+    steps, texts = scene.lines["do"], phrases("scene")
+    position = rng.integer(0, len(steps) - 2)
+    slots = texts.sample(rng) | {"do": steps[position]}
+    context = fill(texts.choice("first", rng), slots)
+    if position < len(steps) - 2 and rng.chance(0.5):
+        position += 1
+        context += " " + fill(texts.choice("second", rng), slots | {"do": steps[position]})
+    context = ". ".join(capitalized(sentence) for sentence in context.split(". "))
+    start = fill(texts.choice("start", rng), slots)
+    if not in_split(split, f"{context} {start}"):
+        return None
+    wrong = [rng.choice(other.lines["do"]) for other in _sample_others(scene, "scenes.txt", rng)]
+    if rng.chance(0.7):
+        wrong[0] = rng.choice(scene.lines["odd"])
+    endings = []
+    for ending in (steps[position + 1], *wrong):
+        tail = "" if " and " in ending or " with " in ending else texts.choice("tail", rng)
+        endings.append(f"{ending} {tail}".rstrip() + ".")
+    return Completion(scene.title.split(": ")[1], context, start, endings)
+
+
+def _sample_article(split: str, rng: SampleRng) -> Completion | None:
+    """A how-to article to complete; None where it belongs to the other split."""
+    article, slots = rng.choice(read_blocks("howto.txt")), {"n": rng.integer(3, 12)}
+    category, headline = article.title.removeprefix("howto ").split(": ")
+    steps = [line.split(" / ") for line in article.lines["step"]]
+    position = rng.integer(0, len(steps) - 1)
+    title, first, second, _ = steps[position]
+    # What is to be completed: a step after its first sentence, a step after its second sentence, or the article.
+    form = rng.choice(("step", "sentence", "article") if position + 1 < len(steps) else ("step", "sentence"))
+    context = f"[header] {headline} [title] {title} [step] {first}"
+    if form != "step":
+        context += f"{rng.choice((' ', ' ', ' [substeps] '))}{second}"
+    context = fill(context, slots | article.sample(rng))
+    if not in_split(split, context):
+        return None
+    following = [steps[position + 1 if form == "article" else position]]
+    following += [rng.choice(other.lines["step"]).split(" / ") for other in _sample_others(article, "howto.txt", rng)]
+    if form == "article":
+        endings = [f"[title] {texts[0]} [step] {texts[1]}" for texts in following]
+    else:
+        endings = [texts[3] if form == "sentence" else " ".join(texts[2 : rng.choice((3, 4))]) for texts in following]
+    return Completion(category, context, "", [fill(ending, slots) for ending in endings])

@@ -1,0 +1,1 @@
+"""What a batch is worth: the log-probs of its pairs, the objective computed from them, and metrics."""

@@ -1,0 +1,97 @@
+"""Metrics of a batch, as sums and counts that add up over micro-batches and processes."""
+
+import torch
+from torch import Tensor
+
+from pairgen.train.config import Config
+from pairgen.train.distributed import World
+from pairgen.train.layout.batch import Batch
+from pairgen.train.losses import LOSSES, dpop_penalty
+from pairgen.train.scores.pair_logps import PairLogps
+
+Sums = dict[str, tuple[Tensor, Tensor]]
+"""Per metric, the sum of its values and their number; the metric is their mean."""
+
+
+def measure(batch: Batch, logps: PairLogps, losses: Tensor, config: Config, multiple_choice: bool = True) -> Sums:
+    """Metrics of one batch.
+
+    Args:
+        losses: [P] loss of each pair.
+        multiple_choice: whether groups are questions of which chosen is the right answer: adds ``choice/*``.
+
+    Returns:
+        ``loss``; TRL's ``logps/*`` and ``rewards/*``; the log-ratios; the mean log-prob per token of chosen before, at
+        and after the edit; the share of pairs with chosen below the reference; DPOP's penalty p and the share of pairs
+        where it is positive, for every loss with a reference, since it measures the failure that DPOP prevents; and,
+        over groups, how often chosen beats every rejected, by sum and per character (``choice/*``).
+        Log-probs are in nats. Without a reference, what compares with it is left out.
+    """
+    uses_rejected = LOSSES[config.loss].uses_rejected
+    weight = batch.weight.to(losses.dtype)
+    sums: Sums = {}
+
+    def mean(name: str, values: Tensor, weights: Tensor = weight) -> None:
+        sums[name] = ((values.detach() * weights).sum(), weights.sum())
+
+    mean("loss", losses)
+    mean("logps/chosen", logps.chosen)
+    if uses_rejected:
+        mean("logps/rejected", logps.rejected)
+    if logps.reference is not None:
+        chosen, rejected = logps.chosen_logratio, logps.rejected_logratio
+        mean("rewards/chosen", config.beta * chosen)
+        mean("rewards/rejected", config.beta * rejected)
+        mean("rewards/margins", config.beta * (chosen - rejected))
+        mean("rewards/accuracies", (chosen > rejected).to(weight.dtype))
+        mean("logratios/chosen", chosen)
+        mean("logratios/rejected", rejected)
+        mean("chosen_below_reference", (chosen < 0).to(weight.dtype))
+        penalty = dpop_penalty(logps, config)
+        mean("dpop/penalty", penalty)
+        mean("dpop/active", (penalty > 0).to(weight.dtype))
+    sums |= _around_edit(logps, weight)
+    return sums | _choice(batch, logps.policy.detach(), weight) if uses_rejected and multiple_choice else sums
+
+
+def _around_edit(logps: PairLogps, weight: Tensor) -> Sums:
+    """Log-prob per token of chosen before, at and after its edit, over all tokens of all pairs."""
+    chosen = logps.policy[: logps.pairs].detach()
+    parts = {
+        "logps/before_edit": logps.before_edit,
+        "logps/at_edit": logps.at_edit,
+        "logps/after_edit": logps.after_edit,
+    }
+    weights = {name: inside[: logps.pairs] * weight[:, None] for name, inside in parts.items()}
+    return {name: ((chosen * each).sum(), each.sum()) for name, each in weights.items()}
+
+
+def _choice(batch: Batch, tokens: Tensor, weight: Tensor) -> Sums:
+    """How often chosen has a higher log-prob than every rejected of its group, as evaluation harnesses score choices.
+
+    Harnesses score the text without EOS, so the last token is left out. Only groups of at least two pairs count.
+    """
+    sums = tokens.sum(1) - tokens.gather(1, batch.lengths[:, None] - 1)[:, 0]
+    by_char = sums / batch.num_chars.clamp(min=1)
+    wins = {name: of[: batch.pairs] > of[batch.pairs :] for name, of in (("acc", sums), ("acc_norm", by_char))}
+    size = torch.zeros_like(weight).index_add_(0, batch.group, torch.ones_like(weight))
+    held = torch.zeros_like(weight).index_add_(0, batch.group, weight)
+    counts = (size > 1) & (held > 0)
+    found: Sums = {}
+    for name, won in wins.items():
+        lost = torch.zeros_like(weight).index_add_(0, batch.group, (~won).to(weight.dtype))
+        found[f"choice/{name}"] = (((lost == 0) & counts).to(weight.dtype).sum(), counts.to(weight.dtype).sum())
+    return found
+
+
+def add(total: Sums, more: Sums) -> Sums:
+    """Sums over both."""
+    if not total:
+        return more
+    return {name: (total[name][0] + part, total[name][1] + count) for name, (part, count) in more.items()}
+
+
+def global_means(sums: Sums, world: World) -> dict[str, float]:
+    """The mean of each metric over all processes; metrics without values are left out."""
+    table = world.sum(torch.stack([torch.stack(pair) for pair in sums.values()]).double())
+    return {name: total / count for name, (total, count) in zip(sums, table.tolist(), strict=True) if count}
