@@ -66,16 +66,16 @@ class Ours:
         norm = float(torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0))
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
-        told = [float(sums[name][0] / sums[name][1]) for name in ("loss", "logps/chosen", "logps/rejected")]
-        return First(*told, norm)
+        values = [float(sums[name][0] / sums[name][1]) for name in ("loss", "logps/chosen", "logps/rejected")]
+        return First(*values, norm)
 
     def timed(self, groups: Sequence[TokenGroup]) -> Cost:
         """What a step costs; where its time goes is added to ``spent``."""
-        clock = self.objective.module.clock
+        timer = self.objective.module.timer
         self.meter.start()
-        clock.start(self.objective.forward.device)
+        timer.start(self.objective.forward.device)
         self.step(groups)
-        self.spent += clock.stop()
+        self.spent += timer.stop()
         return self.meter.stop()
 
     def tune(self, groups: Sequence[TokenGroup], sizes: Sequence[int]) -> None:

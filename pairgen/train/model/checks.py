@@ -1,4 +1,4 @@
-"""What a model is checked for when it is loaded: no run starts with a model that would be scored wrongly."""
+"""Checks of a loaded model, so that no run starts with one whose log-probs would be wrong."""
 
 import numpy as np
 import torch
@@ -78,13 +78,13 @@ def check_trees(scorer: Scorer, vocabulary: int) -> None:
         expected, found = padded.completions(scorer(padded)), tree.completions(scorer(tree))
     except (UnsupportedModel, torch.OutOfMemoryError):
         raise
-    except Exception as error:  # the model's own, or a compiler's
+    except Exception as error:  # from the model's code, or from a compiler
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise UnsupportedModel(f"{name}: does not support token trees ({reason}); use --share none") from error
     finally:
         scorer.causal.train(was_training)
     difference = float((found - expected)[expected != 0].abs().mean())
-    # NaN must fail: the model used the mask that it is given in place of one.
+    # NaN must fail: the model used the mask, see attention.nan_mask.
     if not difference < (0.02 if scorer.causal.dtype == torch.float32 else 0.15):
         raise UnsupportedModel(
             f"{name}: log-probs on token trees differ from padded rows by {difference:.2g} nats per token; "

@@ -1,11 +1,11 @@
-"""Log-probs of labelled positions without ever holding the logits of all of them, unless they are few.
+"""Log-probs of labelled positions, without materializing all logits.
 
-The head's matrix product runs in chunks of positions, and again in the backward pass: memory is one chunk of logits
-(``CHUNK`` x vocabulary) instead of three times all of them. Where all logits are few (``KEPT``) they are kept instead.
+The LM head runs on chunks of positions, and again in the backward pass: memory is one chunk of logits (``CHUNK`` x
+vocabulary) instead of three times all of them. Small batches keep all logits (``MAX_KEPT_LOGITS``) instead.
 
-A position whose log-prob has no gradient, but for rounding, has no backward pass. Tokens that chosen and rejected
-share are such: in a loss of the difference of the two, as DPO's, and DPOP's above the reference, they cancel. The slow
-twin in the tests is one ``log_softmax``.
+The backward pass skips positions whose gradient is 0 up to rounding. Those of tokens that chosen and rejected share
+are: in a loss of the difference of the two, as in DPO, and in DPOP above the reference, they cancel. The tests compare
+with one ``log_softmax``.
 """
 
 from typing import Any
@@ -16,10 +16,10 @@ from torch.autograd.function import once_differentiable
 
 CHUNK = 512
 """Positions whose logits are computed at once."""
-KEPT = 1 << 26
-"""Logits of a batch that are kept for its backward pass, at most: 256 MB in float32."""
-NOTHING = 1e-13
-"""A gradient so many times smaller than the largest is what is left of a sum that cancels."""
+MAX_KEPT_LOGITS = 1 << 26
+"""A batch with at most this many logits keeps them for its backward pass: 256 MB in float32."""
+NEGLIGIBLE = 1e-13
+"""Gradients at most this fraction of the largest are skipped: they are rounding errors of a sum that cancels."""
 
 
 class _LogProbs(torch.autograd.Function):
@@ -29,7 +29,7 @@ class _LogProbs(torch.autograd.Function):
     ) -> Tensor:
         ctx.save_for_backward(hidden, weight, bias, targets)
         ctx.cap, ctx.kept = cap, kept
-        out = torch.empty(len(targets), dtype=_exact(hidden), device=hidden.device)
+        out = torch.empty(len(targets), dtype=_logits_dtype(hidden), device=hidden.device)
         for part in _chunks(len(targets)):
             logits = _logits(hidden[part], weight, bias, cap)
             out[part] = logits.gather(1, targets[part, None])[:, 0] - logits.logsumexp(1)
@@ -43,30 +43,31 @@ class _LogProbs(torch.autograd.Function):
         """With s = softmax(logits): d logp / d logits = onehot(target) - s; the cap's tanh' = 1 - tanh^2."""
         (grad,) = grads
         hidden, weight, bias, targets = ctx.saved_tensors
-        wants_hidden, wants_weight, wants_bias = ctx.needs_input_grad[:3]
-        kept, ctx.kept = ctx.kept, None  # memory that the rest of the backward pass can have
-        d_hidden = torch.zeros_like(hidden) if wants_hidden else None
-        d_weight = torch.zeros_like(weight) if wants_weight else None
-        d_bias = torch.zeros_like(bias) if bias is not None and wants_bias else None
-        rows = (~(grad.abs() <= NOTHING * grad.abs().max())).nonzero()[:, 0] if len(grad) else grad.long()  # NaN stays
+        needs_hidden, needs_weight, needs_bias = ctx.needs_input_grad[:3]
+        kept, ctx.kept = ctx.kept, None  # frees the memory after this pass
+        d_hidden = torch.zeros_like(hidden) if needs_hidden else None
+        d_weight = torch.zeros_like(weight) if needs_weight else None
+        d_bias = torch.zeros_like(bias) if bias is not None and needs_bias else None
+        rows = (
+            (~(grad.abs() <= NEGLIGIBLE * grad.abs().max())).nonzero()[:, 0] if len(grad) else grad.long()
+        )  # NaN stays
         for at in _chunks(len(grad)) if len(rows) == len(grad) else rows.split(CHUNK):
-            given = hidden[at]
-            logits = _logits(given, weight, bias, ctx.cap) if kept is None else kept[at]
-            down = logits.softmax(1).mul_(-grad[at, None])
-            down.scatter_add_(1, targets[at, None], grad[at, None])
+            logits = _logits(hidden[at], weight, bias, ctx.cap) if kept is None else kept[at]
+            d_logits = logits.softmax(1).mul_(-grad[at, None])
+            d_logits.scatter_add_(1, targets[at, None], grad[at, None])
             if ctx.cap:
-                down.mul_(1 - (logits / ctx.cap).square_())
-            down = down.to(weight.dtype)
+                d_logits.mul_(1 - (logits / ctx.cap).square_())
+            d_logits = d_logits.to(weight.dtype)
             if d_hidden is not None:
-                d_hidden[at] = down @ weight
+                d_hidden[at] = d_logits @ weight
             if d_weight is not None:
-                d_weight.addmm_(down.T, given)
+                d_weight.addmm_(d_logits.T, hidden[at])
             if d_bias is not None:
-                d_bias.add_(down.sum(0))
+                d_bias.add_(d_logits.sum(0))
         return d_hidden, d_weight, d_bias, None, None, None
 
 
-def _exact(hidden: Tensor) -> torch.dtype:
+def _logits_dtype(hidden: Tensor) -> torch.dtype:
     return torch.promote_types(hidden.dtype, torch.float32)
 
 
@@ -76,7 +77,7 @@ def _chunks(count: int) -> list[slice]:
 
 def _logits(hidden: Tensor, weight: Tensor, bias: Tensor | None, cap: float) -> Tensor:
     """Logits in float32 or better; with a soft cap, cap * tanh(logits / cap)."""
-    logits = torch.nn.functional.linear(hidden, weight, bias).to(_exact(hidden))
+    logits = torch.nn.functional.linear(hidden, weight, bias).to(_logits_dtype(hidden))
     return logits.div_(cap).tanh_().mul_(cap) if cap else logits
 
 
@@ -84,10 +85,10 @@ def logprobs(hidden: Tensor, weight: Tensor, targets: Tensor, bias: Tensor | Non
     """Log-prob of each target under softmax(hidden @ weight.T + bias).
 
     Args:
-        hidden: [N, D] hidden states, of the dtype the product shall run in.
-        weight: [V, D] the head.
+        hidden: [N, D] hidden states, in the dtype to compute logits in.
+        weight: [V, D] of the LM head.
         targets: [N] int64 token ids.
-        bias: [V], or None.
+        bias: [V] of the LM head, or None.
         cap: soft cap on logits as in Gemma 2, logits become cap * tanh(logits / cap); 0 is none.
 
     Returns:
@@ -98,7 +99,7 @@ def logprobs(hidden: Tensor, weight: Tensor, targets: Tensor, bias: Tensor | Non
         dtype = torch.get_autocast_dtype(hidden.device.type)
     with torch.autocast(hidden.device.type, enabled=False):
         cast = [value.to(dtype) if value is not None else None for value in (hidden, weight, bias)]
-        few = torch.is_grad_enabled() and len(hidden) * len(weight) <= KEPT
-        kept = hidden.new_empty((len(hidden), len(weight)), dtype=_exact(hidden)) if few else None
+        keeps = torch.is_grad_enabled() and len(hidden) * len(weight) <= MAX_KEPT_LOGITS
+        kept = hidden.new_empty((len(hidden), len(weight)), dtype=_logits_dtype(hidden)) if keeps else None
         result: Tensor = _LogProbs.apply(cast[0], cast[1], cast[2], targets, cap, kept)
         return result

@@ -1,4 +1,4 @@
-"""A small Llama and its tokenizer, made on the spot: enough to watch a loss at work on a CPU. Nothing is fetched."""
+"""A small, randomly initialized Llama and its tokenizer, for demos and tests on a CPU. Nothing is downloaded."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -11,9 +11,9 @@ POSITIONS = 4096
 
 
 def train_tokenizer(texts: Iterable[str], size: int = 512) -> "PreTrainedTokenizerFast":
-    """A byte-level BPE of ``size`` tokens (at least 259: every byte has one), so that no text is unknown to it.
+    """A byte-level BPE of ``size`` tokens (at least 259, one for each byte), which can encode every text.
 
-    It puts ``<s>`` in front of a text, as Llama's does. Equal texts give an equal tokenizer.
+    It prepends ``<s>`` to a text, as Llama's does. Equal texts give an equal tokenizer.
     """
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
     from transformers import PreTrainedTokenizerFast
@@ -42,9 +42,9 @@ def train_tokenizer(texts: Iterable[str], size: int = 512) -> "PreTrainedTokeniz
 
 
 def tiny_model(tokenizer: "PreTrainedTokenizerFast", seed: int = 0) -> "LlamaForCausalLM":
-    """A Llama of about 0.6 million parameters (with 512 tokens) in float32, its weights drawn by ``seed`` alone.
+    """A Llama of about 0.6 million parameters (with 512 tokens) in float32; its weights depend on ``seed`` alone.
 
-    The random state of torch is as before afterwards.
+    The random state of torch is left unchanged.
     """
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
@@ -63,5 +63,5 @@ def tiny_model(tokenizer: "PreTrainedTokenizerFast", seed: int = 0) -> "LlamaFor
         eos_token_id=tokenizer.eos_token_id,
     )
     with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)  # torch.manual_seed would seed GPUs too, and those are not put back
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed would also seed GPUs, whose state is not restored
         return LlamaForCausalLM(config)
