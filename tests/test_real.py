@@ -4,7 +4,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from bench.bench_engine import count_marks, count_shares, rows_of
+from bench.bench_engine import count_annotated, count_shares, rows_of
 
 from pairgen.arithmetic.errors.corrupt import CannotCorrupt, corrupt
 from pairgen.arithmetic.errors.rng import RowRng
@@ -67,9 +67,9 @@ def test_hard_rows_give_valid_pairs_or_counted_drops(file: str, real_data: Path,
 
 def test_annotated_gsm8k_results_are_found_in_plain_text(real_data: Path) -> None:
     """Without annotations, results are found at their span, and most of what is found is annotated or verified."""
-    counted = count_marks(real_data / "gsm8k/train.jsonl")
-    assert counted.marks == 23_716
-    assert counted.found_marks >= 0.995 * counted.marks
+    counted = count_annotated(real_data / "gsm8k/train.jsonl")
+    assert counted.annotations == 23_716
+    assert counted.found_annotations >= 0.995 * counted.annotations
     assert counted.right >= 0.99 * counted.found
 
 

@@ -142,7 +142,7 @@ def solutions(given: str) -> Iterator[Given]:
     path = Path(given)
     try:
         there = bool(given.strip()) and path.exists()
-    except (OSError, ValueError):  # too long for a name, or no name at all
+    except (OSError, ValueError):  # not a valid file name
         there = False
     if there:
         try:
@@ -156,23 +156,23 @@ def solutions(given: str) -> Iterator[Given]:
 
 
 _FILE_NAME = re.compile(r"[^\n]*\.(?:txt|jsonl?)|[^\s=]*/[^\s=]*", re.IGNORECASE)
-"""What is meant as a file, though there is none; ``48/2=24`` is not."""
+"""Looks like a file name rather than a solution; ``48/2=24`` does not."""
 
 
 def _of_file(path: Path) -> Iterator[Given]:
     try:
         kind = kind_of(path)
-    except UsageError:  # an ending that says nothing
+    except UsageError:  # unknown extension: a text file
         with path.open("rb") as file:
             yield Given(_read(file, str(path)), where=str(path))
         return
     if kind not in ("lines", "list"):
-        raise UsageError(f"{path}: explain reads texts, .jsonl and .json; give one of these, or build it and use show")
+        raise UsageError(f"{path}: unsupported file type; explain reads .jsonl, .json and text files")
     unit = "line" if kind == "lines" else "row"
     for number, row in READERS[kind](path, 0, -1, frozenset()):
         where = f"{path}: {unit} {number + 1}"
         if not isinstance(row, dict):
-            raise SourceError(f"{where} {row}; mend the {unit}, or leave it out")
+            raise SourceError(f"{where} {row}; fix or remove this {unit}")
         yield _of_row(row, where)
 
 
@@ -180,7 +180,7 @@ def _of_row(row: Mapping[str, Any], where: str) -> Given:
     """The solution of a row; with the key a build would use, if the row is whole enough to be built from."""
     name = next((name for name in ANSWERS if name in row), None)
     if name is None:
-        raise SourceError(f"{where}: has neither {' nor '.join(ANSWERS)}; name the field with the solution so")
+        raise SourceError(f"{where}: needs a field {' or '.join(ANSWERS)} with the solution")
     text = _usable(row[name], name, where)
     for builder in BUILDERS.values():
         if builder.corrupts and name in builder.columns <= row.keys():
@@ -197,11 +197,11 @@ def _read(file: IO[bytes], where: str) -> str:
     """The one solution that a text file holds; of a file far too large for one no more than needed is read."""
     data = file.read(_MOST_BYTES)
     if len(data) == _MOST_BYTES:
-        raise SourceError(f"{where}: is over {MAX_LENGTH:,} characters; give the text of one worked solution at a time")
+        raise SourceError(f"{where}: is over {MAX_LENGTH:,} characters; pass one worked solution at a time")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise SourceError(f"{where}: is no UTF-8 ({error.reason} at byte {error.start}); save it as UTF-8") from error
+        raise SourceError(f"{where}: not valid UTF-8 ({error.reason} at byte {error.start})") from error
     return _usable(text.replace("\r\n", "\n"), "solution", where)
 
 

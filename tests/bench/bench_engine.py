@@ -1,13 +1,13 @@
-"""How much the corruption engine finds, proves and costs, on real rows.
+"""How many results the corruption engine finds and verifies on real rows, and how fast.
 
-    python tests/bench/bench_engine.py DATA [--corruptions K] [--corruption NAME]
+    python tests/bench/bench_engine.py DATA [--pairs-per-row K] [--corruption NAME]
 
 DATA is a folder that holds ``gsm8k/train.jsonl`` and ``metamath/`` with GSM_AnsAug.json, GSM_FOBAR_like.jsonl and
 MATH_solutions.jsonl. Prints, on one core:
 
-- GSM8K with its marks stripped: marked results found at their exact span, and how much of what is found is marked or
-  proved;
-- per MetaMath file: rows that give pairs, pairs verified, by strategy and by reason, and rows a second.
+- GSM8K with its annotations removed: annotated results found at their exact span, and how much of what is found is
+  annotated or verified;
+- per MetaMath file: rows that give pairs, pairs verified, by strategy and by reason, and rows per second.
 """
 
 import argparse
@@ -37,14 +37,14 @@ def rows_of(file: Path) -> list[dict[str, Any]]:
 
 
 @dataclass
-class Marks:
-    """What the engine finds in GSM8K, whose marks it does not see."""
+class Annotated:
+    """What the engine finds in GSM8K without seeing its annotations."""
 
-    marks: int = 0
-    found_marks: int = 0
+    annotations: int = 0
+    found_annotations: int = 0
     found: int = 0
     right: int = 0
-    """Found, and marked or proved."""
+    """Found, and annotated or verified."""
 
 
 def is_verified(solution: Solution, step: Step) -> bool:
@@ -55,15 +55,15 @@ def is_verified(solution: Solution, step: Step) -> bool:
     return True
 
 
-def count_marks(file: Path) -> Marks:
-    counted = Marks()
+def count_annotated(file: Path) -> Annotated:
+    counted = Annotated()
     for row in rows_of(file):
-        text, marked = strip_annotations(row["answer"])
-        spans = {(step.start, step.stop) for step in marked}
+        text, annotated = strip_annotations(row["answer"])
+        spans = {(step.start, step.stop) for step in annotated}
         solution = solution_of(text)
         found = {(step.start, step.stop): step for step in solution.steps}
-        counted.marks += row["answer"].count("<<")
-        counted.found_marks += len(spans & found.keys())
+        counted.annotations += row["answer"].count("<<")
+        counted.found_annotations += len(spans & found.keys())
         counted.found += len(found)
         counted.right += sum(span in spans or is_verified(solution, step) for span, step in found.items())
     return counted
@@ -71,7 +71,7 @@ def count_marks(file: Path) -> Marks:
 
 @dataclass
 class Shares:
-    """What became of the rows of one file."""
+    """Pairs and dropped rows of one file."""
 
     rows: int = 0
     with_pairs: int = 0
@@ -83,13 +83,13 @@ class Shares:
     seconds: float = 0.0
 
 
-def count_shares(file: Path, wanted: CorruptionOptions = CorruptionOptions()) -> Shares:
+def count_shares(file: Path, options: CorruptionOptions = CorruptionOptions()) -> Shares:
     rows = rows_of(file)
     shares = Shares(len(rows))
     start = time.perf_counter()
     for index, row in enumerate(rows):
         try:
-            made = BUILDER.reject(BUILDER.read(row), RowRng(str(index), 0), wanted)
+            made = BUILDER.reject(BUILDER.read(row), RowRng(str(index), 0), options)
         except DropRow as drop:
             shares.drops[drop.reason] += 1
             continue
@@ -106,35 +106,35 @@ def count_shares(file: Path, wanted: CorruptionOptions = CorruptionOptions()) ->
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
-    parser.add_argument("--corruptions", type=int, default=1)
+    parser.add_argument("--pairs-per-row", type=int, default=1)
     parser.add_argument("--corruption", default="near")
     arguments = parser.parse_args()
-    marks = count_marks(arguments.data / "gsm8k" / "train.jsonl")
-    print("## GSM8K train, marks stripped\n")
+    found = count_annotated(arguments.data / "gsm8k" / "train.jsonl")
+    print("## GSM8K train, annotations removed\n")
     print(
-        f"- marked results found at their exact span: {marks.found_marks:,} of {marks.marks:,} "
-        f"({marks.found_marks / marks.marks:.2%})"
+        f"- annotated results found at their exact span: {found.found_annotations:,} of {found.annotations:,} "
+        f"({found.found_annotations / found.annotations:.2%})"
     )
     print(
-        f"- found results that are marked or proved: {marks.right:,} of {marks.found:,} "
-        f"({marks.right / marks.found:.2%})"
+        f"- found results that are annotated or verified: {found.right:,} of {found.found:,} "
+        f"({found.right / found.found:.2%})"
     )
-    wanted = CorruptionOptions(arguments.corruption, arguments.corruptions)
+    options = CorruptionOptions(arguments.corruption, arguments.pairs_per_row)
     for name in FILES:
-        shares = count_shares(arguments.data / "metamath" / name, wanted)
+        shares = count_shares(arguments.data / "metamath" / name, options)
         print(f"\n## {name}\n")
         print(
             f"- rows with pairs: {shares.with_pairs:,} of {shares.rows:,} ({shares.with_pairs / shares.rows:.2%}); "
-            f"{shares.pairs / shares.rows:.2f} pairs a row"
+            f"{shares.pairs / shares.rows:.2f} pairs per row"
         )
         print(
             f"- verified: {shares.verified:,} pairs, {shares.verified / shares.pairs:.2%} of the pairs, "
-            f"{shares.verified / (shares.rows * arguments.corruptions):.2%} of what the rows could give"
+            f"{shares.verified / (shares.rows * arguments.pairs_per_row):.2%} of the maximum"
         )
-        print(f"- {shares.rows / shares.seconds:,.0f} rows a second on one core, from nothing kept")
+        print(f"- {shares.rows / shares.seconds:,.0f} rows per second on one core, with empty caches")
         for title, counts in (("strategy", shares.strategies), ("reason", shares.reasons), ("dropped", shares.drops)):
-            told = ", ".join(f"{name} {count:,}" for name, count in counts.most_common())
-            print(f"- by {title}: {told or 'none'}")
+            listed = ", ".join(f"{name} {count:,}" for name, count in counts.most_common())
+            print(f"- by {title}: {listed or 'none'}")
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""What the head's step costs, forward and backward, as ratios to one ``log_softmax`` over all logits.
+"""Time and memory of the LM head's log-probs, forward and backward, against one ``log_softmax`` over all logits.
 
     python tests/bench/bench_head.py [--positions 4096] [--vocabulary 151936] [--hidden 512] [--repeats 3]
 
-Each measurement is a process of its own: it makes hidden states and a head in float32 on the CPU, takes log-probs of
-all positions, and their gradients. Memory is how far the step lifts the process's peak (``ru_maxrss``) above where it
-was before; the head's own gradient is in it for both. Prints the median of several rounds; in each round both are
-measured once, in the same order.
+Each measurement runs in its own process: it creates hidden states and a head in float32 on the CPU, takes log-probs of
+all positions, and their gradients. Memory is the increase of the process's peak (``ru_maxrss``) during the step; it
+includes the head's own gradient for both. Prints the median of several rounds; in each round both are measured once, in
+the same order.
 """
 
 import argparse
@@ -15,16 +15,16 @@ import subprocess
 import sys
 import time
 
-WAYS = ("plain", "ours")
+METHODS = ("plain", "ours")
 
 
 def peak() -> int:
-    """The most memory this process has held so far, in bytes."""
+    """Peak memory of this process so far, in bytes."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
-def step(way: str, positions: int, vocabulary: int, width: int) -> tuple[float, int]:
-    """Seconds of one step in this process, and by how many bytes it lifts the peak."""
+def step(method: str, positions: int, vocabulary: int, width: int) -> tuple[float, int]:
+    """Seconds of one step in this process, and the increase of peak memory in bytes."""
     import torch
     from torch import Tensor
 
@@ -33,7 +33,7 @@ def step(way: str, positions: int, vocabulary: int, width: int) -> tuple[float, 
     def plain(hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
         return torch.nn.functional.linear(hidden, weight).log_softmax(-1).gather(1, targets[:, None])[:, 0]
 
-    function = {"plain": plain, "ours": logprobs}[way]
+    function = {"plain": plain, "ours": logprobs}[method]
 
     def run(positions: int, vocabulary: int) -> tuple[float, int]:
         hidden = torch.randn(positions, width, requires_grad=True)
@@ -44,13 +44,13 @@ def step(way: str, positions: int, vocabulary: int, width: int) -> tuple[float, 
         return time.perf_counter() - start, peak() - before
 
     torch.manual_seed(0)
-    run(8, 64)  # what is loaded at the first use is no part of the step
+    run(8, 64)  # lazy loading at the first use must not count as part of the step
     return run(positions, vocabulary)
 
 
-def in_its_own_process(way: str, *sizes: int) -> tuple[float, int]:
-    """The same in a fresh process. This one stays small: a child's peak starts at what its parent held."""
-    command = [sys.executable, __file__, "--step", way, *map(str, sizes)]
+def in_its_own_process(method: str, *sizes: int) -> tuple[float, int]:
+    """The same in a new process. The parent stays small, because a child's peak starts at its parent's memory."""
+    command = [sys.executable, __file__, "--step", method, *map(str, sizes)]
     seconds, lifted = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
     return float(seconds), int(lifted)
 
@@ -64,18 +64,18 @@ def main() -> None:
     options.add_argument("--step", nargs=4, help=argparse.SUPPRESS)
     asked = options.parse_args()
     if asked.step:
-        way, *sizes = asked.step
-        print(*step(way, *map(int, sizes)))
+        method, *sizes = asked.step
+        print(*step(method, *map(int, sizes)))
         return
     sizes = (asked.positions, asked.vocabulary, asked.hidden)
     rounds = []
     for _ in range(asked.repeats):
-        rounds.append([in_its_own_process(way, *sizes) for way in WAYS])
-        told = (
-            f"{way} {seconds:.1f} s {lifted / 1e6:.0f} MB"
-            for way, (seconds, lifted) in zip(WAYS, rounds[-1], strict=True)
+        rounds.append([in_its_own_process(method, *sizes) for method in METHODS])
+        measured = (
+            f"{method} {seconds:.1f} s {lifted / 1e6:.0f} MB"
+            for method, (seconds, lifted) in zip(METHODS, rounds[-1], strict=True)
         )
-        print("  ".join(told), file=sys.stderr)
+        print("  ".join(measured), file=sys.stderr)
     (plain_seconds, plain_bytes), (our_seconds, our_bytes) = (
         tuple(statistics.median(column) for column in zip(*runs, strict=True)) for runs in zip(*rounds, strict=True)
     )
@@ -83,7 +83,7 @@ def main() -> None:
         f"{sizes[0]:,} positions, vocabulary {sizes[1]:,}, hidden {sizes[2]}, float32, median of {asked.repeats} rounds"
     )
     print(f"peak memory of the step: ours {our_bytes / 1e6:.0f} MB / plain {plain_bytes / 1e6:.0f} MB", end=" ")
-    print(f"= {our_bytes / plain_bytes:.0%}   (wanted: at most 40%)")
+    print(f"= {our_bytes / plain_bytes:.0%}   (target: <= 40%)")
     print(
         f"time of the step: ours {our_seconds:.2f} s / plain {plain_seconds:.2f} s = {our_seconds / plain_seconds:.2f}"
     )

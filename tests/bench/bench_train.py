@@ -1,27 +1,27 @@
-"""Training steps against TRL: pairs a second of TRL's DPO trainer, of our padded layout and of trees, in one run.
+"""Training steps against TRL: pairs per second of TRL's DPO trainer, pairgen's padded layout and its trees, in one run.
 
     python tests/bench/bench_train.py DATA [--shape metamath arc] [--rounds 3] [--threads 2] [--precision auto]
     python tests/bench/bench_train.py sample --device cuda --size 0.5B --precision bf16 --times 8 --profile
 
 ``DATA`` is a folder with ``metamath/GSM_AnsAug.json``, ``arc/ARC-Challenge-Train.jsonl`` and
-``hellaswag/train_raw_first3368.jsonl.gz``, as the hub has their rows, or ``sample``: rows that are made up. Datasets
-are built from them on the spot.
+``hellaswag/train_raw_first3368.jsonl.gz``, in the layout of the Hub, or ``sample`` for the built-in sample rows. The
+datasets are built from them.
 
-The model is a Llama of some 12M parameters (``--size``) with random weights, the loss DPO with its reference computed
-beforehand; a step is forward, backward, clipping and AdamW, and for ours also laying out the batch, which TRL does
-outside its time. In each round every system takes one step, by turns, over the same pairs in the same order; figures
-are medians of rounds. Each system takes the better of two sizes of micro-batch, tried before. Of long shapes TRL and
-the padded layout take only the first groups of each step (``took``). The untimed first steps are held against each
-other: loss, log-probs and gradient norm.
+The model is a Llama with about 12M parameters (``--size``) and random weights, the loss DPO with precomputed reference
+log-probs. A step is forward, backward, clipping and AdamW; for pairgen it includes building the batch, which TRL does
+outside the timed part. In each round every system runs one step in turn, over the same pairs in the same order;
+figures are medians of rounds. Each system uses the better of two micro-batch sizes, tried before. For long shapes, TRL
+and the padded layout process only the first groups of each step (``took``). The untimed first steps are compared: loss,
+log-probs and gradient norm.
 
-``auto`` takes the precision in which TRL is faster, for all; where trees are faster in the other, they have a row more.
+``auto`` uses the precision in which TRL is faster for all; if trees are faster in the other one, they get another row.
 
-    took       pairs a step of TRL, of padded, of trees
-    saved      tokens of the padded layout over those of trees for the same pairs; without padding, and with padding
-    of saved   trees over padded, as a share of either ratio of tokens
+    took       pairs per step: TRL, padded, trees
+    saved      tokens of the padded layout / tokens of trees for the same pairs; without padding, and with padding
+    of saved   speedup of trees over padded, as a share of either token ratio
 
-The line below says of trees where their time goes, how many operations a second of the model they make, also as a share
-of what a bare product of large matrices makes, and on a GPU how far a step of TRL, of padded and of trees lifts memory.
+The line below each row is about trees: where the time goes, model FLOP/s, also as a share of the peak of a large matrix
+product, and on a GPU the increase of peak memory by a step of TRL, padded and trees.
 """
 
 import argparse
@@ -56,7 +56,7 @@ class Line(NamedTuple):
 
     shape: str
     precision: str
-    wanted: float
+    target: float
     pairs: tuple[int, int, int]
     costs: tuple[Cost, Cost, Cost]
     saved: tuple[float, float]
@@ -64,7 +64,7 @@ class Line(NamedTuple):
     trees: Ours
     flops: float
     rate: float
-    """Operations a second of a bare product."""
+    """FLOP/s of a large matrix product."""
 
     def __str__(self) -> str:
         trl, padded, tree = (count / cost.seconds for count, cost in zip(self.pairs, self.costs, strict=True))
@@ -72,23 +72,24 @@ class Line(NamedTuple):
         shares = "".join(f"{100 * tree / padded / ratio:7.0f}%" for ratio in self.saved)
         return (
             f"{self.shape:24}{self.precision:9}{'/'.join(map(str, self.pairs)):>11}{saved}"
-            f"{trl:9.2f}{padded:9.2f}{tree:9.2f}{tree / trl:8.2f}{f'{self.wanted:8.1f}' if self.wanted else '       -'}"
+            f"{trl:9.2f}{padded:9.2f}{tree:9.2f}{tree / trl:8.2f}{f'{self.target:8.1f}' if self.target else '       -'}"
             f"{padded / trl:8.2f}{tree / padded:8.2f}{shares}{self.off:9.0e}\n    {self.about_trees()}"
         )
 
     def about_trees(self) -> str:
-        whole = sum(self.trees.spent.values())
-        spent = ", ".join(f"{part} {seconds / whole:.0%}" for part, seconds in self.trees.spent.items())
+        total = sum(self.trees.spent.values())
+        spent = ", ".join(f"{part} {seconds / total:.0%}" for part, seconds in self.trees.spent.items())
         reached = self.flops / self.costs[2].seconds
-        said = f"{spent}; {reached / 1e12:.3f} TFLOP/s, {reached / self.rate:.0%} of a bare product's"
+        summary = f"{spent}; {reached / 1e12:.3f} TFLOP/s, {reached / self.rate:.0%} of matmul peak"
         lifted = [f"{cost.lifted / 1e9:.2f}" for cost in self.costs]
-        return f"{said}; memory of a step {' / '.join(lifted)} GB" if any(cost.lifted for cost in self.costs) else said
+        memory = f"; memory of a step {' / '.join(lifted)} GB" if any(cost.lifted for cost in self.costs) else ""
+        return summary + memory
 
 
 HEAD = (
-    f"{'':44}{'saved':>7}{'with':>7}{'pairs a second':>27}{'trees':>8}{'':8}{'padded':>8}{'trees/':>8}{'of':>8}"
+    f"{'':44}{'saved':>7}{'with':>7}{'pairs/s':>27}{'trees':>8}{'':8}{'padded':>8}{'trees/':>8}{'of':>8}"
     f"{'of with':>8}{'1st step':>9}\n"
-    f"{'shape':24}{'':9}{'took':>11}{'':7}{'padd.':>7}{'TRL':>9}{'padded':>9}{'trees':>9}{'/TRL':>8}{'wanted':>8}{'/TRL':>8}"
+    f"{'shape':24}{'':9}{'took':>11}{'':7}{'padd.':>7}{'TRL':>9}{'padded':>9}{'trees':>9}{'/TRL':>8}{'target':>8}{'/TRL':>8}"
     f"{'padded':>8}{'saved':>8}{'padd.':>8}{'off':>9}"
 )
 
@@ -105,7 +106,7 @@ class Bench:
         self.sizes = [few, few // 2] if few < shape.groups else [few, few // 4]
 
     def trl(self, steps: int, few: int, size: int, precision: str, turn: peers.Turn) -> First:
-        """TRL over the first ``few`` groups of the first steps, ``size`` groups at once."""
+        """TRL over the first ``few`` groups of the first steps, with ``size`` groups per micro-batch."""
         each = self.shape.pairs
         texts = self.pairs.texts(few, steps)
         how = {"step": few * each, "micro": size * each, "precision": precision, "device": self.device}
@@ -114,17 +115,16 @@ class Bench:
         )
 
     def tuned(self, precision: str) -> int:
-        """Groups at once with which TRL is fastest: in the better of two steps behind the first, or in its first one,
-        where steps are long."""
+        """The micro-batch size, in groups, with which TRL is fastest: in the better of two steps after the first, or
+        in the first where steps are long."""
         steps = 3 if self.shape.few == self.shape.groups else 1
         found = {size: self.best_step(steps, self.shape.few, size, precision) for size in self.sizes}
-        said = ", ".join(f"{size} groups at once {took:.2f} s" for size, took in found.items())
-        print(f"{self.name}: TRL tries {said}", file=sys.stderr, flush=True)
+        times = ", ".join(f"{size} groups per micro-batch {took:.2f} s" for size, took in found.items())
+        print(f"{self.name}: TRL: {times}", file=sys.stderr, flush=True)
         return min(found, key=found.__getitem__)
 
     def best_step(self, steps: int, few: int, size: int, precision: str) -> float:
-        """TRL's seconds for the fastest of some steps, behind the first if there are more; endless where memory is
-        too small."""
+        """Seconds of TRL's fastest step, without the first if there are more; infinite if it runs out of memory."""
         seconds: list[float] = []
         try:
             self.trl(steps, few, size, precision, lambda _, cost: seconds.append(cost.seconds))
@@ -139,23 +139,23 @@ class Bench:
         systems = {precision: self.ours(SHARE, precision) for precision in PRECISIONS}
         ours = {name: min(system.timed(some).seconds for _ in range(2)) for name, system in systems.items()}
         for who, found in (("TRL", trl), ("trees", ours)):
-            said = ", ".join(f"{precision} {took:.3f} s" for precision, took in found.items())
-            print(f"{who}, two groups: {said}", file=sys.stderr, flush=True)
+            times = ", ".join(f"{precision} {took:.3f} s" for precision, took in found.items())
+            print(f"{who}, two groups: {times}", file=sys.stderr, flush=True)
         return list(dict.fromkeys(min(found, key=found.__getitem__) for found in (trl, ours)))
 
     def ours(self, share: str, precision: str) -> Ours:
-        """A system that knows its reference log-probs; those that the first one computed are taken by the others."""
+        """A system with its reference log-probs; those computed by the first one are reused by the others."""
         ours = Ours(self.model, share, precision, self.shape.pairs > 1, self.device)
         ours.know(self.pairs, self.folder / f"reference-{precision}")
         return ours
 
-    def measure(self, precisions: Sequence[str], wanted: float, profiles: bool) -> list[Line]:
+    def measure(self, precisions: Sequence[str], target: float, profiles: bool) -> list[Line]:
         """Costs of every system.
 
         Args:
-            precisions: that of all systems; where there is a second one, trees also run in it.
-            wanted: pairs a second over TRL's.
-            profiles: print what a step of trees does at the end.
+            precisions: the first is used by all systems; in a second one, trees run too.
+            target: pairs per second relative to TRL.
+            profiles: print a profile of a step of trees at the end.
         """
         precision = precisions[0]
         size = self.tuned(precision)
@@ -191,7 +191,7 @@ class Bench:
             Line(
                 shape=self.name,
                 precision=used,
-                wanted=wanted,
+                target=target,
                 pairs=pairs,
                 costs=(trl_cost, padded_cost, cost),
                 saved=self.saved(padded.micro),
@@ -204,7 +204,7 @@ class Bench:
         ]
 
     def profile(self, tree: Ours) -> None:
-        """Print what a step of trees runs, the longest first."""
+        """Print the operations of a step of trees, the longest first."""
         gpu = self.device.type == "cuda"
         activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if gpu else [])]
         with profile(activities=activities) as found:
@@ -216,7 +216,7 @@ class Bench:
         """Tokens of the timed steps as the padded layout runs them over those of trees: without padding, and with it.
 
         Args:
-            rows: groups that are padded together.
+            rows: groups padded together.
         """
         tree = [tree_batch(groups, ROW_TOKENS, SHARE) for groups in self.pairs.steps[1:]]
         few = self.shape.few
@@ -236,11 +236,11 @@ def options() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--precision", default="auto", choices=("auto", *PRECISIONS))
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
-    parser.add_argument("--size", default="12M", choices=SIZES, help="of the model, in parameters")
-    parser.add_argument("--times", type=int, default=1, help="so many times the groups in a step")
-    parser.add_argument("--profile", action="store_true", help="print what a step of trees does")
+    parser.add_argument("--size", default="12M", choices=SIZES, help="model size in parameters")
+    parser.add_argument("--times", type=int, default=1, help="multiply the groups per step by N", metavar="N")
+    parser.add_argument("--profile", action="store_true", help="print a profile of a step of trees")
     parser.add_argument(
-        "--clock", default="wall", choices=peers.CLOCKS, help="own: with --threads 1, on a busy machine"
+        "--clock", default="wall", choices=peers.CLOCKS, help="own: process time, for --threads 1 on a busy machine"
     )
     return parser.parse_args()
 
@@ -265,7 +265,7 @@ def main() -> None:
             bench = Bench(name, shape, asked, tokenizer, Path(folder))
             precisions = precisions or bench.faster()
             lines = bench.measure(
-                precisions, shape.wanted_gpu if device.type == "cuda" else shape.wanted, asked.profile
+                precisions, shape.target_gpu if device.type == "cuda" else shape.target, asked.profile
             )
         for line in lines:
             print(line, flush=True)

@@ -1,17 +1,16 @@
-"""Trees against the padded layout: tokens, and time forwards and backwards, with one model, the same pairs, in one run.
+"""Trees against the padded layout: tokens and time, forward and backward, on the same model and pairs, in one run.
 
     python tests/bench/bench_trees.py [--hidden 256] [--repeats 5] [--threads 2] [--precision float32 bf16]
 
-The model is a Llama of some 12M parameters with random weights. Shapes of data, all random tokens:
+The model is a Llama with about 12M parameters with random weights. Shapes of data, with random tokens:
 
-    metamath   a prompt of 100 tokens; chosen and rejected have 100 in common, then 100 of their own
+    metamath   a prompt of 100 tokens; chosen and rejected have 100 in common, then 100 different ones
     arc        a prompt of 30 to 60 tokens and 4 endings of 5 to 10, chosen and 3 rejected
-    shots      1,000 tokens of shots, then groups as in arc with endings of 30
+    shots      1,000 tokens of few-shot examples, then groups as in arc with endings of 30
 
-``saved`` is the ratio of tokens, ``faster`` that of times (medians, layouts by turns), ``of`` the second by the first.
-Times are of the process's own work (with one thread: its seconds on a core of its own), so that others do not count.
-The padded layout takes a few groups at once and all of them in turn; of shots only a quarter is run, and counted four
-times.
+``saved`` is the ratio of tokens, ``faster`` the ratio of times (medians, layouts in turn), ``of`` faster / saved. Times
+are process times, so that other load on the machine does not count. The padded layout runs all groups, a few at a time;
+of shots only a quarter is run, and counted four times.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""TRL's DPO trainer as a peer of benchmarks: its own training loop over given pairs in order, timed step by step."""
+"""TRL's DPO trainer for comparison: its own training loop over the same pairs in order, timed step by step."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -14,26 +14,26 @@ BETA, RATE = 0.1, 1e-5
 
 CLOCKS = {"wall": perf_counter, "own": process_time}
 clock = perf_counter
-"""Seconds; ``own`` counts those of this process alone."""
+"""Seconds; ``own`` counts the time of this process only."""
 
 Row = dict[str, str]
 """A pair's prompt, chosen and rejected."""
 
 
 class Cost(NamedTuple):
-    """What a step takes."""
+    """Time and memory of a step."""
 
     seconds: float
     lifted: int
-    """Bytes by which it lifts the device's memory above what is held between steps; 0 on a CPU."""
+    """Increase of the device's peak memory over what is allocated between steps, in bytes; 0 on a CPU."""
 
 
 Turn = Callable[[int, Cost], None]
-"""Told of each of TRL's steps: its number from 0 and its cost. What it does is not part of TRL's time."""
+"""Callback after each TRL step, with its number from 0 and its cost; not part of TRL's time."""
 
 
 class Meter:
-    """Measures a step; a GPU is waited for at its start and at its end."""
+    """Measures a step, synchronizing with a GPU at its start and end."""
 
     def __init__(self, device: torch.device) -> None:
         self.gpu = device.type == "cuda"
@@ -55,7 +55,7 @@ class Meter:
 
 @dataclass(frozen=True)
 class First:
-    """What a system says of its first step."""
+    """Loss, log-probs and gradient norm of a first step."""
 
     loss: float
     chosen: float
@@ -86,10 +86,10 @@ def train(
     A step's time is from its first forward pass to the end of AdamW's step; collating its batch is not counted.
 
     Args:
-        model: is trained.
+        model: trained in place.
         pairs: a dataset of ``Row``.
-        step: pairs of a step.
-        micro: pairs that go through the model at once; divides ``step``.
+        step: pairs per step.
+        micro: pairs per forward pass; divides ``step``.
         precision: float32, or bf16 for bfloat16 arithmetic on float32 weights.
     """
     from transformers import PrinterCallback, TrainerCallback
@@ -108,7 +108,7 @@ def train(
         def on_step_end(self, _: object, state: Any, *__: object, **___: object) -> None:
             turn(state.global_step - 1, self.meter.stop())
 
-    told = DPOConfig(
+    config = DPOConfig(
         output_dir=str(folder),
         loss_type="sigmoid",
         beta=BETA,
@@ -131,7 +131,7 @@ def train(
         disable_tqdm=True,
         dataloader_pin_memory=device.type == "cuda",
     )
-    trainer = InOrder(model=model, args=told, train_dataset=pairs, processing_class=tokenizer)
+    trainer = InOrder(model=model, args=config, train_dataset=pairs, processing_class=tokenizer)
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(Turns())
     trainer.train()
@@ -140,7 +140,7 @@ def train(
 
 
 def dataset(rows: Sequence[Row]) -> Any:
-    """Rows as TRL takes them."""
+    """Rows as a dataset for TRL."""
     import datasets
 
     datasets.disable_progress_bars()

@@ -33,7 +33,7 @@ class Ours:
     def __init__(self, model: Any, share: str, precision: str, chooses: bool, device: torch.device) -> None:
         self.model = copy.deepcopy(model).to(device)
         self.micro = 0
-        """GroupTable that go through the model at once; 0: all of a step."""
+        """Groups per forward pass; 0: all of a step."""
         self.meter = Meter(device)
         self.spent: Counter[str] = Counter()
         """Seconds of each part of the timed steps."""
@@ -66,8 +66,8 @@ class Ours:
         norm = float(torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0))
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
-        values = [float(sums[name][0] / sums[name][1]) for name in ("loss", "logps/chosen", "logps/rejected")]
-        return First(*values, norm)
+        means = [float(sums[name][0] / sums[name][1]) for name in ("loss", "logps/chosen", "logps/rejected")]
+        return First(*means, norm)
 
     def timed(self, groups: Sequence[TokenGroup]) -> Cost:
         """What a step costs; where its time goes is added to ``spent``."""
@@ -96,7 +96,7 @@ class Ours:
         batch = self.objective.forward.layout(groups)
         config = self.model.config
         matrices = [weight.numel() for name, weight in self.model.named_parameters() if weight.ndim == 2]
-        head = config.vocab_size * config.hidden_size  # tied to the embedding, which is no product
+        head = config.vocab_size * config.hidden_size  # tied to the embedding, whose lookup is not a matrix product
         assert batch.subtree_end is not None
         column = torch.arange(batch.tokens.shape[1])
         seen = int((batch.subtree_end - column + 1).sum()) - (batch.tokens.numel() - batch.processed_tokens)

@@ -29,7 +29,7 @@ FILES = {
 
 
 def source(given: str, dataset: str) -> list[str]:
-    """Where ``build`` reads rows: ``given`` is a folder, or the word sample for rows that are made up."""
+    """Sources for ``build``; ``given`` is a folder of real rows, or ``sample``."""
     return [f"{SAMPLE}:4000" if given == SAMPLE else str(Path(given) / FILES[dataset])]
 
 
@@ -39,17 +39,17 @@ class Shape(NamedTuple):
     dataset: str
     options: BuildOptions
     pairs: int
-    """Pairs of each group; groups that have more or fewer are left out."""
+    """Pairs per group; groups with more or fewer are skipped."""
     groups: int
-    """Groups of a step."""
+    """Groups per step."""
     few: int
-    """Groups of a step that TRL and the padded layout take."""
-    wanted: float = 0.0
-    """Pairs a second over TRL's, on two cores."""
-    wanted_gpu: float = 0.0
+    """Groups per step that TRL and the padded layout process."""
+    target: float = 0.0
+    """Pairs per second relative to TRL, on two cores."""
+    target_gpu: float = 0.0
 
     def times(self, factor: int) -> "Shape":
-        """The same with steps of so many times the groups."""
+        """The same with that many times the groups per step."""
         return self._replace(groups=self.groups * factor, few=self.few * factor)
 
 
@@ -84,7 +84,7 @@ SIZES: dict[str, Size] = {
         "num_key_value_heads": 2,
     },
 }
-"""Llamas by their parameters; the second has the measures of Qwen2.5-0.5B."""
+"""Llamas by number of parameters; the second has the dimensions of Qwen2.5-0.5B."""
 
 
 def llama(size: str) -> LlamaForCausalLM:
@@ -131,19 +131,19 @@ class Pairs(NamedTuple):
 
 
 def pairs_of(shape: Shape, given: str, tokenizer: Any, steps: int, folder: Path) -> Pairs:
-    """Build all pairs and cut as many as are needed into steps, in an order drawn by a seed."""
-    wanted = shape.groups * steps
+    """Build all pairs and cut as many as are needed into steps, in an order shuffled with a seed."""
+    needed = shape.groups * steps
     built = build(shape.dataset, folder / "pairs", source(given, shape.dataset), shape.options)
     cache = TokenCache(folder / "tokens", PairTokenizer(tokenizer, "off", max_length=4096))
     found = data.tokenize_split([built], "train", cache)
     assert found is not None
     assert not found.drops
     order = np.random.default_rng(0).permutation(len(found.groups)).tolist()
-    fitting = [index for index in order if found.groups.pairs[index] == shape.pairs][:wanted]
-    if len(fitting) < wanted:
-        raise SystemExit(f"{len(fitting)} groups of {shape.pairs} pairs, {wanted} are needed: take fewer --rounds")
+    fitting = [index for index in order if found.groups.pairs[index] == shape.pairs][:needed]
+    if len(fitting) < needed:
+        raise SystemExit(f"{len(fitting)} groups of {shape.pairs} pairs, {needed} are needed; use fewer --rounds")
     taken = [found.groups[index] for index in fitting]
-    cut = [taken[first : first + shape.groups] for first in range(0, wanted, shape.groups)]
+    cut = [taken[first : first + shape.groups] for first in range(0, needed, shape.groups)]
     return Pairs(found.groups, fitting, cut, texts_by_pair(built))
 
 

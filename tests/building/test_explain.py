@@ -188,7 +188,7 @@ def test_a_whole_row_is_explained_as_a_build_draws_it(name: str, tmp_path: Path)
     [
         ("{", "is broken JSON"),
         ("[1]", "is no JSON object"),
-        ('{"text": "1 + 1 = 2"}', "has neither response nor answer"),
+        ('{"text": "1 + 1 = 2"}', "needs a field response or answer"),
         ('{"response": 5}', "response is not a string"),
         ('{"response": null}', "response is null"),
         ('{"answer": " "}', "answer is empty"),
@@ -228,10 +228,10 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "long.txt").write_bytes(b" " * 2_000_000)
     (tmp_path / "rows.csv").write_text("response\n1", "utf-8")
     for name, said in {
-        "latin.txt": "latin.txt: is no UTF-8",
+        "latin.txt": "latin.txt: not valid UTF-8",
         "empty.txt": "empty.txt: solution is empty",
         "long.txt": "long.txt: is over 100,000 characters",
-        "rows.csv": "explain reads texts, .jsonl and .json",
+        "rows.csv": "unsupported file type; explain reads",
         ".": "cannot be read",
     }.items():
         with pytest.raises(PairgenError, match=said):
@@ -264,7 +264,7 @@ def test_stdin_is_a_text() -> None:
     assert json.loads(done.stdout) == explain(SUM)
     broken = CliRunner().invoke(app, ["explain", "-"], input=b"\xff")
     assert broken.exit_code == 1
-    assert "stdin: is no UTF-8" in broken.stderr
+    assert "stdin: not valid UTF-8" in broken.stderr
 
 
 @pytest.mark.parametrize(

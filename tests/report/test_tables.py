@@ -49,7 +49,7 @@ def test_numbers_are_shown_in_full_within_the_width(width: int, name: str) -> No
     lines = render(table(name), width).splitlines()
     assert max(map(cell_len, lines)) <= width
     assert any(" 111" in line for line in lines)
-    assert "…" not in "".join(lines).replace(name, "")
+    assert "".join(lines).count("…") <= name.count("…")
 
 
 @pytest.mark.parametrize("name", ["[red]x[/]", ":smile:"])

@@ -220,7 +220,7 @@ class PairTokenizer:
         return TokenGroup(prompt, ids, tuple(group.pair_ids), np.array(edit, np.int32), np.array(num_chars, np.int32))
 
     def _reasons(self, prompt: int, start: int, chosen: Ids, rejected: list[Ids]) -> list[str]:
-        """Why each pair has to be dropped; "" if it can stay.
+        """Why each pair must be dropped; "" if it can be kept.
 
         Args:
             prompt, start: tokens of the prompt, and of the part of it that truncation keeps.

@@ -19,7 +19,7 @@ from pairgen.train.layout.padded import padded_batch, pair_fields
 from pairgen.train.layout.prompt_starts import common_starts
 
 SHARES = {
-    "none": "nothing: every completion of every pair is a padded sequence of its own",
+    "none": "no sharing: one padded sequence per completion",
     "prompt": "the prompt, between the two completions of a pair",
     "prefix": "also what chosen and rejected have in common before the edit",
     "group": "also prompt and chosen, between all pairs of a group, and what its rejected completions have in common",
