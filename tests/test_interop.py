@@ -16,7 +16,7 @@ from pairgen.pairs.record import SCHEMA
 @pytest.fixture(scope="module")
 def pairs(tmp_path_factory: pytest.TempPathFactory) -> PairDataset:
     folder = tmp_path_factory.mktemp("interop")
-    return build("metamath", folder / "pairs", ["sample:200"], BuildOptions(eval_size=20))
+    return build("metamath", folder / "pairs", BuildOptions(("sample:200",), eval_size=20))
 
 
 def test_load_dataset_takes_the_folder(pairs: PairDataset, tmp_path: Path) -> None:

@@ -29,14 +29,21 @@ PAPER = {
 @pytest.mark.parametrize("name", PAPER)
 def test_counts_are_those_of_the_paper(name: str, real_data: Path, tmp_path: Path) -> None:
     given, counts = PAPER[name]
-    dataset = build(name, tmp_path / name, [f"{split}={real_data / file}" for split, file in given.items()], workers=2)
+    dataset = build(
+        name,
+        tmp_path / name,
+        BuildOptions(tuple(f"{split}={real_data / file}" for split, file in given.items())),
+        workers=2,
+    )
     assert [split.pairs for split in dataset.splits.values()] == counts
     assert all(not about["drops"] for about in dataset.manifest["splits"].values())
     assert not violations(dataset)
 
 
 def test_raw_hellaswag_rows_are_cleaned(real_data: Path, tmp_path: Path) -> None:
-    dataset = build("hellaswag", tmp_path / "out", [str(real_data / "hellaswag/train_raw_first3368.jsonl.gz")])
+    dataset = build(
+        "hellaswag", tmp_path / "out", BuildOptions((str(real_data / "hellaswag/train_raw_first3368.jsonl.gz"),))
+    )
     assert dataset.splits["train"].pairs == 3 * 3368
     table = dataset.splits["train"].table(["prompt", "chosen", "rejected"])
     for column in table.column_names:
@@ -44,7 +51,7 @@ def test_raw_hellaswag_rows_are_cleaned(real_data: Path, tmp_path: Path) -> None
 
 
 def test_metamath_rows_become_verified_pairs(real_data: Path, tmp_path: Path) -> None:
-    dataset = build("metamath", tmp_path / "out", [str(real_data / "metamath/GSM_AnsAug.json")])
+    dataset = build("metamath", tmp_path / "out", BuildOptions((str(real_data / "metamath/GSM_AnsAug.json"),)))
     assert not violations(dataset)
     pairs = dataset.splits["train"].table().to_pylist()
     info = dataset.manifest["splits"]["train"]
@@ -59,7 +66,7 @@ def test_metamath_rows_become_verified_pairs(real_data: Path, tmp_path: Path) ->
 
 @pytest.mark.parametrize("file", ["MATH_solutions.jsonl", "GSM_FOBAR_like.jsonl"])
 def test_hard_rows_give_valid_pairs_or_counted_drops(file: str, real_data: Path, tmp_path: Path) -> None:
-    dataset = build("metamath", tmp_path / "out", [str(real_data / "metamath" / file)])
+    dataset = build("metamath", tmp_path / "out", BuildOptions((str(real_data / "metamath" / file),)))
     info = dataset.manifest["splits"]["train"]
     assert not violations(dataset)
     assert info["rows"] == info["pairs"] + sum(info["drops"].values())
@@ -94,7 +101,7 @@ def test_every_corruption_method_works_on_real_rows(corruption: str, real_data: 
 
 def test_pairs_of_one_row_are_one_group(real_data: Path, tmp_path: Path) -> None:
     file = real_data / "metamath/GSM_AnsAug.json"
-    dataset = build("metamath", tmp_path / "out", [str(file)], BuildOptions(pairs_per_row=4))
+    dataset = build("metamath", tmp_path / "out", BuildOptions((str(file),), pairs_per_row=4))
     assert not violations(dataset)
     info = dataset.manifest["splits"]["train"]
     assert info["pairs"] >= 3.2 * info["rows"]

@@ -23,7 +23,7 @@ from pairgen.builders.solutions import solution_of
 from pairgen.building.convert import ID_DIGITS
 from pairgen.errors import SourceError, SourceNotFound, UsageError
 from pairgen.pairs.record import DropRow
-from pairgen.sources.formats import READERS, kind_of
+from pairgen.sources.formats import FORMATS, Columns, format_of
 
 ANSWERS = ("response", "answer")
 """Fields of a row that may hold the solution, the first that is there."""
@@ -161,18 +161,17 @@ _FILE_NAME = re.compile(r"[^\n]*\.(?:txt|jsonl?)|[^\s=]*/[^\s=]*", re.IGNORECASE
 
 def _of_file(path: Path) -> Iterator[Given]:
     try:
-        kind = kind_of(path)
+        format_ = format_of(path)
     except UsageError:  # unknown extension: a text file
         with path.open("rb") as file:
             yield Given(_read(file, str(path)), where=str(path))
         return
-    if kind not in ("lines", "list"):
+    if format_ not in (FORMATS[".jsonl"], FORMATS[".json"]):
         raise UsageError(f"{path}: unsupported file type; explain reads .jsonl, .json and text files")
-    unit = "line" if kind == "lines" else "row"
-    for number, row in READERS[kind](path, 0, -1, frozenset()):
-        where = f"{path}: {unit} {number + 1}"
+    for _, number, row in format_.read(path, Columns(frozenset())):
+        where = f"{path}: {format_.unit} {number}"
         if not isinstance(row, dict):
-            raise SourceError(f"{where} {row}; fix or remove this {unit}")
+            raise SourceError(f"{where}: {row}; fix or remove this {format_.unit}")
         yield _of_row(row, where)
 
 

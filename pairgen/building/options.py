@@ -15,6 +15,12 @@ class BuildOptions:
         UsageError: a value that is out of range, or options that need one another.
     """
 
+    source: tuple[str, ...] = option(
+        (),
+        "Where rows come from, once per split: a .json, .jsonl, .csv, .tsv (each also .gz), .parquet or .arrow file, "
+        "a `save_to_disk` folder, a Hub dataset, or sample[:ROWS[:SEED]]. Default: the Hub.",
+        metavar="<[split=]source>",
+    )
     seed: int = option(0, "Random seed. The choices for a row depend on the seed and on the row only.")
     eval_size: int | None = option(
         None,

@@ -1,238 +1,278 @@
-"""``build``: rows of a source to a whole pair dataset on disk."""
+"""``build``: from the rows of a source to a pair dataset.
+
+This process reads rows and writes pairs, both in order; workers convert batches of rows in between.
+"""
 
 import os
 import platform
+import shlex
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import Any
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
 
-import numpy as np
 import pyarrow as pa
 import rapidfuzz
 
 import pairgen
 from pairgen import stats
-from pairgen.atomic import staging
 from pairgen.builders import BUILDERS, Builder, prompts
 from pairgen.builders.interface import CorruptionOptions
-from pairgen.building import convert as parts
 from pairgen.building import selection
-from pairgen.building.convert import Job, Part, Task
+from pairgen.building.convert import Recipe, RowBatch, SplitPairs, convert, find_questions, find_shots
 from pairgen.building.options import BuildOptions
+from pairgen.building.reading import Reader
+from pairgen.building.selection import Keys, SeenKeys
 from pairgen.building.workers import Workers
 from pairgen.errors import SourceError, UsageError
-from pairgen.pairs import dataset as store
-from pairgen.pairs.dataset import Manifest, SplitInfo
+from pairgen.options import arguments
+from pairgen.pairs.dataset import Manifest, PairDataset, SplitInfo
 from pairgen.pairs.writing import DatasetWriter
-from pairgen.progress import Progress, ignore
-from pairgen.sources import locate as sources
+from pairgen.progress import Progress, Warn, ignore
+from pairgen.sources.formats import Columns
+from pairgen.sources.locate import Source, hashed_provenance, resolve
 
 SHOT_POOL = 1024
-"""Worked examples that ``shots_per_row`` draws from."""
+"""Few-shot examples that ``shots_per_row`` samples from."""
 BYTES_PER_WORKER = 8 << 20
-"""A source smaller than this is not worth a second process."""
+"""A smaller source is not worth another process."""
 
-
-@dataclass
-class Counted:
-    """What came out of one split."""
-
-    rows: int = 0
-    fewer: int = 0
-    drops: Counter[str] = field(default_factory=Counter)
-    parts: list[Part] = field(default_factory=list)
-
-    def said(self) -> SplitInfo:
-        said: SplitInfo = {"rows": self.rows}
-        if self.fewer:
-            said["rows_with_fewer_pairs"] = self.fewer
-        return {**said, "drops": dict(sorted(self.drops.items()))}
+UNREADABLE = "row could not be read"
+"""Why an invalid row yields no pair."""
 
 
 def build(
-    name: str,
+    builder: str | Builder,
     out: str | os.PathLike[str],
-    given: Iterable[str] = (),
     options: BuildOptions = BuildOptions(),
     *,
     workers: int = 1,
     overwrite: bool = False,
-    command: str | None = None,
     progress: Progress = ignore,
-    warn: Callable[[str], None] = ignore,
-) -> store.PairDataset:
-    """Build the pair dataset ``name`` into the folder ``out`` and open it.
+    warn: Warn = ignore,
+) -> PairDataset:
+    """Build a pair dataset in the folder ``out`` and open it.
 
     Args:
-        name: a key of ``BUILDERS``.
-        given: sources as ``--source`` takes them; none means the dataset's home on the hub.
-        workers: processes; 0 takes every core, if the source is large enough. No byte of the data depends on it.
-        overwrite: replace a dataset that is there; until the new one is whole, the old one stays.
-        command: what rebuilds the dataset, for its card.
-        progress: told of progress.
-        warn: takes sentences about rows that were skipped.
+        builder: a name in ``BUILDERS``, or a builder of your own.
+        workers: number of processes; 0 takes as many as there are cores, if the source is large enough. The
+            bytes of the dataset do not depend on it.
+        overwrite: replace an existing dataset, which stays in place until the new one is complete.
+        progress: called with bytes of the source.
+        warn: called with a message for rows that were skipped, and if fewer rows than requested are held out.
 
     Raises:
-        UsageError: an unknown name, or options that cannot go together.
-        SourceError: rows could not be had or read, or no pair came out of a split.
-        OutputError: ``out`` is there already, or cannot be written; nothing half-written is left.
+        UsageError: an unknown name, or options that conflict.
+        SourceError: rows are unavailable or unreadable, or a split has no pairs.
+        OutputError: ``out`` already exists or cannot be written; nothing incomplete is left behind.
     """
-    if name not in BUILDERS:
-        raise UsageError(f"{name}: no such dataset; pairgen builds {', '.join(BUILDERS)}")
-    builder = BUILDERS[name]
+    builder = _find_builder(builder)
     if not builder.corrupts and (options.corruption, options.pairs_per_row) != CorruptionOptions():
         raise UsageError(
-            f"--corruption and --pairs-per-row do not apply to {name}: its rejected completions come from the source"
+            f"--corruption and --pairs-per-row do not apply to {builder.name}: "
+            "its rejected completions come from the source"
         )
-    given = list(given)
     writer = DatasetWriter(out, overwrite)
     style = prompts.find(options.prompt_style or builder.style, builder.styles)
-    found = sources.resolve(given, name, builder.hub, builder.columns)
-    eval_size = _eval_size(builder, options, found, from_hub=not given)
-    count = workers or _fitting_workers(found)
-    with writer, staging(writer.out) as folder, Workers(count) as pool, ThreadPoolExecutor(1) as hashing:
-        hashes = {split: hashing.submit(sources.file_hashes, source) for split, source in found.items()}
-        corruption = CorruptionOptions(options.corruption, options.pairs_per_row)
-        job = Job(name, folder, options.seed, style, options.on_error == "skip", corruption=corruption)
-        job = _with_choices(job, options, eval_size, found, pool, progress)
-        counted = _make(job, found, pool, progress)
-        for sentence in [sentence for count in counted.values() for part in count.parts for sentence in part.broken]:
-            warn(f"skipped: {sentence}")
-        for split, of_split in counted.items():
-            for part in of_split.parts:
-                for batch in parts.read_part(folder, split, part.number):
-                    writer.write(split, batch)
+    sources = resolve(options.source, builder.name, builder.hub, Columns(builder.columns, builder.optional))
+    eval_size = _eval_size(builder, options, sources)
+    recipe = Recipe(builder, options.seed, style, CorruptionOptions(options.corruption, options.pairs_per_row))
+    count = workers or max(1, min(os.cpu_count() or 1, sum(item.size for item in sources.values()) // BYTES_PER_WORKER))
+    with writer, ThreadPoolExecutor(1) as hashing:
+        hashes = {split: hashing.submit(hashed_provenance, source) for split, source in sources.items()}
+        first_pass = _FirstPass(Reader(sources, options.on_error == "skip"), count, progress, warn)
+        recipe = first_pass.choose(recipe, options, eval_size)
+        reader = Reader(sources, options.on_error == "skip", warn)
+        counts = _write_pairs(writer, recipe, reader, count, progress)
         manifest: Manifest = {
-            "dataset": name,
+            "dataset": builder.name,
             "title": builder.title,
             "description": builder.description,
-            **_license(builder, found),
-            "command": command or f"pairgen build {name} --out {writer.out.name}",
-            "options": _said(options, builder, eval_size),
+            **_license(builder, sources),
+            "command": rebuild_command(builder.name, writer.out.name, options),
+            "options": _recorded_options(options, builder, eval_size),
             "sources": {split: future.result() for split, future in hashes.items()},
             "versions": _versions(),
-            "splits": {split: of_split.said() for split, of_split in counted.items()},
+            "splits": {split: of_split.info() for split, of_split in counts.items()},
         }
         names = ("edit_distance", stats.CORRUPTIONS) if builder.corrupts else ("edit_distance",)
         return writer.commit(manifest, lambda dataset: stats.describe(dataset, names=names))
 
 
-def _license(builder: Builder, found: dict[str, sources.Source]) -> Manifest:
+def _find_builder(builder: str | Builder) -> Builder:
+    if isinstance(builder, Builder):
+        return builder
+    if builder not in BUILDERS:
+        raise UsageError(f"{builder}: no such dataset; available: {', '.join(BUILDERS)}")
+    return BUILDERS[builder]
+
+
+def rebuild_command(name: str, out: str, options: BuildOptions) -> str:
+    """The command line that builds the same dataset again, in the folder that holds the source files."""
+    names = [_without_folder(source) for source in options.source]
+    return shlex.join(["pairgen", "build", name, "--out", out, *arguments(replace(options, source=tuple(names)))])
+
+
+def _without_folder(source: str) -> str:
+    """``train=/home/me/rows.json`` becomes ``train=rows.json``: cards are published."""
+    split, equals, path = source.partition("=") if source.startswith(("train=", "eval=")) else ("", "", source)
+    return f"{split}{equals}{Path(path).name}" if Path(path).expanduser().exists() else source
+
+
+def _license(builder: Builder, sources: dict[str, Source]) -> Manifest:
     """The license of the rows: the project's own for the built-in sample, and none for a mixture."""
-    synthetic = {"sample" in source.about for source in found.values()}
-    if synthetic == {True}:
+    is_sample = {source.sample is not None for source in sources.values()}
+    if is_sample == {True}:
         return {"license": "apache-2.0"}
-    return {"license": builder.license} if builder.license and synthetic == {False} else {}
+    return {"license": builder.license} if builder.license and is_sample == {False} else {}
 
 
-def _eval_size(builder: Builder, options: BuildOptions, found: dict[str, sources.Source], from_hub: bool) -> int:
+def _eval_size(builder: Builder, options: BuildOptions, sources: dict[str, Source]) -> int:
     if options.eval_size is None:
-        return builder.eval_size if from_hub else 0
-    if options.eval_size and "train" not in found:
-        raise UsageError("--eval-size takes rows off the training source, and there is none; give --source train=FILE")
-    if options.eval_size and "eval" in found:
+        return 0 if options.source else builder.eval_size
+    if options.eval_size and "train" not in sources:
         raise UsageError(
-            "--eval-size takes rows off the training source, but there is an eval source; give one of both"
+            "--eval-size holds out training rows, but there is no training source; add --source train=FILE"
         )
+    if options.eval_size and "eval" in sources:
+        raise UsageError("--eval-size holds out training rows, but there is an eval source; drop one of the two")
     return options.eval_size
 
 
-def _fitting_workers(found: dict[str, sources.Source]) -> int:
-    chunks = [chunk for source in found.values() for chunk in source.chunks]
-    size = sum(chunk.size for chunk in chunks)
-    return max(1, min(os.cpu_count() or 1, len(chunks), size // BYTES_PER_WORKER))
+# ---------------------------------------------------------------- choices that depend on all rows
 
 
-def _with_choices(
-    job: Job,
-    options: BuildOptions,
-    eval_size: int,
-    found: dict[str, sources.Source],
-    pool: Workers,
-    progress: Progress,
-) -> Job:
-    """The job with its evaluation topics and shots, for which every training row must be seen first."""
-    if not eval_size and not options.shots:
-        return job
-    if "train" not in found:
-        raise UsageError("--shots are drawn from the training source, and there is none; give --source train=FILE")
-    tasks = _tasks(job, {"train": found["train"]})
-    keys = list(_told(progress, "reading questions", tasks, pool.map(parts.scan, tasks)))
-    if eval_size:
-        job = replace(job, eval_topics=selection.eval_topics(keys, eval_size, job.seed))
-    if not options.shots:
-        return job
-    wanted = SHOT_POOL if options.shots_per_row else 0
-    topics = selection.shot_topics(keys, job.eval_topics, max(wanted, options.shots + 1), job.seed)
-    if len(topics) <= options.shots:
-        raise UsageError(f"--shots {options.shots}: the training source has only {len(topics)} questions to draw from")
-    topic_set = frozenset(topics)
-    searches = [
-        parts.Search(task, topic_set)
-        for task, rows in zip(tasks, keys, strict=True)
-        if np.isin(rows, np.array(topics, np.uint64)).any()
-    ]
-    shots: dict[int, prompts.Shot] = {}
-    for chunk_shots in pool.map(parts.find_shots, searches):
-        for shot in chunk_shots:
-            shots.setdefault(shot.question, shot)
-    ordered = tuple(shots[topic] for topic in topics)
-    return replace(job, shots=ordered, shot_count=options.shots, shots_per_row=options.shots_per_row)
+@dataclass(frozen=True)
+class _FirstPass:
+    """Reads all training rows to choose the questions to hold out and the few-shot examples."""
+
+    reader: Reader
+    workers: int
+    progress: Progress
+    warn: Warn
+
+    def choose(self, recipe: Recipe, options: BuildOptions, eval_size: int) -> Recipe:
+        """The recipe with these choices."""
+        if not eval_size and not options.shots:
+            return recipe
+        if "train" not in self.reader.sources:
+            raise UsageError("--shots are training rows, but there is no training source; add --source train=FILE")
+        reader = replace(self.reader, sources={"train": self.reader.sources["train"]})
+        results = _mapped("reading questions", partial(find_questions, recipe), reader, self.workers, self.progress)
+        keys = [questions.keys for questions in results]
+        if eval_size:
+            held_out, rows = selection.held_out_questions(keys, eval_size, options.seed)
+            if rows < eval_size:
+                self.warn(f"held out {rows:,} rows instead of {eval_size:,}: questions are not divided between splits")
+            recipe = replace(recipe, held_out=held_out)
+        if options.shots:
+            shots = self._shots(recipe, options, reader, keys)
+            recipe = replace(recipe, shots=shots, shot_count=options.shots, shots_per_row=options.shots_per_row)
+        return recipe
+
+    def _shots(
+        self, recipe: Recipe, options: BuildOptions, reader: Reader, keys: Sequence[Keys]
+    ) -> tuple[prompts.Shot, ...]:
+        count = max(SHOT_POOL if options.shots_per_row else 0, options.shots + 1)
+        questions = selection.few_shot_questions(keys, recipe.held_out, count, options.seed)
+        if len(questions) <= options.shots:
+            raise UsageError(f"--shots {options.shots}: the training source has only {len(questions)} questions")
+        chosen = frozenset(questions)
+        shots: dict[int, prompts.Shot] = {}
+        for batch, batch_keys in zip(reader.batches(), keys, strict=True):
+            if len(shots) == len(chosen):
+                break
+            if not chosen.isdisjoint(batch_keys.tolist()):
+                for shot in find_shots(recipe, chosen, batch):
+                    shots.setdefault(shot.question, shot)
+        return tuple(shots[question] for question in questions)
 
 
-def _tasks(job: Job, found: dict[str, sources.Source]) -> list[Task]:
-    chunks = [(split, chunk) for split, source in found.items() for chunk in source.chunks]
-    return [Task(job, number, split, chunk) for number, (split, chunk) in enumerate(chunks)]
+class _Positioned(Protocol):
+    @property
+    def position(self) -> int: ...
 
 
-def _told(progress: Progress, phase: str, tasks: Sequence[Task], results: Iterable[Any]) -> Iterable[Any]:
-    """The results, with progress told as they come."""
-    total = sum(task.chunk.size for task in tasks)
-    done = 0
-    progress(phase, 0, total)
-    for task, result in zip(tasks, results, strict=True):
-        done += task.chunk.size
-        progress(phase, done, total)
-        yield result
+R = TypeVar("R", bound=_Positioned)
 
 
-def _make(job: Job, found: dict[str, sources.Source], pool: Workers, progress: Progress) -> dict[str, Counted]:
-    """Every chunk made into shards, ids unique over all of them."""
-    tasks = _tasks(job, found)
-    counted: dict[str, Counted] = {split: Counted() for split in found}
-    if job.eval_topics:
-        counted["eval"] = Counted()
-    for made in _told(progress, "making pairs", tasks, pool.map(parts.make, tasks)):
-        for part in made:
-            count = counted[part.split]
-            count.rows += part.rows
-            count.fewer += part.fewer
-            count.drops += part.drops
-            if part.about is not None:
-                count.parts.append(part)
-    for split, count in counted.items():
-        if not count.parts:
-            reasons = ", ".join(f"{reason}: {times}" for reason, times in count.drops.most_common(3))
-            raise SourceError(f"no pair came out of the {split} split ({count.rows} rows; {reasons or 'it is empty'})")
-    ordered = [part for count in counted.values() for part in count.parts]
-    ids = [parts.ids_file(job.folder, part) for part in ordered]
-    before = selection.copies([np.memmap(file, np.uint64, "r") for file in ids])
-    for file in ids:
-        file.unlink()
-    orders = [
-        parts.Renumber(job.folder, part, copies)
-        for part, copies in zip(ordered, before, strict=True)
-        if copies is not None
-    ]
-    again = {(part.split, part.number): part for part in pool.map(parts.renumber, orders)}
-    for count in counted.values():
-        count.parts = [again.get((part.split, part.number), part) for part in count.parts]
-    return counted
+def _mapped(
+    phase: str, function: Callable[[RowBatch], R], reader: Reader, workers: int, progress: Progress
+) -> Iterator[R]:
+    """The function's results for all batches of rows, in order, with progress in bytes read."""
+    progress(phase, 0, reader.size)
+    with Workers(workers, function) as pool:
+        for result in pool.map(reader.batches()):
+            progress(phase, result.position, reader.size)
+            yield result
+    progress(phase, reader.size, reader.size)
 
 
-def _said(options: BuildOptions, builder: Builder, eval_size: int) -> dict[str, Any]:
+# ---------------------------------------------------------------- pairs
+
+
+@dataclass
+class _Counts:
+    """What one split yielded."""
+
+    rows: int = 0
+    pairs: int = 0
+    rows_with_fewer_pairs: int = 0
+    drops: Counter[str] = field(default_factory=Counter)
+
+    def add(self, result: SplitPairs) -> None:
+        self.rows += result.rows
+        self.pairs += result.batch.num_rows if result.batch else 0
+        self.rows_with_fewer_pairs += result.rows_with_fewer_pairs
+        self.drops += result.drops
+
+    def info(self) -> SplitInfo:
+        info: SplitInfo = {"rows": self.rows}
+        if self.rows_with_fewer_pairs:
+            info["rows_with_fewer_pairs"] = self.rows_with_fewer_pairs
+        return {**info, "drops": dict(sorted(self.drops.items()))}
+
+
+def _write_pairs(
+    writer: DatasetWriter, recipe: Recipe, reader: Reader, workers: int, progress: Progress
+) -> dict[str, _Counts]:
+    """Convert all rows and write their pairs. Returns counts by split, each of which has pairs."""
+    counts = {split: _Counts() for split in [*reader.sources, *(["eval"] if recipe.held_out else [])]}
+    seen = SeenKeys()
+    for converted in _mapped("making pairs", partial(convert, recipe), reader, workers, progress):
+        for split, result in converted.splits.items():
+            counts[split].add(result)
+            if result.batch is not None and result.id_keys is not None:
+                writer.write(split, number_duplicates(result.batch, seen.count_and_add(result.id_keys)))
+    for split, invalid in reader.invalid.items():
+        counts[split].rows += invalid
+        counts[split].drops[UNREADABLE] += invalid
+    for split, of_split in counts.items():
+        if not of_split.pairs:
+            reasons = ", ".join(f"{reason}: {times}" for reason, times in of_split.drops.most_common(3))
+            raise SourceError(
+                f"the {split} split has no pairs ({of_split.rows} source rows; {reasons or 'it is empty'}); "
+                "check that --source fits this dataset"
+            )
+    return counts
+
+
+def number_duplicates(batch: pa.RecordBatch, before: Iterable[int] | None) -> pa.RecordBatch:
+    """Append ``~2`` to the id of a pair whose row occurred once before, ``~3`` to the next, and so on.
+
+    Rows that are exact duplicates have the same id otherwise.
+    """
+    if before is None:
+        return batch
+    ids = batch["pair_id"].to_pylist()
+    numbered = [f"{pair_id}~{times + 1}" if times else pair_id for pair_id, times in zip(ids, before, strict=True)]
+    return batch.set_column(batch.schema.get_field_index("pair_id"), batch.schema.field("pair_id"), pa.array(numbered))
+
+
+def _recorded_options(options: BuildOptions, builder: Builder, eval_size: int) -> dict[str, Any]:
     corruption = {"corruption": options.corruption, "pairs_per_row": options.pairs_per_row} if builder.corrupts else {}
     return {
         "seed": options.seed,

@@ -1,9 +1,9 @@
-"""Choices that need every row at once, made on 64-bit keys: the evaluation split, the shots, copies of one id.
+"""Choices that depend on all rows: the held-out split, the few-shot examples, numbers for duplicate ids.
 
-All of them depend on the keys and the seed alone, never on the order of files, chunks or workers.
+They are made on 64-bit keys, and depend only on the keys and the seed, not on the order of files or the number of
+workers.
 """
 
-from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -16,105 +16,86 @@ Keys = NDArray[np.uint64]
 
 
 def text_key(text: str) -> int:
-    """64-bit key of a text; its case and white space do not count."""
+    """64-bit key of a text, ignoring case and whitespace."""
     return xxhash.xxh3_64_intdigest(" ".join(text.split()).casefold().encode("utf-8", "surrogatepass"))
 
 
-def shuffled_topics(keys: Sequence[Keys], seed: int, purpose: str) -> tuple[Keys, NDArray[np.int64]]:
-    """The distinct keys in an order drawn by seed and purpose, and how many rows have each."""
-    topics, counts = np.unique(np.concatenate([*keys, np.empty(0, np.uint64)]), return_counts=True)
-    mixed = topics ^ np.uint64(xxhash.xxh3_64_intdigest(f"{purpose}:{seed}".encode()))
-    for factor in (0xFF51AFD7ED558CCD, 0xC4CEB9FE1A85EC53):  # MurmurHash3's finaliser: every bit reaches every bit
+def shuffled_questions(keys: Sequence[Keys], seed: int, purpose: str) -> tuple[Keys, NDArray[np.int64]]:
+    """The distinct keys in an order that depends on seed and purpose, and the number of rows of each."""
+    questions, counts = np.unique(np.concatenate([*keys, np.empty(0, np.uint64)]), return_counts=True)
+    mixed = questions ^ np.uint64(xxhash.xxh3_64_intdigest(f"{purpose}:{seed}".encode()))
+    for factor in (0xFF51AFD7ED558CCD, 0xC4CEB9FE1A85EC53):  # the finalizer of MurmurHash3
         mixed = (mixed ^ (mixed >> np.uint64(33))) * np.uint64(factor)
     order = np.argsort(mixed ^ (mixed >> np.uint64(33)), kind="stable")
-    return topics[order], counts[order]
+    return questions[order], counts[order]
 
 
-def eval_topics(keys: Sequence[Keys], size: int, seed: int) -> frozenset[int]:
-    """Topics whose rows, all of them, make an evaluation split of exactly ``size`` rows.
+def held_out_questions(keys: Sequence[Keys], size: int, seed: int) -> tuple[frozenset[int], int]:
+    """Questions to hold out, and the number of their rows: ``size``, or fewer if whole questions do not add up to it.
 
-    Topics are taken in drawn order; one that has more rows than are still wanted is passed over. Should that end
-    short of ``size``, how many topics of each count to take is worked out exactly.
+    Questions are taken in shuffled order, except those with more rows than are still needed.
 
     Raises:
-        UsageError: no choice of whole topics gives that many rows, or none would be left to train on.
+        UsageError: no row would be left to train on, or every question has more than ``size`` rows.
     """
-    topics, counts = shuffled_topics(keys, seed, "eval")
+    questions, counts = shuffled_questions(keys, seed, "eval")
     total = int(counts.sum())
     if size >= total:
         raise UsageError(f"--eval-size {size}: the source has {total} usable rows; leave some to train on")
-    chosen, left = [], size
-    for topic, count in zip(topics.tolist(), counts.tolist(), strict=True):
-        if count <= left:
-            chosen.append(topic)
-            left -= count
-            if not left:
-                return frozenset(chosen)
-    wanted = _counts_adding_up(counts, size)
-    exact = []
-    for topic, count in zip(topics.tolist(), counts.tolist(), strict=True):
-        if wanted[count]:
-            wanted[count] -= 1
-            exact.append(topic)
-    return frozenset(exact)
+    chosen, missing = [], size
+    for question, count in zip(questions.tolist(), counts.tolist(), strict=True):
+        if count <= missing:
+            chosen.append(question)
+            missing -= count
+            if not missing:
+                break
+    if not chosen:
+        raise UsageError(f"--eval-size {size}: every question has at least {counts.min()} rows; hold out that many")
+    return frozenset(chosen), size - missing
 
 
-def _counts_adding_up(counts: NDArray[np.int64], size: int) -> Counter[int]:
-    """How many topics of each count make ``size`` rows together.
+def few_shot_questions(keys: Sequence[Keys], held_out: frozenset[int], count: int, seed: int) -> list[int]:
+    """The first ``count`` questions of the training rows in shuffled order; fewer if there are fewer."""
+    questions, _ = shuffled_questions(keys, seed, "shots")
+    return [question for question in questions.tolist() if question not in held_out][:count]
 
-    The subset-sum table of the textbook, a row of it in the bits of one integer. Topics of equal count go in bundles
-    of 1, 2, 4, ...: five topics of three rows are bundles of 3, 6 and 6 rows, which add up to all that the five can.
+
+class SeenKeys:
+    """Counts how often keys occurred before, with 8 bytes per distinct key.
+
+    Keys are held in sorted runs. As in a log-structured merge tree, a run is merged with the one before it once it is
+    as large, so that there are few.
     """
-    bundles = []
-    for count, times in zip(*(column.tolist() for column in np.unique(counts, return_counts=True)), strict=True):
-        step = 1
-        while times:
-            bundles.append((count, min(step, times)))
-            times, step = times - min(step, times), 2 * step
-    reached = [1]  # bit n of reached[k]: the first k bundles can make n rows
-    for count, times in bundles:
-        reached.append((reached[-1] | reached[-1] << count * times) & ((2 << size) - 1))
-    most = reached[-1].bit_length() - 1
-    if most < size:
-        hint = f"{most} would do" if most else f"the smallest question has {counts.min()}"
-        raise UsageError(f"--eval-size {size}: no set of whole questions has that many rows; {hint}")
-    wanted: Counter[int] = Counter()
-    for (count, times), before in zip(reversed(bundles), reversed(reached[:-1]), strict=True):
-        if not before >> size & 1:
-            wanted[count] += times
-            size -= count * times
-    return wanted
 
+    def __init__(self) -> None:
+        self._runs: list[Keys] = []
+        self._counts: dict[int, int] = {}  # of keys that occurred more than once
 
-def shot_topics(keys: Sequence[Keys], held_out: frozenset[int], count: int, seed: int) -> list[int]:
-    """The first ``count`` topics of the training rows in drawn order; fewer if there are fewer."""
-    topics, _ = shuffled_topics(keys, seed, "shots")
-    return [topic for topic in topics.tolist() if topic not in held_out][:count]
+    def count_and_add(self, keys: Keys) -> NDArray[np.int64] | None:
+        """How often each key occurred before; None if none did. ``[7, 8, 7]`` gives ``[0, 0, 1]``, and again
+        ``[2, 1, 3]``.
+        """
+        distinct, first = np.unique(keys, return_index=True)
+        is_old = np.zeros(len(distinct), bool)
+        for run in self._runs:
+            at = np.searchsorted(run, distinct)
+            is_old |= run[np.minimum(at, len(run) - 1)] == distinct
+        self._add(distinct[~is_old])
+        if len(distinct) == len(keys) and not is_old.any():
+            return None
+        before = np.zeros(len(keys), np.int64)
+        repeated = np.ones(len(keys), bool)
+        repeated[first[~is_old]] = False
+        for index in np.flatnonzero(repeated).tolist():
+            key = int(keys[index])
+            before[index] = self._counts.get(key, 1)
+            self._counts[key] = int(before[index]) + 1
+        return before
 
-
-def copies(ids: Sequence[Keys]) -> list[NDArray[np.int64] | None]:
-    """How many equal ids came before each, per array; None for an array in which no id is a copy.
-
-    ``[[7, 8], [7, 7]]`` gives ``[None, [1, 2]]``.
-    """
-    repeated = _repeated(ids)
-    seen: dict[int, int] = {}
-    result: list[NDArray[np.int64] | None] = []
-    for part in ids:
-        before = np.zeros(len(part), np.int64)
-        for index in np.flatnonzero(np.isin(part, repeated)).tolist():
-            key = int(part[index])
-            before[index] = seen.get(key, 0)
-            seen[key] = int(before[index]) + 1
-        result.append(before if before.any() else None)
-    return result
-
-
-def _repeated(ids: Sequence[Keys], slices: int = 16) -> Keys:
-    """The keys that stand more than once, found one slice of the key space after the other to save memory."""
-    found = [np.empty(0, np.uint64)]
-    for number in range(slices):
-        ordered = np.concatenate([*(part[part % np.uint64(slices) == number] for part in ids), np.empty(0, np.uint64)])
-        ordered.sort()
-        found.append(np.unique(ordered[1:][ordered[1:] == ordered[:-1]]))
-    return np.concatenate(found)
+    def _add(self, run: Keys) -> None:
+        if not len(run):
+            return
+        self._runs.append(run)
+        while len(self._runs) > 1 and len(self._runs[-2]) <= len(self._runs[-1]):
+            last = self._runs.pop()
+            self._runs[-1] = np.sort(np.concatenate([self._runs[-1], last]), kind="stable")

@@ -1,63 +1,133 @@
-"""Calls spread over processes, answered in order; with one worker they run here."""
+"""One function mapped over items in worker processes, with results in order.
+
+``ProcessPoolExecutor`` is not used: its processes share one pipe for results, so that it waits forever for the rest of
+a result if a worker is killed while sending one of a few megabytes.
+"""
 
 import multiprocessing
 import os
+import queue
 import signal
 import threading
+import traceback
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from multiprocessing.connection import wait
-from typing import TypeVar
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from pairgen.errors import PairgenError
 
 T = TypeVar("T")
 R = TypeVar("R")
 
+LOOK_AHEAD = 2
+"""Items per worker that are sent before its next result is needed: one in work, one waiting."""
 
-class Workers:
-    """A pool for the length of a ``with`` block. Left by an exception, it kills what is still running.
 
-    Processes start as the platform starts them: where they are spawned (macOS, Windows, Python 3.14), a script that
-    asks for more than one needs the usual ``if __name__ == "__main__":`` guard.
+class _Worker(NamedTuple):
+    process: BaseProcess
+    connection: Connection
+
+
+class Workers(Generic[T, R]):
+    """Worker processes for the length of a ``with`` block.
+
+    The function is sent once: where processes are forked (Linux before Python 3.14), they inherit it, and it need not
+    be picklable. Where they are spawned, it must be, and a script needs the ``if __name__ == "__main__":`` guard.
+
+    Args:
+        count: number of processes; 1 calls the function in this process.
     """
 
-    def __init__(self, count: int) -> None:
-        self.count = count
-        self._pool: ProcessPoolExecutor | None = None
+    def __init__(self, count: int, function: Callable[[T], R]) -> None:
+        self._count, self._function = count, function
+        self._workers: list[_Worker] = []
 
-    def __enter__(self) -> "Workers":
-        if self.count > 1:
-            self._pool = ProcessPoolExecutor(self.count, initializer=_live_with_parent)
+    def __enter__(self) -> "Workers[T, R]":
+        for _ in range(self._count if self._count > 1 else 0):
+            connection, other_end = multiprocessing.Pipe()
+            process = multiprocessing.Process(target=_serve, args=(other_end, self._function), daemon=True)
+            process.start()
+            other_end.close()  # so that the connection ends when the worker does
+            self._workers.append(_Worker(process, connection))
         return self
 
-    def map(self, call: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
-        """``call`` of each item, in the order of the items.
+    def map(self, items: Iterable[T]) -> Iterator[R]:
+        """The results in the order of the items, of which only a few are read ahead.
 
         Raises:
-            PairgenError: a worker died, as when the machine ran out of memory.
+            PairgenError: a worker died, for example because the machine ran out of memory.
         """
-        if self._pool is None:
-            yield from map(call, items)
+        if not self._workers:
+            yield from map(self._function, items)
             return
+        sent = received = 0
+        for item in items:
+            if sent - received == LOOK_AHEAD * self._count:
+                yield self._receive(received)
+                received += 1
+            self._send(sent, item)
+            sent += 1
+        for number in range(received, sent):
+            yield self._receive(number)
+
+    def _send(self, number: int, item: T) -> None:
         try:
-            yield from self._pool.map(call, items)
-        except BrokenProcessPool as error:
-            raise PairgenError("a worker process died, perhaps for want of memory; try --workers 1") from error
+            self._workers[number % self._count].connection.send(item)
+        except OSError as error:
+            raise _worker_died() from error
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if self._pool is None:
-            return
-        if kind is not None:
-            for process in list(self._pool._processes.values()):
-                process.kill()
-        self._pool.shutdown(cancel_futures=True)
+    def _receive(self, number: int) -> R:
+        """The result of an item; items go to the workers in turn."""
+        try:
+            result, error = self._workers[number % self._count].connection.recv()
+        except (EOFError, OSError) as gone:
+            raise _worker_died() from gone
+        if error is not None:
+            raise error
+        return result  # type: ignore[no-any-return]
+
+    def __exit__(self, *_: object) -> None:
+        for worker in self._workers:
+            worker.process.kill()  # it has no state, and may be blocked
+        for worker in self._workers:
+            worker.process.join()
+            worker.connection.close()
 
 
-def _live_with_parent() -> None:
-    """In a worker: leave Ctrl-C to the parent, and end when it ends, however it ends."""
+def _worker_died() -> PairgenError:
+    return PairgenError("a worker process died, perhaps for lack of memory; try --workers 1")
+
+
+def _serve(connection: Connection, function: Callable[[Any], Any]) -> None:
+    """In a worker: answer items until killed, leaving Ctrl-C to the parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    items: queue.SimpleQueue[Any] = queue.SimpleQueue()
     parent = multiprocessing.parent_process()
     if parent is not None:
-        threading.Thread(target=lambda: (wait([parent.sentinel]), os._exit(1)), daemon=True).start()
+        threading.Thread(target=_live_with_parent, args=(parent.sentinel,), daemon=True).start()
+    threading.Thread(target=_receive_items, args=(connection, items), daemon=True).start()
+    while True:
+        item = items.get()
+        answer: tuple[Any, Exception | None]
+        try:
+            answer = function(item), None
+        except Exception as error:
+            error.add_note(f"In a worker process:\n{traceback.format_exc()}")
+            answer = None, error
+        connection.send(answer)
+
+
+def _receive_items(connection: Connection, items: "queue.SimpleQueue[Any]") -> None:
+    """Receive items all the time: parent and worker would block each other if both were sending."""
+    try:
+        while True:
+            items.put(connection.recv())
+    except (EOFError, OSError):
+        os._exit(1)
+
+
+def _live_with_parent(sentinel: int) -> None:
+    """Exit when the parent exits, for any reason."""
+    wait([sentinel])
+    os._exit(1)

@@ -16,7 +16,6 @@ from pairgen.cli.app import Json, command, print_json, print_stderr
 from pairgen.cli.bars import progress_reporter
 from pairgen.cli.flags import with_options
 from pairgen.errors import ValidationFailed
-from pairgen.options import arguments
 from pairgen.pairs.edits import METRICS
 
 Dataset = Annotated[Path, typer.Argument(metavar="DIR", help="A dataset: a folder written by `pairgen build`.")]
@@ -35,20 +34,12 @@ Corruption = Annotated[str, typer.Option(metavar="<name>", help=_BUILD_HELP["cor
     ],
 )
 @with_options(
-    BuildOptions, {"seed": "Rows and splits", "corruption": "Corruptions (metamath, gsm8k)", "prompt_style": "Prompts"}
+    BuildOptions,
+    {"source": "Rows and splits", "corruption": "Corruptions (metamath, gsm8k)", "prompt_style": "Prompts"},
 )
 def build(
     name: Annotated[str, typer.Argument(metavar="NAME", help=f"One of {', '.join(BUILDERS)}.")],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Output folder, created atomically.")],
-    source: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--source",
-            metavar="[SPLIT=]SOURCE",
-            help="Where rows come from, once per split: a .json, .jsonl, .csv, .tsv (each also .gz), .parquet or "
-            ".arrow file, a `save_to_disk` folder, a Hub dataset, or sample[:ROWS[:SEED]]. Default: the Hub.",
-        ),
-    ] = None,
     workers: Annotated[int, typer.Option(help="Worker processes; 0 uses all cores. The output is the same.")] = 0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing dataset.")] = False,
     as_json: Json = False,
@@ -62,11 +53,9 @@ def build(
             dataset = build(
                 name,
                 out,
-                source or (),
                 options,
                 workers=workers,
                 overwrite=overwrite,
-                command=_rebuild_command(name, out, source or [], options),
                 progress=progress,
                 warn=warn,
             )
@@ -84,12 +73,6 @@ def build(
             Console().print(corruption_tables(built["corruptions"]), "")
     pairs = sum(split.pairs for split in dataset.splits.values())
     typer.echo(f"Wrote {pairs:,} pairs to {out}. Inspect them with: pairgen show {shlex.quote(str(out))}")
-
-
-def _rebuild_command(name: str, out: Path, sources: list[str], options: BuildOptions) -> str:
-    """The command line that builds the same dataset again."""
-    from_sources = [word for source in sources for word in ("--source", source)]
-    return shlex.join(["pairgen", "build", name, *from_sources, "--out", out.name, *arguments(options)])
 
 
 def _build_result(manifest: Mapping[str, Any], split: str) -> dict[str, Any]:

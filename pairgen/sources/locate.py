@@ -1,81 +1,110 @@
-"""Raw rows from wherever they are: JSON, JSONL, CSV, Parquet, Arrow folders, the hub, or the built-in sample.
+"""Source rows by what ``--source`` names: files, ``save_to_disk`` folders, the Hub, or the built-in sample.
 
-This module knows formats, not datasets. A source is cut into chunks that can be read in any order by any process;
-reading one yields plain dictionaries. Cutting never depends on the number of processes.
+This module knows formats, not datasets: reading a source yields plain dictionaries.
 """
 
 import hashlib
 import logging
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pairgen.errors import SourceError, SourceNotFound, UsageError
+from pairgen.errors import InvalidRow, SourceError, SourceNotFound, UsageError
 from pairgen.sources import formats, sample
+from pairgen.sources.formats import Columns, Row
 
 SAMPLE_ROWS = {"train": 1000, "eval": 200}
 
+_SAMPLE_ROW_BYTES = 1000
+"""Assumed size of a sample row, for progress."""
 
-class Chunk(NamedTuple):
-    """A piece of a source: ``kind`` names its reader, ``start`` and ``stop`` mean what that reader takes them to be."""
 
-    kind: str
-    path: str
-    start: int
-    stop: int
-    size: int
-    seed: int = 0
+class Sample(NamedTuple):
+    """Generated rows of one split of a dataset."""
+
+    dataset: str
+    split: str
+    rows: int
+    seed: int
 
 
 @dataclass(frozen=True)
 class Source:
-    """The chunks of one split, and what the manifest says of where they come from (without the hash of the files)."""
+    """Where the rows of one split come from.
 
-    chunks: tuple[Chunk, ...]
-    about: dict[str, Any]
+    ``provenance`` is recorded in the manifest (``hashed_provenance`` adds hashes). ``files`` are read in order.
+    """
 
-    @property
-    def files(self) -> list[Path]:
-        """The local files it is read from, in order, each once."""
-        return list(dict.fromkeys(Path(chunk.path) for chunk in self.chunks if chunk.kind in formats.READERS))
+    columns: Columns
+    provenance: dict[str, Any]
+    files: tuple[Path, ...] = ()
+    sample: Sample | None = None
+    size: int = field(init=False)
+    """Bytes to read, for progress."""
+
+    def __post_init__(self) -> None:
+        rows = self.sample.rows if self.sample else 0
+        size = sum(file.stat().st_size for file in self.files) + rows * _SAMPLE_ROW_BYTES
+        object.__setattr__(self, "size", size)
+
+    def rows(self, skip_invalid: bool = False) -> Iterator[tuple[int, Row | InvalidRow]]:
+        """Bytes of the source read so far, with the next row.
+
+        Args:
+            skip_invalid: yield an InvalidRow for a row that cannot be used instead of raising it.
+
+        Raises:
+            InvalidRow: a row cannot be parsed, or lacks a required column.
+            SourceError: a file is damaged or cannot be read.
+        """
+        if self.sample:
+            for index in range(self.sample.rows):
+                row = sample.row(self.sample.dataset, self.sample.split, index, self.sample.seed)
+                yield (index + 1) * _SAMPLE_ROW_BYTES, row
+        start = 0
+        for file in self.files:
+            try:
+                for position, read in formats.read(file, self.columns, skip_invalid):
+                    yield start + position, read
+                start += file.stat().st_size
+            except OSError as error:
+                raise SourceError(f"{file}: cannot be read ({error.strerror or error})") from error
 
 
 class Hub(NamedTuple):
-    """A dataset on the hub: its id, its configuration, and which of its splits stands for which of ours."""
+    """A dataset on the Hub: its id, its configuration, and its split for each of ours."""
 
     id: str
     config: str | None
     splits: dict[str, str]
 
 
-def resolve(given: Iterable[str], dataset: str, hub: Hub | None, columns: frozenset[str]) -> dict[str, Source]:
-    """Find what ``--source`` names: ``SPLIT=WHERE`` or ``WHERE`` (train), where WHERE is one of
+def resolve(names: Iterable[str], dataset: str, hub: Hub | None, columns: Columns) -> dict[str, Source]:
+    """Find what ``--source`` names: ``SPLIT=SOURCE`` or ``SOURCE`` (train), where SOURCE is one of
 
-    - a file: .json, .jsonl, .csv, .tsv, .parquet, .arrow, the text formats also with .gz;
-    - a folder that ``save_to_disk`` wrote (one of several splits fills ours by their names);
+    - a file: .json, .jsonl, .csv, .tsv, .parquet, .arrow; text files also compressed, as .gz;
+    - a folder that ``save_to_disk`` wrote (of several splits, those are used whose names match ours);
     - ``sample``, ``sample:ROWS`` or ``sample:ROWS:SEED``;
-    - a hub id ``owner/name``.
+    - a Hub dataset ``owner/name``.
 
-    Nothing given means the dataset's home on the hub.
-
-    Args:
-        columns: what every row must have; files that know their columns are refused early.
+    No name means the dataset's own id on the Hub.
 
     Raises:
-        SourceNotFound: no such file, or the hub is out of reach.
-        UsageError: a split named twice, an unknown split.
-        WrongColumns: a needed column is missing.
+        SourceNotFound: no such file, or the Hub cannot be reached.
+        UsageError: a split named twice, or an unknown split.
+        WrongColumns: a required column is missing from a file that lists its columns.
+        SourceError: a file that is empty or cannot be read.
     """
-    given = list(given)
-    if not given and hub is None:
+    names = list(names)
+    if not names and hub is None:
         raise UsageError(f"{dataset} is not on the Hub; give its rows with --source FILE")
     found: dict[str, Source] = {}
-    for text in given or [hub.id if hub else ""]:
+    for text in names or [hub.id if hub else ""]:
         split, where = _split_of(text)
         for name, source in _locate(split, where, dataset, hub, columns).items():
             if name in found:
-                raise UsageError(f"--source {text}: the {name} split has a source already; name each split once")
+                raise UsageError(f"--source {text}: the {name} split already has a source; name each split once")
             found[name] = source
     return {name: found[name] for name in ("train", "eval") if name in found}
 
@@ -85,69 +114,75 @@ def _split_of(text: str) -> tuple[str | None, str]:
     if equals and name in ("train", "eval"):
         return name, rest
     if equals and not Path(text).expanduser().exists():
-        raise UsageError(f"--source {text}: no split is called {name!r}; write train=FILE or eval=FILE")
+        raise UsageError(f"--source {text}: there is no split {name!r}; write train=FILE or eval=FILE")
     return None, text
 
 
-def _locate(split: str | None, where: str, dataset: str, hub: Hub | None, columns: frozenset[str]) -> dict[str, Source]:
+def _locate(split: str | None, where: str, dataset: str, hub: Hub | None, columns: Columns) -> dict[str, Source]:
     if where == "sample" or where.startswith("sample:"):
-        wanted = [split] if split else list(hub.splits) if hub else ["train"]
-        return {name: _sample(where, dataset, name) for name in wanted}
+        return {
+            name: _sample(where, dataset, name, columns)
+            for name in ([split] if split else hub.splits if hub else ["train"])
+        }
     path = Path(where).expanduser()
     if path.is_dir():
         return _folder(split, path, columns)
     if path.exists():
         return {split or "train": _file(path, columns)}
     if _looks_like_hub_id(where):
-        splits = hub.splits if hub else {"train": "train"}
-        home = hub if hub and where == hub.id else Hub(where, None, splits)
+        home = hub if hub and where == hub.id else Hub(where, None, hub.splits if hub else {"train": "train"})
         theirs = {split: home.splits.get(split, split)} if split else home.splits
         return {name: _hub(home, their, columns) for name, their in theirs.items()}
     raise SourceNotFound(
-        f"{where}: no such file; give a .json, .jsonl, .csv, .parquet file, an Arrow folder, a hub id, or `sample`"
+        f"{where}: no such file; give a .json, .jsonl, .csv or .parquet file, a save_to_disk folder, "
+        "a Hub id, or `sample`"
     )
 
 
 def _looks_like_hub_id(where: str) -> bool:
     owner, slash, name = where.partition("/")
-    known = any(name.lower().endswith(ending) for ending in formats.ENDINGS)
-    return bool(slash and owner.strip(".~") and name and "/" not in name and not known)
+    has_extension = any(name.lower().endswith(ending) for ending in formats.FORMATS)
+    return bool(slash and owner.strip(".~") and name and "/" not in name and not has_extension)
 
 
-def _sample(where: str, dataset: str, split: str) -> Source:
+def _sample(where: str, dataset: str, split: str, columns: Columns) -> Source:
+    if dataset not in sample.DATASETS:
+        raise UsageError(f"--source {where}: there is no sample of {dataset}; samples: {', '.join(sample.DATASETS)}")
     _, *numbers = where.split(":")
-    if dataset not in sample.DATASETS or len(numbers) > 2 or not all(number.isdecimal() for number in numbers):
+    if len(numbers) > 2 or not all(number.isdecimal() for number in numbers):
         raise UsageError(f"--source {where}: write sample, sample:ROWS or sample:ROWS:SEED")
     rows = int(numbers[0]) if numbers else SAMPLE_ROWS[split]
     seed = int(numbers[1]) if len(numbers) > 1 else 0
     if rows == 0:
-        raise SourceError(f"--source {where}: no row asked for")
-    step = 5000
-    path = f"{dataset}/{split}"
-    cuts = [(start, min(start + step, rows)) for start in range(0, rows, step)]
-    chunks = tuple(Chunk("sample", path, start, stop, (stop - start) * 1000, seed) for start, stop in cuts)
-    return Source(chunks, {"sample": rows, "seed": seed})
+        raise SourceError(f"--source {where}: has no rows; ask for at least one")
+    return Source(columns, {"sample": rows, "seed": seed}, sample=Sample(dataset, split, rows, seed))
 
 
-def _file(path: Path, columns: frozenset[str]) -> Source:
+def _file(path: Path, columns: Columns) -> Source:
     try:
-        kind = formats.kind_of(path)
+        formats.format_of(path)
         if path.stat().st_size == 0:
             raise SourceError(f"{path}: is empty; give a file with rows")
-        cuts = formats.CUTTERS[kind](path, columns)
+        _check(path, columns)
+        return Source(columns, {"files": [path.name]}, (path,))
     except OSError as error:
         raise SourceError(f"{path}: cannot be read ({error.strerror or error})") from error
-    chunks = tuple(Chunk(kind, str(path), *cut) for cut in cuts)
-    return Source(chunks, {"files": [path.name]})
 
 
-def _folder(split: str | None, path: Path, columns: frozenset[str]) -> dict[str, Source]:
+def _check(path: Path, columns: Columns) -> None:
+    """Read the first row, so that the wrong file is refused before any work is done."""
+    next(formats.format_of(path).read(path, columns), None)
+
+
+def _folder(split: str | None, path: Path, columns: Columns) -> dict[str, Source]:
     """A ``save_to_disk`` folder: of one dataset, or of a dictionary of them."""
     if (path / "state.json").is_file():
         return {split or "train": _arrow_files(formats.shards(path), path.name, columns)}
     parts = {part.name: part for part in sorted(path.iterdir()) if (part / "state.json").is_file()}
     if not parts:
-        raise SourceNotFound(f"{path}: is a folder without state.json; give a file, or a folder save_to_disk wrote")
+        raise SourceNotFound(
+            f"{path}: is a folder without state.json; give a file, or a folder that save_to_disk wrote"
+        )
     if split and split not in parts and len(parts) > 1:
         raise SourceNotFound(f"{path}: has no split {split!r}, only {', '.join(parts)}")
     ours = {"train": ("train",), "eval": ("eval", "validation", "test")}
@@ -163,30 +198,31 @@ def _folder(split: str | None, path: Path, columns: frozenset[str]) -> dict[str,
     return chosen
 
 
-def _arrow_files(files: list[Path], name: str, columns: frozenset[str]) -> Source:
-    chunks = tuple(Chunk("arrow", str(file), *cut) for file in files for cut in formats.CUTTERS["arrow"](file, columns))
-    return Source(chunks, {"files": [f"{name}/{file.name}" for file in files]})
+def _arrow_files(files: list[Path], name: str, columns: Columns) -> Source:
+    for file in files:
+        _check(file, columns)
+    return Source(columns, {"files": [f"{name}/{file.name}" for file in files]}, tuple(files))
 
 
-def _hub(hub: Hub, split: str, columns: frozenset[str]) -> Source:
-    """Rows of the hub, through the client's own cache. Nothing but data is fetched: no code of a repository is run."""
+def _hub(hub: Hub, split: str, columns: Columns) -> Source:
+    """Rows of the Hub, through the cache of ``datasets``. Only data is downloaded: no code of a repository is run."""
     import datasets
     from huggingface_hub.utils import logging as hub_logging
 
     before = hub_logging.get_verbosity()
-    hub_logging.set_verbosity(logging.ERROR)  # one sentence of ours instead of a dozen about retries
+    hub_logging.set_verbosity(logging.ERROR)  # our error instead of a dozen messages about retries
     try:
         loaded = datasets.load_dataset(hub.id, hub.config, split=split)
-    except Exception as error:  # the client raises a dozen kinds, from OSError to its own
+    except Exception as error:  # the client raises a dozen types, from OSError to its own
         raise SourceNotFound(
-            f"{hub.id}: cannot be had from the hub ({type(error).__name__}: {_first_line(error)}); "
+            f"{hub.id}: cannot be loaded from the Hub ({type(error).__name__}: {_first_line(error)}); "
             "give the rows with --source FILE, or try --source sample"
         ) from error
     finally:
         hub_logging.set_verbosity(before)
     source = _arrow_files([Path(file["filename"]) for file in loaded.cache_files], hub.id, columns)
-    about = {"hub": hub.id, "config": hub.config, "split": split, "fingerprint": loaded._fingerprint}
-    return Source(source.chunks, about)
+    provenance = {"hub": hub.id, "config": hub.config, "split": split, "fingerprint": loaded._fingerprint}
+    return Source(columns, provenance, source.files)
 
 
 def _first_line(error: BaseException) -> str:
@@ -194,36 +230,13 @@ def _first_line(error: BaseException) -> str:
     return (text[0] if text else "")[:200].rstrip(". ")
 
 
-def rows(
-    chunk: Chunk, columns: frozenset[str], optional: frozenset[str], skipped: list[str] | None
-) -> Iterator[dict[str, Any]]:
-    """The rows of one chunk, in order.
-
-    Args:
-        columns: what every row must have.
-        optional: further columns worth reading.
-        skipped: takes one sentence for each row that could not be read; None raises the first of them.
-
-    Raises:
-        InvalidRow: a row that no parser accepts, or without a needed column, and ``skipped`` is None.
-        SourceError: the file ends too early, or cannot be read.
-    """
-    if chunk.kind == "sample":
-        dataset, split = chunk.path.split("/")
-        return (sample.row(dataset, split, index, chunk.seed) for index in range(chunk.start, chunk.stop))
-    return formats.read(chunk.kind, Path(chunk.path), chunk.start, chunk.stop, columns, optional, skipped)
-
-
-def file_hashes(source: Source) -> dict[str, Any]:
-    """``about``, with the SHA-256 of every local file (in order) added."""
-    if "files" not in source.about:
-        return source.about
-    return {**source.about, "sha256": [_sha256(file) for file in source.files]}
+def hashed_provenance(source: Source) -> dict[str, Any]:
+    """``provenance``, with the SHA-256 of every local file (in order) added."""
+    if "files" not in source.provenance:
+        return source.provenance
+    return {**source.provenance, "sha256": [_sha256(file) for file in source.files]}
 
 
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-__all__ = ["Chunk", "Hub", "Source", "file_hashes", "resolve", "rows"]

@@ -1,6 +1,7 @@
 """What trainers are measured on: shapes of data, cut into steps of pairs, and models with random weights."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -105,7 +106,7 @@ def tokenizer_of(given: str, folder: Path) -> Any:
 
     def texts() -> Iterator[str]:
         for dataset in FILES:
-            built = build(dataset, folder / f"texts-{dataset}", source(given, dataset), BuildOptions())
+            built = build(dataset, folder / f"texts-{dataset}", BuildOptions(tuple(source(given, dataset))))
             for batch in built.splits["train"].batches(("prompt", "chosen")):
                 for row in batch.to_pylist():
                     yield row["prompt"] + row["chosen"]
@@ -133,7 +134,7 @@ class Pairs(NamedTuple):
 def pairs_of(shape: Shape, given: str, tokenizer: Any, steps: int, folder: Path) -> Pairs:
     """Build all pairs and cut as many as are needed into steps, in an order shuffled with a seed."""
     needed = shape.groups * steps
-    built = build(shape.dataset, folder / "pairs", source(given, shape.dataset), shape.options)
+    built = build(shape.dataset, folder / "pairs", replace(shape.options, source=tuple(source(given, shape.dataset))))
     cache = TokenCache(folder / "tokens", PairTokenizer(tokenizer, "off", max_length=4096))
     found = data.tokenize_split([built], "train", cache)
     assert found is not None

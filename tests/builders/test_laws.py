@@ -96,7 +96,8 @@ def test_unusable_cell_drops_the_row_with_a_reason(name: str, value: object) -> 
 
 
 def test_paper_counts_of_arc(real_data: Path) -> None:
-    from pairgen.sources.locate import resolve, rows
+    from pairgen.sources.formats import Columns
+    from pairgen.sources.locate import resolve
 
     builder = BUILDERS["arc"]
     for given, expected in {
@@ -104,6 +105,7 @@ def test_paper_counts_of_arc(real_data: Path) -> None:
         "arc/ARC-Challenge-Dev.jsonl": 895,
         "arc/hub_layout_validation": 895,
     }.items():
-        source = resolve([str(real_data / given)], "arc", builder.hub, builder.columns)["train"]
-        found = [row for chunk in source.chunks for row in rows(chunk, builder.columns, builder.optional, None)]
+        columns = Columns(builder.columns, builder.optional)
+        source = resolve([str(real_data / given)], "arc", builder.hub, columns)["train"]
+        found = [row for _, row in source.rows() if isinstance(row, dict)]
         assert sum(len(made) for _, made in rejections("arc", found)) == expected

@@ -171,7 +171,7 @@ def test_a_whole_row_is_explained_as_a_build_draws_it(name: str, tmp_path: Path)
         {question: "And then?", answer: f"There were {n} birds." if name == "metamath" else text} for n in (17, 18)
     ]
     file = lines(tmp_path / "rows.jsonl", *rows)
-    dataset = build(name, tmp_path / "out", [str(file)], BuildOptions(seed=7, corruption="mixed"))
+    dataset = build(name, tmp_path / "out", BuildOptions((str(file),), seed=7, corruption="mixed"))
     pairs = dataset.splits["train"].table().to_pylist()
     assert len(pairs) == 11
     for pair, given_ in zip(pairs, solutions(str(file)), strict=True):
@@ -186,15 +186,15 @@ def test_a_whole_row_is_explained_as_a_build_draws_it(name: str, tmp_path: Path)
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("{", "is broken JSON"),
-        ("[1]", "is no JSON object"),
+        ("{", "invalid JSON"),
+        ("[1]", "is not a JSON object"),
         ('{"text": "1 + 1 = 2"}', "needs a field response or answer"),
         ('{"response": 5}', "response is not a string"),
         ('{"response": null}', "response is null"),
         ('{"answer": " "}', "answer is empty"),
         ('{"response": "1 + 1 = 2", "query": 5}', "query is not a string"),
         ('{"answer": "1 + 1 = 2", "query": 5}', "query is not a string"),
-        ('{"answer": "\\ud800"}', "is broken JSON"),
+        ('{"answer": "\\ud800"}', "invalid JSON"),
         (json.dumps({"answer": "7" * (MAX_LENGTH + 1)}), "answer is over 100,000 characters"),
     ],
 )

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import datasets
@@ -105,9 +106,9 @@ def kill_many(tmp_path: Path, kills: int, rows: int, seed: int) -> None:
     draws = random.Random(seed)
     source, place, cache = source_of(tmp_path / "rows.jsonl", rows), tmp_path / "place", tmp_path / "cache"
     whole = [
-        data_of(build("metamath", tmp_path / f"whole{n}", [str(source)], BuildOptions(seed=n)).path) for n in (0, 1)
+        data_of(build("metamath", tmp_path / f"whole{n}", BuildOptions((str(source),), seed=n)).path) for n in (0, 1)
     ]
-    old = build("metamath", place / "old", [str(source)], BuildOptions(seed=0)).path
+    old = build("metamath", place / "old", BuildOptions((str(source),), seed=0)).path
     begun = time.monotonic()
     with start(source, tmp_path / "timed", "--workers", 2, cache=cache) as timed:
         assert timed.wait(120) == 0
@@ -133,11 +134,11 @@ def kill_many(tmp_path: Path, kills: int, rows: int, seed: int) -> None:
             (place / "new").rename(tmp_path / f"taken{number}")
         if data_of(old) == whole[1]:
             old.rename(tmp_path / f"taken{number}")
-            build("metamath", old, [str(source)], BuildOptions(seed=0))
+            build("metamath", old, BuildOptions((str(source),), seed=0))
     assert killed >= kills // 2, "most kills met a living build"
     assert len(half_written) >= max(1, kills // 8), "enough kills came in mid-write"
     for out in (old, place / "new"):
-        build("metamath", out, [str(source)], overwrite=True)
+        build("metamath", out, BuildOptions((str(source),)), overwrite=True)
     assert sorted(entry.name for entry in place.iterdir()) == ["new", "old"], "later builds clear away what was left"
 
 
@@ -176,7 +177,7 @@ for line in sys.stdin:
 
         try:
             sys.addaudithook(hook)
-            build("metamath", out, [source], BuildOptions(seed=1, eval_size=4), overwrite=True)
+            build("metamath", out, BuildOptions((source,), seed=1, eval_size=4), overwrite=True)
         except BaseException:
             traceback.print_exc()
             os._exit(1)
@@ -189,7 +190,10 @@ for line in sys.stdin:
 def test_a_kill_at_any_step(tmp_path: Path) -> None:
     source = source_of(tmp_path / "rows.jsonl", 20)
     options = [BuildOptions(seed=seed, eval_size=4) for seed in (0, 1)]
-    whole = [data_of(build("metamath", tmp_path / f"whole{n}", [str(source)], options[n]).path) for n in (0, 1)]
+    whole = [
+        data_of(build("metamath", tmp_path / f"whole{n}", replace(options[n], source=(str(source),))).path)
+        for n in (0, 1)
+    ]
     place = tmp_path / "place"
     out = place / "old"
     killer = subprocess.Popen(
@@ -200,7 +204,7 @@ def test_a_kill_at_any_step(tmp_path: Path) -> None:
     outcomes = []
     for at in range(1, 400):
         if not out.exists() or data_of(out) != whole[0]:
-            build("metamath", out, [str(source)], options[0], overwrite=True)
+            build("metamath", out, replace(options[0], source=(str(source),)), overwrite=True)
         killer.stdin.write(f"{at}\n")
         killer.stdin.flush()
         answer = killer.stdout.readline().strip()
@@ -228,7 +232,7 @@ def test_a_kill_at_any_step(tmp_path: Path) -> None:
 
 def wait_for_part(place: Path, process: subprocess.Popen[str]) -> None:
     deadline = time.monotonic() + 60
-    while not any(part.stat().st_size for part in place.glob(f".*{SUFFIX}/.new/train/*.part")):
+    while not any(part.stat().st_size for part in place.glob(f".*{SUFFIX}/.new/train/*.incomplete")):
         assert process.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.005)
@@ -239,7 +243,7 @@ def wait_for_part(place: Path, process: subprocess.Popen[str]) -> None:
 def test_an_interrupt_is_one_sentence_and_leaves_the_old(workers: int, whole_group: bool, tmp_path: Path) -> None:
     """A terminal sends Ctrl-C to the whole group, ``kill -INT`` to the one process."""
     place = tmp_path / "place"
-    build("metamath", place / "old", [str(source_of(tmp_path / "few.jsonl", 20))])
+    build("metamath", place / "old", BuildOptions((str(source_of(tmp_path / "few.jsonl", 20)),)))
     before = {file: file.read_bytes() for file in place.rglob("*") if file.is_file()}
     source = source_of(tmp_path / "rows.jsonl", 60_000)
     words = ["--workers", workers, "--overwrite"]

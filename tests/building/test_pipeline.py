@@ -1,19 +1,31 @@
 """``build`` end to end: the same bytes however it is run, splits by question, shots, ids, what is counted."""
 
+import gzip
+import hashlib
+import itertools
 import json
 from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pairgen.builders import BUILDERS
+from pairgen.arithmetic.errors.rng import RowRng
+from pairgen.builders import BUILDERS, Builder
+from pairgen.builders.interface import CorruptionOptions, Example
+from pairgen.building import reading
 from pairgen.building.options import BuildOptions
 from pairgen.building.pipeline import build
+from pairgen.building.reading import Reader
 from pairgen.errors import SourceError, UsageError
 from pairgen.pairs.dataset import PairDataset, open_pairs
+from pairgen.pairs.edits import span
+from pairgen.pairs.record import Rejection
 from pairgen.pairs.validate import violations
-from pairgen.sources import formats
+from pairgen.sources.formats import Columns, text
+from pairgen.sources.locate import resolve
 
 Row = dict[str, Any]
 
@@ -55,44 +67,106 @@ def source(tmp_path: Path) -> Path:
     return write(tmp_path / "rows.jsonl", rows_of(300))
 
 
-def test_bytes_depend_on_source_and_seed_alone(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(formats, "CUT_BYTES", 20_000)
-    options = BuildOptions(eval_size=20, shots=2)
-    built = [
-        build("metamath", tmp_path / f"w{count}", [str(source)], options, workers=count) for count in (1, 2, 1)[:2]
-    ]
-    again = build("metamath", tmp_path / "again", [str(source)], options)
-    other = build("metamath", tmp_path / "other", [str(source)], BuildOptions(seed=1, eval_size=20, shots=2))
-    first = arrow_bytes(built[0].path)
-    assert len(first) == 2
-    assert first == arrow_bytes(built[1].path) == arrow_bytes(again.path)
-    assert first != arrow_bytes(other.path)
-    assert not violations(built[0])
+def test_bytes_depend_only_on_source_and_options(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = BuildOptions((str(source),), eval_size=20, shots=2)
+    built = build("metamath", tmp_path / "one", options)
+    first = arrow_bytes(built.path)
+    assert not violations(built)
+    for name, workers, rows in (("two", 2, 30), ("three", 3, 7), ("again", 1, 2048)):
+        monkeypatch.setattr(reading, "BATCH_ROWS", rows)
+        assert arrow_bytes(build("metamath", tmp_path / name, options, workers=workers).path) == first
+    assert arrow_bytes(build("metamath", tmp_path / "other", replace(options, seed=1)).path) != first
+
+
+def test_huge_rows_make_small_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "BATCH_CHARACTERS", 1000)
+    source = write(tmp_path / "rows.jsonl", rows_of(20))
+    sources = resolve([str(source)], "metamath", BUILDERS["metamath"].hub, Columns(frozenset({"query"})))
+    batches = list(Reader(sources).batches())
+    assert len(batches) == 4
+    assert [row for batch in batches for row in batch.rows] == rows_of(20)
+    positions = [batch.position for batch in batches]
+    assert positions == sorted(positions)
+    assert positions[-1] == source.stat().st_size
+
+
+@pytest.mark.parametrize("name", ["rows.jsonl", "rows.json", "rows.jsonl.gz", "rows.json.gz"])
+def test_progress_moves_with_the_bytes_read(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "BATCH_ROWS", 100)
+    monkeypatch.setattr(text, "READ_BYTES", 4096)
+    rows = rows_of(3000)
+    content = "".join(json.dumps(row) + "\n" for row in rows) if "jsonl" in name else json.dumps(rows)
+    path = tmp_path / name
+    path.write_bytes(gzip.compress(content.encode()) if name.endswith(".gz") else content.encode())
+    calls: list[tuple[str, int, int]] = []
+    build(
+        "metamath",
+        tmp_path / "out",
+        BuildOptions((str(path),)),
+        progress=lambda *call: calls.append(call[:3]),
+    )
+    size = path.stat().st_size
+    assert {(phase, total) for phase, _, total in calls} == {("making pairs", size)}
+    done = [done for _, done, _ in calls]
+    assert done == sorted(done)
+    assert (done[0], done[-1]) == (0, size)
+    assert max(after - before for before, after in itertools.pairwise(done)) < size / 5
+
+
+def read_outside(row: Mapping[str, Any]) -> Example:
+    return Example(row["ask"], row["right"], "outside", f"{row['ask']}\0{row['right']}", row["ask"], row, row["wrong"])
+
+
+def reject_outside(example: Example, rng: RowRng, options: CorruptionOptions) -> list[Rejection]:
+    del rng, options
+    return [Rejection(text, span(example.answer, text)) for text in example.detail]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_builder_that_is_in_no_table(workers: int, tmp_path: Path) -> None:
+    builder = Builder(
+        name="outside",
+        title="Outside pairs",
+        description="A builder of another package.",
+        summary="a builder of another package",
+        columns=frozenset({"ask", "right", "wrong"}),
+        read=lambda row: read_outside(row),  # a lambda cannot be pickled
+        reject=reject_outside,
+    )
+    rows = [{"ask": f"What is {n}?", "right": f"{n}", "wrong": [f"{n + 1}", f"{n + 2}"]} for n in range(50)]
+    source = write(tmp_path / "rows.jsonl", rows)
+    dataset = build(builder, tmp_path / "out", BuildOptions((str(source),)), workers=workers)
+    assert dataset.splits["train"].pairs == 100
+    assert dataset.manifest["dataset"] == "outside"
+    assert not violations(dataset)
 
 
 @pytest.mark.parametrize("name", BUILDERS)
 def test_the_sample_builds_valid_pairs(name: str, tmp_path: Path) -> None:
-    dataset = build(name, tmp_path / name, ["sample:60"])
+    dataset = build(name, tmp_path / name, BuildOptions(("sample:60",)))
     assert not violations(dataset)
     assert all(split.pairs >= 60 for split in dataset.splits.values())
     assert dataset.manifest["license"] == "apache-2.0", "sample rows are those of pairgen"
     assert open_pairs(tmp_path / name).manifest == dataset.manifest
 
 
-def test_ids_do_not_depend_on_order_or_cuts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ids_do_not_depend_on_the_order_of_rows(tmp_path: Path) -> None:
     rows = rows_of(100)
-    forward = build("metamath", tmp_path / "a", [str(write(tmp_path / "a.jsonl", rows))])
-    monkeypatch.setattr(formats, "CUT_BYTES", 5_000)
-    backward = build("metamath", tmp_path / "b", [str(write(tmp_path / "b.jsonl", rows[::-1]))])
+    forward = build("metamath", tmp_path / "a", BuildOptions((str(write(tmp_path / "a.jsonl", rows)),)))
+    backward = build("metamath", tmp_path / "b", BuildOptions((str(write(tmp_path / "b.jsonl", rows[::-1])),)))
     by_id = [{pair["pair_id"]: pair for pair in pairs(dataset)} for dataset in (forward, backward)]
     assert by_id[0] == by_id[1]
     assert len(by_id[0]) == 100
 
 
 def test_equal_rows_get_numbered_ids_and_one_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(formats, "CUT_BYTES", 5_000)
+    monkeypatch.setattr(reading, "BATCH_ROWS", 10)
     rows = rows_of(60)
-    dataset = build("metamath", tmp_path / "out", [str(write(tmp_path / "r.jsonl", [*rows, rows[3], *rows[:5]]))])
+    dataset = build(
+        "metamath",
+        tmp_path / "out",
+        BuildOptions((str(write(tmp_path / "r.jsonl", [*rows, rows[3], *rows[:5]])),)),
+    )
     assert not violations(dataset)
     found = Counter(pair["pair_id"].partition("~")[0] for pair in pairs(dataset))
     assert sorted(found.values()) == [1] * 55 + [2] * 4 + [3]
@@ -102,19 +176,22 @@ def test_equal_rows_get_numbered_ids_and_one_group(tmp_path: Path, monkeypatch: 
 
 
 def test_eval_rows_are_taken_off_by_question(source: Path, tmp_path: Path) -> None:
-    dataset = build("metamath", tmp_path / "out", [str(source)], BuildOptions(eval_size=40))
+    dataset = build("metamath", tmp_path / "out", BuildOptions((str(source),), eval_size=40))
     train, held_out = ({pair["prompt"] for pair in pairs(dataset, split)} for split in ("train", "eval"))
     assert dataset.splits["eval"].pairs == 40
     assert dataset.splits["train"].pairs == 260
     assert len(held_out) == 20
     assert not train & held_out
-    other = build("metamath", tmp_path / "other", [str(source)], BuildOptions(eval_size=40, seed=5))
+    other = build("metamath", tmp_path / "other", BuildOptions((str(source),), eval_size=40, seed=5))
     assert {pair["prompt"] for pair in pairs(other, "eval")} != held_out
 
 
 def test_fixed_shots_are_one_prefix_for_all_but_the_rows_in_it(source: Path, tmp_path: Path) -> None:
-    plain = {pair["pair_id"]: pair["prompt"] for pair in pairs(build("metamath", tmp_path / "zero", [str(source)]))}
-    dataset = build("metamath", tmp_path / "three", [str(source)], BuildOptions(shots=3))
+    plain = {
+        pair["pair_id"]: pair["prompt"]
+        for pair in pairs(build("metamath", tmp_path / "zero", BuildOptions((str(source),))))
+    }
+    dataset = build("metamath", tmp_path / "three", BuildOptions((str(source),), shots=3))
     prefixes: Counter[str] = Counter()
     for pair in pairs(dataset):
         question = plain[pair["pair_id"]]
@@ -129,7 +206,7 @@ def test_fixed_shots_are_one_prefix_for_all_but_the_rows_in_it(source: Path, tmp
 
 def test_shots_per_row_differ_and_never_come_from_eval(source: Path, tmp_path: Path) -> None:
     options = BuildOptions(shots=2, shots_per_row=True, eval_size=100)
-    dataset = build("metamath", tmp_path / "out", [str(source)], options)
+    dataset = build("metamath", tmp_path / "out", replace(options, source=(str(source),)))
     held_out = {pair["prompt"].rsplit("\n\n", 1)[-1] for pair in pairs(dataset, "eval")}
     prefixes = set()
     for split in ("train", "eval"):
@@ -146,9 +223,9 @@ def test_shots_per_row_differ_and_never_come_from_eval(source: Path, tmp_path: P
     ("options", "given", "words"),
     [
         ({"eval_size": 300}, ["rows.jsonl"], "leave some to train on"),
-        ({"eval_size": 3}, ["rows.jsonl"], "2 would do"),
-        ({"eval_size": 2}, ["train=rows.jsonl", "eval=rows.jsonl"], "give one of both"),
-        ({"eval_size": 2}, ["eval=rows.jsonl"], "there is none"),
+        ({"eval_size": 1}, ["rows.jsonl"], "every question has at least 2 rows"),
+        ({"eval_size": 2}, ["train=rows.jsonl", "eval=rows.jsonl"], "drop one of the two"),
+        ({"eval_size": 2}, ["eval=rows.jsonl"], "no training source"),
         ({"shots": 150}, ["rows.jsonl"], "only 150 questions"),
         ({"shots": 1}, ["eval=rows.jsonl"], "--source train=FILE"),
         ({"prompt_style": "nonsense"}, ["rows.jsonl"], "raw, lm-eval, alpaca"),
@@ -159,7 +236,7 @@ def test_options_that_cannot_go_together(
 ) -> None:
     monkeypatch.chdir(source.parent)
     with pytest.raises(UsageError, match=words):
-        build("metamath", tmp_path / "out", given, BuildOptions(**options))
+        build("metamath", tmp_path / "out", BuildOptions(tuple(given), **options))
     assert not (tmp_path / "out").exists()
 
 
@@ -182,7 +259,7 @@ def test_every_dropped_row_has_a_counted_reason(tmp_path: Path) -> None:
     with source.open("a") as file:
         file.write('{"query": "a", "resp\n')
     heard: list[str] = []
-    dataset = build("metamath", tmp_path / "out", [str(source)], BuildOptions(on_error="skip"), warn=heard.append)
+    dataset = build("metamath", tmp_path / "out", BuildOptions((str(source),), on_error="skip"), warn=heard.append)
     said = dataset.manifest["splits"]["train"]
     assert said["drops"] == {
         "no number to corrupt": 1,
@@ -193,14 +270,14 @@ def test_every_dropped_row_has_a_counted_reason(tmp_path: Path) -> None:
         "row could not be read": 1,
     }
     assert (said["rows"], said["pairs"]) == (11, 5)
-    assert heard == [f"skipped: {source}: line 11: is broken JSON (unexpected control character in string)"]
+    assert heard == [f"skipped: {source}: line 11: invalid JSON (unexpected control character in string)"]
     assert not violations(dataset)
 
 
 def test_a_source_of_which_nothing_is_left(tmp_path: Path) -> None:
     source = write(tmp_path / "rows.jsonl", [{"query": "Why?", "response": "Because."}])
-    with pytest.raises(SourceError, match="no pair came out of the train split"):
-        build("metamath", tmp_path / "out", [str(source)])
+    with pytest.raises(SourceError, match="the train split has no pairs"):
+        build("metamath", tmp_path / "out", BuildOptions((str(source),)))
     assert list(tmp_path.iterdir()) == [source]
 
 
@@ -209,20 +286,35 @@ def test_text_of_any_script_keeps_its_spans(tmp_path: Path) -> None:
         {"query": f"{word}?", "response": f"{word} 3 * 4 = 12 {word}.\nThen 12 + 1 = 13 {word}\nThe answer is: 13"}
         for word in ("naïve", "e\u0301tude", "😀👩‍👩‍👧", "नमस्ते", "עברית", "\u202eabc", "日本", "a\u0000b", "\ufeffab")
     ]
-    dataset = build("metamath", tmp_path / "out", [str(write(tmp_path / "rows.jsonl", rows))])
+    dataset = build("metamath", tmp_path / "out", BuildOptions((str(write(tmp_path / "rows.jsonl", rows)),)))
     assert not violations(dataset)
     for pair in pairs(dataset):
         assert pair["chosen"][pair["edit_start"] : pair["chosen_edit_stop"]] == "12" == pair["correct"]
 
 
-def test_the_manifest_tells_how_it_was_made(source: Path, tmp_path: Path) -> None:
-    import hashlib
+def test_more_invalid_rows_than_are_reported_are_counted(tmp_path: Path) -> None:
+    source = write(tmp_path / "rows.jsonl", rows_of(5))
+    with source.open("a") as file:
+        file.write("[]\n" * 12)
+    warnings: list[str] = []
+    dataset = build("metamath", tmp_path / "out", BuildOptions((str(source),), on_error="skip"), warn=warnings.append)
+    assert dataset.manifest["splits"]["train"]["drops"] == {"row could not be read": 12}
+    assert warnings[0] == f"skipped: {source}: line 6: is not a JSON object"
+    assert warnings[-1] == "skipped 7 more rows of train that cannot be read"
+    assert len(warnings) == 6
 
-    manifest = build(
-        "metamath", tmp_path / "out", [str(source)], BuildOptions(seed=3), command="pairgen build ..."
-    ).manifest
+
+def test_fewer_rows_are_held_out_if_questions_do_not_add_up(source: Path, tmp_path: Path) -> None:
+    warnings: list[str] = []
+    dataset = build("metamath", tmp_path / "out", BuildOptions((str(source),), eval_size=7), warn=warnings.append)
+    assert dataset.splits["eval"].pairs == 6
+    assert warnings == ["held out 6 rows instead of 7: questions are not divided between splits"]
+
+
+def test_the_manifest_records_how_the_dataset_was_built(source: Path, tmp_path: Path) -> None:
+    manifest = build("metamath", tmp_path / "out", BuildOptions((f"train={source}",), seed=3)).manifest
     assert manifest["options"]["seed"] == 3
-    assert manifest["command"] == "pairgen build ..."
+    assert manifest["command"] == "pairgen build metamath --out out --source train=rows.jsonl --seed 3"
     digest = hashlib.sha256(source.read_bytes()).hexdigest()
     assert manifest["sources"] == {"train": {"files": ["rows.jsonl"], "sha256": [digest]}}
     assert manifest["statistics"]["train"]["edit_distance"]["count"] == 300

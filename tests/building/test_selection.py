@@ -1,4 +1,4 @@
-"""Choices made on keys: exact sizes by whole topics, whatever the order of rows; copies as a slow twin counts them."""
+"""Choices made on keys: held-out questions, few-shot questions, counts of duplicate ids."""
 
 from collections import Counter
 
@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pairgen.building.selection import Keys, copies, eval_topics, shot_topics, shuffled_topics, text_key
+from pairgen.building.selection import (
+    Keys,
+    SeenKeys,
+    few_shot_questions,
+    held_out_questions,
+    shuffled_questions,
+    text_key,
+)
 from pairgen.errors import UsageError
 
 FEW = st.integers(0, 12)
@@ -39,47 +46,33 @@ def test_text_key_looks_past_case_and_white_space(one: str, other: str, same: bo
 
 @settings(deadline=None)
 @given(parts=KEYS, size=st.integers(1, 60), seed=st.integers(0, 5), shuffle=st.randoms(use_true_random=False))
-def test_an_evaluation_split_is_exact_or_refused(
+def test_held_out_questions_have_at_most_the_rows_asked_for(
     parts: list[list[int]], size: int, seed: int, shuffle: np.random.Generator
 ) -> None:
     rows = [key for part in parts for key in part]
     counts = Counter(rows)
-    if size >= len(rows) or size not in sums(list(counts.values())):
+    if size >= len(rows) or size < min(counts.values()):
         with pytest.raises(UsageError, match=f"--eval-size {size}: "):
-            eval_topics(keys_of(parts), size, seed)
+            held_out_questions(keys_of(parts), size, seed)
         return
-    held_out = eval_topics(keys_of(parts), size, seed)
-    assert sum(counts[topic] for topic in held_out) == size
-    assert held_out < set(rows), "something is left to train on"
+    held_out, held_out_rows = held_out_questions(keys_of(parts), size, seed)
+    assert sum(counts[question] for question in held_out) == held_out_rows <= size
+    missing = size - held_out_rows
+    assert all(counts[question] > missing for question in set(rows) - held_out), "no other question fits in as well"
     shuffle.shuffle(rows)
-    assert eval_topics(keys_of([rows[::2], [], rows[1::2]]), size, seed) == held_out, "order and cuts do not matter"
-
-
-def sums(counts: list[int]) -> set[int]:
-    """All sizes that whole topics can make."""
-    reached = {0}
-    for count in counts:
-        reached |= {total + count for total in reached}
-    return reached
-
-
-@pytest.mark.parametrize("seed", range(6))
-@pytest.mark.parametrize(("counts", "size"), [([2, 3, 3], 6), ([5, 4, 4, 4], 12), ([2] * 9 + [7] * 5 + [6], 41)])
-def test_no_order_of_topics_ends_short(counts: list[int], size: int, seed: int) -> None:
-    rows = [topic for topic, count in enumerate(counts) for _ in range(count)]
-    held_out = eval_topics(keys_of([rows]), size, seed)
-    assert sum(counts[topic] for topic in held_out) == size
+    again = held_out_questions(keys_of([rows[::2], [], rows[1::2]]), size, seed)
+    assert again == (held_out, held_out_rows), "the order of rows does not matter"
 
 
 @pytest.mark.parametrize("size", [1, 7, 500, 999])
 @pytest.mark.parametrize("seed", [0, 1])
-def test_topics_of_one_row_give_any_size(size: int, seed: int) -> None:
+def test_questions_of_one_row_give_any_size(size: int, seed: int) -> None:
     keys = [np.arange(start, start + 100, dtype=np.uint64) for start in range(0, 1000, 100)]
-    held_out = eval_topics(keys, size, seed)
-    assert len(held_out) == size
+    held_out, rows = held_out_questions(keys, size, seed)
+    assert len(held_out) == rows == size
     if size == 500:
-        assert 170 < sum(topic < 500 for topic in held_out) < 330, "drawn from everywhere"
-        assert held_out != eval_topics(keys, size, seed + 1)
+        assert 170 < sum(question < 500 for question in held_out) < 330, "drawn from everywhere"
+        assert held_out != held_out_questions(keys, size, seed + 1)[0]
 
 
 @pytest.mark.parametrize(
@@ -88,49 +81,60 @@ def test_topics_of_one_row_give_any_size(size: int, seed: int) -> None:
         ([[1, 2, 3]], 3, "the source has 3 usable rows; leave some to train on"),
         ([[1, 2, 3]], 4, "the source has 3 usable rows"),
         ([], 1, "the source has 0 usable rows"),
-        ([[1, 1], [2, 2]], 3, "no set of whole questions has that many rows; 2 would do"),
-        ([[1, 1, 1, 1]], 2, "no set of whole questions has that many rows; the smallest question has 4"),
-        ([[1, 1], [2] * 5, [3] * 9], 8, "no set of whole questions has that many rows; 7 would do"),
+        ([[1, 1, 1, 1]], 2, "every question has at least 4 rows"),
     ],
 )
-def test_a_size_that_cannot_be(parts: list[list[int]], size: int, words: str) -> None:
+def test_a_size_that_cannot_be_held_out(parts: list[list[int]], size: int, words: str) -> None:
     with pytest.raises(UsageError, match=words):
-        eval_topics(keys_of(parts), size, 0)
+        held_out_questions(keys_of(parts), size, 0)
 
 
 # ---------------------------------------------------------------- shots
 
 
 @given(parts=KEYS, size=st.integers(0, 8), count=st.integers(0, 8), seed=st.integers(0, 3))
-def test_shots_are_distinct_and_never_held_out(parts: list[list[int]], size: int, count: int, seed: int) -> None:
-    topics = sorted({key for part in parts for key in part})
-    held_out = frozenset(topics[:size])
-    shots = shot_topics(keys_of(parts), held_out, count, seed)
-    assert len(shots) == len(set(shots)) == min(count, len(topics) - len(held_out))
-    assert set(shots) <= set(topics) - held_out
-    assert shots == shot_topics(keys_of(parts[::-1]), held_out, count, seed)
-    assert shots == shot_topics(keys_of(parts), held_out, count + 1, seed)[:count], "one more only adds one"
+def test_few_shot_questions_are_distinct_and_never_held_out(
+    parts: list[list[int]], size: int, count: int, seed: int
+) -> None:
+    questions = sorted({key for part in parts for key in part})
+    held_out = frozenset(questions[:size])
+    shots = few_shot_questions(keys_of(parts), held_out, count, seed)
+    assert len(shots) == len(set(shots)) == min(count, len(questions) - len(held_out))
+    assert set(shots) <= set(questions) - held_out
+    assert shots == few_shot_questions(keys_of(parts[::-1]), held_out, count, seed)
+    assert shots == few_shot_questions(keys_of(parts), held_out, count + 1, seed)[:count], "one more only adds one"
 
 
 def test_purpose_and_seed_draw_different_orders() -> None:
     keys = [np.arange(50, dtype=np.uint64)]
-    orders = [shuffled_topics(keys, seed, purpose)[0].tolist() for seed in (0, 1) for purpose in ("eval", "shots")]
+    orders = [shuffled_questions(keys, seed, purpose)[0].tolist() for seed in (0, 1) for purpose in ("eval", "shots")]
     assert len({tuple(order) for order in orders}) == 4
     assert all(sorted(order) == list(range(50)) for order in orders)
 
 
-# ---------------------------------------------------------------- copies
+# ---------------------------------------------------------------- duplicates
 
 
 @given(KEYS)
-def test_copies_as_a_slow_dictionary_counts_them(parts: list[list[int]]) -> None:
-    seen: Counter[int] = Counter()
-    expected = []
+def test_seen_keys_counts_as_a_dictionary_does(parts: list[list[int]]) -> None:
+    seen = SeenKeys()
+    counts: Counter[int] = Counter()
     for part in parts:
-        before = []
+        expected = []
         for key in part:
-            before.append(seen[key])
-            seen[key] += 1
-        expected.append(before if any(before) else None)
-    found = copies(keys_of(parts))
-    assert [None if part is None else part.tolist() for part in found] == expected
+            expected.append(counts[key])
+            counts[key] += 1
+        found = seen.count_and_add(np.array(part, np.uint64))
+        assert (found is None) == (not any(expected))
+        assert found is None or found.tolist() == expected
+
+
+def test_seen_keys_takes_few_runs() -> None:
+    seen = SeenKeys()
+    for start in range(0, 100_000, 100):
+        assert seen.count_and_add(np.arange(start, start + 100, dtype=np.uint64)) is None
+    assert len(seen._runs) <= 10
+    assert sum(len(run) for run in seen._runs) == 100_000
+    before = seen.count_and_add(np.array([5, 200_000, 99_999], np.uint64))
+    assert before is not None
+    assert before.tolist() == [1, 0, 1]

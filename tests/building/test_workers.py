@@ -3,11 +3,13 @@
 import multiprocessing
 import os
 import signal
+import threading
 import time
+from collections.abc import Iterator
 
 import pytest
 
-from pairgen.building.workers import Workers
+from pairgen.building.workers import LOOK_AHEAD, Workers
 from pairgen.errors import (
     InvalidDataset,
     InvalidRow,
@@ -54,6 +56,12 @@ def die(number: int) -> int:
     return number
 
 
+def die_while_sending(number: int) -> bytes:
+    if number == 1:
+        threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGKILL)).start()  # the parent reads the first result then
+    return bytes(200 << 20) if number == 1 else b""
+
+
 def sleep_unless_first(number: int) -> int:
     if not number:
         raise UsageError("the first one fails")
@@ -67,9 +75,9 @@ def heed_interrupts(_: int) -> bool:
 
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_answers_come_in_the_order_of_the_items(count: int) -> None:
-    with Workers(count) as pool:
-        answers = list(pool.map(slow_first, range(10)))
-        again = list(pool.map(slow_first, range(3)))
+    with Workers(count, slow_first) as pool:
+        answers = list(pool.map(range(10)))
+        again = list(pool.map(range(3)))
     assert [number for number, _ in answers] == list(range(10))
     assert [number for number, _ in again] == [0, 1, 2]
     processes = {process for _, process in answers}
@@ -78,38 +86,47 @@ def test_answers_come_in_the_order_of_the_items(count: int) -> None:
 
 @pytest.mark.parametrize("count", [1, 2])
 def test_no_item_is_no_answer(count: int) -> None:
-    with Workers(count) as pool:
-        assert list(pool.map(slow_first, [])) == []
+    with Workers(count, slow_first) as pool:
+        assert list(pool.map([])) == []
 
 
 @pytest.mark.parametrize("count", [1, 2])
 @pytest.mark.parametrize("kind", KINDS)
 def test_failures_cross_process_borders(kind: type[PairgenError], count: int) -> None:
-    with pytest.raises(PairgenError, match="one sentence") as error, Workers(count) as pool:
-        list(pool.map(fail, [kind("one sentence")]))
+    with pytest.raises(PairgenError, match="one sentence") as error, Workers(count, fail) as pool:
+        list(pool.map([kind("one sentence")]))
     assert type(error.value) is kind
     assert error.value.exit_code == kind.exit_code
 
 
 @pytest.mark.parametrize("count", [1, 2])
 def test_a_broken_row_keeps_its_place(count: int) -> None:
-    with pytest.raises(InvalidRow) as error, Workers(count) as pool:
-        list(pool.map(fail, [InvalidRow("rows.jsonl: line 3", "is broken JSON")]))
+    with pytest.raises(InvalidRow) as error, Workers(count, fail) as pool:
+        list(pool.map([InvalidRow("rows.jsonl: line 3", "is broken JSON")]))
     assert (error.value.where, error.value.problem) == ("rows.jsonl: line 3", "is broken JSON")
     assert str(error.value).startswith("rows.jsonl: line 3: is broken JSON; fix the row")
 
 
 @pytest.mark.parametrize("count", [1, 2])
 def test_the_number_of_an_operating_system_error_is_kept(count: int) -> None:
-    with pytest.raises(OSError, match="as the disk says") as error, Workers(count) as pool:
-        list(pool.map(fail_on_disk, [28]))
+    with pytest.raises(OSError, match="as the disk says") as error, Workers(count, fail_on_disk) as pool:
+        list(pool.map([28]))
     assert error.value.errno == 28
 
 
 def test_a_worker_that_dies_is_one_sentence() -> None:
-    with pytest.raises(PairgenError, match=r"a worker process died, .*try --workers 1"), Workers(2) as pool:
-        list(pool.map(die, range(4)))
+    with pytest.raises(PairgenError, match=r"a worker process died, .*try --workers 1"), Workers(2, die) as pool:
+        list(pool.map(range(4)))
     assert not multiprocessing.active_children()
+
+
+def test_a_worker_that_dies_while_it_sends_a_result() -> None:
+    with Workers(2, die_while_sending) as pool:
+        results = pool.map(range(4))
+        assert next(results) == b""
+        time.sleep(1)
+        with pytest.raises(PairgenError, match="a worker process died"):
+            next(results)
 
 
 def test_a_failure_does_not_wait_for_the_others_and_kills_no_stranger() -> None:
@@ -117,8 +134,8 @@ def test_a_failure_does_not_wait_for_the_others_and_kills_no_stranger() -> None:
     stranger.start()
     try:
         start = time.monotonic()
-        with pytest.raises(UsageError, match="the first one fails"), Workers(2) as pool:
-            list(pool.map(sleep_unless_first, range(4)))
+        with pytest.raises(UsageError, match="the first one fails"), Workers(2, sleep_unless_first) as pool:
+            list(pool.map(range(4)))
         assert time.monotonic() - start < 20
         assert multiprocessing.active_children() == [stranger], "the workers are gone, the stranger is not"
         assert stranger.is_alive()
@@ -128,7 +145,20 @@ def test_a_failure_does_not_wait_for_the_others_and_kills_no_stranger() -> None:
 
 
 def test_workers_leave_interrupts_to_the_parent() -> None:
-    with Workers(2) as pool:
-        assert list(pool.map(heed_interrupts, range(4))) == [False] * 4
-    with Workers(1) as pool:
-        assert list(pool.map(heed_interrupts, [0])) == [True]
+    with Workers(2, heed_interrupts) as pool:
+        assert list(pool.map(range(4))) == [False] * 4
+    with Workers(1, heed_interrupts) as pool:
+        assert list(pool.map([0])) == [True]
+
+
+def test_items_are_read_only_a_little_ahead() -> None:
+    read = []
+
+    def items() -> Iterator[int]:
+        for number in range(100):
+            read.append(number)
+            yield number
+
+    with Workers(2, slow_first) as pool:
+        for done, _ in enumerate(pool.map(items())):
+            assert len(read) - done <= 2 * LOOK_AHEAD + 1

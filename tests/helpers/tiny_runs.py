@@ -14,7 +14,7 @@ FAST: dict[str, Any] = {"steps": 6, "batch_size": 4, "sft_steps": 2, "eval_pairs
 def dataset(folder: Path, name: str = "metamath", rows: int = 24, **options: Any) -> Path:
     """Pairs made of the built-in sample; ``eval`` holds four questions."""
     chosen = {"eval_size": 4, **options} if name == "metamath" else options
-    return build(name, folder, [f"sample:{rows}"], BuildOptions(**chosen)).path
+    return build(name, folder, BuildOptions((f"sample:{rows}",), **chosen)).path
 
 
 def config(data: Path, out: Path, **changes: Any) -> Config:

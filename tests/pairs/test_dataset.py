@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pairgen import atomic
+from pairgen.building.options import BuildOptions
 from pairgen.building.pipeline import build
 from pairgen.errors import InvalidDataset, OutputError, OutputExists
 from pairgen.pairs import dataset as store
@@ -439,10 +440,10 @@ def source_of(path: Path, rows: int) -> str:
 def test_a_disk_that_is_really_full(pages: int, workers: int, tmp_path: Path) -> None:
     few, many = source_of(tmp_path / "few.jsonl", 5), source_of(tmp_path / "many.jsonl", 2000)
     with small_disk(tmp_path / "disk", pages * 4096) as disk:
-        old = build("metamath", disk / "out", [few])
+        old = build("metamath", disk / "out", BuildOptions((few,)))
         before = content(old.path)
         with pytest.raises(OutputError, match="the disk is full; no incomplete output was left behind"):
-            build("metamath", disk / "out", [many], workers=workers, overwrite=True)
+            build("metamath", disk / "out", BuildOptions((many,)), workers=workers, overwrite=True)
         assert content(disk / "out") == before
         assert names(disk) == ["out"]
         assert not violations(open_pairs(disk / "out"))

@@ -122,7 +122,7 @@ def mutation(row: Row, rng: random.Random) -> Row | None:
 
 @pytest.mark.parametrize("name", ["metamath", "gsm8k"])
 def test_each_of_1000_false_rows_is_found(name: str, tmp_path: Path) -> None:
-    dataset = build(name, tmp_path / "out", ["sample:400"], BuildOptions(pairs_per_row=2))
+    dataset = build(name, tmp_path / "out", BuildOptions(("sample:400",), pairs_per_row=2))
     rows = [row for row in dataset.splits["train"].table().to_pylist() if row["check"] == "verified"]
     found = violated_rows(pa.RecordBatch.from_pylist(rows, schema=SCHEMA))
     assert not any(mask.any() for mask in found.values())

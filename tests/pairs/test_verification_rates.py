@@ -8,6 +8,7 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
+from pairgen.building.options import BuildOptions
 from pairgen.building.pipeline import build
 from pairgen.pairs import card
 from pairgen.pairs.verification_rates import MAX_ROWS, percentage, summary, tables
@@ -89,7 +90,7 @@ def test_tables_fit_the_terminal_and_escape_control_characters() -> None:
 
 
 def test_statistics_view_shows_verification_rates(tmp_path: Path) -> None:
-    dataset = build("metamath", tmp_path / "out", ["sample:300"])
+    dataset = build("metamath", tmp_path / "out", BuildOptions(("sample:300",)))
     described = describe(dataset)
     found = described["train"]["corruptions"]
     text = rendered(statistics_view(described))
@@ -163,7 +164,7 @@ def test_card_has_title_description_and_license() -> None:
 
 
 def test_card_of_sample_rows_says_that_they_are_synthetic(tmp_path: Path) -> None:
-    dataset = build("arc", tmp_path / "out", ["sample:20"])
+    dataset = build("arc", tmp_path / "out", BuildOptions(("sample:20",)))
     assert dataset.manifest["license"] == "apache-2.0"
     text = (dataset.path / "README.md").read_text("utf-8")
     assert "license: apache-2.0" in text

@@ -1,4 +1,4 @@
-"""Every format yields what a plain slow reading yields, however it is cut; broken input is one sentence."""
+"""Every format yields the rows that were written, whatever the size of blocks; invalid input is one message."""
 
 import csv
 import gzip
@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from pairgen.errors import InvalidRow, SourceError, UsageError, WrongColumns
 from pairgen.sources import formats
+from pairgen.sources.formats import Columns
 
 Row = dict[str, Any]
 COLUMNS = frozenset({"query", "response"})
@@ -77,13 +78,18 @@ def pack(path: Path) -> Path:
 
 
 def read(path: Path, skipped: list[str] | None = None, columns: frozenset[str] = COLUMNS) -> list[Row]:
-    """All cuts of a file, one after the other."""
-    kind = formats.kind_of(path)
-    return [
-        row
-        for start, stop, _ in formats.CUTTERS[kind](path, columns)
-        for row in formats.read(kind, path, start, stop, columns, frozenset({"type"}), skipped)
-    ]
+    """The rows of a file. Problems go to ``skipped``, if given."""
+    rows, positions = [], [0]
+    for position, row in formats.read(path, Columns(columns, frozenset({"type"})), skipped is not None):
+        positions.append(position)
+        if isinstance(row, InvalidRow):
+            assert skipped is not None
+            skipped.append(f"{row.where}: {row.problem}")
+        else:
+            rows.append(row)
+    assert positions == sorted(positions)
+    assert positions[-1] <= path.stat().st_size
+    return rows
 
 
 def file_with(tmp_path: Path, name: str, content: str | bytes) -> Path:
@@ -103,26 +109,31 @@ def sentence(error: pytest.ExceptionInfo[BaseException]) -> str:
 # ---------------------------------------------------------------- whole files
 
 
-@pytest.mark.parametrize("cut", [1, 200, 1 << 30])
+@pytest.mark.parametrize("block", [64, 700, 1 << 20])
 @pytest.mark.parametrize("name", [*WRITERS, *(f"{name}.gz" for name in PACKED)])
-def test_every_format_yields_the_rows(name: str, cut: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(formats, "CUT_BYTES", cut)
-    monkeypatch.setattr(formats.text, "READ_BYTES", 64)
+def test_every_format_yields_the_rows(name: str, block: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(formats.text, "READ_BYTES", block)
     plain = tmp_path / name.removesuffix(".gz")
     WRITERS[plain.name](plain, ROWS)
     assert read(pack(plain) if name.endswith(".gz") else plain) == ROWS
 
 
-@pytest.mark.parametrize(
-    ("name", "cut", "least"), [("rows.jsonl", 100, 20), ("rows.arrow", 1, 9), ("rows.parquet", 0, 7)]
-)
-def test_large_files_are_cut(name: str, cut: int, least: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(formats, "CUT_BYTES", cut)
-    path = tmp_path / name
-    WRITERS[name](path, ROWS)
-    cuts = formats.CUTTERS[formats.kind_of(path)](path, COLUMNS)
-    assert len(cuts) >= least
-    assert [start for start, _, _ in cuts[1:]] == [stop for _, stop, _ in cuts[:-1]], "no gap and no overlap"
+@pytest.mark.parametrize("name", [*WRITERS, *(f"{name}.gz" for name in PACKED)])
+def test_positions_move_evenly(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(formats.text, "READ_BYTES", 1000)
+    monkeypatch.setattr(formats.arrow, "BATCH_ROWS", 50)
+    plain = tmp_path / name.removesuffix(".gz")
+    rows = [
+        {"query": f"{index * 7919 % 10_007}", "response": f"{hash((index, 1))}", "type": ""} for index in range(9000)
+    ]
+    WRITERS[plain.name](plain, rows)
+    path = pack(plain) if name.endswith(".gz") else plain
+    positions = [position for position, _ in formats.read(path, Columns(COLUMNS))]
+    size = path.stat().st_size
+    assert len(positions) == len(rows)
+    assert positions[-1] > 0.9 * size
+    for index in range(0, len(positions), 1000):
+        assert abs(positions[index] / size - index / len(rows)) < 0.2
 
 
 def test_cells_with_json_lists_are_read_as_lists(tmp_path: Path) -> None:
@@ -139,7 +150,7 @@ def test_unwanted_columns_are_not_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["rows.parquet", "rows.arrow"])
-def test_a_table_without_rows_has_no_cut(name: str, tmp_path: Path) -> None:
+def test_a_table_without_rows(name: str, tmp_path: Path) -> None:
     path = tmp_path / name
     empty = pa.Table.from_pylist(ROWS).slice(0, 0)
     if name.endswith("parquet"):
@@ -160,9 +171,9 @@ def test_shards_of_a_saved_dataset_are_in_order(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("{", "not what save_to_disk writes"),
-        ("[]", "not what save_to_disk writes"),
-        ('{"_data_files": [{"filename": "gone.arrow"}]}', "gone.arrow: named in state.json but not there"),
+        ("{", "was not written by save_to_disk"),
+        ("[]", "was not written by save_to_disk"),
+        ('{"_data_files": [{"filename": "gone.arrow"}]}', "gone.arrow: listed in state.json but missing"),
     ],
 )
 def test_a_broken_state_json(content: str, words: str, tmp_path: Path) -> None:
@@ -172,7 +183,7 @@ def test_a_broken_state_json(content: str, words: str, tmp_path: Path) -> None:
     assert str(tmp_path) in sentence(error)
 
 
-# ---------------------------------------------------------------- cuts of JSON Lines
+# ---------------------------------------------------------------- layouts of JSON
 
 SOME_ROWS = st.lists(
     st.fixed_dictionaries({"query": st.text(max_size=12), "response": st.text(max_size=30)}), max_size=12
@@ -187,9 +198,9 @@ LAYOUT = st.tuples(
 
 
 @settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(rows=SOME_ROWS, layout=LAYOUT, cut=st.integers(1, 120))
-def test_cuts_change_no_row(
-    rows: list[Row], layout: tuple[str, bool, bool, list[int], bool], cut: int, tmp_path: Path
+@given(rows=SOME_ROWS, layout=LAYOUT)
+def test_json_lines_in_any_layout(
+    rows: list[Row], layout: tuple[str, bool, bool, list[int], bool], tmp_path: Path
 ) -> None:
     end, mark, closed, blanks, ascii_only = layout
     lines = [json.dumps(row, ensure_ascii=ascii_only) for row in rows]
@@ -197,12 +208,29 @@ def test_cuts_change_no_row(
         lines.insert(min(at, len(lines)), "  ")
     content = end.join(lines) + (end if closed else "")
     path = file_with(tmp_path, "rows.jsonl", (b"\xef\xbb\xbf" if mark else b"") + content.encode())
+    assert read(path) == rows
+
+
+NESTED_ROWS = st.lists(
+    st.fixed_dictionaries(
+        {
+            "query": st.sampled_from(["a", "}, {", "},{", "]", '\\"},{', "x" * 50]),
+            "response": st.one_of(st.text(max_size=9), st.lists(st.just({"a": "b"}), max_size=3)),
+        }
+    ),
+    max_size=12,
+)
+
+
+@settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rows=NESTED_ROWS, block=st.integers(2, 400), indent=st.sampled_from([None, 0, 3]))
+def test_boundaries_of_objects_inside_rows_of_a_list(
+    rows: list[Row], block: int, indent: int | None, tmp_path: Path
+) -> None:
+    path = file_with(tmp_path, "rows.json", json.dumps(rows, indent=indent))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(formats, "CUT_BYTES", cut)
-        cuts = formats._cut_lines(path, COLUMNS)
-        assert sum(size for _, _, size in cuts) == path.stat().st_size
-        if rows:  # the mark alone is no row
-            assert read(path) == rows
+        patch.setattr(formats.text, "READ_BYTES", block)
+        assert read(path) == rows
 
 
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -233,22 +261,19 @@ DEEP = '{"query": "a", "response": ' + "[" * 100_000 + "}\n"
 @pytest.mark.parametrize(
     ("bad", "words"),
     [
-        ('{"query": "a", "resp', "is broken JSON"),
-        ("[1, 2]", "is no JSON object"),
-        ("null", "is no JSON object"),
+        ('{"query": "a", "resp', "invalid JSON"),
+        ("[1, 2]", "is not a JSON object"),
+        ("null", "is not a JSON object"),
         ('{"query": "a"}', "has no response"),
-        (b'{"query": "a", "response": "\xff\xfe"}', "is broken JSON"),
-        (r'{"query": "a", "response": "\ud800"}', "is broken JSON"),
-        (DEEP, "is broken JSON"),
-        ('{"query": "a", "response": NaN}', "is broken JSON"),
-        ("\x00\x00", "is broken JSON"),
+        (b'{"query": "a", "response": "\xff\xfe"}', "invalid JSON"),
+        (r'{"query": "a", "response": "\ud800"}', "invalid JSON"),
+        (DEEP, "invalid JSON"),
+        ('{"query": "a", "response": NaN}', "invalid JSON"),
+        ("\x00\x00", "invalid JSON"),
     ],
 )
 @pytest.mark.parametrize(("before", "packed"), [(0, False), (7, False), (7, True)])
-def test_a_broken_line_is_named(
-    bad: str | bytes, words: str, before: int, packed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(formats, "CUT_BYTES", 40)
+def test_a_broken_line_is_named(bad: str | bytes, words: str, before: int, packed: bool, tmp_path: Path) -> None:
     line = bad if isinstance(bad, bytes) else bad.encode()
     good = GOOD.encode()
     path = file_with(tmp_path, "rows.jsonl", good * before + b"\n" + line + b"\n" + good * 3)
@@ -257,7 +282,7 @@ def test_a_broken_line_is_named(
     with pytest.raises((InvalidRow, WrongColumns)) as error:
         read(path)
     if words.startswith("has no") and isinstance(error.value, WrongColumns):
-        assert sentence(error).startswith(f"{path}: has the columns query; query, response are needed")
+        assert sentence(error).startswith(f"{path}: has the columns query, but query, response are required")
     else:
         assert sentence(error).startswith(f"{where}: {words}")
         assert "--on-error skip" in str(error.value)
@@ -270,7 +295,7 @@ def test_a_broken_line_is_named(
 @pytest.mark.parametrize(
     ("rows", "number", "words"),
     [
-        ([GOOD, "3", GOOD], 2, "is no JSON object"),
+        ([GOOD, "3", GOOD], 2, "is not a JSON object"),
         ([GOOD, '{"query": "a"}'], 2, "has no response"),
         ([GOOD, GOOD, r'{"query": "a", "response": "\ud83d?"}'], 3, "half a surrogate pair"),
         ([r'{"query": "a", "response": "b", "\udc00": 1}', GOOD], 1, "half a surrogate pair"),
@@ -292,14 +317,14 @@ def test_a_bad_element_of_a_list_is_named_and_can_be_skipped(
     ("content", "words"),
     [
         (f"[{GOOD},{GOOD}", "row 2 is not followed by a comma or the end of the list"),
-        (f"[{GOOD},", "row 2 is broken JSON"),
+        (f"[{GOOD},", "row 2 is invalid JSON"),
         (f"[{GOOD}{GOOD}]", "row 1 is not followed by a comma"),
-        (f'[{GOOD},{{"query": "a', "row 2 is broken JSON"),
-        (f"[{GOOD},{{'query'}}]", "row 2 is broken JSON"),
-        (f"[{GOOD},]", "row 2 is broken JSON"),
-        ("[", "row 1 is broken JSON"),
-        ("[" * 100_000, "row 1 is broken JSON"),
-        (b'[{"query": "a", "response": "\xff"}]', "is no UTF-8"),
+        (f'[{GOOD},{{"query": "a', "row 2 is invalid JSON"),
+        (f"[{GOOD},{{'query'}}]", "row 2 is invalid JSON"),
+        (f"[{GOOD},]", "row 2 is invalid JSON"),
+        ("[", "row 1 is invalid JSON"),
+        ("[" * 100_000, "row 1 is invalid JSON"),
+        (b'[{"query": "a", "response": "\xff"}]', "is not UTF-8"),
     ],
 )
 @pytest.mark.parametrize("skipping", [False, True])
@@ -312,7 +337,7 @@ def test_a_broken_list_ends_in_one_sentence(
         read(path, [] if skipping else None)
     assert words in sentence(error)
     assert str(path) in str(error.value)
-    assert "--on-error skip" not in str(error.value), "nothing behind the fault can be read"
+    assert "--on-error skip" not in str(error.value), "nothing after the fault can be read"
 
 
 HEADER = "query,response\n"
@@ -321,14 +346,14 @@ HEADER = "query,response\n"
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (HEADER + "a,b\na,b,c\n", "line 3: has 3 cells, the header has 2"),
-        (HEADER + "a\n", "line 2: has 1 cells, the header has 2"),
+        (HEADER + "a,b\na,b,c\n", "line 3: has 3 cells, but the header has 2"),
+        (HEADER + "a\n", "line 2: has 1 cells, but the header has 2"),
         (HEADER + '"a\nb",b\n\na,b,c\n', "line 5: has 3 cells"),
-        (HEADER + 'a,"b"c"\n', "line 2 is broken CSV"),
-        (HEADER + 'a,"b\n', "is broken CSV"),
-        (HEADER.encode() + b"a,\xff\n", "or a later one is no UTF-8"),
-        ("question,answer\na,b\n", "has the columns question, answer; query, response are needed"),
-        ("\n", r"has the columns \(none\)"),
+        (HEADER + 'a,"b"c"\n', "line 2: invalid CSV"),
+        (HEADER + 'a,"b\n', "invalid CSV"),
+        (HEADER.encode() + b"a,\xff\n", "or a later one is not UTF-8"),
+        ("question,answer\na,b\n", "has the columns question, answer, but query, response are required"),
+        ("\n", r"has the columns \(none\), but"),
     ],
 )
 def test_bad_csv(content: str | bytes, words: str, tmp_path: Path) -> None:
@@ -342,7 +367,7 @@ def test_ragged_csv_can_be_skipped(tmp_path: Path) -> None:
     path = file_with(tmp_path, "rows.csv", HEADER + "a,b\nc\nd,e\n")
     skipped: list[str] = []
     assert read(path, skipped) == [{"query": "a", "response": "b"}, {"query": "d", "response": "e"}]
-    assert skipped == [f"{path}: line 3: has 1 cells, the header has 2"]
+    assert skipped == [f"{path}: line 3: has 1 cells, but the header has 2"]
 
 
 @pytest.mark.parametrize("name", PACKED)
@@ -392,20 +417,19 @@ def test_wrong_columns_are_named(name: str, tmp_path: Path) -> None:
     WRITERS[name](tmp_path / name, [{"question": "a", "answer": "b"}])
     with pytest.raises(WrongColumns) as error:
         read(tmp_path / name)
-    assert f"{tmp_path / name}: has the columns question, answer; query, response are needed" in sentence(error)
+    assert f"{tmp_path / name}: has the columns question, answer, but query, response are required" in sentence(error)
 
 
 @pytest.mark.parametrize("name", ["rows.txt", "rows", "rows.gz", "rows.parquet.gz", "rows.arrow.gz", "jsonl"])
-def test_an_ending_nobody_reads(name: str, tmp_path: Path) -> None:
+def test_an_unsupported_extension(name: str, tmp_path: Path) -> None:
     path = file_with(tmp_path, name, GOOD)
     with pytest.raises(UsageError, match=r"\.jsonl, .*\.parquet") as error:
-        formats.kind_of(path)
+        formats.format_of(path)
     assert sentence(error).startswith(str(path))
 
 
-def test_a_row_of_ten_megabytes_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_row_of_ten_megabytes_is_read(tmp_path: Path) -> None:
     rows = [{"query": "a", "response": "x" * 10_000_000}, {"query": "b", "response": "c"}]
-    monkeypatch.setattr(formats, "CUT_BYTES", 1 << 20)
     for name in ("rows.jsonl", "list.json", "rows.csv"):
         WRITERS[name](tmp_path / name, rows)
         assert read(tmp_path / name) == rows

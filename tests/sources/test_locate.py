@@ -18,6 +18,7 @@ from pairgen.builders import BUILDERS
 from pairgen.building.pipeline import build
 from pairgen.errors import PairgenError, SourceError, SourceNotFound, UsageError, WrongColumns
 from pairgen.sources import locate as sources
+from pairgen.sources.formats import Columns
 from pairgen.sources.locate import Hub
 
 Row = dict[str, Any]
@@ -47,11 +48,12 @@ def write(path: Path, rows: list[Row]) -> str:
 
 def find(*given: str, hub: Hub = HUB, columns: frozenset[str] = COLUMNS) -> dict[str, list[Row]]:
     """The rows of every split that ``--source`` words name."""
-    found = sources.resolve(given, "metamath", hub, columns)
-    return {
-        split: [row for chunk in source.chunks for row in sources.rows(chunk, columns, OPTIONAL, None)]
-        for split, source in found.items()
-    }
+    found = sources.resolve(given, "metamath", hub, Columns(columns, OPTIONAL))
+    return {split: rows_in(source) for split, source in found.items()}
+
+
+def rows_in(source: sources.Source) -> list[Any]:
+    return [row for _, row in source.rows()]
 
 
 # ---------------------------------------------------------------- files and folders
@@ -103,10 +105,10 @@ def test_a_saved_dictionary_with_other_splits(given: str, words: str, tmp_path: 
 
 def test_a_file_is_hashed_for_the_manifest(tmp_path: Path) -> None:
     path = Path(write(tmp_path / "rows.jsonl", rows_of(3)))
-    source = sources.resolve([str(path)], "metamath", HUB, COLUMNS)["train"]
-    assert source.files == [path]
+    source = sources.resolve([str(path)], "metamath", HUB, Columns(COLUMNS))["train"]
+    assert source.files == (path,)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    assert sources.file_hashes(source) == {"files": ["rows.jsonl"], "sha256": [digest]}
+    assert sources.hashed_provenance(source) == {"files": ["rows.jsonl"], "sha256": [digest]}
 
 
 # ---------------------------------------------------------------- what cannot be found or read
@@ -120,19 +122,19 @@ def test_a_file_is_hashed_for_the_manifest(tmp_path: Path) -> None:
         (["some/gone.csv"], SourceNotFound, "no such file"),
         (["train=gone"], SourceNotFound, "gone: no such file"),
         ([""], SourceNotFound, "no such file|folder without state.json"),
-        (["test=rows.jsonl"], UsageError, "no split is called 'test'; write train=FILE or eval=FILE"),
-        (["Train=rows.jsonl"], UsageError, "no split is called 'Train'"),
-        (["rows.jsonl", "rows.jsonl"], UsageError, "the train split has a source already"),
-        (["eval=rows.jsonl", "eval=rows.jsonl"], UsageError, "the eval split has a source already"),
+        (["test=rows.jsonl"], UsageError, "there is no split 'test'; write train=FILE or eval=FILE"),
+        (["Train=rows.jsonl"], UsageError, "there is no split 'Train'"),
+        (["rows.jsonl", "rows.jsonl"], UsageError, "the train split already has a source"),
+        (["eval=rows.jsonl", "eval=rows.jsonl"], UsageError, "the eval split already has a source"),
         (["empty.jsonl"], SourceError, "empty.jsonl: is empty"),
         (["empty.parquet"], SourceError, "empty.parquet: is empty"),
         (["folder"], SourceNotFound, "folder: is a folder without state.json"),
-        (["rows.txt"], UsageError, "its ending says nothing"),
-        (["wrong.parquet"], WrongColumns, "has the columns question; query, response are needed"),
-        (["wrong.csv"], WrongColumns, "has the columns question; query, response are needed"),
+        (["rows.txt"], UsageError, "unsupported file extension"),
+        (["wrong.parquet"], WrongColumns, "has the columns question, but query, response are required"),
+        (["wrong.csv"], WrongColumns, "has the columns question, but query, response are required"),
         (["garbage.parquet"], SourceError, "garbage.parquet: cannot be read"),
         (["garbage.arrow"], SourceError, "garbage.arrow: cannot be read"),
-        (["garbage.json.gz"], SourceError, "garbage.json.gz: cannot be unpacked"),
+        (["garbage.json.gz"], SourceError, "garbage.json.gz: is damaged or ends too early"),
         (["loop.jsonl"], SourceNotFound, "loop.jsonl: no such file"),
     ],
 )
@@ -176,27 +178,28 @@ def test_a_sample_with_bad_numbers(given: str) -> None:
 
 
 def test_a_sample_of_no_rows() -> None:
-    with pytest.raises(SourceError, match="no row asked for"):
+    with pytest.raises(SourceError, match="has no rows; ask for at least one"):
         find("sample:0")
 
 
 def test_the_sample_fills_the_splits_of_its_dataset() -> None:
-    chunks = sources.resolve(["sample"], "arc", TWO, frozenset())
-    assert {split: sum(c.stop - c.start for c in source.chunks) for split, source in chunks.items()} == {
-        "train": 1000,
-        "eval": 200,
-    }
-    assert list(sources.resolve(["eval=sample:7:3"], "arc", TWO, frozenset())) == ["eval"]
+    found = sources.resolve(["sample"], "arc", TWO, Columns(frozenset()))
+    assert {split: len(rows_in(source)) for split, source in found.items()} == {"train": 1000, "eval": 200}
+    assert list(sources.resolve(["eval=sample:7:3"], "arc", TWO, Columns(frozenset()))) == ["eval"]
+
+
+def test_a_dataset_without_a_sample() -> None:
+    with pytest.raises(UsageError, match="there is no sample of outside; samples: metamath, gsm8k"):
+        sources.resolve(["sample:40"], "outside", HUB, Columns(COLUMNS))
 
 
 @pytest.mark.parametrize("name", BUILDERS)
-def test_sample_rows_depend_on_seed_and_place_alone(name: str) -> None:
+def test_sample_rows_depend_only_on_seed_and_index(name: str) -> None:
     def texts(given: str) -> list[str]:
-        chunks = sources.resolve([given], name, HUB, frozenset())["train"].chunks
-        return [json.dumps(row) for chunk in chunks for row in sources.rows(chunk, frozenset(), frozenset(), None)]
+        return [json.dumps(row) for row in rows_in(sources.resolve([given], name, HUB, Columns(frozenset()))["train"])]
 
     few, many, other = texts("sample:40"), texts("sample:6000"), texts("sample:40:1")
-    assert few == many[:40], "more rows go on where fewer end"
+    assert few == many[:40], "asking for more rows appends to them"
     assert len(many) == 6000
     assert len(set(few) & set(other)) < 5
 
@@ -244,8 +247,8 @@ def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_rows_of_the_hub_come_through_its_cache(offline: Path) -> None:
     populate(offline, "meta-math___meta_math_qa", train=rows_of(7))
     assert find() == {"train": rows_of(7)}
-    source = sources.resolve([], "metamath", HUB, COLUMNS)["train"]
-    about = sources.file_hashes(source)
+    source = sources.resolve([], "metamath", HUB, Columns(COLUMNS))["train"]
+    about = sources.hashed_provenance(source)
     assert (about["hub"], about["split"]) == ("meta-math/MetaMathQA", "train")
     assert str(offline) not in json.dumps(about), "no path of this machine is published"
 
@@ -259,7 +262,7 @@ def test_another_id_and_another_split_of_the_hub(offline: Path) -> None:
 
 def test_hub_rows_with_other_columns_are_refused(offline: Path) -> None:
     populate(offline, "someone___math", train=[{"question": "a"}])
-    with pytest.raises(WrongColumns, match="has the columns question; query, response are needed"):
+    with pytest.raises(WrongColumns, match="has the columns question, but query, response are required"):
         find("someone/math")
 
 
@@ -268,7 +271,7 @@ def test_the_hub_out_of_reach(given: list[str], offline: Path) -> None:
     assert not list(offline.iterdir())
     with pytest.raises(SourceNotFound, match="--source FILE, or try --source sample") as error:
         find(*given)
-    assert "cannot be had from the hub" in str(error.value)
+    assert "cannot be loaded from the Hub" in str(error.value)
     assert "\n" not in str(error.value)
 
 

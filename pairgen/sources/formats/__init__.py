@@ -1,180 +1,77 @@
-"""Readers of row files. Each format has a cutter, which says where a file can be cut, and a reader of one cut.
+"""Readers of files of rows. A new format is one function, and one line in ``FORMATS``."""
 
-A cut is ``(start, stop, size)``: bytes for JSON Lines, row groups for Parquet, record batches for Arrow; formats that
-can only be read from the front are one cut. ``size`` is in bytes, for progress bars.
-"""
-
-import itertools
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
+from pairgen.errors import InvalidRow, UsageError, WrongColumns
+from pairgen.sources.formats.arrow import read_arrow, read_parquet, shards
+from pairgen.sources.formats.json_list import read_json_list
+from pairgen.sources.formats.record import Columns, Format, Row, check_columns
+from pairgen.sources.formats.text import open_bytes, read_csv, read_json_lines, read_tsv
 
-from pairgen.errors import InvalidRow, SourceError, UsageError, WrongColumns
-from pairgen.sources.formats.arrow import arrow_errors, read_arrow, read_parquet, shards
-from pairgen.sources.formats.json_list import read_list
-from pairgen.sources.formats.text import Numbered, Row, lines_before, open_bytes, open_csv, read_csv, read_lines
-
-CUT_BYTES = 8 << 20
-
-Cut = tuple[int, int, int]
-
-ENDINGS = {
-    ".jsonl": "lines",
-    ".ndjson": "lines",
-    ".json": "list",
-    ".csv": "csv",
-    ".tsv": "csv",
-    ".parquet": "parquet",
-    ".arrow": "arrow",
+FORMATS = {
+    ".jsonl": Format(read_json_lines, unit="line", may_be_compressed=True),
+    ".ndjson": Format(read_json_lines, unit="line", may_be_compressed=True),
+    ".json": Format(read_json_list, may_be_compressed=True),
+    ".csv": Format(read_csv, unit="line", may_be_compressed=True),
+    ".tsv": Format(read_tsv, unit="line", may_be_compressed=True),
+    ".parquet": Format(read_parquet),
+    ".arrow": Format(read_arrow),
 }
 
 
-def kind_of(path: Path) -> str:
-    """The reader for a file, by its ending; a ``.json`` file of one object a line counts as JSON Lines.
+def format_of(path: Path) -> Format:
+    """The format of a file, by its extension; a ``.json`` file that is not a list is read as JSON Lines.
 
     Raises:
-        UsageError: an ending nobody reads.
+        UsageError: an unsupported extension.
+        SourceError: a compressed file that cannot be decompressed.
     """
-    endings = [ending.lower() for ending in path.suffixes]
-    packed = endings[-1:] == [".gz"]
-    ending = (endings[:-1] if packed else endings)[-1:]
-    kind = ENDINGS.get(ending[0] if ending else "")
-    if kind is None or (packed and kind in ("parquet", "arrow")):
-        raise UsageError(f"{path}: its ending says nothing; rows are read from {', '.join(ENDINGS)} and .gz of texts")
-    if kind == "list" and not _starts_with_bracket(path):
-        return "lines"
-    return kind
+    *_, first, last = ["", "", *(suffix.lower() for suffix in path.suffixes)]
+    is_compressed = last == ".gz"
+    suffix = first if is_compressed else last
+    if suffix not in FORMATS or (is_compressed and not FORMATS[suffix].may_be_compressed):
+        compressed = ", ".join(f"{name}.gz" for name, entry in FORMATS.items() if entry.may_be_compressed)
+        raise UsageError(f"{path}: unsupported file extension; supported are {', '.join(FORMATS)}, {compressed}")
+    if suffix == ".json" and not _starts_with_bracket(path):
+        return FORMATS[".jsonl"]
+    return FORMATS[suffix]
 
 
 def _starts_with_bracket(path: Path) -> bool:
-    with open_bytes(path) as file:
-        try:
-            return file.read(4096).lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"["
-        except (OSError, EOFError, zlib.error) as error:
-            raise SourceError(f"{path}: cannot be unpacked ({error}); get the file again") from error
+    with open_bytes(path) as (file, _):
+        return file.read(4096).lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"["
 
 
-# ---------------------------------------------------------------- cutting
+def read(path: Path, columns: Columns, skip_invalid: bool = False) -> Iterator[tuple[int, Row | InvalidRow]]:
+    """Bytes of the file read so far, with the next row that has every required column.
 
+    Args:
+        skip_invalid: yield an InvalidRow for a row that cannot be used instead of raising it.
 
-def _cut_lines(path: Path, columns: frozenset[str]) -> list[Cut]:
-    """Byte ranges of about ``CUT_BYTES`` that end where lines end."""
-    del columns
-    size = path.stat().st_size
-    if path.suffix.lower() == ".gz":
-        return [(0, -1, size)]
-    marks = [0]
-    with path.open("rb") as file:
-        while marks[-1] + CUT_BYTES < size:
-            file.seek(marks[-1] + CUT_BYTES)
-            file.readline()
-            marks.append(min(file.tell(), size))
-    if marks[-1] < size:
-        marks.append(size)
-    return [(start, stop, stop - start) for start, stop in itertools.pairwise(marks)]
-
-
-def _one_cut(path: Path, columns: frozenset[str]) -> list[Cut]:
-    del columns
-    return [(0, -1, path.stat().st_size)]
-
-
-def _cut_csv(path: Path, columns: frozenset[str]) -> list[Cut]:
-    with open_csv(path) as reader:
-        check_columns(path, next(reader, []), columns)
-    return _one_cut(path, columns)
-
-
-def _cut_parquet(path: Path, columns: frozenset[str]) -> list[Cut]:
-    with arrow_errors(path), pq.ParquetFile(path) as file:
-        check_columns(path, file.schema_arrow.names, columns)
-        groups = [file.metadata.row_group(index) for index in range(file.metadata.num_row_groups)]
-        return [(index, index + 1, group.total_byte_size) for index, group in enumerate(groups) if group.num_rows]
-
-
-def _cut_arrow(path: Path, columns: frozenset[str]) -> list[Cut]:
-    """Ranges of record batches of about ``CUT_BYTES``; finding them touches no row."""
-    cuts, start, size = [], 0, 0
-    with arrow_errors(path), pa.memory_map(str(path)) as source, pa.ipc.open_stream(source) as reader:
-        check_columns(path, reader.schema.names, columns)
-        index = -1
-        for index, batch in enumerate(reader):
-            size += batch.nbytes
-            if size >= CUT_BYTES:
-                cuts.append((start, index + 1, size))
-                start, size = index + 1, 0
-        if start <= index:
-            cuts.append((start, index + 1, size))
-    return cuts
-
-
-CUTTERS: dict[str, Callable[[Path, frozenset[str]], list[Cut]]] = {
-    "lines": _cut_lines,
-    "list": _one_cut,
-    "csv": _cut_csv,
-    "parquet": _cut_parquet,
-    "arrow": _cut_arrow,
-}
-
-
-# ---------------------------------------------------------------- reading
-
-
-def read(
-    kind: str,
-    path: Path,
-    start: int,
-    stop: int,
-    columns: frozenset[str],
-    optional: frozenset[str],
-    skipped: list[str] | None,
-) -> Iterator[Row]:
-    """The rows of one cut that are whole and have every column of ``columns``; see ``sources.rows``."""
-    wanted = columns | optional
-    first_checked = False
-    for number, row in READERS[kind](path, start, stop, wanted):
+    Raises:
+        InvalidRow: a row cannot be parsed, or lacks a required column.
+        WrongColumns: the first row, or the header, lacks a required column.
+        SourceError: the file is damaged or ends too early, so that no row after the fault can be read.
+    """
+    format_ = format_of(path)
+    required = columns.required
+    is_first = True
+    for position, number, row in format_.read(path, columns):
         if type(row) is dict:
-            if columns <= row.keys():
-                yield row
-                first_checked = True
+            if required <= row.keys():
+                yield position, row
+                is_first = False
                 continue
-            if not first_checked and skipped is None:
+            if is_first and not skip_invalid:
                 check_columns(path, list(row), columns)
-            problem = f"has no {', '.join(sorted(columns - row.keys()))}"
+            problem = f"has no {', '.join(sorted(required - row.keys()))}"
         else:
             problem = str(row)
-        broken = InvalidRow(_where(kind, path, start, number), problem)
-        if skipped is None:
-            raise broken
-        skipped.append(f"{broken.where}: {problem}")
+        error = InvalidRow(f"{path}: {format_.unit} {number}", problem)
+        if not skip_invalid:
+            raise error
+        yield position, error
 
 
-def check_columns(path: Path, found: list[str], wanted: frozenset[str]) -> None:
-    """Raise WrongColumns, naming what was found and what was wanted, unless every wanted column is there."""
-    if not wanted <= set(found):
-        raise WrongColumns(
-            f"{path}: has the columns {', '.join(map(str, found)) or '(none)'}; "
-            f"{', '.join(sorted(wanted))} are needed: is it the right file for this dataset?"
-        )
-
-
-def _where(kind: str, path: Path, start: int, number: int) -> str:
-    if kind == "lines":
-        return f"{path}: line {lines_before(path, start) + number + 1}"
-    if kind == "csv":
-        return f"{path}: line {number}"
-    return f"{path}: row {number + 1}"
-
-
-READERS: dict[str, Callable[[Path, int, int, frozenset[str]], Numbered]] = {
-    "lines": read_lines,
-    "list": read_list,
-    "csv": read_csv,
-    "parquet": read_parquet,
-    "arrow": read_arrow,
-}
-
-__all__ = ["CUTTERS", "ENDINGS", "READERS", "check_columns", "kind_of", "read", "shards"]
+__all__ = ["FORMATS", "Columns", "Format", "Row", "WrongColumns", "check_columns", "format_of", "read", "shards"]

@@ -1,8 +1,9 @@
-"""A JSON list, one element at a time, so that memory holds one block of the file and not the list."""
+"""A JSON list, read in blocks, so that memory holds one block of the file instead of the list."""
 
-import io
+import codecs
 import json
-import zlib
+import re
+from collections import deque
 from pathlib import Path
 from typing import IO, Any
 
@@ -10,91 +11,124 @@ import orjson
 
 from pairgen.errors import SourceError
 from pairgen.sources.formats import text
-from pairgen.sources.formats.text import Numbered, Row
+from pairgen.sources.formats.record import Columns, Records, Row, unreadable_after
+
+_BOUNDARY = re.compile(rb"\}\s*(,)\s*\{")
 
 
-def read_list(path: Path, start: int, stop: int, wanted: frozenset[str]) -> Numbered:
-    """The elements of the list. A broken one ends the reading: nothing says where the next one would begin.
+def read_json_list(path: Path, columns: Columns) -> Records:
+    """The elements of the list. Nothing after an invalid one can be read: where the next one begins is unknown.
 
     Raises:
-        SourceError: broken JSON, or a file that ends too early or is no UTF-8.
+        SourceError: invalid JSON, or a file that is damaged, ends too early or is not UTF-8.
     """
-    del start, stop, wanted
-    with text.open_bytes(path) as raw, io.TextIOWrapper(raw, "utf-8-sig") as file:
-        scanner = _Scanner(path, file)
-        scanner.next_sign()
-        scanner.position += 1  # the opening bracket, which `kind_of` saw
-        while (sign := scanner.next_sign()) != "]":
-            if scanner.number:
-                if sign != ",":
-                    raise scanner.no_way_on(scanner.number, "is not followed by a comma or the end of the list")
-                scanner.position += 1
+    del columns
+    with text.open_bytes(path) as (file, position):
+        number = 0
+        data = file.read(text.READ_BYTES).removeprefix(text.BYTE_ORDER_MARK).lstrip()[1:]  # without the bracket
+        while (rows := _parse_block(data)) is not None:
+            for row in rows[0]:
+                number += 1
+                yield position(), number, (row if type(row) is dict else text.NOT_AN_OBJECT)
+            data = rows[1] + file.read(text.READ_BYTES)
+        scanner = _Scanner(path, file, data, number)
+        while scanner.has_next():
             row = scanner.next_element()
-            yield scanner.number, _whole(row)
-            scanner.number += 1
+            problem = "contains half a surrogate pair, which is not valid Unicode" if _has_surrogates(row) else row
+            yield position(), scanner.number, (problem if type(row) is dict else text.NOT_AN_OBJECT)
+
+
+def _parse_block(data: bytes) -> tuple[list[Any], bytes] | None:
+    """The elements up to the last boundary between two objects, and the data after it.
+
+    A boundary inside a string or a nested list makes the part before it invalid. Then, and where there is no boundary,
+    as at the end of the file, the result is None: the slower ``_Scanner`` takes over.
+    """
+    boundaries = deque(_BOUNDARY.finditer(data, max(0, len(data) - (text.READ_BYTES >> 1))), maxlen=1)
+    if not boundaries:
+        return None
+    boundary = boundaries.pop()
+    try:
+        return orjson.loads(b"[%b]" % data[: boundary.start(1)]), data[boundary.end(1) :]
+    except orjson.JSONDecodeError:
+        return None
 
 
 class _Scanner:
-    """A window on the file: ``buffer`` is what was read of it and not yet used up, from ``position`` on."""
+    """Parses element by element. ``buffer`` holds what was read and is not parsed yet, from ``position`` on."""
 
-    def __init__(self, path: Path, file: IO[str]) -> None:
-        self.path, self.file = path, file
-        self.buffer, self.position, self.number = "", 0, 0
-        self._decode = json.JSONDecoder().raw_decode
+    def __init__(self, path: Path, file: IO[bytes], data: bytes, number: int) -> None:
+        self.path, self.file, self.number = path, file, number
+        self.buffer, self.position = "", 0
+        self._is_first = True
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
+        self._parse = json.JSONDecoder().raw_decode
+        self._append(data)
 
-    def more(self) -> bool:
-        """Read on, as much again as there is; False at the end of the file."""
-        try:
-            block = self.file.read(max(text.READ_BYTES, len(self.buffer) - self.position))
-        except UnicodeDecodeError as error:
-            raise SourceError(
-                f"{self.path}: row {self.number + 1} or a later one is no UTF-8 ({error.reason})"
-            ) from error
-        except (EOFError, OSError, zlib.error) as error:
-            raise SourceError(f"{self.path}: ends too early or is damaged ({error}); get the file again") from error
-        self.buffer, self.position = self.buffer[self.position :] + block, 0
-        return bool(block)
+    def has_next(self) -> bool:
+        """Whether another element follows; moves to it."""
+        character = self._next_character()
+        if character == "]":
+            return False
+        if not self._is_first:
+            if character != ",":
+                raise self._error("is not followed by a comma or the end of the list")
+            self.position += 1
+        self._is_first = False
+        self.number += 1
+        return True
 
-    def next_sign(self) -> str:
-        """The next character that is no white space, not yet used up; empty at the end of the file."""
+    def next_element(self) -> Any:
+        """The next value, of any type."""
+        while True:
+            character = self._next_character()
+            try:
+                row, self.position = self._parse(self.buffer, self.position)
+                return row
+            except json.JSONDecodeError as error:
+                if not (character and _may_be_incomplete(error) and self._read_more()):
+                    raise self._error(f"is invalid JSON ({text.without_position(error)})") from error
+            except RecursionError as error:
+                raise self._error("is invalid JSON (nested too deeply)") from error
+
+    def _next_character(self) -> str:
+        """The next character that is not white space; empty at the end of the file."""
         while True:
             while self.position < len(self.buffer) and self.buffer[self.position] in " \t\r\n":
                 self.position += 1
             if self.position < len(self.buffer):
                 return self.buffer[self.position]
-            if not self.more():
+            if not self._read_more():
                 return ""
 
-    def next_element(self) -> Any:
-        """The next value, whatever it is."""
-        while True:
-            sign = self.next_sign()
-            try:
-                row, self.position = self._decode(self.buffer, self.position)
-                return row
-            except json.JSONDecodeError as error:
-                if not (sign and _may_be_cut(error) and self.more()):
-                    raise self.no_way_on(self.number + 1, f"is broken JSON ({text.short(error)})") from error
-            except RecursionError as error:
-                raise self.no_way_on(self.number + 1, "is broken JSON (nested too deeply)") from error
+    def _read_more(self) -> bool:
+        """Double the buffer; False at the end of the file."""
+        data = self.file.read(max(text.READ_BYTES, len(self.buffer) - self.position))
+        self._append(data)
+        return bool(data)
 
-    def no_way_on(self, row: int, problem: str) -> SourceError:
-        """The error for a fault in or behind a row."""
-        return text.no_way_on(f"{self.path}: row {row}", problem)
+    def _append(self, data: bytes) -> None:
+        try:
+            decoded = self._decoder.decode(data, final=not data)
+        except UnicodeDecodeError as error:
+            raise SourceError(
+                f"{self.path}: row {self.number + 1} or a later one is not UTF-8 ({error.reason})"
+            ) from error
+        self.buffer, self.position = self.buffer[self.position :] + decoded, 0
+
+    def _error(self, problem: str) -> SourceError:
+        return unreadable_after(f"{self.path}: row {self.number}", problem)
 
 
-def _may_be_cut(error: json.JSONDecodeError) -> bool:
-    """Whether more of the file could mend an error: it is at the end of what was read, or in a string without end."""
+def _may_be_incomplete(error: json.JSONDecodeError) -> bool:
+    """Whether reading more could resolve an error: it is at the end of the buffer, or a string is not terminated."""
     return error.pos > len(error.doc) - 20 or error.msg.startswith("Unterminated string")
 
 
-def _whole(row: Any) -> Row | str:
-    r"""The row, or what is wrong with it: Python's parser takes half a surrogate pair (``"\ud83d"``)."""
-    if type(row) is not dict:
-        return "is no JSON object"
+def _has_surrogates(row: Row) -> bool:
+    r"""Whether a text holds half a surrogate pair (``"\ud83d"``), which Python's parser accepts."""
     try:
         orjson.dumps(row)
     except orjson.JSONEncodeError as error:
-        if "surrogates" in str(error):
-            return "holds half a surrogate pair, which is no valid Unicode"
-    return row
+        return "surrogates" in str(error)
+    return False

@@ -1,116 +1,92 @@
-"""JSON Lines and CSV, row by row; how a text file is opened, packed or not."""
+"""JSON Lines, CSV and TSV, row by row; how a text file is opened, compressed or not."""
 
 import contextlib
 import csv
 import gzip
 import io
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any, cast
 
 import orjson
 
 from pairgen.errors import SourceError
+from pairgen.sources.formats.record import Columns, Records, Row, check_columns, unreadable_after
 
 READ_BYTES = 1 << 20
-
-Row = dict[str, Any]
-Numbered = Iterator[tuple[int, Row | str]]
-"""Row numbers, counted from the start of the cut, with the row, or with what is wrong with it."""
-
-
-def open_bytes(path: Path) -> IO[bytes]:
-    if path.suffix.lower() == ".gz":
-        return cast(IO[bytes], gzip.open(path, "rb"))
-    return path.open("rb", buffering=READ_BYTES)
-
-
-def lines_before(path: Path, stop: int) -> int:
-    """Lines in the first ``stop`` bytes; counted only when a row is broken."""
-    lines = 0
-    with open_bytes(path) as file:
-        while stop > 0 and (block := file.read(min(stop, READ_BYTES))):
-            lines += block.count(b"\n")
-            stop -= len(block)
-    return lines
-
-
-def read_lines(path: Path, start: int, stop: int, wanted: frozenset[str]) -> Numbered:
-    del wanted
-    loads = orjson.loads
-    with open_bytes(path) as file:
-        file.seek(start)
-        left = stop - start if stop >= 0 else 1 << 62
-        try:
-            for number, line in enumerate(file):
-                left -= len(line)
-                try:
-                    row = loads(line)
-                    yield number, (row if type(row) is dict else "is no JSON object")
-                except orjson.JSONDecodeError as error:
-                    if number == 0 and start == 0 and line[:3] == b"\xef\xbb\xbf":
-                        if line[3:].strip():
-                            yield number, _row_or_problem(line[3:])
-                    elif line.strip():
-                        yield number, f"is broken JSON ({short(error)})"
-                if left <= 0:
-                    break
-        except (EOFError, OSError, zlib.error) as error:
-            raise SourceError(f"{path}: ends too early or is damaged ({error}); get the file again") from error
-
-
-def _row_or_problem(line: bytes) -> Row | str:
-    try:
-        row = orjson.loads(line)
-    except orjson.JSONDecodeError as error:
-        return f"is broken JSON ({short(error)})"
-    return row if type(row) is dict else "is no JSON object"
-
-
-def no_way_on(where: str, problem: str) -> SourceError:
-    """For a fault behind which no next row can be found, so that it cannot be skipped."""
-    return SourceError(f"{where} {problem}; nothing behind it can be read, mend it or get the file again")
-
-
-def short(error: Exception) -> str:
-    return str(error).split(": line ")[0]
-
-
-def read_csv(path: Path, start: int, stop: int, wanted: frozenset[str]) -> Numbered:
-    """Cells that hold a JSON list or object, as columns of choices do, are read as such; all others are text."""
-    del start, stop
-    with open_csv(path) as reader:
-        names: list[str] = next(reader, [])
-        for cells in reader:
-            if not cells:
-                continue
-            if len(cells) != len(names):
-                yield reader.line_num, f"has {len(cells)} cells, the header has {len(names)}"
-                continue
-            row = {name: _cell(cell) for name, cell in zip(names, cells, strict=True) if name in wanted}
-            yield reader.line_num, row
+NOT_AN_OBJECT = "is not a JSON object"
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 @contextlib.contextmanager
-def open_csv(path: Path) -> Iterator[Any]:
-    """The lines of a CSV file, cut into cells; what is wrong with it in one sentence."""
+def open_bytes(path: Path) -> Iterator[tuple[IO[bytes], Callable[[], int]]]:
+    """The decompressed file, and how many bytes of the file on disk have been read.
+
+    Raises:
+        SourceError: the file is damaged or ends too early.
+    """
+    with path.open("rb", buffering=READ_BYTES) as raw:
+        file = gzip.GzipFile(fileobj=raw) if path.suffix.lower() == ".gz" else raw
+        try:
+            yield cast(IO[bytes], file), raw.tell
+        except (EOFError, OSError, zlib.error) as error:
+            raise SourceError(f"{path}: is damaged or ends too early ({error}); get the file again") from error
+
+
+def read_json_lines(path: Path, columns: Columns) -> Records:
+    """One object per line; blank lines are ignored."""
+    del columns
+    with open_bytes(path) as (file, position):
+        for number, line in enumerate(file, 1):
+            text = line.removeprefix(BYTE_ORDER_MARK) if number == 1 else line
+            try:
+                row = orjson.loads(text)
+                yield position(), number, (row if type(row) is dict else NOT_AN_OBJECT)
+            except orjson.JSONDecodeError as error:
+                if text.strip():
+                    yield position(), number, f"invalid JSON ({without_position(error)})"
+
+
+def without_position(error: Exception) -> str:
+    """The message of a JSON error without its line and column, which count within one row."""
+    return str(error).split(": line ")[0]
+
+
+def read_csv(path: Path, columns: Columns) -> Records:
+    """Cells that hold a JSON list or object, as columns of choices do, are parsed; all others are text."""
+    return _read_cells(path, columns, "excel")
+
+
+def read_tsv(path: Path, columns: Columns) -> Records:
+    """As ``read_csv``, with cells separated by tabs."""
+    return _read_cells(path, columns, "excel-tab")
+
+
+def _read_cells(path: Path, columns: Columns, dialect: str) -> Records:
     csv.field_size_limit(1 << 27)
-    dialect = "excel-tab" if ".tsv" in [ending.lower() for ending in path.suffixes] else "excel"
-    with open_bytes(path) as raw, io.TextIOWrapper(raw, "utf-8-sig", newline="") as file:
+    with open_bytes(path) as (raw, position), io.TextIOWrapper(raw, "utf-8-sig", newline="") as file:
         reader = csv.reader(file, dialect, strict=True)
         try:
-            yield reader
+            header: list[str] = next(reader, [])
+            check_columns(path, header, columns)
+            for cells in reader:
+                if cells:
+                    yield position(), reader.line_num, _row(cells, header, columns)
         except csv.Error as error:
-            raise no_way_on(f"{path}: line {reader.line_num}", f"is broken CSV ({error})") from error
+            raise unreadable_after(f"{path}: line {reader.line_num}:", f"invalid CSV ({error})") from error
         except UnicodeDecodeError as error:
             where = f"{path}: line {reader.line_num + 1} or a later one"
-            raise no_way_on(where, f"is no UTF-8 ({error.reason})") from error
-        except (EOFError, OSError, zlib.error) as error:
-            raise SourceError(f"{path}: ends too early or is damaged ({error}); get the file again") from error
+            raise unreadable_after(where, f"is not UTF-8 ({error.reason})") from error
 
 
-def _cell(cell: str) -> Any:
+def _row(cells: list[str], header: list[str], columns: Columns) -> Row | str:
+    if len(cells) != len(header):
+        return f"has {len(cells)} cells, but the header has {len(header)}"
+    return {name: _parsed(cell) for name, cell in zip(header, cells, strict=True) if name in columns.names}
+
+
+def _parsed(cell: str) -> Any:
     if cell[:1] in ("[", "{"):
         try:
             return orjson.loads(cell)
