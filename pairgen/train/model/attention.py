@@ -1,8 +1,8 @@
 """Attention over token trees inside transformers models, registered under the name ``NAME``.
 
 A model that uses it runs both layouts: with the keyword argument ``tree`` (a ``TreeMask``) it attends by the rule of
-``Batch.subtree_end``; without it, it does what ``sdpa`` does. The argument is passed down through the layers, so that it
-is also there when a layer is recomputed in the backward pass.
+``Batch.subtree_end``; without it, it does what ``sdpa`` does. The argument is passed down through the layers, so that
+it is also there when a layer is recomputed in the backward pass.
 
 For trees the model gets ``nan_mask`` as its attention mask. transformers passes a four-dimensional mask on unchanged:
 it neither makes one itself nor takes restarting positions for new documents. A model that uses the mask all the same
