@@ -19,14 +19,16 @@ Indices = NDArray[np.int64]
 Span = tuple[int, int]
 """Start and stop, in tokens."""
 
-# The cost model that decides where to split a tree, in units of one score (a query with a key).
-CALL_COST = 30_000
+# The cost model that decides where to split a tree, in units of one score (of a query and a key).
+CALL_COST = 10_000
+"""Of a call. Measured on one core, 4 heads of 64: attention over eight groups of 400 tokens takes 40 ms at 1,000 to
+20,000, and 55 ms from 30,000 on; over groups of short answers it takes 7 ms at any of them."""
 CAUSAL_COST = 0.6
-"""Of causal attention, relative to full attention of the same size: 0.63 at 1,024 tokens, towards 0.5 beyond."""
+"""Of causal attention, relative to full attention of the same size: 0.63 measured at 1,024 tokens."""
 MAX_BATCHED_LENGTH = 128
-"""Tokens of the longest blocks that run in one call: for longer ones, copying them costs more than a call."""
+"""Tokens of the longest blocks that run in one call: copying longer ones costs more than a call."""
 MAX_BATCHED_TOKENS = 8192
-"""Tokens in one call, so that its copies stay in the cache."""
+"""Tokens in one call. Neither limit is critical: 16 to 512, and 1,024 to 65,536, take the same time within 5%."""
 
 
 @dataclass(frozen=True)

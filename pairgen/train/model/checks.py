@@ -1,4 +1,4 @@
-"""Checks of a loaded model, so that no run starts with one whose log-probs would be wrong."""
+"""Checks of a loaded model, so that no run starts with a model that would be scored incorrectly."""
 
 import numpy as np
 import torch
@@ -78,13 +78,13 @@ def check_trees(scorer: Scorer, vocabulary: int) -> None:
         expected, found = padded.completions(scorer(padded)), tree.completions(scorer(tree))
     except (UnsupportedModel, torch.OutOfMemoryError):
         raise
-    except Exception as error:  # from the model's code, or from a compiler
+    except Exception as error:  # the model's own, or a compiler's
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise UnsupportedModel(f"{name}: does not support token trees ({reason}); use --share none") from error
     finally:
         scorer.causal.train(was_training)
     difference = float((found - expected)[expected != 0].abs().mean())
-    # NaN must fail: the model used the mask, see attention.nan_mask.
+    # NaN must fail: it means that the model used ``nan_mask``.
     if not difference < (0.02 if scorer.causal.dtype == torch.float32 else 0.15):
         raise UnsupportedModel(
             f"{name}: log-probs on token trees differ from padded rows by {difference:.2g} nats per token; "
@@ -94,10 +94,10 @@ def check_trees(scorer: Scorer, vocabulary: int) -> None:
 
 def _branching_groups(vocabulary: int) -> list[TokenGroup]:
     """Two groups whose completions branch at several places, some ending where others continue."""
-    draw = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     groups = []
     for _ in range(2):
-        prompt, chosen, other = (draw.integers(0, vocabulary, 12, dtype=np.int32) for _ in range(3))
+        prompt, chosen, other = (rng.integers(0, vocabulary, 12, dtype=np.int32) for _ in range(3))
         rejected = np.append(chosen[:5], other), chosen[:8], other, np.append(other[:4], chosen)
         edit, num_chars = np.zeros((4, 2), np.int32), np.ones(5, np.int32)
         groups.append(TokenGroup(prompt, (chosen, *rejected), ("0", "1", "2", "3"), edit, num_chars))
@@ -110,7 +110,7 @@ def _tokens(scorer: Scorer, vocabulary: int) -> Tensor:
 
 
 def _one_row(tokens: Tensor) -> Batch:
-    """A row in which every token but the first is a label."""
+    """One sequence in which every token but the first is a label."""
     prompt, chosen = tokens[0].cpu().numpy()[:1], tokens[0].cpu().numpy()[1:]
     edit, num_chars = np.zeros((1, 2), np.int32), np.ones(1, np.int32)
     return padded_batch([TokenGroup(prompt, (chosen,), ("0",), edit, num_chars)]).to(tokens.device)

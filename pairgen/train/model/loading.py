@@ -1,4 +1,4 @@
-"""Loading, creating and saving the model and tokenizer of a run. Weights are safetensors only, never pickles."""
+"""Load, create and save models and tokenizers, with LoRA adapters. Weights are safetensors only, never pickles."""
 
 import json
 import logging
@@ -16,36 +16,36 @@ from pairgen.train.config import Config
 from pairgen.train.model.tiny import tiny_model, train_tokenizer
 
 TINY_TEXTS = 4000
-"""Number of texts that the tokenizer of ``--model tiny`` is trained on."""
+"""Maximum number of texts that the tokenizer of ``--model tiny`` is trained on."""
 
 
-def pick_device(wanted: str, local_rank: int = 0) -> torch.device:
-    """The device of a process. Raises UsageError if CUDA is requested and not available."""
-    has_cuda = torch.cuda.is_available()
-    if wanted == "cuda" and not has_cuda:
-        raise UsageError("--device cuda: no CUDA device found; use --device cpu, or a CUDA build of torch")
-    if wanted == "cpu" or not has_cuda:
+def pick_device(name: str, local_rank: int = 0) -> torch.device:
+    """The device of a process. Raises UsageError if CUDA is requested but not available."""
+    available = torch.cuda.is_available()
+    if name == "cuda" and not available:
+        raise UsageError("--device cuda: no CUDA device available; use --device cpu, or install a CUDA build of torch")
+    if name == "cpu" or not available:
         return torch.device("cpu")
     torch.cuda.set_device(local_rank)
     return torch.device("cuda", local_rank)
 
 
 def precision(config: Config, device: torch.device) -> str:
-    """The precision of a run; ``auto`` depends on the device."""
+    """``--precision``, with ``auto`` resolved for a device."""
     if config.precision != "auto":
         return config.precision
     return "bf16" if device.type == "cuda" else "float32"
 
 
 def load(config: Config, texts: Iterable[str], device: torch.device, resumed: Path | None = None) -> tuple[Any, Any]:
-    """The model and its tokenizer, ready to train: on the device, without dropout, with a LoRA adapter if requested.
+    """The model and its tokenizer, ready to train: on the device, without dropout, with an adapter for --lora.
 
     Args:
-        texts: of the data, for the tokenizer of ``--model tiny``.
-        resumed: the model folder of a checkpoint, to load weights (or the adapter) from.
+        texts: to train the tokenizer of ``--model tiny``.
+        resumed: model folder of a checkpoint, whose weights replace the model's.
 
     Raises:
-        UnsupportedModel: it cannot be loaded, or its tokenizer does not match.
+        UnsupportedModel: it cannot be loaded, or cannot be trained on pairs.
     """
     dtype = torch.bfloat16 if precision(config, device) == "bf16-pure" else torch.float32
     adapter = resumed if resumed and config.lora else None
@@ -60,13 +60,13 @@ def load(config: Config, texts: Iterable[str], device: torch.device, resumed: Pa
     _disable_dropout(model)
     model.config.use_cache = False
     if config.gradient_checkpointing:
-        if hasattr(model, "activation_checkpointing_enable"):  # in newer versions of transformers
+        if hasattr(model, "activation_checkpointing_enable"):  # the newer name
             model.activation_checkpointing_enable({"use_reentrant": False})
         else:
             model.gradient_checkpointing_enable({"use_reentrant": False})
     model = model.to(device)
     if config.lora:
-        model = _with_lora(model, config, adapter)
+        model = _add_adapter(model, config, adapter)
     if config.compile:
         (model.get_base_model() if config.lora else model).base_model.compile(dynamic=True)
     return model, tokenizer
@@ -77,54 +77,48 @@ def _transformers() -> Any:
     import transformers
 
     transformers.utils.logging.disable_progress_bar()
-    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # silences a warning per retry when offline
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # no warning for each retry if the Hub is unreachable
     return transformers
 
 
 def load_tokenizer(name: str, trust_remote_code: bool = False) -> Any:
-    """Raises UnsupportedModel if it cannot be loaded."""
-    with _loading_errors(name, "tokenizer"):
+    """Load a tokenizer from a folder or the Hub. Raises UnsupportedModel if that fails."""
+    with _LoadErrors(name, "tokenizer"):
         return _transformers().AutoTokenizer.from_pretrained(name, trust_remote_code=trust_remote_code)
 
 
 def load_model(name: str, dtype: torch.dtype, trust_remote_code: bool = False) -> Any:
-    """A causal language model from a folder or the Hub; an adapter is merged into its base model.
-
-    Raises:
-        UnsupportedModel: it cannot be loaded, or weights are missing.
-    """
-    with _loading_errors(name, "model"):
+    """A causal language model from a folder or the Hub; an adapter is merged into its base model."""
+    with _LoadErrors(name, "model"):
         if is_adapter(name):
             return _merged(name, dtype, trust_remote_code)
         model, found = _transformers().AutoModelForCausalLM.from_pretrained(
             name, dtype=dtype, use_safetensors=True, trust_remote_code=trust_remote_code, output_loading_info=True
         )
     if missing := sorted(found["missing_keys"]):
-        others = f" and {len(missing) - 1} others" if missing[1:] else ""
         raise UnsupportedModel(
-            f"--model {name}: has no weights for {missing[0]}{others}; choose a complete causal language model, "
-            "with its language model head"
+            f"--model {name}: has no weights for {missing[0]}"
+            + (f" and {len(missing) - 1} more" if missing[1:] else "")
+            + "; all weights of a causal language model are required, including its LM head"
         )
     return model
 
 
 def is_adapter(name: str) -> bool:
-    """Whether a folder contains an adapter instead of a full model."""
+    """Whether a folder contains an adapter instead of a complete model."""
     return (Path(name) / "adapter_config.json").is_file()
 
 
 def _merged(name: str, dtype: torch.dtype, trust_remote_code: bool) -> Any:
     peft = _peft()
     if not (Path(name) / "adapter_model.safetensors").is_file():
-        raise UnsupportedModel(
-            f"--model {name}: the adapter's weights are not in safetensors; save it again with save_pretrained"
-        )
+        raise UnsupportedModel(f"--model {name}: adapter weights must be a safetensors file")
     base = json.loads((Path(name) / "adapter_config.json").read_text("utf-8"))["base_model_name_or_path"]
     model = load_model(base, dtype, trust_remote_code)
     return peft.PeftModel.from_pretrained(model, name).merge_and_unload().requires_grad_(True)
 
 
-def _with_lora(model: Any, config: Config, adapter: Path | None) -> Any:
+def _add_adapter(model: Any, config: Config, adapter: Path | None) -> Any:
     peft = _peft()
     if adapter:
         return peft.PeftModel.from_pretrained(model, str(adapter), is_trainable=True)
@@ -149,8 +143,8 @@ def _peft() -> Any:
     return peft
 
 
-class _loading_errors:  # noqa: N801 - used like a function
-    """Context manager that raises UnsupportedModel, with a one-line reason, if transformers cannot load something."""
+class _LoadErrors:
+    """Turns what transformers raises while loading into UnsupportedModel."""
 
     def __init__(self, name: str, what: str) -> None:
         self.name, self.what = name, what
@@ -175,8 +169,8 @@ class _loading_errors:  # noqa: N801 - used like a function
             raise UnsupportedModel(f"--model {self.name}: no such folder") from error
         reason = " ".join(str(error).split("\n")[0].split())[:300]
         if "trust_remote_code" in str(error):
-            reason = "it requires custom code; review that, then allow it with --trust-remote-code"
-        where = "" if Path(self.name).is_dir() else " (not a local folder, and not available on the Hub)"
+            reason = "it needs custom code; review that code, then pass --trust-remote-code"
+        where = "" if Path(self.name).is_dir() else " (not a local folder, and not available from the Hub)"
         raise UnsupportedModel(f"--model {self.name}{where}: the {self.what} cannot be loaded: {reason}") from error
 
 
@@ -185,12 +179,12 @@ def _check_vocabulary(model: Any, tokenizer: Any, name: str) -> None:
     if len(tokenizer) > rows:
         raise UnsupportedModel(
             f"--model {name}: its tokenizer has {len(tokenizer):,} tokens and its embeddings {rows:,}; "
-            "the tokenizer does not belong to this model"
+            "tokenizer and model do not match"
         )
 
 
 def _disable_dropout(model: nn.Module) -> None:
-    """Disable dropout: policy and reference log-probs are compared token by token, so both must be deterministic."""
+    """Disable dropout: log-probs of policy and reference are compared, so both must be deterministic."""
     for module in model.modules():
         if isinstance(module, nn.Dropout):
             module.p = 0.0
@@ -200,7 +194,7 @@ def _disable_dropout(model: nn.Module) -> None:
 
 
 def usable_length(model: Any, max_length: int) -> int:
-    """``max_length``, or the model's context length if that is less."""
+    """``max_length``, or the model's maximum number of positions if that is less."""
     known = getattr(model.config.get_text_config(), "max_position_embeddings", None)
     return min(max_length, known) if known else max_length
 
@@ -215,7 +209,7 @@ def weights_hash(model: nn.Module) -> str:
 
 
 def save(model: Any, tokenizer: Any, folder: Path, state: dict[str, torch.Tensor] | None = None) -> None:
-    """Write a model (or only its LoRA adapter) and its tokenizer with ``save_pretrained``.
+    """Save a model, or the adapter that was trained, with its tokenizer in the Hugging Face layout.
 
     Args:
         state: the gathered weights of a model that is sharded over processes.

@@ -1,11 +1,11 @@
-"""Log-probs of labelled positions, without materializing all logits.
+"""Log-probs of labelled positions without materialising all logits, unless there are few.
 
-The LM head runs on chunks of positions, and again in the backward pass: memory is one chunk of logits (``CHUNK`` x
-vocabulary) instead of three times all of them. Small batches keep all logits (``MAX_KEPT_LOGITS``) instead.
+The LM head's matrix product runs in chunks of positions, and again in the backward pass: memory is one chunk of logits
+(``CHUNK`` x vocabulary) instead of three times all of them. If there are few logits (``MAX_KEPT``), they are kept.
 
-The backward pass skips positions whose gradient is 0 up to rounding. Those of tokens that chosen and rejected share
-are: in a loss of the difference of the two, as in DPO, and in DPOP above the reference, they cancel. The tests compare
-with one ``log_softmax``.
+Positions whose gradient is zero up to rounding are skipped in the backward pass, for example tokens that chosen and
+rejected share: their gradients cancel in losses of the difference of the two, such as DPO, and DPOP above the
+reference. The tests compare with a single ``log_softmax``.
 """
 
 from typing import Any
@@ -15,11 +15,11 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 CHUNK = 512
-"""Positions whose logits are computed at once."""
-MAX_KEPT_LOGITS = 1 << 26
-"""A batch with at most this many logits keeps them for its backward pass: 256 MB in float32."""
-NEGLIGIBLE = 1e-13
-"""Gradients at most this fraction of the largest are skipped: they are rounding errors of a sum that cancels."""
+"""Positions per chunk of logits."""
+MAX_KEPT = 1 << 26
+"""Maximum number of logits kept for the backward pass: 256 MB in float32."""
+ROUNDING = 1e-13
+"""A gradient at most this fraction of the largest is the rounding error of a sum that cancels."""
 
 
 class _LogProbs(torch.autograd.Function):
@@ -29,7 +29,7 @@ class _LogProbs(torch.autograd.Function):
     ) -> Tensor:
         ctx.save_for_backward(hidden, weight, bias, targets)
         ctx.cap, ctx.kept = cap, kept
-        out = torch.empty(len(targets), dtype=_logits_dtype(hidden), device=hidden.device)
+        out = torch.empty(len(targets), dtype=_result_dtype(hidden), device=hidden.device)
         for part in _chunks(len(targets)):
             logits = _logits(hidden[part], weight, bias, cap)
             out[part] = logits.gather(1, targets[part, None])[:, 0] - logits.logsumexp(1)
@@ -43,16 +43,17 @@ class _LogProbs(torch.autograd.Function):
         """With s = softmax(logits): d logp / d logits = onehot(target) - s; the cap's tanh' = 1 - tanh^2."""
         (grad,) = grads
         hidden, weight, bias, targets = ctx.saved_tensors
-        needs_hidden, needs_weight, needs_bias = ctx.needs_input_grad[:3]
-        kept, ctx.kept = ctx.kept, None  # frees the memory after this pass
-        d_hidden = torch.zeros_like(hidden) if needs_hidden else None
-        d_weight = torch.zeros_like(weight) if needs_weight else None
-        d_bias = torch.zeros_like(bias) if bias is not None and needs_bias else None
+        wants_hidden, wants_weight, wants_bias = ctx.needs_input_grad[:3]
+        kept, ctx.kept = ctx.kept, None  # frees the memory for the rest of the backward pass
+        d_hidden = torch.zeros_like(hidden) if wants_hidden else None
+        d_weight = torch.zeros_like(weight) if wants_weight else None
+        d_bias = torch.zeros_like(bias) if bias is not None and wants_bias else None
         rows = (
-            (~(grad.abs() <= NEGLIGIBLE * grad.abs().max())).nonzero()[:, 0] if len(grad) else grad.long()
-        )  # NaN stays
+            (~(grad.abs() <= ROUNDING * grad.abs().max())).nonzero()[:, 0] if len(grad) else grad.long()
+        )  # includes NaN
         for at in _chunks(len(grad)) if len(rows) == len(grad) else rows.split(CHUNK):
-            logits = _logits(hidden[at], weight, bias, ctx.cap) if kept is None else kept[at]
+            given = hidden[at]
+            logits = _logits(given, weight, bias, ctx.cap) if kept is None else kept[at]
             d_logits = logits.softmax(1).mul_(-grad[at, None])
             d_logits.scatter_add_(1, targets[at, None], grad[at, None])
             if ctx.cap:
@@ -61,13 +62,13 @@ class _LogProbs(torch.autograd.Function):
             if d_hidden is not None:
                 d_hidden[at] = d_logits @ weight
             if d_weight is not None:
-                d_weight.addmm_(d_logits.T, hidden[at])
+                d_weight.addmm_(d_logits.T, given)
             if d_bias is not None:
                 d_bias.add_(d_logits.sum(0))
         return d_hidden, d_weight, d_bias, None, None, None
 
 
-def _logits_dtype(hidden: Tensor) -> torch.dtype:
+def _result_dtype(hidden: Tensor) -> torch.dtype:
     return torch.promote_types(hidden.dtype, torch.float32)
 
 
@@ -77,7 +78,7 @@ def _chunks(count: int) -> list[slice]:
 
 def _logits(hidden: Tensor, weight: Tensor, bias: Tensor | None, cap: float) -> Tensor:
     """Logits in float32 or better; with a soft cap, cap * tanh(logits / cap)."""
-    logits = torch.nn.functional.linear(hidden, weight, bias).to(_logits_dtype(hidden))
+    logits = torch.nn.functional.linear(hidden, weight, bias).to(_result_dtype(hidden))
     return logits.div_(cap).tanh_().mul_(cap) if cap else logits
 
 
@@ -85,11 +86,11 @@ def logprobs(hidden: Tensor, weight: Tensor, targets: Tensor, bias: Tensor | Non
     """Log-prob of each target under softmax(hidden @ weight.T + bias).
 
     Args:
-        hidden: [N, D] hidden states, in the dtype to compute logits in.
-        weight: [V, D] of the LM head.
+        hidden: [N, D] hidden states, in the dtype of the matrix product.
+        weight: [V, D] weight of the LM head.
         targets: [N] int64 token ids.
-        bias: [V] of the LM head, or None.
-        cap: soft cap on logits as in Gemma 2, logits become cap * tanh(logits / cap); 0 is none.
+        bias: [V], or None.
+        cap: soft cap on logits as in Gemma 2, logits become cap * tanh(logits / cap); 0: no cap.
 
     Returns:
         [N] log-probs in nats, in float32 (float64 for float64 input).
@@ -99,7 +100,7 @@ def logprobs(hidden: Tensor, weight: Tensor, targets: Tensor, bias: Tensor | Non
         dtype = torch.get_autocast_dtype(hidden.device.type)
     with torch.autocast(hidden.device.type, enabled=False):
         cast = [value.to(dtype) if value is not None else None for value in (hidden, weight, bias)]
-        keeps = torch.is_grad_enabled() and len(hidden) * len(weight) <= MAX_KEPT_LOGITS
-        kept = hidden.new_empty((len(hidden), len(weight)), dtype=_logits_dtype(hidden)) if keeps else None
+        few = torch.is_grad_enabled() and len(hidden) * len(weight) <= MAX_KEPT
+        kept = hidden.new_empty((len(hidden), len(weight)), dtype=_result_dtype(hidden)) if few else None
         result: Tensor = _LogProbs.apply(cast[0], cast[1], cast[2], targets, cap, kept)
         return result

@@ -1,4 +1,4 @@
-"""A small, randomly initialized Llama and its tokenizer, for demos and tests on a CPU. Nothing is downloaded."""
+"""A small, randomly initialized Llama and its tokenizer, for CPU demos and tests. Nothing is downloaded."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -11,9 +11,9 @@ POSITIONS = 4096
 
 
 def train_tokenizer(texts: Iterable[str], size: int = 512) -> "PreTrainedTokenizerFast":
-    """A byte-level BPE of ``size`` tokens (at least 259, one for each byte), which can encode every text.
+    """A byte-level BPE of ``size`` tokens (at least 259, one for every byte), so there are no unknown tokens.
 
-    It prepends ``<s>`` to a text, as Llama's does. Equal texts give an equal tokenizer.
+    It prepends ``<s>``, as Llama's does. Equal texts give an equal tokenizer.
     """
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
     from transformers import PreTrainedTokenizerFast
@@ -42,7 +42,7 @@ def train_tokenizer(texts: Iterable[str], size: int = 512) -> "PreTrainedTokeniz
 
 
 def tiny_model(tokenizer: "PreTrainedTokenizerFast", seed: int = 0) -> "LlamaForCausalLM":
-    """A Llama of about 0.6 million parameters (with 512 tokens) in float32; its weights depend on ``seed`` alone.
+    """A Llama of about 0.6 million parameters (with 512 tokens) in float32, initialised from ``seed``.
 
     The random state of torch is left unchanged.
     """

@@ -69,7 +69,7 @@ def close(ours: dict[str, Tensor | None], theirs: dict[str, Tensor | None], tole
 def _kept(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every law holds whether logits are kept for the backward pass or computed again."""
     if request.param != "kept":
-        monkeypatch.setattr(module, "MAX_KEPT_LOGITS", 0)
+        monkeypatch.setattr(module, "MAX_KEPT", 0)
 
 
 @pytest.fixture
@@ -210,7 +210,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 @pytest.mark.usefixtures("short_chunks")
 def test_logits_of_more_than_a_chunk_are_never_held(seen: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MAX_KEPT_LOGITS", 50 * 40 - 1)
+    monkeypatch.setattr(module, "MAX_KEPT", 50 * 40 - 1)
     kept: list[int] = []
 
     def keep(value: Tensor) -> Tensor:
@@ -225,7 +225,7 @@ def test_logits_of_more_than_a_chunk_are_never_held(seen: list[int], monkeypatch
 
 @pytest.mark.usefixtures("short_chunks")
 def test_few_logits_are_computed_once(seen: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MAX_KEPT_LOGITS", 50 * 40)
+    monkeypatch.setattr(module, "MAX_KEPT", 50 * 40)
     values_and_grads(logprobs, inputs(50, vocabulary=40), cap=1.5)
     assert seen == [*[4] * 12, 2]
 
@@ -242,7 +242,7 @@ def test_positions_without_a_gradient_have_no_backward_pass(seen: list[int], wit
         function(leaves[0], leaves[1], targets, leaves[2] if with_bias else None, cap).backward(down)
         found.append({name: leaf.grad for name, leaf in zip(("hidden", "weight", "bias"), leaves, strict=True)})
     close(*found, 1e-12)
-    again = [4, 4, 4, 2] if module.MAX_KEPT_LOGITS == 0 else []
+    again = [4, 4, 4, 2] if module.MAX_KEPT == 0 else []
     assert seen == [4, 4, 4, 4, 4, 1, *again]  # 7 of 21 have none
 
 
@@ -259,7 +259,7 @@ def test_what_is_left_of_a_sum_that_cancels_is_no_gradient_and_nan_is_one(seen: 
         plain(hidden, weight, targets), weight, torch.tensor([1.0, 0.0, -0.5, 0.0, 0.0, 1e-6])
     )
     torch.testing.assert_close(found, wanted)
-    assert seen == ([6, 3] if module.MAX_KEPT_LOGITS == 0 else [6])
+    assert seen == ([6, 3] if module.MAX_KEPT == 0 else [6])
     (found,) = torch.autograd.grad(out, weight, torch.tensor([1.0, left, torch.nan, left, 0.0, 0.0]))
     assert found.isnan().any()
 
