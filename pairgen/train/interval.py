@@ -8,7 +8,7 @@ import torch
 
 from pairgen.train.distributed import World
 from pairgen.train.layout.batch import Batch
-from pairgen.train.model.timing import PARTS
+from pairgen.train.model.step_timer import PARTS
 from pairgen.train.scores.metrics import Sums, add, global_means
 
 

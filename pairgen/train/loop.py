@@ -24,7 +24,7 @@ from pairgen.train.interrupts import Interrupted, graceful_interrupt
 from pairgen.train.interval import Interval
 from pairgen.train.layout.batch import Batch
 from pairgen.train.losses import LOSSES
-from pairgen.train.model.timing import Clock
+from pairgen.train.model.step_timer import StepTimer
 from pairgen.train.output import checkpoint
 from pairgen.train.output.checkpoint import Policy, TrainState
 from pairgen.train.output.metrics_log import MetricsLog
@@ -66,8 +66,8 @@ class Trainer:
         return self.objective.forward.device
 
     @property
-    def _timer(self) -> Clock:
-        timer: Clock = self.policy.scorer.clock
+    def _timer(self) -> StepTimer:
+        timer: StepTimer = self.policy.scorer.timer
         return timer
 
     def run(self) -> None:

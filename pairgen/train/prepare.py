@@ -26,6 +26,7 @@ from pairgen.train.losses import LOSSES
 from pairgen.train.model import loading as models
 from pairgen.train.model.checks import check_deterministic, check_logits, check_trees
 from pairgen.train.model.scorer import Scorer
+from pairgen.train.model.torch_internals import missing_for_trees
 from pairgen.train.output import checkpoint, metrics_log, trackers
 from pairgen.train.output.checkpoint import Policy, TrainState
 from pairgen.train.output.metrics_log import MetricsLog
@@ -54,7 +55,7 @@ def prepare(config: Config, context: RunContext) -> tuple[Trainer, data.Tokenize
     scorer = Scorer(model)
     check_logits(scorer, len(tokenizer))
     check_deterministic(scorer, len(tokenizer))
-    layout = _layout(config, scorer, tokenizer, context.warn)
+    layout = _layout(config, scorer, tokenizer, device, context.warn)
     forward = Forward(layout, device, autocast=models.precision(config, device) == "bf16")
 
     load_start = partial(_load_start, config, datasets, device)
@@ -181,7 +182,7 @@ def _warn_about_data(warn: Warn, name: str, split: data.TokenizedSplit, max_leng
         )
 
 
-def _layout(config: Config, scorer: Scorer, tokenizer: Any, warn: Warn) -> Layout:
+def _layout(config: Config, scorer: Scorer, tokenizer: Any, device: torch.device, warn: Warn) -> Layout:
     """The layout of --share; for ``auto``, trees if the model's log-probs of trees equal those of padded rows.
 
     Raises:
@@ -197,5 +198,7 @@ def _layout(config: Config, scorer: Scorer, tokenizer: Any, warn: Warn) -> Layou
             share = "none"
     elif share != "none":
         check_trees(scorer, len(tokenizer))
+    if share != "none" and (missing := missing_for_trees(device)):
+        warn(f"attention over token trees is slower than it could be: torch {torch.__version__} lacks {missing}")
     pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
     return partial(tree_batch, row_tokens=config.max_packed_length, share=share, pad=pad)

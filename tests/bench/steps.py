@@ -71,11 +71,11 @@ class Ours:
 
     def timed(self, groups: Sequence[TokenGroup]) -> Cost:
         """What a step costs; where its time goes is added to ``spent``."""
-        clock = self.objective.module.clock
+        timer = self.objective.module.timer
         self.meter.start()
-        clock.start(self.objective.forward.device)
+        timer.start(self.objective.forward.device)
         self.step(groups)
-        self.spent += clock.stop()
+        self.spent += timer.stop()
         return self.meter.stop()
 
     def tune(self, groups: Sequence[TokenGroup], sizes: Sequence[int]) -> None:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from helpers.token_groups import VOCABULARY, group
 from pairgen.train.data.groups import TokenGroup
 from pairgen.train.layout.batch import Batch
-from pairgen.train.model.attention import install
+from pairgen.train.model.attention import use_tree_attention
 from pairgen.train.model.scorer import Scorer
 
 SMALL = {
@@ -58,12 +58,18 @@ def model_of(name: str, dtype: torch.dtype = torch.float64, seed: int = 0, **set
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = transformers.AutoModelForCausalLM.from_config(config).to(dtype).eval()
-    for module in list(model.modules()) if dtype == torch.float64 else ():
-        for at, child in list(module.named_children()):
-            if type(child).__name__.endswith("RMSNorm"):
-                setattr(module, at, ExactNorm(child))
-    install(model)
+    if dtype == torch.float64:
+        use_exact_norms(model)
+    use_tree_attention(model)
     return model
+
+
+def use_exact_norms(model: nn.Module) -> None:
+    """Replace the RMSNorms of a model by ``ExactNorm``."""
+    for module in list(model.modules()):
+        for name, child in list(module.named_children()):
+            if type(child).__name__.endswith("RMSNorm"):
+                setattr(module, name, ExactNorm(child))
 
 
 def passed(model: Any, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:

@@ -1,266 +1,171 @@
-"""Attention over token trees for transformers models, registered as attention implementation ``NAME``.
+"""Attention over token trees inside transformers models, registered under the name ``NAME``.
 
-A model with this implementation handles both layouts: with the keyword argument ``tree`` (a ``TreeMask``) it attends
-as ``Batch.subtree_end`` describes; without it, it behaves like ``sdpa``. The argument is passed through the layers'
-keyword arguments, so gradient checkpointing passes it again when a layer is recomputed.
+A model that uses it runs both layouts: with the keyword argument ``tree`` (a ``TreeMask``) it attends by the rule of
+``Batch.subtree_end``; without it, it does what ``sdpa`` does. The argument is passed down through the layers, so that
+it is also there when a layer is recomputed in the backward pass.
 
-On trees, the model gets ``nan_mask`` as its attention mask. Transformers passes a four-dimensional mask through
-unchanged; otherwise it would create one, or take restarting positions for packed documents. The mask is NaN so that a
-model which uses it fails the check when it is loaded.
+For trees the model gets ``nan_mask`` as its attention mask. transformers passes a four-dimensional mask on unchanged:
+it neither makes one itself nor takes restarting positions for new documents. A model that uses the mask all the same
+returns NaN, which ``check_trees`` detects.
 """
 
-from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
-from torch.nn.attention.flex_attention import BlockMask, flex_attention
 from transformers import AttentionInterface
 from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS, AttentionMaskInterface
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from pairgen.errors import UnsupportedModel
-from pairgen.train.model import cpu_attention
-from pairgen.train.model.timing import ATTENTION, Clock
+from pairgen.train.model import cpu_attention, torch_internals
+from pairgen.train.model.step_timer import ATTENTION
+from pairgen.train.model.tree_mask import TreeMask
+
+if TYPE_CHECKING:
+    from torch.nn.attention.flex_attention import BlockMask
 
 NAME = "pairgen_tree"
-KNOWN_LAYERS = {"full_attention", "sliding_attention"}
-BLOCK = 128
-"""Block size of FlexAttention, in tokens."""
-
-MaskMod = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
-
-
-class TreeMask:
-    """Which keys each query of a batch of trees attends to, in the forms that attention needs. Computed lazily, cached.
-
-    Args:
-        ends: [R, L] as in ``Batch.subtree_end``.
-        positions: [R, L]
-        clock: measures the time spent in attention.
-    """
-
-    def __init__(self, ends: Tensor, positions: Tensor, clock: Clock | None = None) -> None:
-        self.subtree_end, self.positions, self.clock = ends, positions, clock or Clock()
-        self._blocks: dict[tuple[int, bool], cpu_attention.Blocks] = {}
-        self._block_masks: dict[int, BlockMask] = {}
-
-    def blocks(self, window: int, split: bool) -> cpu_attention.Blocks:
-        """For a CPU: the calls that attention is split into."""
-        if (window, split) not in self._blocks:
-            arrays = self.subtree_end.numpy(), self.positions.numpy()
-            self._blocks[window, split] = cpu_attention.blocks(*arrays, window, split)
-        return self._blocks[window, split]
-
-    def block_mask(self, window: int) -> BlockMask:
-        """For FlexAttention: all rows as one sequence, so the compiled code does not depend on their number."""
-        if window not in self._block_masks:
-            rows, width = self.subtree_end.shape
-            first = torch.arange(rows, device=self.subtree_end.device)[:, None] * width
-            flat = (self.subtree_end + first).view(1, -1), self.positions.view(1, -1)
-            self._block_masks[window] = block_mask(*flat, window)
-        return self._block_masks[window]
-
-    def dense(self, window: int = 0) -> Tensor:
-        """[R, 1, L, L] whether a query (dimension 2) attends to a key (dimension 3): a dense mask, for tests."""
-        column = torch.arange(self.subtree_end.shape[1], device=self.subtree_end.device)
-        rows = torch.arange(len(self.subtree_end), device=self.subtree_end.device)[:, None, None, None]
-        return mask_mod(self.subtree_end, self.positions, window)(rows, column, column[:, None], column)
-
-
-def mask_mod(ends: Tensor, positions: Tensor, window: int) -> MaskMod:
-    """Query q attends to key k iff k <= q <= ends[k] and, with a window, k is fewer than ``window`` positions back."""
-
-    def in_tree(row: Tensor, head: Tensor, query: Tensor, key: Tensor) -> Tensor:  # noqa: ARG001 - FlexAttention's signature
-        return (key <= query) & (query <= ends[row, key])
-
-    def in_window(row: Tensor, head: Tensor, query: Tensor, key: Tensor) -> Tensor:
-        return in_tree(row, head, query, key) & (positions[row, query] - positions[row, key] < window)
-
-    return in_window if window else in_tree
-
-
-def block_mask(ends: Tensor, positions: Tensor, window: int = 0, block: int = BLOCK) -> BlockMask:
-    """The mask as empty, partial and full blocks, computed on the device without evaluating single pairs.
-
-    For a block of keys before a block of queries from q to q' (inclusive): some query attends to some key iff the
-    largest end among the keys is at least q; every query to every key iff the smallest end is at least q'. With a
-    window, a block is empty if its smallest distance is too large, and stays full if its largest is small enough.
-    """
-    width = ends.shape[1]
-    count = -(-width // block)
-    end_low, end_high = _extremes(ends, count, block, -1)
-    first = torch.arange(count, device=ends.device) * block
-    key, query = first[None, :], first[:, None]
-    some = (key == query) | ((key < query) & (end_high[:, None, :] >= query))
-    full = (key < query) & (end_low[:, None, :] >= query + block - 1)
-    if window:
-        low, _ = _extremes(positions, count, block, int(torch.iinfo(positions.dtype).max) // 2)
-        _, high = _extremes(positions, count, block, -1)
-        some &= (key == query) | (low[:, :, None] - high[:, None, :] < window)
-        full &= high[:, :, None] - low[:, None, :] < window
-    return BlockMask.from_kv_blocks(
-        *_indices(some & ~full),
-        *_indices(full),
-        BLOCK_SIZE=block,
-        mask_mod=mask_mod(ends, positions, window),
-        seq_lengths=(width, width),
-    )
-
-
-def _extremes(values: Tensor, count: int, block: int, filler: int) -> tuple[Tensor, Tensor]:
-    """[R, L] -> minimum and maximum of each block of columns, [R, count] each; the last block is padded."""
-    filled = torch.nn.functional.pad(values, (0, count * block - values.shape[1]), value=filler)
-    low, high = filled.view(len(values), count, block).aminmax(dim=2)
-    return low, high
-
-
-def _indices(which: Tensor) -> tuple[Tensor, Tensor]:
-    """[R, Q, K] -> number of key blocks per query block, [R, 1, Q], and their indices, those first, [R, 1, Q, K]."""
-    order = which.int().argsort(dim=-1, descending=True, stable=True)
-    return which.sum(-1, dtype=torch.int32)[:, None], order.int()[:, None].contiguous()
+SUPPORTED_LAYERS = {"full_attention", "sliding_attention"}
+_INSTEAD = "use --share none"
 
 
 def nan_mask(like: Tensor) -> Tensor:
-    """[1, 1, 1, 1] the attention mask passed to a model for a batch of trees."""
+    """[1, 1, 1, 1] the attention mask that a model gets with a batch of trees."""
     return torch.full((1, 1, 1, 1), torch.nan, device=like.device)
 
 
-def install(model: Any) -> None:
-    """Switch a model to this attention implementation.
+def use_tree_attention(model: Any) -> None:
+    """Make a model attend through this module.
 
     Args:
         model: a transformers model, without an adapter around it.
 
     Raises:
-        UnsupportedModel: it has layers of an unknown attention type, or its attention cannot be replaced.
+        UnsupportedModel: it has layers of an unsupported type, or its attention cannot be replaced.
     """
     config = model.config.get_text_config()
     if config._attn_implementation == NAME:
         return
     name = type(model).__name__
-    unknown = set(getattr(config, "layer_types", None) or ()) - KNOWN_LAYERS
-    if unknown:
+    unsupported = set(getattr(config, "layer_types", None) or ()) - SUPPORTED_LAYERS
+    if unsupported:
         raise UnsupportedModel(
-            f"{name}: has layers of type {', '.join(sorted(unknown))}, which token trees do not support; {_HINT}"
+            f"{name}: token trees do not support layers of type {', '.join(sorted(unsupported))}; {_INSTEAD}"
         )
     model.set_attn_implementation(NAME)
     if config._attn_implementation != NAME:
-        raise UnsupportedModel(f"{name}: its attention cannot be replaced, so token trees are not supported; {_HINT}")
-
-
-_HINT = "use --share none"
+        raise UnsupportedModel(f"{name}: token trees are not supported: its attention cannot be replaced; {_INSTEAD}")
 
 
 def attention(
-    module: Any,
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    attention_mask: Tensor | None,
-    dropout: float = 0.0,
-    scaling: float | None = None,
-    sliding_window: int | None = None,
-    softcap: float | None = None,
-    tree: TreeMask | None = None,
-    **kwargs: Any,
+    module: Any, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **options: Any
 ) -> tuple[Tensor, None]:
-    """Attention with the signature that transformers calls.
+    """Attention with the interface of transformers.
 
     Args:
         query: [R, H, L, D]
         key: [R, K, L, D]
         value: [R, K, L, D]
-        tree: for a batch of trees.
+        options: ``tree``, a ``TreeMask``, for a batch of trees; and what transformers passes: ``scaling``, ``dropout``,
+            ``sliding_window``, ``softcap``.
 
     Returns:
-        [R, L, H, D], and None for the weights.
+        [R, L, H, D], and None in place of the attention weights.
     """
+    tree: TreeMask | None = options.pop("tree", None)
+    softcap = options.pop("softcap", None) or 0.0
+    scaling = options.get("scaling")
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
     if tree is not None:
-        _check(module, dropout, sliding_window, kwargs)
-        options = {"scale": scale, "window": sliding_window or 0, "cap": softcap or 0.0, "tree": tree}
-        return tree.clock.timed(ATTENTION, partial(_tree_attention, **options), query, key, value), None
+        _check_options(module, options)
+        window = options.get("sliding_window") or 0
+        attend = partial(_tree_attention, tree=tree, scale=scale, window=window, softcap=softcap)
+        return tree.timer.timed(ATTENTION, attend, query, key, value), None
     if softcap:
         repeats = query.shape[1] // key.shape[1]
         key, value = key.repeat_interleave(repeats, 1), value.repeat_interleave(repeats, 1)
-        out = cpu_attention.dense_attention(query, key, value, attention_mask, scale, softcap)
-        return torch.nn.functional.dropout(out, dropout).transpose(1, 2).contiguous(), None
-    given = {"dropout": dropout, "scaling": scaling, "sliding_window": sliding_window, **kwargs}
-    out, _ = ALL_ATTENTION_FUNCTIONS["sdpa"](module, query, key, value, attention_mask, **given)
+        out = cpu_attention.masked_attention(query, key, value, attention_mask, scale, softcap)
+        out = torch.nn.functional.dropout(out, options.get("dropout", 0.0))
+        return out.transpose(1, 2).contiguous(), None
+    out, _ = ALL_ATTENTION_FUNCTIONS["sdpa"](module, query, key, value, attention_mask, **options)
     return out, None
 
 
-def _check(module: Any, dropout: float, window: int | None, kwargs: dict[str, Any]) -> None:
+def _check_options(module: Any, options: dict[str, Any]) -> None:
+    """Raise UnsupportedModel for attention that token trees cannot compute."""
     name = type(module).__name__
-    if dropout:
-        raise UnsupportedModel(f"{name}: has attention dropout, which token trees do not support; {_HINT}")
+    if options.get("dropout"):
+        raise UnsupportedModel(f"{name}: token trees do not support attention dropout; {_INSTEAD}")
     for extra in ("s_aux", "position_bias"):
-        if kwargs.get(extra) is not None:
+        if options.get(extra) is not None:
             raise UnsupportedModel(
-                f"{name}: adds to its attention scores ({extra}), which token trees do not support; {_HINT}"
+                f"{name}: token trees do not support terms added to attention scores ({extra}); {_INSTEAD}"
             )
     types = getattr(module.config, "layer_types", None)
     slides = types[module.layer_idx] == "sliding_attention" if types else getattr(module.config, "sliding_window", None)
-    if slides and not window:
-        raise UnsupportedModel(f"{name}: does not specify its sliding-window size; {_HINT}")
+    if slides and not options.get("sliding_window"):
+        raise UnsupportedModel(
+            f"{name}: token trees need the size of its sliding window, which it does not pass on; {_INSTEAD}"
+        )
 
 
 @torch.compiler.disable
 def _tree_attention(
-    query: Tensor, key: Tensor, value: Tensor, scale: float, window: int, cap: float, tree: TreeMask
+    query: Tensor, key: Tensor, value: Tensor, tree: TreeMask, *, scale: float, window: int, softcap: float
 ) -> Tensor:
-    if query.device.type != "cpu":
-        return _flex(query, key, value, scale, tree.block_mask(window), cap)
+    """[R, L, H, D]"""
     rows, heads, width, _ = query.shape
+    if torch_internals.missing_for_trees(query.device):
+        key, value = (values.repeat_interleave(heads // key.shape[1], 1) for values in (key, value))
+        out = cpu_attention.masked_attention(query, key, value, tree.dense(window), scale, softcap)
+        return out.transpose(1, 2)
+    if query.device.type != "cpu":
+        return flex(query, key, value, scale, tree.block_mask(window), softcap)
     flat = tuple(values.transpose(1, 2).flatten(0, 1) for values in (query, key, value))
-    if cap or query.shape[-1] != value.shape[-1]:
-        out = cpu_attention.attend_softcapped(flat, tree.blocks(window, split=False), scale, cap)
+    if softcap or query.shape[-1] != value.shape[-1]:
+        out = cpu_attention.softcapped_attention(flat, tree.plan(window, split=False), scale, softcap)
     else:
-        out = cpu_attention.attend(flat, tree.blocks(window, split=True), scale)
+        out = cpu_attention.split_attention(flat, tree.plan(window, split=True), scale)
     return out.view(rows, width, heads, -1)
 
 
 _COMPILED: dict[str, Any] = {}
 MAX_VARIANTS = 64
-"""Maximum number of compiled variants (dtype, gradient, window, cap, head size). Beyond torch's default of 8,
-FlexAttention would silently run uncompiled and materialise all scores."""
+"""Compiled variants of FlexAttention: by dtype, gradient, window, cap and head size. Beyond torch's default limit of 8
+it would silently run uncompiled, which needs memory for all scores."""
 
 
-def _flex(query: Tensor, key: Tensor, value: Tensor, scale: float, mask: BlockMask, cap: float) -> Tensor:
-    """FlexAttention over all rows as one sequence, compiled once for all shapes.
+def flex(query: Tensor, key: Tensor, value: Tensor, scale: float, mask: "BlockMask", softcap: float) -> Tensor:
+    """[R, L, H, D] FlexAttention over all rows as one sequence, compiled once for all shapes.
 
-    Compiled code also depends on strides and on whether a tensor is a view, so the inputs are contiguous copies. The
-    cap is a tensor because a Python number would be compiled in as a constant.
+    The compiled kernel also depends on strides and on what a tensor is a view of, so it gets contiguous copies. The cap
+    is passed as a tensor, since every new number would be compiled again.
     """
-    cap_tensor = torch.full((), cap, device=query.device) if cap else None  # created on the device: no copy to wait for
+    cap = torch.full((), softcap, device=query.device) if softcap else None  # on the device: no copy to wait for
 
-    def soft_capped(score: Tensor, row: Tensor, head: Tensor, query: Tensor, key: Tensor) -> Tensor:  # noqa: ARG001
-        return cap_tensor * torch.tanh(score / cap_tensor)
+    def capped(score: Tensor, row: Tensor, head: Tensor, query: Tensor, key: Tensor) -> Tensor:  # noqa: ARG001
+        return cap * torch.tanh(score / cap)
 
     rows, heads, width, _ = query.shape
-    given = [values.transpose(1, 2).flatten(0, 1) for values in (query, key, value)]
+    inputs = [values.transpose(1, 2).flatten(0, 1) for values in (query, key, value)]
     if torch.is_autocast_enabled(query.device.type):
-        given = [values.to(torch.get_autocast_dtype(query.device.type)) for values in given]
-    given = [values.clone(memory_format=torch.contiguous_format) for values in given]
+        inputs = [values.to(torch.get_autocast_dtype(query.device.type)) for values in inputs]
+    inputs = [values.clone(memory_format=torch.contiguous_format) for values in inputs]
     if "flex" not in _COMPILED:
         _COMPILED["flex"] = torch.compile(flex_over_tokens, dynamic=True, fullgraph=True)
-    how = {
-        "score_mod": soft_capped if cap else None,
-        "block_mask": mask,
-        "scale": scale,
-        "enable_gqa": heads != key.shape[1],
-    }
-    with torch._dynamo.config.patch(recompile_limit=MAX_VARIANTS):
-        out: Tensor = _COMPILED["flex"](*given, **how)
+    options = {"score_mod": capped if softcap else None, "enable_gqa": heads != key.shape[1]}
+    with torch_internals.allow_recompilations(MAX_VARIANTS):
+        out: Tensor = _COMPILED["flex"](*inputs, block_mask=mask, scale=scale, **options)
     return out.reshape(rows, width, heads, -1)
 
 
-def flex_over_tokens(query: Tensor, key: Tensor, value: Tensor, **how: Any) -> Tensor:
+def flex_over_tokens(query: Tensor, key: Tensor, value: Tensor, **options: Any) -> Tensor:
     """[T, H, D] FlexAttention of queries [T, H, D] to keys and values [T, K, D]."""
-    given = [values.transpose(0, 1)[None] for values in (query, key, value)]
-    out: Tensor = flex_attention(*given, **how)
+    from torch.nn.attention.flex_attention import flex_attention
+
+    out: Tensor = flex_attention(*(values.transpose(0, 1)[None] for values in (query, key, value)), **options)
     return out[0].transpose(0, 1)
 
 

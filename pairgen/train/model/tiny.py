@@ -42,7 +42,7 @@ def train_tokenizer(texts: Iterable[str], size: int = 512) -> "PreTrainedTokeniz
 
 
 def tiny_model(tokenizer: "PreTrainedTokenizerFast", seed: int = 0) -> "LlamaForCausalLM":
-    """A Llama of about 0.6 million parameters (with 512 tokens) in float32, initialised from ``seed``.
+    """A Llama of about 0.6 million parameters (with 512 tokens) in float32, initialized from ``seed``.
 
     The random state of torch is left unchanged.
     """

@@ -22,7 +22,7 @@ class OnlineReference:
     @classmethod
     def frozen(cls, scorer: Scorer, policy: Scorer) -> "OnlineReference":
         """A copy of the starting model; its time counts as part of the policy's step."""
-        scorer.clock = policy.clock
+        scorer.timer = policy.timer
         return cls(scorer.requires_grad_(False).eval(), is_policy=False)
 
     @classmethod

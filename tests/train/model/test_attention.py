@@ -1,5 +1,6 @@
-"""Trees against padded rows through models of several makes, and each form of the attention against dense masks."""
+"""Token trees against padded rows in models of several architectures, and each attention kernel against dense masks."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -17,23 +18,23 @@ from pairgen.train.data.groups import TokenGroup
 from pairgen.train.layout import prompt_starts
 from pairgen.train.layout.padded import padded_batch
 from pairgen.train.layout.tree import SHARES, tree_batch
-from pairgen.train.model import attention
-from pairgen.train.model import cpu_attention as segments
-from pairgen.train.model.attention import TreeMask, block_mask, install, mask_mod
+from pairgen.train.model import attention, block_plan, cpu_attention, torch_internals
+from pairgen.train.model.attention import use_tree_attention
 from pairgen.train.model.checks import check_trees
 from pairgen.train.model.scorer import Scorer
+from pairgen.train.model.tree_mask import TreeMask, block_mask, mask_mod
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*gradient_checkpointing_:FutureWarning")
 
-OF_TREES = [share for share in SHARES if share != "none"]
+TREE_SHARES = [share for share in SHARES if share != "none"]
 
 
-@pytest.fixture(autouse=True, params=["whole", "pieces"])
-def _cut(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With trees in one piece, as small ones are, and taken apart wherever they can be, as large ones are."""
+@pytest.fixture(autouse=True, params=["unsplit", "split"])
+def _split_cost(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Test with unsplit trees, as small ones are, and with trees split wherever possible, as large ones are."""
     monkeypatch.setattr(prompt_starts, "MIN_SHARED", 3)
-    monkeypatch.setattr(segments, "CALL", 30_000 if request.param == "whole" else 0)
-    monkeypatch.setattr(segments, "SHORT", 128 if request.param == "whole" else 4)
+    monkeypatch.setattr(block_plan, "CALL_COST", 30_000 if request.param == "unsplit" else 0)
+    monkeypatch.setattr(block_plan, "MAX_BATCHED_LENGTH", 128 if request.param == "unsplit" else 4)
 
 
 @pytest.fixture(scope="module", params=MODELS)
@@ -41,8 +42,8 @@ def model(request: pytest.FixtureRequest) -> Any:
     return model_of(request.param)
 
 
-def some_kinds(seed: int) -> list[TokenGroup]:
-    """Groups of many kinds, some with a common start, longer than the windows of the models."""
+def varied_groups(seed: int) -> list[TokenGroup]:
+    """Groups of many shapes, some with a common start, longer than the sliding windows of the models."""
     start = [6, 7, 8, 9, 4, 5]
     return [
         *random_groups(seed, 4, pairs=8),
@@ -52,22 +53,28 @@ def some_kinds(seed: int) -> list[TokenGroup]:
     ]
 
 
-@given(groups=family_groups(branches=8), share=st.sampled_from(OF_TREES), row_tokens=st.sampled_from([1, 40, 10_000]))
+@given(
+    groups=family_groups(branches=8), share=st.sampled_from(TREE_SHARES), row_tokens=st.sampled_from([1, 40, 10_000])
+)
 @settings(max_examples=12, deadline=None)
-def test_trees_equal_padded_rows(model: Any, groups: list[TokenGroup], share: str, row_tokens: int) -> None:
+def test_trees_give_the_log_probs_and_gradients_of_padded_rows(
+    model: Any, groups: list[TokenGroup], share: str, row_tokens: int
+) -> None:
     assert_equal_passes(model, tree_batch(groups, row_tokens, share), padded_batch(groups), sums=1e-10, gradients=1e-9)
 
 
 @pytest.mark.slow
-@given(groups=family_groups(most=6, length=12), share=st.sampled_from(OF_TREES), row_tokens=st.integers(1, 400))
+@given(groups=family_groups(most=6, length=12), share=st.sampled_from(TREE_SHARES), row_tokens=st.integers(1, 400))
 @settings(max_examples=300, deadline=None)
-def test_many_more_trees_equal_padded_rows(model: Any, groups: list[TokenGroup], share: str, row_tokens: int) -> None:
+def test_many_more_trees_give_the_log_probs_and_gradients_of_padded_rows(
+    model: Any, groups: list[TokenGroup], share: str, row_tokens: int
+) -> None:
     assert_equal_passes(model, tree_batch(groups, row_tokens, share), padded_batch(groups), sums=1e-10, gradients=1e-9)
 
 
-@pytest.mark.parametrize("share", OF_TREES)
+@pytest.mark.parametrize("share", TREE_SHARES)
 def test_every_level_of_sharing_is_exact(model: Any, share: str) -> None:
-    groups = some_kinds(0)
+    groups = varied_groups(0)
     for row_tokens in (30, 10_000):
         assert_equal_passes(
             model, tree_batch(groups, row_tokens, share), padded_batch(groups), sums=1e-10, gradients=1e-9
@@ -75,17 +82,17 @@ def test_every_level_of_sharing_is_exact(model: Any, share: str) -> None:
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_in_float32_trees_equal_padded_rows_to_float32(name: str) -> None:
+def test_trees_equal_padded_rows_in_float32(name: str) -> None:
     model = model_of(name, torch.float32)
-    groups = some_kinds(1)
+    groups = varied_groups(1)
     expected, _ = passed(model, padded_batch(groups))
     found, _ = passed(model, tree_batch(groups, 60, "shots"))
     assert torch.allclose(found, expected, rtol=1e-5)
     assert_equal_passes(model, tree_batch(groups, 60, "shots"), padded_batch(groups), sums=1e-3, gradients=1e-4)
 
 
-def test_activations_that_are_computed_again_are_the_same(model: Any) -> None:
-    batch = tree_batch(some_kinds(2), 50, "shots")
+def test_gradient_checkpointing_changes_nothing(model: Any) -> None:
+    batch = tree_batch(varied_groups(2), 50, "shots")
     expected, gradients = passed(model, batch)
     model.train()
     model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
@@ -99,15 +106,15 @@ def test_activations_that_are_computed_again_are_the_same(model: Any) -> None:
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_both_layouts_by_turns_leave_padded_rows_what_transformers_makes_of_them(name: str) -> None:
-    """The first pass is before the attention is exchanged, and Gemma 2's own softmax is always in float32.
+def test_tree_attention_leaves_padded_rows_unchanged(name: str) -> None:
+    """The first pass is before the attention is replaced; Gemma 2's own softmax is always in float32.
 
-    Eager, because some releases of transformers take another attention for Gemma 2 that does not bend its scores.
+    Eager, since some releases of transformers choose an attention for Gemma 2 that does not cap its scores.
     """
     config = getattr(transformers, f"{name}Config")(**MODELS[name])
     torch.manual_seed(0)
     model = transformers.AutoModelForCausalLM.from_config(config, attn_implementation="eager").double().eval()
-    groups = some_kinds(3)
+    groups = varied_groups(3)
     native, _ = passed(model, padded_batch(groups))
     assert model.config._attn_implementation != attention.NAME
     of_trees, _ = passed(model, tree_batch(groups, 70, "group"))
@@ -119,9 +126,9 @@ def test_both_layouts_by_turns_leave_padded_rows_what_transformers_makes_of_them
     assert torch.equal(of_trees, again)
 
 
-def test_under_autocast_trees_are_as_exact_as_rows() -> None:
+def test_trees_are_as_exact_as_rows_under_autocast() -> None:
     model = model_of("Llama", torch.float32)
-    groups = some_kinds(4)
+    groups = varied_groups(4)
     exact, _ = passed(model, padded_batch(groups))
     with torch.autocast("cpu", torch.bfloat16):
         rows, _ = passed(model, padded_batch(groups))
@@ -131,14 +138,14 @@ def test_under_autocast_trees_are_as_exact_as_rows() -> None:
 
 @pytest.mark.parametrize("window", [0, 3, 6])
 @pytest.mark.parametrize("heads", [2, 6])
-def test_pieces_equal_one_dense_mask(window: int, heads: int) -> None:
-    batch = tree_batch(some_kinds(5), 70, "shots")
+def test_cpu_attention_equals_one_dense_mask(window: int, heads: int) -> None:
+    batch = tree_batch(varied_groups(5), 70, "shots")
     assert batch.subtree_end is not None
     assert batch.positions is not None
     rows, width = batch.tokens.shape
-    visible = TreeMask(batch.subtree_end, batch.positions)
-    if segments.CALL == 0:
-        assert bool(visible.blocks(window, True).below) == (not window)  # a window keeps trees whole
+    tree = TreeMask(batch.subtree_end, batch.positions)
+    if block_plan.CALL_COST == 0:
+        assert bool(tree.plan(window, True).cross_blocks) == (not window)  # a window prevents splitting
     draw = torch.Generator().manual_seed(0)
     given = [
         torch.randn(rows, count, width, 8, generator=draw, dtype=torch.float64, requires_grad=True)
@@ -153,13 +160,13 @@ def test_pieces_equal_one_dense_mask(window: int, heads: int) -> None:
     is_padding = single & (batch.tokens == 0) & (batch.positions == 0)
     query, key, value = (values.transpose(1, 2).flatten(0, 1) for values in given)
     expected_in = [given[0], *(values.repeat_interleave(6 // heads, 1) for values in given[1:])]
-    mask = visible.dense(window)
+    mask = tree.dense(window)
     for cap in (0.0, 2.0):
         if cap:
-            found = segments.attend_softcapped((query, key, value), visible.blocks(window, False), 0.3, cap)
+            found = cpu_attention.softcapped_attention((query, key, value), tree.plan(window, False), 0.3, cap)
         else:
-            found = segments.attend((query, key, value), visible.blocks(window, True), 0.3)
-        expected = segments.dense_attention(*expected_in, mask, 0.3, cap)
+            found = cpu_attention.split_attention((query, key, value), tree.plan(window, True), 0.3)
+        expected = cpu_attention.masked_attention(*expected_in, mask, 0.3, cap)
         pairs = zip(gradients(found.view(rows, width, 6, 8).transpose(1, 2)), gradients(expected), strict=True)
         assert all(torch.allclose(ours, theirs, atol=1e-12) for ours, theirs in pairs)
 
@@ -171,21 +178,20 @@ def test_large_scores_do_not_overflow_at_padding() -> None:
     width = batch.tokens.numel()
     draw = torch.Generator().manual_seed(0)
     given = [torch.randn(width, 2, 8, generator=draw).mul(300).requires_grad_() for _ in range(3)]
-    out = segments.attend(
-        (given[0], given[1], given[2]), TreeMask(batch.subtree_end, batch.positions).blocks(0, True), 1.0
-    )
+    plan = TreeMask(batch.subtree_end, batch.positions).plan(0, True)
+    out = cpu_attention.split_attention((given[0], given[1], given[2]), plan, 1.0)
     out.sum().backward()
     assert all(bool(values.grad is not None and values.grad.isfinite().all()) for values in given)
 
 
 @given(
     groups=family_groups(),
-    share=st.sampled_from(OF_TREES),
+    share=st.sampled_from(TREE_SHARES),
     window=st.sampled_from([0, 2, 5]),
     block=st.sampled_from([4, 16]),
 )
 @settings(max_examples=40, deadline=None)
-def test_block_masks_are_those_that_a_look_at_every_pair_finds(
+def test_block_masks_equal_those_of_every_pair_of_tokens(
     groups: list[TokenGroup], share: str, window: int, block: int
 ) -> None:
     batch = tree_batch(groups, 90, share)
@@ -202,7 +208,7 @@ def test_block_masks_are_those_that_a_look_at_every_pair_finds(
     assert not (partial & full).any()
     assert not (full & ~tiles.all(-1)).any()
     assert not (tiles.any(-1) & ~(partial | full)).any()
-    if not window:  # without a window the blocks are exact, with one they may be more than need be
+    if not window:  # with a window, some blocks are listed although no token in them is visible
         plain = create_block_mask(
             mask_mod(batch.subtree_end, batch.positions, 0), rows, None, width, width, device="cpu", BLOCK_SIZE=block
         )
@@ -225,12 +231,16 @@ def listed(count: Tensor, indices: Tensor) -> Tensor:
     ("name", "changes", "reason"),
     [
         ("Llama4Text", {"attention_chunk_size": 4, "num_local_experts": 2}, "layers of type chunked_attention"),
-        ("Llama", {"attention_dropout": 0.1}, "has attention dropout"),
-        ("Phimoe", {"sliding_window": 50, "num_local_experts": 2}, "does not specify its sliding-window size"),
-        ("GptOss", {"num_local_experts": 2, "num_experts_per_tok": 1, "head_dim": 8}, "adds to its attention scores"),
+        ("Llama", {"attention_dropout": 0.1}, "attention dropout"),
+        ("Phimoe", {"sliding_window": 50, "num_local_experts": 2}, "size of its sliding window"),
+        (
+            "GptOss",
+            {"num_local_experts": 2, "num_experts_per_tok": 1, "head_dim": 8},
+            "terms added to attention scores",
+        ),
     ],
 )
-def test_what_does_not_run_on_trees_is_refused(name: str, changes: dict[str, Any], reason: str) -> None:
+def test_unsupported_attention_is_refused(name: str, changes: dict[str, Any], reason: str) -> None:
     config = getattr(transformers, f"{name}Config")(**{**SMALL, **changes})
     model = transformers.AutoModelForCausalLM.from_config(config).train()
     with pytest.raises(UnsupportedModel, match=f"{reason}.*--share none"):
@@ -239,34 +249,65 @@ def test_what_does_not_run_on_trees_is_refused(name: str, changes: dict[str, Any
 
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_models_pass_the_check_and_are_left_as_they_were(name: str, dtype: torch.dtype) -> None:
+def test_check_trees_accepts_models_and_leaves_them_unchanged(name: str, dtype: torch.dtype) -> None:
     model = model_of(name, dtype).train()
     check_trees(Scorer(model), VOCABULARY)
     assert model.training
 
 
 @pytest.mark.parametrize("wrong", ["positions", "keyword", "compiler", "mask"])
-def test_a_model_that_reads_trees_otherwise_is_refused(wrong: str) -> None:
+def test_check_trees_refuses_a_model_that_handles_trees_wrongly(wrong: str) -> None:
     model = model_of("Llama", torch.float32)
     forward = model.base_model.forward
 
-    def otherwise(**given: Any) -> Any:
+    def wrong_forward(**given: Any) -> Any:
         if "tree" in given and wrong == "positions":
             del given["position_ids"]
         if "tree" in given and wrong == "keyword":
             raise TypeError("forward() got an unexpected keyword argument 'tree'")
         if "tree" in given and wrong == "compiler":
-            raise RuntimeError("no compiler here\nand many lines more")
-        if wrong == "mask":  # it keeps the keyword to itself, and attends as the mask says
+            raise RuntimeError("no compiler found\nfollowed by many lines")
+        if wrong == "mask":  # it ignores the keyword and uses the mask
             given.pop("tree", None)
         return forward(**given)
 
-    model.base_model.forward = otherwise
+    model.base_model.forward = wrong_forward
     with pytest.raises(UnsupportedModel, match=r"LlamaForCausalLM: .* trees .*--share none"):
         check_trees(Scorer(model), VOCABULARY)
 
 
-def test_installing_twice_changes_nothing() -> None:
+def test_use_tree_attention_can_be_called_twice() -> None:
     model = model_of("Llama")
-    install(model)
+    use_tree_attention(model)
     assert model.config._attn_implementation == attention.NAME
+
+
+@pytest.fixture
+def without_internals(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A torch whose CPU operators have other arguments than expected."""
+    changed = {name: [*arguments, "new"] for name, arguments in torch_internals._CPU_ARGUMENTS.items()}
+    monkeypatch.setattr(torch_internals, "_CPU_ARGUMENTS", changed)
+    torch_internals.cpu_kernels.cache_clear()
+    yield
+    torch_internals.cpu_kernels.cache_clear()
+
+
+def test_this_torch_has_what_trees_need() -> None:
+    for device in ("cpu", "cuda"):
+        assert torch_internals.missing_for_trees(torch.device(device)) is None
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.usefixtures("without_internals")
+def test_trees_equal_padded_rows_without_private_operators(name: str) -> None:
+    assert "_for_cpu" in str(torch_internals.missing_for_trees(torch.device("cpu")))
+    model, groups = model_of(name), varied_groups(0)
+    assert_equal_passes(model, tree_batch(groups, 40, "shots"), padded_batch(groups), sums=1e-10, gradients=1e-9)
+
+
+def test_allow_recompilations_works_without_the_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    with torch_internals.allow_recompilations(77):
+        assert torch._dynamo.config.recompile_limit == 77
+    monkeypatch.setattr(torch._dynamo, "config", object())
+    with torch_internals.allow_recompilations(77):
+        pass

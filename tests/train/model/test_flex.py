@@ -1,4 +1,4 @@
-"""The attention of a GPU, as far as it goes without one: traced, not compiled, against one softmax and a dense mask."""
+"""The attention kernel of GPUs, as far as it runs without one: traced but not compiled, against a dense mask."""
 
 import pytest
 import torch
@@ -7,15 +7,13 @@ from torch._dynamo.testing import CompileCounterWithBackend
 
 from pairgen.train.layout.tree import tree_batch
 from pairgen.train.model import attention
-from pairgen.train.model import cpu_attention as segments
-from pairgen.train.model.attention import TreeMask
+from pairgen.train.model.cpu_attention import masked_attention
+from pairgen.train.model.tree_mask import TreeMask
 
 
 @pytest.mark.parametrize("window", [0, 5])
 @pytest.mark.parametrize("cap", [0.0, 2.0])
-def test_flex_attention_forwards_equals_one_dense_mask(
-    window: int, cap: float, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_flex_equals_one_dense_mask(window: int, cap: float, monkeypatch: pytest.MonkeyPatch) -> None:
     """As on a GPU, but not compiled: there is no backward pass on a CPU."""
     monkeypatch.setitem(attention._COMPILED, "flex", attention.flex_over_tokens)
     batch = tree_batch(random_groups(6, 9), 150, "group")
@@ -24,20 +22,20 @@ def test_flex_attention_forwards_equals_one_dense_mask(
     rows, width = batch.tokens.shape
     draw = torch.Generator().manual_seed(0)
     query, key, value = (torch.randn(rows, heads, width, 16, generator=draw) for heads in (4, 2, 2))
-    visible = TreeMask(batch.subtree_end, batch.positions)
-    found = attention._flex(query, key, value, 0.3, visible.block_mask(window), cap)
+    tree = TreeMask(batch.subtree_end, batch.positions)
+    found = attention.flex(query, key, value, 0.3, tree.block_mask(window), cap)
     wide = [values.repeat_interleave(2, 1) for values in (key, value)]
-    expected = segments.dense_attention(query, *wide, visible.dense(window), 0.3, cap).transpose(1, 2)
+    expected = masked_attention(query, *wide, tree.dense(window), 0.3, cap).transpose(1, 2)
     assert torch.allclose(found, expected, atol=1e-5)
 
 
 @pytest.mark.parametrize(("window", "caps"), [(0, (0.0,)), pytest.param(5, (2.0, 3.0), marks=pytest.mark.slow)])
-def test_flex_attention_is_compiled_once_for_all_shapes(
+def test_flex_is_compiled_once_for_all_shapes(
     window: int, caps: tuple[float, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever the number of rows and tokens, forwards and backwards; traced whole, and run without a compiler.
+    """For any number of rows and tokens, forward and backward; traced in full, and run without a compiler.
 
-    Torch refuses gradients on a CPU before it traces anything, as its compiler has none: that check is left out.
+    torch refuses gradients on a CPU before it traces, since it cannot compile them there: that check is disabled.
     """
     torch._dynamo.reset()
     monkeypatch.setattr(torch.nn.attention.flex_attention, "_validate_device", lambda *_: None)
@@ -51,13 +49,13 @@ def test_flex_attention_is_compiled_once_for_all_shapes(
         assert batch.positions is not None
         rows, width = batch.tokens.shape
         given = [torch.randn(rows, heads, width, 8, requires_grad=True) for heads in (4, 2, 2)]
-        visible = TreeMask(batch.subtree_end, batch.positions)
+        tree = TreeMask(batch.subtree_end, batch.positions)
         wide = [given[0], *(values.repeat_interleave(2, 1) for values in given[1:])]
         down = torch.randn(rows, width, 4, 8)
         for cap in caps:
-            found = attention._flex(*given, 0.3, visible.block_mask(window), cap)
+            found = attention.flex(*given, 0.3, tree.block_mask(window), cap)
             once = once or traced.frame_count
-            expected = segments.dense_attention(*wide, visible.dense(window), 0.3, cap).transpose(1, 2)
+            expected = masked_attention(*wide, tree.dense(window), 0.3, cap).transpose(1, 2)
             torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
             grads = torch.autograd.grad(expected, given, down, retain_graph=True)
             for ours, dense in zip(torch.autograd.grad(found, given, down), grads, strict=True):

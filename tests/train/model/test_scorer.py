@@ -1,4 +1,4 @@
-"""The scorer's log-probs against the model's own logits, for models of several makes, and those it has to refuse."""
+"""The scorer's log-probs against the logits of models of several architectures, and models it refuses."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from torch import nn
 from pairgen.errors import TrainingError, UnsupportedModel
 from pairgen.train.layout.padded import padded_batch
 from pairgen.train.model.checks import check_logits
-from pairgen.train.model.scorer import Scorer, softcap
+from pairgen.train.model.scorer import Scorer, logit_softcap
 
 VOCABULARY = 23
 SMALL = {
@@ -43,10 +43,10 @@ ALTERED: dict[str, dict[str, Any]] = {
 }
 
 
-def made(
+def random_model(
     name: str, settings: dict[str, Any], head: str = "ModelForCausalLM", dtype: torch.dtype = torch.float32
 ) -> Any:
-    """A random model of a make; a bias of its head is random as well, where Hugging Face starts at 0."""
+    """A randomly initialized model; a bias of its head is random too, which transformers initializes to 0."""
     config = getattr(transformers, f"{name}Config")(**settings)
     with torch.random.fork_rng():
         torch.manual_seed(0)
@@ -58,8 +58,8 @@ def made(
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_log_probs_are_those_of_the_models_own_logits(name: str) -> None:
-    model = made(name, MODELS[name], dtype=torch.float64)
+def test_scorer_gives_the_log_probs_of_the_logits(name: str) -> None:
+    model = random_model(name, MODELS[name], dtype=torch.float64)
     scorer = Scorer(model)
     check_logits(scorer, VOCABULARY)
     batch = padded_batch(random_groups(0, 3))
@@ -71,9 +71,9 @@ def test_log_probs_are_those_of_the_models_own_logits(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_gradients_are_those_of_the_models_own_logits(name: str) -> None:
-    """Heads that share their weight with the embedding among them."""
-    model = made(name, MODELS[name], dtype=torch.float64)
+def test_scorer_gives_the_gradients_of_the_logits(name: str) -> None:
+    """Some heads share their weight with the embedding."""
+    model = random_model(name, MODELS[name], dtype=torch.float64)
     batch = padded_batch(random_groups(1, 2))
     Scorer(model)(batch).sum().backward()
     ours = {at: value.grad.clone() for at, value in model.named_parameters()}
@@ -85,20 +85,20 @@ def test_gradients_are_those_of_the_models_own_logits(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_models_in_bfloat16_pass_the_check(name: str) -> None:
-    check_logits(Scorer(made(name, MODELS[name], dtype=torch.bfloat16)), VOCABULARY)
+def test_check_logits_accepts_models_in_bfloat16(name: str) -> None:
+    check_logits(Scorer(random_model(name, MODELS[name], dtype=torch.bfloat16)), VOCABULARY)
 
 
 @pytest.mark.parametrize("name", ALTERED)
-def test_a_model_that_alters_its_logits_is_refused(name: str) -> None:
+def test_check_logits_refuses_models_that_scale_their_logits(name: str) -> None:
     with pytest.raises(
         UnsupportedModel, match=rf"{name}ForCausalLM: post-processes its logits .* \(log-probs off by \d.* nats\)"
     ):
-        check_logits(Scorer(made(name, ALTERED[name])), VOCABULARY)
+        check_logits(Scorer(random_model(name, ALTERED[name])), VOCABULARY)
 
 
-def test_a_cap_that_nobody_told_of_is_refused() -> None:
-    model = made("Gemma2", MODELS["Gemma2"])
+def test_check_logits_refuses_an_unknown_softcap() -> None:
+    model = random_model("Gemma2", MODELS["Gemma2"])
     forward = model.forward
 
     def uncapped(**given: Any) -> Any:
@@ -112,17 +112,17 @@ def test_a_cap_that_nobody_told_of_is_refused() -> None:
 
 
 @pytest.mark.parametrize("name", ["Llama", "GPT2"])
-def test_a_model_without_a_head_is_refused(name: str) -> None:
-    headless = made(name, MODELS[name], head="Model")
+def test_check_logits_refuses_models_without_a_head(name: str) -> None:
+    headless = random_model(name, MODELS[name], head="Model")
     with pytest.raises(UnsupportedModel, match=rf"{name}Model: has no causal language model head"):
         check_logits(Scorer(headless), VOCABULARY)
     assert issubclass(UnsupportedModel, TrainingError)
 
 
 @pytest.mark.parametrize("training", [True, False])
-def test_the_check_leaves_the_model_as_it_was(training: bool) -> None:
-    """Dropout would be seen as altered logits: the check runs without it, and puts the mode back."""
-    model = made("GPT2", {**MODELS["GPT2"], "resid_pdrop": 0.5, "embd_pdrop": 0.5}).train(training)
+def test_check_logits_leaves_the_model_unchanged(training: bool) -> None:
+    """Dropout would look like altered logits: the check runs in evaluation mode and restores the mode."""
+    model = random_model("GPT2", {**MODELS["GPT2"], "resid_pdrop": 0.5, "embd_pdrop": 0.5}).train(training)
     before = {name: value.clone() for name, value in model.state_dict().items()}
     check_logits(Scorer(model), VOCABULARY)
     assert all(module.training is training for module in model.modules())
@@ -131,20 +131,20 @@ def test_the_check_leaves_the_model_as_it_was(training: bool) -> None:
 
 
 @pytest.mark.parametrize("training", [True, False])
-def test_a_refused_model_is_left_as_it_was_too(training: bool) -> None:
-    model = made("Cohere", ALTERED["Cohere"]).train(training)
+def test_check_logits_leaves_a_refused_model_unchanged(training: bool) -> None:
+    model = random_model("Cohere", ALTERED["Cohere"]).train(training)
     with pytest.raises(UnsupportedModel):
         check_logits(Scorer(model), VOCABULARY)
     assert model.training is training
 
 
 @pytest.mark.parametrize("vocabulary", [1, 3])
-def test_a_vocabulary_of_few_tokens_is_checked_with_those(vocabulary: int) -> None:
+def test_check_logits_works_with_a_tiny_vocabulary(vocabulary: int) -> None:
     small = {"vocab_size": vocabulary, "pad_token_id": 0, "bos_token_id": 0, "eos_token_id": 0}
-    check_logits(Scorer(made("Llama", {**SMALL, **small})), vocabulary)
+    check_logits(Scorer(random_model("Llama", {**SMALL, **small})), vocabulary)
 
 
-def test_an_adapter_is_looked_through_and_trained_alone() -> None:
+def test_scorer_trains_only_an_adapter() -> None:
     peft = pytest.importorskip("peft")
     model = tiny_llama(dtype=torch.float32)
     adapted = peft.get_peft_model(model, peft.LoraConfig(r=2, target_modules=["q_proj"], init_lora_weights=False))
@@ -170,5 +170,5 @@ def test_an_adapter_is_looked_through_and_trained_alone() -> None:
     ],
     ids=str,
 )
-def test_the_cap_is_read_from_the_config(name: str, settings: dict[str, Any], cap: float) -> None:
-    assert softcap(getattr(transformers, f"{name}Config")(**settings)) == cap
+def test_logit_softcap_is_read_from_the_config(name: str, settings: dict[str, Any], cap: float) -> None:
+    assert logit_softcap(getattr(transformers, f"{name}Config")(**settings)) == cap

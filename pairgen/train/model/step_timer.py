@@ -1,12 +1,12 @@
-"""Where a step's time goes: attention, LM head and the rest, forward and backward.
+"""How long attention, the LM head and the rest of a step take, in the forward and the backward pass.
 
-A timed function is enclosed by two marks: autograd functions that return their inputs and switch the clock to another
-part, in the forward pass and, in reverse, in the backward pass::
+A timed function is put between two autograd functions that return their inputs unchanged and record a mark whenever the
+forward or the backward pass reaches them::
 
     forward     rest | attention | rest
     backward    rest | attention | rest
 
-On a GPU the marks record events on the stream without synchronising; they are read once the step is done.
+On a GPU the marks are events on the stream, so that nothing waits for them; they are read after the step.
 """
 
 import time
@@ -21,22 +21,22 @@ from torch.autograd.function import once_differentiable
 ATTENTION, HEAD, REST = PARTS = ("attention", "head", "rest")
 
 
-class Clock:
-    """Accumulates time per part, one part at a time; off until it is started."""
+class StepTimer:
+    """Measures the time of each part of a step, between ``start`` and ``stop``."""
 
     def __init__(self) -> None:
         self.running = False
         self._on_gpu = False
         self._marks: list[tuple[str, Any]] = []
-        """Parts and when they begin, in seconds or as a CUDA event."""
+        """The part that begins, and when: seconds, or an event."""
 
     def start(self, device: torch.device) -> None:
-        """Start measuring, in the part ``rest``."""
+        """Begin a measurement."""
         self.running, self._on_gpu, self._marks = True, device.type == "cuda", []
-        self.switch(REST)
+        self.mark(REST)
 
-    def switch(self, part: str) -> None:
-        """Attribute the time from now on to another part."""
+    def mark(self, part: str) -> None:
+        """Record that a part begins."""
         if self._on_gpu:
             moment = torch.cuda.Event(enable_timing=True)
             moment.record()
@@ -45,8 +45,8 @@ class Clock:
         self._marks.append((part, moment))
 
     def stop(self) -> Counter[str]:
-        """Stop measuring; returns the seconds of each part. On a GPU this synchronises."""
-        self.switch(REST)
+        """Seconds of each part since ``start``. On a GPU this waits for the work that was submitted."""
+        self.mark(REST)
         self.running = False
         if self._on_gpu:
             self._marks[-1][1].synchronize()
@@ -58,7 +58,7 @@ class Clock:
 
     @torch.compiler.disable
     def timed(self, part: str, function: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
-        """Call ``function(*inputs)``; its time, and that of its backward pass, counts towards ``part``."""
+        """``function(*inputs)``; while the timer runs, its forward and backward time counts for the part."""
         if not self.running:
             return function(*inputs)
         out = function(*_Mark.apply(self, part, REST, *inputs))
@@ -67,17 +67,19 @@ class Clock:
 
 
 class _Mark(torch.autograd.Function):
-    """Identity; time counts towards ``ahead`` after its forward pass, and towards ``back`` after its backward pass."""
+    """Returns its inputs; marks the part that follows in the forward pass, and the one that follows in the backward."""
 
     @staticmethod
-    def forward(ctx: Any, clock: Clock, ahead: str, back: str, *values: Tensor) -> tuple[Tensor, ...]:
-        ctx.clock, ctx.back = clock, back
-        clock.switch(ahead)
+    def forward(
+        ctx: Any, timer: StepTimer, next_forward: str, next_backward: str, *values: Tensor
+    ) -> tuple[Tensor, ...]:
+        ctx.timer, ctx.next_backward = timer, next_backward
+        timer.mark(next_forward)
         return tuple(value.view_as(value) for value in values)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        if ctx.clock.running:
-            ctx.clock.switch(ctx.back)
+        if ctx.timer.running:
+            ctx.timer.mark(ctx.next_backward)
         return (None, None, None, *grads)
