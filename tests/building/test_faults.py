@@ -1,4 +1,4 @@
-"""Builds that are killed or interrupted at any moment: the old output stays, and no incomplete dataset can be opened."""
+"""Builds that are killed or interrupted at any moment: the old output stays; an incomplete one cannot be opened."""
 
 import json
 import os
@@ -105,7 +105,7 @@ def kill_many(tmp_path: Path, kills: int, rows: int, seed: int) -> None:
     """Kill builds, in turn over an old output and beside it, with one worker and with two."""
     draws = random.Random(seed)
     source, place, cache = source_of(tmp_path / "rows.jsonl", rows), tmp_path / "place", tmp_path / "cache"
-    whole = [
+    complete = [
         data_of(build("metamath", tmp_path / f"complete{n}", BuildOptions((str(source),), seed=n)).path) for n in (0, 1)
     ]
     old = build("metamath", place / "old", BuildOptions((str(source),), seed=0)).path
@@ -190,7 +190,7 @@ for line in sys.stdin:
 def test_kill_at_every_step(tmp_path: Path) -> None:
     source = source_of(tmp_path / "rows.jsonl", 20)
     options = [BuildOptions(seed=seed, eval_size=4) for seed in (0, 1)]
-    whole = [
+    complete = [
         data_of(build("metamath", tmp_path / f"complete{n}", replace(options[n], source=(str(source),))).path)
         for n in (0, 1)
     ]
