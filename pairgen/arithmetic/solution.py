@@ -5,17 +5,16 @@ Variables take the values that the solution itself arrives at: ``5x + 3 = 28`` i
 """
 
 import re
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
 
 from pairgen.arithmetic.exact.equations import TRIALS, missing_number, solve, trial_values
-from pairgen.arithmetic.exact.evaluate import evaluate as evaluate_text
+from pairgen.arithmetic.exact.evaluate import evaluate, evaluate_text
 from pairgen.arithmetic.exact.expression import (
     MAX_LENGTH,
     Brackets,
     Expr,
     Negative,
-    evaluate,
     render,
     substitute,
     variables,
@@ -203,7 +202,7 @@ class Solution:
             found.append(expr)
         return found[0]
 
-    def _left(self, sign: int, known: Container[str] | None, *, whole_side: bool = False) -> Expr:
+    def _left(self, sign: int, known: Collection[str] | None, *, whole_side: bool = False) -> Expr:
         """The expression on the left of a sign; ``known`` as of the readers."""
         if self.is_latex:
             side = formulas.side_before(self.visible, sign)
@@ -214,7 +213,7 @@ class Solution:
                     raise
         return sentence.read(sentence.before(self.text, sign), known, whole_side=whole_side)
 
-    def _side(self, side: str, known: Container[str] | None) -> Expr:
+    def _side(self, side: str, known: Collection[str] | None) -> Expr:
         """The expression on the right of a sign."""
         if self.is_latex:
             try:

@@ -111,6 +111,11 @@ def _convert(recipe: Recipe, rows: RowBatch) -> Converted:
     return Converted(rows.position, splits)
 
 
+def row_id_of(key: str) -> str:
+    """The digest that pair ids begin with and that seeds the row's random choices."""
+    return xxhash.xxh3_128_hexdigest(key.encode())[:ID_DIGITS]
+
+
 def pairs_of(example: Example, question: int, recipe: Recipe) -> list[Pair]:
     """All pairs of one example, at least one. Raises DropRow where there is none.
 
@@ -118,7 +123,7 @@ def pairs_of(example: Example, question: int, recipe: Recipe) -> list[Pair]:
     and chosen, so that pairs with the same texts share it wherever they come from.
     """
     try:
-        row_id = xxhash.xxh3_128_hexdigest(example.key.encode())[:ID_DIGITS]
+        row_id = row_id_of(example.key)
     except UnicodeEncodeError:
         raise DropRow("invalid Unicode") from None
     rejections = recipe.builder.reject(example, RowRng(row_id, recipe.seed), recipe.corruption)

@@ -9,8 +9,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-import xxhash
-
 from pairgen.arithmetic.errors.corrupt import CannotCorrupt, Corruption, corrupt
 from pairgen.arithmetic.errors.rng import RowRng
 from pairgen.arithmetic.labels import Unverified
@@ -20,7 +18,7 @@ from pairgen.builders import BUILDERS, CORRUPTIONS
 from pairgen.builders.gsm8k import strip_annotations
 from pairgen.builders.interface import MAX_LENGTH, clean_text
 from pairgen.builders.solutions import solution_of
-from pairgen.building.convert import ID_DIGITS
+from pairgen.building.convert import row_id_of
 from pairgen.errors import SourceError, SourceNotFound, UsageError
 from pairgen.pairs.record import DropRow
 from pairgen.sources.formats import FORMATS, Columns, format_of
@@ -72,7 +70,7 @@ def explain(
         raise UsageError(f"--corruption {corruption}: unknown; choose one of {', '.join(CORRUPTIONS)}")
     text = _usable(text, "solution")
     solution = _solution(text)
-    row_id = xxhash.xxh3_128_hexdigest((text if key is None else key).encode())[:ID_DIGITS]
+    row_id = row_id_of(text if key is None else key)
     chosen, dropped = None, None
     try:
         chosen = _as_dict(corrupt(solution, question, RowRng(row_id, seed), corruption)[0])

@@ -2,7 +2,7 @@
 
 import re
 
-from pairgen.arithmetic.exact.evaluate import evaluate
+from pairgen.arithmetic.exact.evaluate import evaluate_text
 from pairgen.arithmetic.exact.literals import parse_literal
 from pairgen.arithmetic.exact.ratios import equal
 from pairgen.arithmetic.exact.verification import matches
@@ -28,7 +28,7 @@ def is_confirmed(expression: str | None, correct: str | None, corrupted: str | N
     by 100 (``1/4 = 25%`` has ``100*(1/4)``), so its value is that of the literal without the percent sign.
     """
     right, wrong = (parse_literal(text) if text else None for text in (correct, corrupted))
-    value = evaluate(expression) if expression else None
+    value = evaluate_text(expression) if expression else None
     if right is None or wrong is None or value is None:
         return False
     return matches(right, value) and not matches(wrong, value)

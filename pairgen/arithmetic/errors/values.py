@@ -11,7 +11,8 @@ from math import gcd
 from typing import NamedTuple
 
 from pairgen.arithmetic.errors.rng import RowRng
-from pairgen.arithmetic.exact.expression import evaluate, parse, with_other_operators
+from pairgen.arithmetic.exact.evaluate import evaluate
+from pairgen.arithmetic.exact.expression import parse, with_other_operators
 from pairgen.arithmetic.exact.literals import MAX_DIGITS, Literal
 from pairgen.arithmetic.exact.ratios import Ratio, equal, reduced
 

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 
+from pairgen.arithmetic.exact.evaluate import evaluate
 from pairgen.arithmetic.exact.expression import (
     Binary,
     Brackets,
     Expr,
     Number,
-    evaluate,
     number,
     render,
     substitute,

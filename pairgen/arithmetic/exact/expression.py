@@ -1,4 +1,4 @@
-"""Arithmetic as a tree: parsed from ASCII or built by a reader, evaluated exactly, rendered as ASCII, changed.
+"""Arithmetic as a tree: parsed from ASCII or built by a reader, rendered as ASCII, substituted into.
 
 ``parse("5*x + 3")`` is ``Binary("+", Binary("*", 5, x), 3)``. Its value for x = 5 is 28, its text ``5*x + 3``. The
 precedence is Python's: ``**`` binds to the right, and more tightly than a minus in front of it. An operand has at most
@@ -8,20 +8,14 @@ one minus, and nothing is multiplied by merely standing side by side.
 import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
-from types import MappingProxyType
 from typing import NamedTuple
 
-from pairgen.arithmetic.exact import surds
-from pairgen.arithmetic.exact.ratios import NotExact, Ratio, add, divide, lowest_terms, multiply, reduced, subtract
-from pairgen.arithmetic.exact.surds import Surd, Work
+from pairgen.arithmetic.exact.ratios import Ratio, lowest_terms
 
 MAX_LENGTH = 300
 """Code points of an expression to parse: the integers in it have a few hundred digits at most."""
 MAX_DEPTH = 50
 """Of brackets and exponents inside each other."""
-MAX_EXPONENT = 64
-"""Of any power, in size."""
-MAX_ROOT = 12
 
 TOKEN = re.compile(r"\d+(?:\.\d+)?|\.\d+|[A-Za-z]+|\*\*|\S", re.ASCII)
 _NUMBER = re.compile(r"\d*\.?\d+", re.ASCII)
@@ -73,7 +67,6 @@ class Sqrt(NamedTuple):
 Expr = Number | Variable | Pi | Negative | Binary | Brackets | Sqrt
 
 _RANKS = {"+": 1, "-": 1, "*": 2, "/": 2, "**": 3}
-_NO_VALUES: Mapping[str, Ratio] = MappingProxyType({})
 
 
 def number(value: Ratio) -> Number:
@@ -245,67 +238,3 @@ def with_other_operators(expr: Expr, others: Mapping[str, str]) -> Iterator[list
         case Brackets(inner) | Negative(inner) | Sqrt(inner):
             for changed in with_other_operators(inner, others):
                 yield [_map_operands(expr, lambda _, one=one: one) for one in changed]  # type: ignore[misc]
-
-
-# ---------------------------------------------------------------- evaluation
-
-_RATIONAL_OPERATIONS = {"+": add, "-": subtract, "*": multiply, "/": divide}
-_SURD_OPERATIONS = {"+": surds.add, "-": surds.subtract, "*": surds.multiply, "/": surds.divide}
-
-
-def evaluate(expr: Expr, values: Mapping[str, Ratio] = _NO_VALUES) -> Ratio | None:
-    """The exact value of an expression, not always in lowest terms.
-
-    None if it is not rational or too large, if something is divided by zero or if a variable has no value.
-    """
-    try:
-        value = exact_value(expr, values, Work())
-    except NotExact:
-        return None
-    return value if isinstance(value, tuple) and surds.fits(value) else None
-
-
-def exact_value(expr: Expr, values: Mapping[str, Ratio], work: Work) -> Ratio | Surd:
-    """The value as a ratio where it is rational, else as a surd.
-
-    Raises:
-        NotExact: it has neither form, is too large, or a variable has no value.
-    """
-    if isinstance(expr, Number):
-        return expr.value
-    if isinstance(expr, Binary):
-        left, right = exact_value(expr.left, values, work), exact_value(expr.right, values, work)
-        if expr.operator == "**":
-            return _power(left, right, work)
-        if isinstance(left, tuple) and isinstance(right, tuple):
-            return _RATIONAL_OPERATIONS[expr.operator](left, right)
-        return surds.simplified(_SURD_OPERATIONS[expr.operator](surds.surd(left), surds.surd(right), work))
-    if isinstance(expr, Variable):
-        if expr.name not in values:
-            raise NotExact
-        return values[expr.name]
-    if isinstance(expr, Brackets):
-        return exact_value(expr.inner, values, work)
-    if isinstance(expr, Negative):
-        value = exact_value(expr.operand, values, work)
-        return (-value[0], value[1]) if isinstance(value, tuple) else surds.negative(value)
-    if isinstance(expr, Sqrt):
-        return surds.simplified(surds.root(exact_value(expr.radicand, values, work), 2))
-    return surds.PI
-
-
-def _power(base: Ratio | Surd, exponent: Ratio | Surd, work: Work) -> Ratio | Surd:
-    """``base**exponent``; powers of rationals stay apart from surds, which take ten times as long."""
-    if not isinstance(exponent, tuple):
-        raise NotExact
-    steps, degree = reduced(exponent)
-    if abs(steps) > MAX_EXPONENT or degree > MAX_ROOT:
-        raise NotExact
-    if degree > 1:
-        base = surds.simplified(surds.root(base, degree))
-    if not isinstance(base, tuple):
-        return surds.simplified(surds.power(base, steps, work))
-    top, bottom = reduced(base if steps >= 0 else divide((1, 1), base))
-    if (max(abs(top), bottom).bit_length() - 1) * abs(steps) > surds.MAX_BITS:
-        raise NotExact
-    return top ** abs(steps), bottom ** abs(steps)

@@ -5,7 +5,7 @@ This is the thorough path: text that the patterns of ``plain`` cannot read is re
 """
 
 import re
-from collections.abc import Container
+from collections.abc import Collection, Container
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -82,7 +82,7 @@ def before(text: str, sign: int) -> str:
     return text[max(start, line) : sign]
 
 
-def read(window: str, known: Container[str] | None, *, whole_side: bool = False) -> Expr:
+def read(window: str, known: Collection[str] | None, *, whole_side: bool = False) -> Expr:
     """The calculation that a text ends with.
 
     Args:
@@ -100,12 +100,25 @@ def read(window: str, known: Container[str] | None, *, whole_side: bool = False)
     return expr
 
 
-def transcribe(window: str, known: Container[str] | None, *, whole_side: bool = False) -> str:
-    """The same as ASCII arithmetic, not yet parsed."""
+def transcribe(window: str, known: Collection[str] | None, *, whole_side: bool = False) -> str:
+    """The calculation that a text ends with, as ASCII arithmetic; arguments and errors are those of ``read``."""
+    letters = None if known is None else frozenset(letter for letter in known if letter in window)
+    text, reason = _transcription(window, letters, whole_side)
+    if reason is not None:
+        raise Unverified(reason)
+    return text
+
+
+@lru_cache(1 << 14)
+def _transcription(window: str, known: frozenset[str] | None, whole_side: bool) -> tuple[str, str | None]:
+    """The ASCII text, or why there is none; cached, since each step looks at the equations above it again."""
     if "(" in window:
         window = _REMARK.sub("", window)
     start = max(window.rfind(", "), window.rfind(": "), window.rfind("; "), 0)  # nothing is read across these
-    return _Reader(list(_tokens(window[start:])), known, whole_side).read()
+    try:
+        return _Reader(list(_tokens(window[start:])), known, whole_side).read(), None
+    except Unverified as error:
+        return "", error.reason
 
 
 @lru_cache(1 << 12)

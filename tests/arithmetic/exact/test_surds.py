@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pairgen.arithmetic.exact import expression as tree
 from pairgen.arithmetic.exact import surds
-from pairgen.arithmetic.exact.evaluate import evaluate
+from pairgen.arithmetic.exact.evaluate import evaluate_text, exact_value
 from pairgen.arithmetic.exact.ratios import NotExact, equal
 
 F = Fraction
@@ -22,7 +22,7 @@ def surd_of(text: str) -> surds.Surd | None:
     if expr is None:
         return None
     try:
-        return surds.surd(tree.exact_value(expr, {}, surds.Work()))
+        return surds.surd(exact_value(expr, {}, surds.Work()))
     except NotExact:
         return None
 
@@ -110,7 +110,7 @@ def test_known_values(expression: str, value: surds.Surd) -> None:
 )
 def test_what_has_no_value_here(expression: str) -> None:
     assert surd_of(expression) is None
-    assert evaluate(expression) is None
+    assert evaluate_text(expression) is None
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ def test_equals_sympy_wherever_there_is_a_value(expression: str) -> None:
     assert all(value.values())
     assert all(n >= 1 and all(times == 1 for times in sympy.factorint(n).values()) for n, _ in value)
     number = surds.simplified(value)
-    ratio = evaluate(expression)
+    ratio = evaluate_text(expression)
     assert (ratio is not None) == isinstance(number, tuple)
     assert ratio is None or (ratio[1] > 0 and equal(ratio, number))
 

@@ -7,7 +7,7 @@ from helpers.checked import checked
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pairgen.arithmetic.exact.evaluate import evaluate
+from pairgen.arithmetic.exact.evaluate import evaluate_text
 from pairgen.arithmetic.labels import NO_MATCH, NO_VALUE, Unverified
 from pairgen.arithmetic.solution import Solution
 
@@ -147,7 +147,7 @@ def test_what_is_written_is_read(
     number = "{:,}" if commas else "{}"
     a, b = number.format(left), number.format(right)
     sign = {"x": "*", "×": "*", "÷": "/"}.get(operator, operator)
-    value = evaluate(f"{left} {sign} {right}")
+    value = evaluate_text(f"{left} {sign} {right}")
     assert value is not None
     result = f"{value[0]}/{value[1]}" if value[0] % value[1] else str(value[0] // value[1])
     text = f"{before}{currency}{a}{unit} {operator} {currency}{b} = {currency}{result} in all."
@@ -157,7 +157,7 @@ def test_what_is_written_is_read(
     except Unverified:
         assert "/" in result  # 50000/100000 is a division, not the fraction 1/2
     else:
-        assert evaluate(verification.expression) is not None
+        assert evaluate_text(verification.expression) is not None
 
 
 @given(st.text(alphabet="0123456789=+-*/x().,% $abc\n€½²ß😀<>kK", max_size=200))
