@@ -12,6 +12,7 @@ from pairgen.arithmetic.exact.equations import TRIALS, missing_number, solve, tr
 from pairgen.arithmetic.exact.evaluate import evaluate, evaluate_text
 from pairgen.arithmetic.exact.expression import (
     MAX_LENGTH,
+    Binary,
     Brackets,
     Expr,
     Negative,
@@ -136,10 +137,11 @@ class Solution:
                     value = evaluate(expr, trial_values(letters, self.values, trial))
                     if value is None or not equal(value, literal.value):
                         raise Unverified(NO_VALUE) from None
-        closed = substitute(expr, values)
-        if is_one_number(render(closed)):
+        has_variables = bool(variables(expr))
+        closed = substitute(expr, values) if has_variables else expr
+        if not isinstance(closed, Binary) and is_one_number(render(closed)):
             raise Unverified(NO_CALCULATION)
-        return closed, bool(variables(expr))
+        return closed, has_variables
 
     def _solved(self, step: Step, literal: Literal) -> Expr:
         """The value of a variable, from the nearest equation above that is linear in it and gives the value stated."""
@@ -164,6 +166,7 @@ class Solution:
     def _solutions(self, step: Step) -> Iterator[Expr]:
         """What the equations above a step give for its variable, the nearest first."""
         sign = step.sign
+        known = {*self.values, step.variable}
         for _ in range(MAX_EQUATIONS):
             sign = self.text.rfind("=", 0, sign)
             if sign < 1:
@@ -173,7 +176,6 @@ class Solution:
             end = border.start() if border else reach
             if step.variable not in self.text[max(0, sign - sentence.WINDOW) : end]:
                 continue
-            known = {*self.values, step.variable}
             try:
                 left = self._left(sign, known, whole_side=True)
                 solved = solve(left, self._side(self.text[sign + 1 : end], known), step.variable, self.values)

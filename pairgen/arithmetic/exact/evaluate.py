@@ -1,11 +1,23 @@
 """The exact value of an expression: rational where it can be, else with square roots and pi."""
 
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from types import MappingProxyType
 
 from pairgen.arithmetic.exact import surds
-from pairgen.arithmetic.exact.expression import Binary, Brackets, Expr, Negative, Number, Sqrt, Variable, parse
+from pairgen.arithmetic.exact.expression import (
+    MAX_LENGTH,
+    Binary,
+    Brackets,
+    Expr,
+    Negative,
+    Number,
+    Sqrt,
+    Variable,
+    decimal,
+    parse,
+)
 from pairgen.arithmetic.exact.ratios import NotExact, Ratio, add, divide, multiply, reduced, subtract
 from pairgen.arithmetic.exact.surds import Surd, Work
 
@@ -14,6 +26,8 @@ MAX_EXPONENT = 64
 MAX_ROOT = 12
 """Highest degree of a root."""
 
+_TWO_NUMBERS = re.compile(r"(\d+(?:\.\d+)?|\.\d+) *([-+*/]) *(\d+(?:\.\d+)?|\.\d+)", re.ASCII)
+"""``48/2``, ``1.5 * 12``, ``24 + .5``."""
 _NO_VALUES: Mapping[str, Ratio] = MappingProxyType({})
 _RATIONAL_OPERATIONS = {"+": add, "-": subtract, "*": multiply, "/": divide}
 _SURD_OPERATIONS = {"+": surds.add, "-": surds.subtract, "*": surds.multiply, "/": surds.divide}
@@ -25,6 +39,13 @@ def evaluate_text(text: str) -> Ratio | None:
 
     Cached, since most calculations occur in several solutions of the same question.
     """
+    simple = _TWO_NUMBERS.fullmatch(text)
+    if simple is not None and len(text) <= MAX_LENGTH:  # most calculations; three times faster than by the tree
+        left, operator, right = simple.groups()
+        try:
+            return _RATIONAL_OPERATIONS[operator](decimal(left), decimal(right))
+        except NotExact:
+            return None
     expr = parse(text)
     return None if expr is None else evaluate(expr)
 
