@@ -74,7 +74,7 @@ def test_bytes_depend_only_on_source_and_options(source: Path, tmp_path: Path, m
     assert not violations(built)
     for name, workers, rows in (("two", 2, 30), ("three", 3, 7), ("again", 1, 2048)):
         monkeypatch.setattr(reading, "BATCH_ROWS", rows)
-        assert arrow_bytes(build("metamath", tmp_path / name, options, workers=workers).path) == first
+        assert arrow_bytes(build("metamath", tmp_path / name, replace(options, workers=workers)).path) == first
     assert arrow_bytes(build("metamath", tmp_path / "other", replace(options, seed=1)).path) != first
 
 
@@ -135,7 +135,7 @@ def test_a_builder_that_is_in_no_table(workers: int, tmp_path: Path) -> None:
     )
     rows = [{"ask": f"What is {n}?", "right": f"{n}", "wrong": [f"{n + 1}", f"{n + 2}"]} for n in range(50)]
     source = write(tmp_path / "rows.jsonl", rows)
-    dataset = build(builder, tmp_path / "out", BuildOptions((str(source),)), workers=workers)
+    dataset = build(builder, tmp_path / "out", BuildOptions((str(source),), workers=workers))
     assert dataset.splits["train"].pairs == 100
     assert dataset.manifest["dataset"] == "outside"
     assert not violations(dataset)

@@ -443,7 +443,7 @@ def test_a_disk_that_is_really_full(pages: int, workers: int, tmp_path: Path) ->
         old = build("metamath", disk / "out", BuildOptions((few,)))
         before = content(old.path)
         with pytest.raises(OutputError, match="the disk is full; no incomplete output was left behind"):
-            build("metamath", disk / "out", BuildOptions((many,)), workers=workers, overwrite=True)
+            build("metamath", disk / "out", BuildOptions((many,), workers=workers), overwrite=True)
         assert content(disk / "out") == before
         assert names(disk) == ["out"]
         assert not violations(open_pairs(disk / "out"))

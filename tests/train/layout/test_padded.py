@@ -1,4 +1,4 @@
-"""The padded layout against a separate forward pass for each sequence."""
+"""The padded layout against each sequence run by itself, one log-prob at a time."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -22,8 +22,8 @@ def llama() -> Any:
 
 
 @torch.no_grad()
-def log_probs_alone(model: Any, prompt: Sequence[int], completion: Sequence[int]) -> list[float]:
-    """Log-prob of each token of a completion, from the logits of a pass over prompt and completion alone."""
+def log_probs_of_one(model: Any, prompt: Sequence[int], completion: Sequence[int]) -> list[float]:
+    """Log-prob of each token of a completion, from the logits of prompt and completion as a single sequence."""
     ids = [int(token) for token in [*prompt, *completion]]
     logits = model(input_ids=torch.tensor([ids])).logits[0]
     return [
@@ -56,7 +56,7 @@ def test_padded_batch_worked_example() -> None:
     assert (batch.pairs, batch.padded_tokens, batch.processed_tokens) == (1, 7, 7)
 
 
-def test_padded_batch_lists_all_chosen_then_all_rejected() -> None:
+def test_padded_batch_lists_chosen_before_rejected() -> None:
     batch = padded_batch([group([1], [2, 3], [2, 4], [5]), group([6, 7], [8], [9, 9, 9])], pad=0)
     assert batch.tokens.tolist() == [
         [1, 2, 3, 0, 0],
@@ -70,22 +70,20 @@ def test_padded_batch_lists_all_chosen_then_all_rejected() -> None:
     assert batch.completion_index.tolist() == [[0, 1, 11], [2, 3, 11], [4, 11, 11], [5, 6, 11], [7, 11, 11], [8, 9, 10]]
 
 
-def test_padded_batch_of_chosen_only_has_one_row_per_pair() -> None:
+def test_padded_batch_without_rejected_has_one_row_per_pair() -> None:
     groups = random_groups(0, 3, pairs=2)
-    chosen_only = padded_batch([group.chosen_only() for group in groups])
+    alone = padded_batch([group.chosen_only() for group in groups])
     pairs = sum(group.pairs for group in groups)
-    assert chosen_only.tokens.shape[0] == pairs
-    assert chosen_only.padded_tokens == sum(
-        group.pairs * (len(group.prompt) + len(group.completions[0])) for group in groups
-    )
-    assert torch.equal(chosen_only.completion_index[:pairs], chosen_only.completion_index[pairs:])
-    chosen = chosen_only.completions(chosen_only.targets.double())[:pairs]
+    assert alone.tokens.shape[0] == pairs
+    assert alone.padded_tokens == sum(group.pairs * (len(group.prompt) + len(group.completions[0])) for group in groups)
+    assert torch.equal(alone.completion_index[:pairs], alone.completion_index[pairs:])
+    chosen = alone.completions(alone.targets.double())[:pairs]
     assert torch.equal(
         chosen, padded_batch(groups).completions(padded_batch(groups).targets.double())[:pairs, : chosen.shape[1]]
     )
 
 
-def test_pair_fields() -> None:
+def test_batch_has_lengths_edits_and_weights_per_pair() -> None:
     fields = pair_fields([group([1], [2, 3], [2, 4], [5], name="a"), group([6, 7], [8], [9, 9, 9], name="b")])
     assert fields["lengths"].tolist() == [2, 2, 1, 2, 1, 3]
     assert fields["num_chars"].tolist() == [6, 6, 3, 6, 3, 9]
@@ -96,7 +94,7 @@ def test_pair_fields() -> None:
     assert fields["pair_ids"] == ("a-0", "a-1", "b-0")
 
 
-def test_completions_are_padded_with_zeros() -> None:
+def test_completions_are_zero_after_their_tokens() -> None:
     batch = padded_batch([group([5, 6], [7, 2], [8])])
     found = batch.completions(torch.tensor([-1.0, -2.0, -4.0]))
     assert found.tolist() == [[-1.0, -2.0], [-4.0, 0.0]]
@@ -104,7 +102,7 @@ def test_completions_are_padded_with_zeros() -> None:
     assert found.dtype == torch.float64
 
 
-def test_completions_repeats_shared_log_probs_and_adds_their_gradients() -> None:
+def test_completions_sum_the_gradients_of_shared_tokens() -> None:
     batch = padded_batch([group([5, 6], [7, 2], [8])])
     shared = Batch(**{**vars(batch), "completion_index": torch.tensor([[0, 1], [0, 2]])})
     logps = torch.tensor([-1.0, -2.0], requires_grad=True)
@@ -115,8 +113,8 @@ def test_completions_repeats_shared_log_probs_and_adds_their_gradients() -> None
     assert logps.grad.tolist() == [11.0, 1.0]
 
 
-def test_completions_are_exact_in_long_sums() -> None:
-    """In float32, adding -0.0001 to -2048 changes nothing."""
+def test_sums_of_many_log_probs_are_precise() -> None:
+    """In float32, adding -0.0001 to -2048 repeatedly would have no effect."""
     length = 4000
     batch = padded_batch([group([1], [2] * length, [3])])
     logps = torch.full((length + 1,), -1e-4)
@@ -125,30 +123,30 @@ def test_completions_are_exact_in_long_sums() -> None:
     assert float(batch.completions(logps)[0].sum()) == pytest.approx(exact, abs=1e-9)
 
 
-def assert_equal_to_each_sequence(model: Any, groups: Sequence[TokenGroup]) -> None:
+def check_against_single_sequences(model: Any, groups: Sequence[TokenGroup]) -> None:
     batch = padded_batch(groups)
     found = completions(model, batch)
-    expected = [log_probs_alone(model, one.prompt, one.completions[0]) for one, _ in pairs_of(groups)]
-    expected += [log_probs_alone(model, one.prompt, one.completions[at]) for one, at in pairs_of(groups)]
+    expected = [log_probs_of_one(model, one.prompt, one.completions[0]) for one, _ in pairs_of(groups)]
+    expected += [log_probs_of_one(model, one.prompt, one.completions[at]) for one, at in pairs_of(groups)]
     assert len(found) == len(expected)
-    for row, values, length in zip(found, expected, batch.lengths, strict=True):
-        assert length == len(values)
-        assert row[:length].tolist() == pytest.approx(values, abs=1e-9)
+    for row, expected_row, length in zip(found, expected, batch.lengths, strict=True):
+        assert length == len(expected_row)
+        assert row[:length].tolist() == pytest.approx(expected_row, abs=1e-9)
         assert not row[length:].any()
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_padded_batch_scores_each_token_as_alone(llama: Any, seed: int) -> None:
-    assert_equal_to_each_sequence(llama, random_groups(seed, 4))
+def test_padded_log_probs_equal_those_of_single_sequences(llama: Any, seed: int) -> None:
+    check_against_single_sequences(llama, random_groups(seed, 4))
 
 
 @given(groups=some_groups())
 @settings(deadline=None, max_examples=15)
-def test_padded_batch_scores_any_groups_as_alone(llama: Any, groups: list[TokenGroup]) -> None:
-    assert_equal_to_each_sequence(llama, groups)
+def test_padded_log_probs_of_any_groups_equal_those_of_single_sequences(llama: Any, groups: list[TokenGroup]) -> None:
+    check_against_single_sequences(llama, groups)
 
 
-def test_padding_token_does_not_change_scores(llama: Any) -> None:
+def test_padding_tokens_do_not_affect_log_probs(llama: Any) -> None:
     groups = random_groups(7, 4)
     zeros, others = padded_batch(groups), padded_batch(groups, pad=VOCABULARY - 1)
     assert not torch.equal(zeros.tokens, others.tokens)
@@ -156,7 +154,7 @@ def test_padding_token_does_not_change_scores(llama: Any) -> None:
     assert torch.equal(completions(llama, zeros), completions(llama, others))
 
 
-def test_other_groups_do_not_change_scores(llama: Any) -> None:
+def test_log_probs_do_not_depend_on_the_rest_of_the_batch(llama: Any) -> None:
     groups = random_groups(8, 5)
     batch = padded_batch(groups)
     together = completions(llama, batch)
@@ -168,7 +166,7 @@ def test_other_groups_do_not_change_scores(llama: Any) -> None:
 
 @given(groups=some_groups(most=5))
 @settings(deadline=None, max_examples=50)
-def test_padded_batch_fields(groups: list[TokenGroup]) -> None:
+def test_padded_batch_shapes(groups: list[TokenGroup]) -> None:
     batch = padded_batch(groups, pad=99)
     pairs, count = batch.pairs, len(batch.targets)
     pairwise = pairs_of(groups)
@@ -180,7 +178,7 @@ def test_padded_batch_fields(groups: list[TokenGroup]) -> None:
     assert batch.processed_tokens == batch.padded_tokens
     for name in ("tokens", "label_positions", "targets", "completion_index", "lengths", "num_chars", "edit", "group"):
         assert getattr(batch, name).dtype == torch.int64, name
-    # every label is scored once, and is the token after the position that predicts it
+    # every label is scored once, and is the token after the hidden state that predicts it
     owned = batch.completion_index[batch.completion_index < count]
     assert owned.tolist() == list(range(count))
     assert torch.equal(batch.tokens.flatten()[batch.label_positions + 1], batch.targets)
@@ -193,7 +191,7 @@ def test_padded_batch_fields(groups: list[TokenGroup]) -> None:
         assert np.array_equal(chosen[stop:], rejected[len(rejected) - tail :])
 
 
-def test_to_moves_all_tensors() -> None:
+def test_batch_to_moves_every_tensor() -> None:
     batch = padded_batch([group([5, 6], [7, 2], [8])])
     moved = batch.to(torch.device("meta"))
     for name, value in vars(moved).items():
