@@ -317,8 +317,7 @@ def test_a_deleted_reference_is_recomputed_with_the_starting_model(pairs: Path, 
 
 
 def test_ctrl_c_saves_a_checkpoint_to_resume_from(pairs: Path, done: Path, tmp_path: Path) -> None:
-    def stop(phase: str, step: int, total: int, fields: object) -> None:
-        del total, fields
+    def stop(phase: str, step: int, *_: object) -> None:
         if phase == Phase.TRAINING and step == 3:
             os.kill(os.getpid(), signal.SIGINT)
 
