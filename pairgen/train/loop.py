@@ -19,7 +19,7 @@ from pairgen.train.config import Config
 from pairgen.train.context import RunContext
 from pairgen.train.data.groups import GroupTable
 from pairgen.train.data.order import BatchSampler, split_batch
-from pairgen.train.evaluation import evaluate
+from pairgen.train.held_out import evaluate
 from pairgen.train.interrupts import Interrupted, graceful_interrupt
 from pairgen.train.interval import Interval
 from pairgen.train.layout.batch import Batch
