@@ -32,8 +32,7 @@ def test_counts_are_those_of_the_paper(name: str, real_data: Path, tmp_path: Pat
     dataset = build(
         name,
         tmp_path / name,
-        BuildOptions(tuple(f"{split}={real_data / file}" for split, file in given.items())),
-        workers=2,
+        BuildOptions(tuple(f"{split}={real_data / file}" for split, file in given.items()), workers=2),
     )
     assert [split.pairs for split in dataset.splits.values()] == counts
     assert all(not about["drops"] for about in dataset.manifest["splits"].values())

@@ -53,6 +53,12 @@ class BuildOptions:
     )
     shots: int = option(0, "Few-shot examples in each prompt, the same for all rows.", at_least=0)
     shots_per_row: bool = option(False, "Sample new few-shot examples for each row.")
+    workers: int = option(
+        1,
+        "Worker processes; 0 uses all cores, if the source is large enough. The output is the same. "
+        "Default: 0 on the command line, 1 from Python.",
+        at_least=0,
+    )
 
     def __post_init__(self) -> None:
         check(self)

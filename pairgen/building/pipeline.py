@@ -49,7 +49,6 @@ def build(
     out: str | os.PathLike[str],
     options: BuildOptions = BuildOptions(),
     *,
-    workers: int = 1,
     overwrite: bool = False,
     progress: Progress = ignore,
     warn: Warn = ignore,
@@ -58,8 +57,6 @@ def build(
 
     Args:
         builder: a name in ``BUILDERS``, or a builder of your own.
-        workers: number of processes; 0 takes as many as there are cores, if the source is large enough. The
-            bytes of the dataset do not depend on it.
         overwrite: replace an existing dataset, which stays in place until the new one is complete.
         progress: called with bytes of the source.
         warn: called with a message for rows that were skipped, and if fewer rows than requested are held out.
@@ -80,7 +77,7 @@ def build(
     sources = resolve(options.source, builder.name, builder.hub, Columns(builder.columns, builder.optional))
     eval_size = _eval_size(builder, options, sources)
     recipe = Recipe(builder, options.seed, style, CorruptionOptions(options.corruption, options.pairs_per_row))
-    count = workers or max(1, min(os.cpu_count() or 1, sum(item.size for item in sources.values()) // BYTES_PER_WORKER))
+    count = options.workers or _fitting_workers(sources)
     with writer, ThreadPoolExecutor(1) as hashing:
         hashes = {split: hashing.submit(hashed_provenance, source) for split, source in sources.items()}
         first_pass = _FirstPass(Reader(sources, options.on_error == "skip"), count, progress, warn)
@@ -113,7 +110,9 @@ def _find_builder(builder: str | Builder) -> Builder:
 def rebuild_command(name: str, out: str, options: BuildOptions) -> str:
     """The command line that builds the same dataset again, in the folder that holds the source files."""
     names = [_without_folder(source) for source in options.source]
-    return shlex.join(["pairgen", "build", name, "--out", out, *arguments(replace(options, source=tuple(names)))])
+    return shlex.join(
+        ["pairgen", "build", name, "--out", out, *arguments(replace(options, source=tuple(names), workers=1))]
+    )
 
 
 def _without_folder(source: str) -> str:
@@ -140,6 +139,12 @@ def _eval_size(builder: Builder, options: BuildOptions, sources: dict[str, Sourc
     if options.eval_size and "eval" in sources:
         raise UsageError("--eval-size holds out training rows, but there is an eval source; drop one of the two")
     return options.eval_size
+
+
+def _fitting_workers(sources: dict[str, Source]) -> int:
+    """As many workers as there are cores, or fewer for a small source."""
+    size = sum(source.size for source in sources.values())
+    return max(1, min(os.cpu_count() or 1, size // BYTES_PER_WORKER))
 
 
 # ---------------------------------------------------------------- choices that depend on all rows

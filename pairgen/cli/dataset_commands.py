@@ -35,26 +35,29 @@ Corruption = Annotated[str, typer.Option(metavar="<name>", help=_BUILD_HELP["cor
 )
 @with_options(
     BuildOptions,
-    {"source": "Rows and splits", "corruption": "Corruptions (metamath, gsm8k)", "prompt_style": "Prompts"},
+    {
+        "source": "Rows and splits",
+        "corruption": "Corruptions (metamath, gsm8k)",
+        "prompt_style": "Prompts",
+        "workers": "Speed",
+    },
 )
 def build(
     name: Annotated[str, typer.Argument(metavar="NAME", help=f"One of {', '.join(BUILDERS)}.")],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Output folder, created atomically.")],
-    workers: Annotated[int, typer.Option(help="Worker processes; 0 uses all cores. The output is the same.")] = 0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing dataset.")] = False,
     as_json: Json = False,
     **flags: Any,
 ) -> None:
     from pairgen.building.pipeline import build
 
-    options = BuildOptions(**flags)
+    options = BuildOptions(**{"workers": 0, **flags})
     try:
         with progress_reporter() as (progress, warn):
             dataset = build(
                 name,
                 out,
                 options,
-                workers=workers,
                 overwrite=overwrite,
                 progress=progress,
                 warn=warn,

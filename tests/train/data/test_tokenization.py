@@ -59,7 +59,7 @@ def tokens_of(tokenizer: Any, prompt: str, chosen: str, *rejected: str, **option
 
 
 def flat_edit(tokens: TokenGroup) -> list[int]:
-    """Start and stop of each pair's edit, one after another."""
+    """Start and stop of each pair's edit, flattened."""
     return [int(number) for number in tokens.edit.ravel()]
 
 
@@ -74,13 +74,13 @@ def cached(path: Path, pairs: list[Pair], tokenizer: Any, **options: Any) -> Cac
 
 
 def plain(group: TokenGroup) -> tuple[Any, ...]:
-    """A group as lists, which compare."""
+    """A group as lists, which can be compared."""
     ids = [completion.tolist() for completion in group.completions]
     return group.prompt.tolist(), ids, group.pair_ids, group.edit.tolist(), group.num_chars.tolist()
 
 
 def encoded(tokenizer: Any, text: str) -> list[int]:
-    """The text's tokens, no string in it special."""
+    """Tokens of a text, with special-token strings encoded as plain text."""
     return list(tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"])
 
 
@@ -89,7 +89,7 @@ def decoded(tokenizer: Any, ids: Any) -> str:
 
 
 def byte_count(tokenizer: Any, ids: Any) -> int:
-    """Bytes that byte-level tokens stand for: one letter each."""
+    """Number of bytes of byte-level tokens, one character each."""
     return sum(map(len, tokenizer.convert_ids_to_tokens(list(map(int, ids)))))
 
 
@@ -148,14 +148,14 @@ def test_token_group_decodes_to_its_texts(name: str, group: PairGroup) -> None:
     assert len(tokens.prompt) >= 1
     own = encoded(tokenizer, group.prompt)
     for text, ids, characters in zip(texts, tokens.completions, tokens.num_chars, strict=True):
-        whole = encoded(tokenizer, group.prompt + text)
+        full = encoded(tokenizer, group.prompt + text)
         made = [*tokens.prompt.tolist()[len(front) :], *ids.tolist()]
         assert made[-1] == tokenizer.eos_token_id
         assert special.isdisjoint(made[:-1]), "BOS and EOS once, and no other special token"
-        assert decoded(tokenizer, made[:-1]) == decoded(tokenizer, whole)
+        assert decoded(tokenizer, made[:-1]) == decoded(tokenizer, full)
         assert characters == max(1, len(text.strip()))
-        if whole[: len(own)] == own and tokens.prompt.tolist() == [*front, *own]:
-            assert made[:-1] == whole, "tokens are what the model would see"
+        if full[: len(own)] == own and tokens.prompt.tolist() == [*front, *own]:
+            assert made[:-1] == full, "tokens are what the model would see"
         if name.startswith("byte-level"):
             assert tokens.prompt.tolist() == [*front, *own], "the prompt is as when one asks"
             assert decoded(tokenizer, ids[:-1]) == text
@@ -173,18 +173,18 @@ def test_edit_contains_all_that_differs(name: str, group: PairGroup) -> None:
     for at, (key, ids) in enumerate(zip(tokens.pair_ids, tokens.completions[1:], strict=True)):
         rejected = ids.tolist()
         start, stop = flat_edit(tokens)[2 * at : 2 * at + 2]
-        behind = len(chosen) - stop
+        after = len(chosen) - stop
         assert 0 <= start <= stop <= len(chosen)
-        assert start + behind <= len(rejected)
+        assert start + after <= len(rejected)
         assert chosen[:start] == rejected[:start]
-        assert chosen[stop:] == rejected[len(rejected) - behind :]
+        assert chosen[stop:] == rejected[len(rejected) - after :]
         if name.startswith("byte-level"):
             first, last = (len(group.chosen[:at].encode()) for at in group.edits[int(key[2:])])
             assert byte_count(tokenizer, chosen[:start]) <= first
             assert byte_count(tokenizer, chosen[:stop]) >= last or start == stop
             text = group.rejected[int(key[2:])]
             after_edit = len(text[edits.span(group.chosen, text).rejected_stop :].encode())
-            assert byte_count(tokenizer, rejected[len(rejected) - behind : -1]) <= after_edit or start == stop
+            assert byte_count(tokenizer, rejected[len(rejected) - after : -1]) <= after_edit or start == stop
 
 
 @pytest.mark.parametrize("name", CHATS)
@@ -291,7 +291,7 @@ def test_insertion_between_tokens_is_an_empty_edit() -> None:
         ("in all.", "\n\nSo the sun", "\n\nSo the moon", (0, 1), [0, 5]),
         ("in all.", "\n\nSo the sun", "\n\nSo the moon", (3, 11), [2, 5]),
     ],
-    ids=["as is", "earlier", "inside a token", "part of a token", "over the boundary", "behind the boundary"],
+    ids=["as is", "earlier", "inside a token", "part of a token", "across the boundary", "after the boundary"],
 )
 def test_edit_covers_the_span_in_the_dataset(
     prompt: str, chosen: str, rejected: str, span: tuple[int, int], edit: list[int]
@@ -383,9 +383,9 @@ def test_text_altered_by_the_template_is_dropped() -> None:
 
 
 def test_unsupported_chat_templates_raise() -> None:
-    anew = "{{ messages | length }}{% for message in messages %}{{ message.content }}{% endfor %}"
+    by_position = "{{ messages | length }}{% for message in messages %}{{ message.content }}{% endfor %}"
     with pytest.raises(UnsupportedModel, match="renders the prompt differently"):
-        tokenize(with_template(anew), pair_group("Why?", " sun", " moon"), chat="on")
+        tokenize(with_template(by_position), pair_group("Why?", " sun", " moon"), chat="on")
     failing = with_template("{{ raise_exception('two turns only') }}")
     with pytest.raises(UnsupportedModel, match="two turns only"):
         tokenize(failing, pair_group("Why?", " sun", " moon"), chat="on")
@@ -399,33 +399,33 @@ def test_unsupported_chat_templates_raise() -> None:
 def test_long_prompt_is_truncated_on_the_left() -> None:
     tokenizer = TOKENIZERS["byte-level"]
     prompt, answers = "the sun shines " * 10 + "Why?", (" sun", " the moon", " lamp")
-    whole = tokens_of(tokenizer, prompt, *answers)
-    longest = max(map(len, whole.completions))
-    for max_length in range(longest + 2, longest + len(whole.prompt) + 2):
+    full = tokens_of(tokenizer, prompt, *answers)
+    longest = max(map(len, full.completions))
+    for max_length in range(longest + 2, longest + len(full.prompt) + 2):
         tokens, counts = tokenize(tokenizer, pair_group(prompt, *answers), max_length=max_length)
         assert tokens is not None
-        kept = min(len(whole.prompt), max_length - longest)
-        end = whole.prompt[len(whole.prompt) - kept + 1 :].tolist()
+        kept = min(len(full.prompt), max_length - longest)
+        end = full.prompt[len(full.prompt) - kept + 1 :].tolist()
         assert tokens.prompt.tolist() == [tokenizer.bos_token_id, *end]
-        assert [ids.tolist() for ids in tokens.completions] == [ids.tolist() for ids in whole.completions]
-        assert counts.truncated_prompts == (kept < len(whole.prompt))
+        assert [ids.tolist() for ids in tokens.completions] == [ids.tolist() for ids in full.completions]
+        assert counts.truncated_prompts == (kept < len(full.prompt))
 
 
 def test_completions_are_never_truncated() -> None:
     tokenizer = TOKENIZERS["byte-level"]
     group = pair_group("Why so?", " the sun", " sun" * 9, " moon")
-    room = len(tokens_of(tokenizer, "Why so?", " the sun", " sun" * 9).completions[1])
-    tokens, counts = tokenize(tokenizer, group, max_length=room + 2)
+    longest = len(tokens_of(tokenizer, "Why so?", " the sun", " sun" * 9).completions[1])
+    tokens, counts = tokenize(tokenizer, group, max_length=longest + 2)
     assert tokens is not None
     assert (counts.pairs, counts.drops) == (2, {})
     assert len(tokens.prompt) == 2
-    tokens, counts = tokenize(tokenizer, group, max_length=room + 1)
+    tokens, counts = tokenize(tokenizer, group, max_length=longest + 1)
     assert tokens is not None
     assert tokens.pair_ids == ("k-1",)
     assert counts.drops == {LONG_REJECTED: 1}
     assert tokens.prompt.tolist() == tokenizer("Why so?")["input_ids"], "what is dropped cuts no prompt"
     assert tokens.edit.shape == (1, 2)
-    tokens, counts = tokenize(tokenizer, pair_group("Why so?", " sun" * 9, " moon", " the"), max_length=room + 1)
+    tokens, counts = tokenize(tokenizer, pair_group("Why so?", " sun" * 9, " moon", " the"), max_length=longest + 1)
     assert tokens is None
     assert counts.drops == {LONG_CHOSEN: 2}
 
@@ -488,15 +488,15 @@ def test_pairs_that_are_not_consecutive_make_several_groups(tmp_path: Path) -> N
 
 
 def test_chunk_size_does_not_change_tokens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = cached(tmp_path, PAIRS, TOKENIZERS["byte-level"])
+    full = cached(tmp_path, PAIRS, TOKENIZERS["byte-level"])
     monkeypatch.setattr(token_cache, "CHUNK", 1)
     for file in (tmp_path / "tokens").iterdir():
         file.unlink()
-    told: list[tuple[int, int]] = []
-    apart = cached(tmp_path, PAIRS, TOKENIZERS["byte-level"], progress=lambda *said: told.append(said))
-    assert list(map(plain, apart.groups)) == list(map(plain, whole.groups))
-    assert told[-1] == (5, 5)
-    assert all(a[0] <= b[0] for a, b in pairwise(told))
+    reported: list[tuple[int, int]] = []
+    apart = cached(tmp_path, PAIRS, TOKENIZERS["byte-level"], progress=lambda *counts: reported.append(counts))
+    assert list(map(plain, apart.groups)) == list(map(plain, full.groups))
+    assert reported[-1] == (5, 5)
+    assert all(a[0] <= b[0] for a, b in pairwise(reported))
 
 
 @pytest.mark.parametrize(("limit", "kept"), [(1, 1), (2, 4), (4, 4), (5, 5), (99, 5), (0, 5)])

@@ -22,8 +22,8 @@ def llama() -> Any:
 
 
 @torch.no_grad()
-def by_itself(model: Any, prompt: Sequence[int], completion: Sequence[int]) -> list[float]:
-    """Log-prob of each token of a completion: prompt and completion alone through the model, all logits."""
+def log_probs_of_one(model: Any, prompt: Sequence[int], completion: Sequence[int]) -> list[float]:
+    """Log-prob of each token of a completion, from the logits of prompt and completion as a single sequence."""
     ids = [int(token) for token in [*prompt, *completion]]
     logits = model(input_ids=torch.tensor([ids])).logits[0]
     return [
@@ -33,7 +33,7 @@ def by_itself(model: Any, prompt: Sequence[int], completion: Sequence[int]) -> l
 
 
 def pairs_of(groups: Sequence[TokenGroup]) -> list[tuple[TokenGroup, int]]:
-    """Each pair as its group and the place of its rejected completion."""
+    """Each pair as its group and the index of its rejected completion."""
     return [(one, 1 + at) for one in groups for at in range(one.pairs)]
 
 
@@ -42,7 +42,7 @@ def completions(model: Any, batch: Batch) -> Tensor:
     return batch.completions(Scorer(model)(batch))
 
 
-def test_the_worked_example_of_a_batch() -> None:
+def test_padded_batch_worked_example() -> None:
     batch = padded_batch([group([5, 6], [7, 2], [8])])
     assert batch.tokens.tolist() == [[5, 6, 7, 2], [5, 6, 8, 0]]
     assert batch.label_positions.tolist() == [1, 2, 5]
@@ -56,7 +56,7 @@ def test_the_worked_example_of_a_batch() -> None:
     assert (batch.pairs, batch.padded_tokens, batch.processed_tokens) == (1, 7, 7)
 
 
-def test_chosen_of_all_pairs_stand_first_then_rejected() -> None:
+def test_padded_batch_lists_chosen_before_rejected() -> None:
     batch = padded_batch([group([1], [2, 3], [2, 4], [5]), group([6, 7], [8], [9, 9, 9])], pad=0)
     assert batch.tokens.tolist() == [
         [1, 2, 3, 0, 0],
@@ -70,7 +70,7 @@ def test_chosen_of_all_pairs_stand_first_then_rejected() -> None:
     assert batch.completion_index.tolist() == [[0, 1, 11], [2, 3, 11], [4, 11, 11], [5, 6, 11], [7, 11, 11], [8, 9, 10]]
 
 
-def test_a_loss_that_looks_at_chosen_alone_runs_it_once_a_pair() -> None:
+def test_padded_batch_without_rejected_has_one_row_per_pair() -> None:
     groups = random_groups(0, 3, pairs=2)
     alone = padded_batch([group.chosen_only() for group in groups])
     pairs = sum(group.pairs for group in groups)
@@ -83,18 +83,18 @@ def test_a_loss_that_looks_at_chosen_alone_runs_it_once_a_pair() -> None:
     )
 
 
-def test_about_pairs() -> None:
-    about = pair_fields([group([1], [2, 3], [2, 4], [5], name="a"), group([6, 7], [8], [9, 9, 9], name="b")])
-    assert about["lengths"].tolist() == [2, 2, 1, 2, 1, 3]
-    assert about["num_chars"].tolist() == [6, 6, 3, 6, 3, 9]
-    assert about["edit"].tolist() == [[1, 2], [0, 2], [0, 1], [1, 2], [0, 1], [0, 3]]
-    assert about["group"].tolist() == [0, 0, 1]
-    assert about["weight"].tolist() == [1.0, 1.0, 1.0]
-    assert about["weight"].dtype == torch.float32
-    assert about["pair_ids"] == ("a-0", "a-1", "b-0")
+def test_batch_has_lengths_edits_and_weights_per_pair() -> None:
+    fields = pair_fields([group([1], [2, 3], [2, 4], [5], name="a"), group([6, 7], [8], [9, 9, 9], name="b")])
+    assert fields["lengths"].tolist() == [2, 2, 1, 2, 1, 3]
+    assert fields["num_chars"].tolist() == [6, 6, 3, 6, 3, 9]
+    assert fields["edit"].tolist() == [[1, 2], [0, 2], [0, 1], [1, 2], [0, 1], [0, 3]]
+    assert fields["group"].tolist() == [0, 0, 1]
+    assert fields["weight"].tolist() == [1.0, 1.0, 1.0]
+    assert fields["weight"].dtype == torch.float32
+    assert fields["pair_ids"] == ("a-0", "a-1", "b-0")
 
 
-def test_completions_gives_each_its_tokens_and_zero_behind_them() -> None:
+def test_completions_are_zero_after_their_tokens() -> None:
     batch = padded_batch([group([5, 6], [7, 2], [8])])
     found = batch.completions(torch.tensor([-1.0, -2.0, -4.0]))
     assert found.tolist() == [[-1.0, -2.0], [-4.0, 0.0]]
@@ -102,7 +102,7 @@ def test_completions_gives_each_its_tokens_and_zero_behind_them() -> None:
     assert found.dtype == torch.float64
 
 
-def test_completions_hands_a_shared_score_to_all_its_owners_and_adds_up_their_gradients() -> None:
+def test_completions_sum_the_gradients_of_shared_tokens() -> None:
     batch = padded_batch([group([5, 6], [7, 2], [8])])
     shared = Batch(**{**vars(batch), "completion_index": torch.tensor([[0, 1], [0, 2]])})
     logps = torch.tensor([-1.0, -2.0], requires_grad=True)
@@ -113,8 +113,8 @@ def test_completions_hands_a_shared_score_to_all_its_owners_and_adds_up_their_gr
     assert logps.grad.tolist() == [11.0, 1.0]
 
 
-def test_a_long_sum_of_log_probs_keeps_its_last_digits() -> None:
-    """In float32 adding -0.0001 to -2048 again and again would be lost."""
+def test_sums_of_many_log_probs_are_precise() -> None:
+    """In float32, adding -0.0001 to -2048 repeatedly would have no effect."""
     length = 4000
     batch = padded_batch([group([1], [2] * length, [3])])
     logps = torch.full((length + 1,), -1e-4)
@@ -123,30 +123,30 @@ def test_a_long_sum_of_log_probs_keeps_its_last_digits() -> None:
     assert float(batch.completions(logps)[0].sum()) == pytest.approx(exact, abs=1e-9)
 
 
-def held_against_each_sequence(model: Any, groups: Sequence[TokenGroup]) -> None:
+def check_against_single_sequences(model: Any, groups: Sequence[TokenGroup]) -> None:
     batch = padded_batch(groups)
     found = completions(model, batch)
-    expected = [by_itself(model, one.prompt, one.completions[0]) for one, _ in pairs_of(groups)]
-    expected += [by_itself(model, one.prompt, one.completions[at]) for one, at in pairs_of(groups)]
+    expected = [log_probs_of_one(model, one.prompt, one.completions[0]) for one, _ in pairs_of(groups)]
+    expected += [log_probs_of_one(model, one.prompt, one.completions[at]) for one, at in pairs_of(groups)]
     assert len(found) == len(expected)
-    for row, wanted, length in zip(found, expected, batch.lengths, strict=True):
-        assert length == len(wanted)
-        assert row[:length].tolist() == pytest.approx(wanted, abs=1e-9)
+    for row, expected_row, length in zip(found, expected, batch.lengths, strict=True):
+        assert length == len(expected_row)
+        assert row[:length].tolist() == pytest.approx(expected_row, abs=1e-9)
         assert not row[length:].any()
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_every_token_of_every_completion_is_scored_as_by_itself(llama: Any, seed: int) -> None:
-    held_against_each_sequence(llama, random_groups(seed, 4))
+def test_padded_log_probs_equal_those_of_single_sequences(llama: Any, seed: int) -> None:
+    check_against_single_sequences(llama, random_groups(seed, 4))
 
 
 @given(groups=some_groups())
 @settings(deadline=None, max_examples=15)
-def test_any_groups_are_scored_as_their_sequences_by_themselves(llama: Any, groups: list[TokenGroup]) -> None:
-    held_against_each_sequence(llama, groups)
+def test_padded_log_probs_of_any_groups_equal_those_of_single_sequences(llama: Any, groups: list[TokenGroup]) -> None:
+    check_against_single_sequences(llama, groups)
 
 
-def test_what_stands_in_the_padding_changes_nothing(llama: Any) -> None:
+def test_padding_tokens_do_not_affect_log_probs(llama: Any) -> None:
     groups = random_groups(7, 4)
     zeros, others = padded_batch(groups), padded_batch(groups, pad=VOCABULARY - 1)
     assert not torch.equal(zeros.tokens, others.tokens)
@@ -154,7 +154,7 @@ def test_what_stands_in_the_padding_changes_nothing(llama: Any) -> None:
     assert torch.equal(completions(llama, zeros), completions(llama, others))
 
 
-def test_a_group_is_scored_alike_whatever_else_is_in_the_batch(llama: Any) -> None:
+def test_log_probs_do_not_depend_on_the_rest_of_the_batch(llama: Any) -> None:
     groups = random_groups(8, 5)
     batch = padded_batch(groups)
     together = completions(llama, batch)
@@ -166,7 +166,7 @@ def test_a_group_is_scored_alike_whatever_else_is_in_the_batch(llama: Any) -> No
 
 @given(groups=some_groups(most=5))
 @settings(deadline=None, max_examples=50)
-def test_the_shape_of_any_batch(groups: list[TokenGroup]) -> None:
+def test_padded_batch_shapes(groups: list[TokenGroup]) -> None:
     batch = padded_batch(groups, pad=99)
     pairs, count = batch.pairs, len(batch.targets)
     pairwise = pairs_of(groups)
@@ -178,7 +178,7 @@ def test_the_shape_of_any_batch(groups: list[TokenGroup]) -> None:
     assert batch.processed_tokens == batch.padded_tokens
     for name in ("tokens", "label_positions", "targets", "completion_index", "lengths", "num_chars", "edit", "group"):
         assert getattr(batch, name).dtype == torch.int64, name
-    # every label is scored once, and is the token behind the hidden state that predicts it
+    # every label is scored once, and is the token after the hidden state that predicts it
     owned = batch.completion_index[batch.completion_index < count]
     assert owned.tolist() == list(range(count))
     assert torch.equal(batch.tokens.flatten()[batch.label_positions + 1], batch.targets)
@@ -191,7 +191,7 @@ def test_the_shape_of_any_batch(groups: list[TokenGroup]) -> None:
         assert np.array_equal(chosen[stop:], rejected[len(rejected) - tail :])
 
 
-def test_a_batch_moves_with_all_its_tensors_and_keeps_the_rest() -> None:
+def test_batch_to_moves_every_tensor() -> None:
     batch = padded_batch([group([5, 6], [7, 2], [8])])
     moved = batch.to(torch.device("meta"))
     for name, value in vars(moved).items():

@@ -86,7 +86,7 @@ def test_trees_share_few_shot_examples_between_groups() -> None:
 @pytest.mark.parametrize("share", TREE_SHARES)
 @given(groups=family_groups(), row_tokens=st.integers(1, 60))
 @settings(max_examples=30, deadline=None)
-def test_trees_read_back_as_the_sequences_of_all_pairs(share: str, groups: list[TokenGroup], row_tokens: int) -> None:
+def test_tree_batch_contains_the_sequences_of_all_pairs(share: str, groups: list[TokenGroup], row_tokens: int) -> None:
     batch = tree_batch(groups, row_tokens, share, pad=0)
     assert read_back(batch) == expected_sequences(groups)
     assert batch.padded_tokens == sum(one.padded_tokens for one in groups)
@@ -99,7 +99,7 @@ def test_trees_read_back_as_the_sequences_of_all_pairs(share: str, groups: list[
 
 @given(groups=family_groups())
 @settings(max_examples=40, deadline=None)
-def test_trees_compute_no_token_of_a_group_twice_and_fewer_at_each_level(groups: list[TokenGroup]) -> None:
+def test_tree_batch_has_fewer_tokens_at_each_share_level(groups: list[TokenGroup]) -> None:
     tokens = [tree_batch(groups, 10_000, share).processed_tokens for share in SHARES]
     assert tokens == sorted(tokens, reverse=True)
     assert tokens[list(SHARES).index("group")] == count_tree_tokens(groups)
@@ -109,7 +109,7 @@ def test_trees_compute_no_token_of_a_group_twice_and_fewer_at_each_level(groups:
 
 
 @pytest.mark.parametrize("share", TREE_SHARES)
-def test_trees_are_never_cut_and_a_long_one_makes_a_longer_row(share: str) -> None:
+def test_long_tree_makes_a_longer_row(share: str) -> None:
     groups = [group([1] * 40, [2] * 9, [3] * 9, [4]), *random_groups(0, 12)]
     batch = tree_batch(groups, 30, share)
     width = batch.tokens.shape[1]
@@ -146,7 +146,7 @@ def test_pack_is_best_fit_decreasing(lengths: list[int], capacity: int) -> None:
 
 
 @given(lengths=st.lists(st.integers(1, 40), min_size=1, max_size=60), capacity=st.integers(1, 50))
-def test_balance_uses_no_more_rows_and_none_longer(lengths: list[int], capacity: int) -> None:
+def test_balance_keeps_the_number_of_rows_and_their_maximum_length(lengths: list[int], capacity: int) -> None:
     rows = pack(lengths, capacity)
     even = balance(lengths, rows)
     assert max(even) <= max(rows)
@@ -160,7 +160,7 @@ def test_pack_fills_rows_of_realistic_lengths() -> None:
     assert max(filled) <= 8192
 
 
-def test_common_starts_are_exact_and_long_enough() -> None:
+def test_common_starts_worked_example() -> None:
     prompts = [np.array(ids) for ids in ([1, 2, 3, 4, 5], [1, 2], [1, 2, 3, 4], [9, 9, 9], [9, 9, 9, 1], [7, 7, 7])]
     assert common_starts(prompts) == [([0, 2], 4), ([3, 4], 3)]
     assert common_starts(prompts[:1]) == []

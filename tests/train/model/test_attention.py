@@ -72,7 +72,7 @@ def test_many_more_trees_give_the_log_probs_and_gradients_of_padded_rows(
 
 
 @pytest.mark.parametrize("share", TREE_SHARES)
-def test_every_level_of_sharing_is_exact(model: Any, share: str) -> None:
+def test_share_levels_give_equal_log_probs(model: Any, share: str) -> None:
     groups = varied_groups(0)
     for row_tokens in (30, 10_000):
         assert_equal_passes(
@@ -170,7 +170,7 @@ def test_cpu_attention_equals_one_dense_mask(window: int, heads: int) -> None:
         assert all(torch.allclose(ours, theirs, atol=1e-12) for ours, theirs in pairs)
 
 
-def test_large_scores_do_not_overflow_at_padding() -> None:
+def test_cpu_attention_with_large_scores_is_finite_at_padding() -> None:
     batch = tree_batch([group([1, 2, 3], [4] * size, [5]) for size in range(1, 8)], 100, "group")
     assert batch.subtree_end is not None
     assert batch.positions is not None
@@ -284,7 +284,7 @@ def test_use_tree_attention_can_be_called_twice() -> None:
 @pytest.fixture
 def without_internals(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A torch whose CPU operators have other arguments than expected."""
-    changed = {name: [*arguments, "new"] for name, arguments in torch_internals._CPU_ARGUMENTS.items()}
+    changed = {name: f"{arguments} new" for name, arguments in torch_internals._CPU_ARGUMENTS.items()}
     monkeypatch.setattr(torch_internals, "_CPU_ARGUMENTS", changed)
     torch_internals.cpu_kernels.cache_clear()
     yield

@@ -14,14 +14,14 @@ from pairgen.train.model.tree_mask import TreeMask
 @pytest.mark.parametrize("window", [0, 5])
 @pytest.mark.parametrize("cap", [0.0, 2.0])
 def test_flex_equals_one_dense_mask(window: int, cap: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As on a GPU, but not compiled: there is no backward pass on a CPU."""
+    """As on a GPU, but not compiled, and forward only: FlexAttention has no backward pass on a CPU."""
     monkeypatch.setitem(attention._COMPILED, "flex", attention.flex_over_tokens)
     batch = tree_batch(random_groups(6, 9), 150, "group")
     assert batch.subtree_end is not None
     assert batch.positions is not None
     rows, width = batch.tokens.shape
-    draw = torch.Generator().manual_seed(0)
-    query, key, value = (torch.randn(rows, heads, width, 16, generator=draw) for heads in (4, 2, 2))
+    generator = torch.Generator().manual_seed(0)
+    query, key, value = (torch.randn(rows, heads, width, 16, generator=generator) for heads in (4, 2, 2))
     tree = TreeMask(batch.subtree_end, batch.positions)
     found = attention.flex(query, key, value, 0.3, tree.block_mask(window), cap)
     wide = [values.repeat_interleave(2, 1) for values in (key, value)]

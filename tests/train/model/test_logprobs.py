@@ -1,4 +1,4 @@
-"""Chunked log-probs against their slow twin: one ``log_softmax`` over all logits."""
+"""Chunked log-probs against a plain reference: one ``log_softmax`` over all logits."""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,7 +15,7 @@ WIDTH, VOCABULARY = 6, 11
 
 
 def plain(hidden: Tensor, weight: Tensor, targets: Tensor, bias: Tensor | None = None, cap: float = 0.0) -> Tensor:
-    """The same with all logits at once, as a model and its user would write it."""
+    """The plain reference, with all logits at once."""
     logits = linear(hidden, weight, bias)
     logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
     if cap:
@@ -27,19 +27,19 @@ Inputs = tuple[Tensor, Tensor, Tensor, Tensor]
 
 
 def inputs(count: int, dtype: torch.dtype = torch.float64, vocabulary: int = VOCABULARY, scale: float = 1.0) -> Inputs:
-    """Hidden states, head, targets and bias, by a seed; logits differ by some ``scale * sqrt(WIDTH)``."""
-    draw = torch.Generator().manual_seed(count)
-    hidden = torch.randn(count, WIDTH, generator=draw, dtype=torch.float64)
-    weight = torch.randn(vocabulary, WIDTH, generator=draw, dtype=torch.float64) * scale
-    bias = torch.randn(vocabulary, generator=draw, dtype=torch.float64)
-    targets = torch.randint(vocabulary, (count,), generator=draw)
+    """Random hidden states, head, targets and bias; logits have a standard deviation of ``scale * sqrt(WIDTH)``."""
+    generator = torch.Generator().manual_seed(count)
+    hidden = torch.randn(count, WIDTH, generator=generator, dtype=torch.float64)
+    weight = torch.randn(vocabulary, WIDTH, generator=generator, dtype=torch.float64) * scale
+    bias = torch.randn(vocabulary, generator=generator, dtype=torch.float64)
+    targets = torch.randint(vocabulary, (count,), generator=generator)
     return hidden.to(dtype), weight.to(dtype), targets, bias.to(dtype)
 
 
 def values_and_grads(
     function: Callable[..., Tensor], made: Inputs, with_bias: bool = True, cap: float = 0.0, frozen: str = ""
 ) -> dict[str, Tensor | None]:
-    """What comes out, and the gradients of a sum in which each position has a weight of its own."""
+    """Log-probs, and the gradients of their sum with a different weight per position."""
     hidden, weight, targets, bias = made
     leaves = {"hidden": hidden.clone(), "weight": weight.clone(), "bias": bias.clone()}
     for name, leaf in leaves.items():
@@ -51,23 +51,23 @@ def values_and_grads(
 
 
 def close(ours: dict[str, Tensor | None], theirs: dict[str, Tensor | None], tolerance: float) -> None:
-    """Equal up to a share of the largest number of each tensor."""
-    for name, wanted in theirs.items():
+    """Assert equality up to ``tolerance`` times the largest value of each tensor."""
+    for name, expected in theirs.items():
         found = ours[name]
-        if wanted is None:
+        if expected is None:
             assert found is None, name
             continue
         assert found is not None, name
-        assert found.dtype == wanted.dtype, name
-        assert found.shape == wanted.shape, name
-        off = float((found - wanted).abs().max()) if wanted.numel() else 0.0
-        size = float(wanted.abs().max()) if wanted.numel() else 0.0
+        assert found.dtype == expected.dtype, name
+        assert found.shape == expected.shape, name
+        off = float((found - expected).abs().max()) if expected.numel() else 0.0
+        size = float(expected.abs().max()) if expected.numel() else 0.0
         assert off <= tolerance * max(size, 1e-3), f"{name} is off by {off} of {size}"
 
 
 @pytest.fixture(autouse=True, params=["kept", "computed again"])
 def _kept(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every law holds whether logits are kept for the backward pass or computed again."""
+    """Every test runs with logits kept for the backward pass and with logits recomputed."""
     if request.param != "kept":
         monkeypatch.setattr(module, "MAX_KEPT", 0)
 
@@ -85,7 +85,7 @@ over_heads = pytest.mark.parametrize(
 @over_heads
 @pytest.mark.parametrize("count", [1, 3, 4, 5, 8, 10])
 @pytest.mark.usefixtures("short_chunks")
-def test_values_and_gradients_in_float64(count: int, with_bias: bool, cap: float) -> None:
+def test_logprobs_equal_log_softmax_in_float64(count: int, with_bias: bool, cap: float) -> None:
     made = inputs(count)
     ours, theirs = (values_and_grads(function, made, with_bias, cap) for function in (logprobs, plain))
     assert ours["out"].dtype == torch.float64
@@ -94,25 +94,25 @@ def test_values_and_gradients_in_float64(count: int, with_bias: bool, cap: float
 
 @over_heads
 @pytest.mark.usefixtures("short_chunks")
-def test_gradients_are_those_of_finite_differences(with_bias: bool, cap: float) -> None:
+def test_logprobs_gradients_equal_finite_differences(with_bias: bool, cap: float) -> None:
     hidden, weight, targets, bias = inputs(6)
     leaves = [hidden.requires_grad_(), weight.requires_grad_(), *([bias.requires_grad_()] if with_bias else [])]
 
     def of_leaves(hidden: Tensor, weight: Tensor, *bias: Tensor) -> Tensor:
         return logprobs(hidden, weight, targets, *bias, cap=cap)
 
-    assert torch.autograd.gradcheck(of_leaves, leaves, nondet_tol=1e-12)  # a second pass computes logits anew
+    assert torch.autograd.gradcheck(of_leaves, leaves, nondet_tol=1e-12)  # a second pass recomputes logits
 
 
 @pytest.mark.parametrize("count", [CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK + 7])
-def test_whole_and_broken_chunks_of_the_real_size(count: int) -> None:
+def test_logprobs_with_full_and_partial_chunks(count: int) -> None:
     made = inputs(count, torch.float32)
     close(values_and_grads(logprobs, made), values_and_grads(plain, made), 1e-5)
 
 
 @over_heads
-def test_float32_with_large_logits(with_bias: bool, cap: float) -> None:
-    """Logits of some hundred nats: nothing overflows, and the differences of large numbers stay."""
+def test_logprobs_with_large_logits_in_float32(with_bias: bool, cap: float) -> None:
+    """Logits of several hundred: nothing overflows, and differences of large numbers stay precise."""
     made = inputs(20, torch.float32, scale=100.0)
     ours, theirs = (values_and_grads(function, made, with_bias, cap) for function in (logprobs, plain))
     assert float(theirs["out"].min()) < (-100 if not cap else -2)
@@ -121,8 +121,8 @@ def test_float32_with_large_logits(with_bias: bool, cap: float) -> None:
 
 @over_heads
 @pytest.mark.usefixtures("short_chunks")
-def test_bfloat16_under_autocast(with_bias: bool, cap: float) -> None:
-    """The product runs in bfloat16, the softmax in float32, and gradients arrive in float32.
+def test_logprobs_in_bfloat16_under_autocast(with_bias: bool, cap: float) -> None:
+    """The matrix product is in bfloat16, the softmax in float32, and gradients are float32.
 
     bfloat16 has 8 bits: the head's gradient, summed over chunks in bfloat16, may be off by some of the last ones.
     """
@@ -137,7 +137,7 @@ def test_bfloat16_under_autocast(with_bias: bool, cap: float) -> None:
 
 
 @pytest.mark.usefixtures("short_chunks")
-def test_weights_in_bfloat16_are_scored_in_float32() -> None:
+def test_logprobs_of_bfloat16_weights_are_float32() -> None:
     made = inputs(10, torch.bfloat16)
     ours, theirs = values_and_grads(logprobs, made), values_and_grads(plain, made)
     assert ours["out"].dtype == torch.float32
@@ -145,14 +145,14 @@ def test_weights_in_bfloat16_are_scored_in_float32() -> None:
     close(ours, theirs, 0.02)
 
 
-def test_the_product_runs_in_the_type_of_the_hidden_states() -> None:
+def test_logprobs_use_the_dtype_of_the_hidden_states() -> None:
     hidden, weight, targets, bias = inputs(5, torch.float32)
     mixed = logprobs(hidden.bfloat16(), weight, targets, bias)
     assert torch.equal(mixed, logprobs(hidden.bfloat16(), weight.bfloat16(), targets, bias.bfloat16()))
 
 
 @over_heads
-def test_no_positions(with_bias: bool, cap: float) -> None:
+def test_logprobs_without_positions(with_bias: bool, cap: float) -> None:
     ours, theirs = (values_and_grads(function, inputs(0), with_bias, cap) for function in (logprobs, plain))
     assert ours["out"].shape == (0,)
     close(ours, theirs, 0.0)
@@ -164,14 +164,14 @@ def test_no_positions(with_bias: bool, cap: float) -> None:
     "frozen", ["hidden", "weight", "bias", "weight bias", "hidden bias", "hidden weight", "hidden weight bias"]
 )
 @pytest.mark.usefixtures("short_chunks")
-def test_what_is_frozen_gets_no_gradient_and_the_rest_its_own(frozen: str) -> None:
+def test_frozen_inputs_get_no_gradient(frozen: str) -> None:
     made = inputs(10)
     ours, theirs = (values_and_grads(function, made, frozen=frozen, cap=1.5) for function in (logprobs, plain))
     assert {name for name, value in ours.items() if value is None} == set(frozen.split())
     close(ours, theirs, 1e-12)
 
 
-def test_inputs_are_left_as_they_are() -> None:
+def test_logprobs_does_not_modify_its_inputs() -> None:
     made = inputs(9)
     before = [value.clone() for value in made]
     values_and_grads(logprobs, made, cap=1.5)
@@ -180,14 +180,14 @@ def test_inputs_are_left_as_they_are() -> None:
     assert all(torch.equal(was, now) for was, now in zip(before, made, strict=True))
 
 
-def test_each_position_is_a_distribution_over_targets() -> None:
+def test_probabilities_of_all_targets_sum_to_1() -> None:
     """The log-probs of all targets at one hidden state sum, as probabilities, to 1."""
     hidden, weight, _, bias = inputs(1)
     every = logprobs(hidden.expand(VOCABULARY, -1), weight, torch.arange(VOCABULARY), bias, cap=2.0)
     assert float(every.exp().sum()) == pytest.approx(1.0, abs=1e-12)
 
 
-def test_the_cap_is_that_of_the_logits_not_of_their_product() -> None:
+def test_soft_cap_applies_to_logits_with_bias() -> None:
     """A hand-made head: logits 3 and 0, capped at 2 to 2 tanh(1.5) = 1.8103 and 0, so -ln(1 + e^-1.8103)."""
     hidden, weight = torch.tensor([[1.0]]), torch.tensor([[3.0], [0.0]])
     assert logprobs(hidden, weight, torch.tensor([0])).item() == pytest.approx(-0.0485874, abs=1e-6)
@@ -196,7 +196,7 @@ def test_the_cap_is_that_of_the_logits_not_of_their_product() -> None:
 
 @pytest.fixture
 def seen(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many positions' logits are computed, call by call."""
+    """Number of positions whose logits are computed, per call."""
     counts: list[int] = []
     made_by = module._logits
 
@@ -209,7 +209,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 @pytest.mark.usefixtures("short_chunks")
-def test_logits_of_more_than_a_chunk_are_never_held(seen: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_logits_are_computed_in_chunks(seen: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_KEPT", 50 * 40 - 1)
     kept: list[int] = []
 
@@ -224,7 +224,7 @@ def test_logits_of_more_than_a_chunk_are_never_held(seen: list[int], monkeypatch
 
 
 @pytest.mark.usefixtures("short_chunks")
-def test_few_logits_are_computed_once(seen: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_few_logits_are_kept_for_the_backward_pass(seen: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_KEPT", 50 * 40)
     values_and_grads(logprobs, inputs(50, vocabulary=40), cap=1.5)
     assert seen == [*[4] * 12, 2]
@@ -232,8 +232,10 @@ def test_few_logits_are_computed_once(seen: list[int], monkeypatch: pytest.Monke
 
 @over_heads
 @pytest.mark.usefixtures("short_chunks")
-def test_positions_without_a_gradient_have_no_backward_pass(seen: list[int], with_bias: bool, cap: float) -> None:
-    """Their gradients are what they are with all of them, and of the others no logits are computed again."""
+def test_positions_without_gradient_are_skipped_in_the_backward_pass(
+    seen: list[int], with_bias: bool, cap: float
+) -> None:
+    """Gradients are unchanged, and the logits of skipped positions are not recomputed."""
     hidden, weight, targets, bias = inputs(21)
     down = torch.linspace(-1.0, 2.0, 21, dtype=torch.float64) * (torch.arange(21) % 3 != 1)
     found = []
@@ -246,8 +248,8 @@ def test_positions_without_a_gradient_have_no_backward_pass(seen: list[int], wit
     assert seen == [4, 4, 4, 4, 4, 1, *again]  # 7 of 21 have none
 
 
-def test_what_is_left_of_a_sum_that_cancels_is_no_gradient_and_nan_is_one(seen: list[int]) -> None:
-    """As of a group's pairs, of which each adds to a shared token what it takes away."""
+def test_cancelled_gradients_are_skipped_but_nan_is_not(seen: list[int]) -> None:
+    """As for the pairs of a group, whose gradients for a shared token cancel."""
     hidden, weight, targets, _ = inputs(6, torch.float32)
     weight.requires_grad_()
     shares = torch.tensor([0.1, 0.2, 0.3], dtype=torch.float64)
@@ -255,16 +257,16 @@ def test_what_is_left_of_a_sum_that_cancels_is_no_gradient_and_nan_is_one(seen: 
     assert left != 0
     out = logprobs(hidden, weight, targets)
     (found,) = torch.autograd.grad(out, weight, torch.tensor([1.0, left, -0.5, left, 0.0, 1e-6]), retain_graph=True)
-    (wanted,) = torch.autograd.grad(
+    (expected,) = torch.autograd.grad(
         plain(hidden, weight, targets), weight, torch.tensor([1.0, 0.0, -0.5, 0.0, 0.0, 1e-6])
     )
-    torch.testing.assert_close(found, wanted)
+    torch.testing.assert_close(found, expected)
     assert seen == ([6, 3] if module.MAX_KEPT == 0 else [6])
     (found,) = torch.autograd.grad(out, weight, torch.tensor([1.0, left, torch.nan, left, 0.0, 0.0]))
     assert found.isnan().any()
 
 
-def test_a_second_backward_pass_finds_what_the_first_did() -> None:
+def test_second_backward_pass_gives_the_same_gradients() -> None:
     hidden, weight, targets, _ = inputs(9)
     weight.requires_grad_()
     out = logprobs(hidden, weight, targets).sum()

@@ -1,4 +1,4 @@
-"""The small model made on the spot."""
+"""The tiny model and its tokenizer."""
 
 import torch
 from helpers.small_tokenizers import TEXTS
@@ -12,7 +12,7 @@ TOKENIZER = train_tokenizer(TEXTS)
 ROWS = [sample.row("metamath", "train", at)["response"] for at in range(600)]
 
 
-def test_equal_texts_give_an_equal_tokenizer() -> None:
+def test_train_tokenizer_is_deterministic() -> None:
     first, second = (train_tokenizer(iter(ROWS)) for _ in range(2))
     assert first.backend_tokenizer.to_str() == second.backend_tokenizer.to_str()
     assert len(first) == 512
@@ -21,18 +21,18 @@ def test_equal_texts_give_an_equal_tokenizer() -> None:
 
 @settings(max_examples=50, deadline=None)
 @given(st.text(max_size=40).filter(lambda text: not {"<pad>", "<s>", "</s>"} & {text}))
-def test_every_text_comes_back(text: str) -> None:
+def test_tokenizer_round_trips_any_text(text: str) -> None:
     ids = TOKENIZER(text, split_special_tokens=True)["input_ids"]
     assert ids[0] == TOKENIZER.bos_token_id
     assert TOKENIZER.decode(ids[1:]) == text
 
 
-def test_specials_stand_first() -> None:
+def test_special_tokens_have_the_first_ids() -> None:
     assert TOKENIZER.convert_tokens_to_ids(["<pad>", "<s>", "</s>"]) == [0, 1, 2]
     assert (TOKENIZER.pad_token_id, TOKENIZER.bos_token_id, TOKENIZER.eos_token_id) == (0, 1, 2)
 
 
-def test_weights_follow_from_the_seed_alone() -> None:
+def test_tiny_model_weights_depend_only_on_the_seed() -> None:
     torch.manual_seed(5)
     state = torch.get_rng_state()
     first = tiny_model(TOKENIZER, 1).state_dict()
@@ -43,7 +43,7 @@ def test_weights_follow_from_the_seed_alone() -> None:
     assert not torch.equal(first["model.embed_tokens.weight"], other["model.embed_tokens.weight"])
 
 
-def test_the_model_is_small_and_ties_its_embeddings() -> None:
+def test_tiny_model_is_small_and_ties_its_embeddings() -> None:
     model = tiny_model(train_tokenizer(ROWS), 0)
     assert 450_000 < sum(weights.numel() for weights in model.parameters()) < 750_000
     assert model.get_output_embeddings().weight is model.get_input_embeddings().weight
