@@ -34,7 +34,6 @@ def _split_cost(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
     """Test with unsplit trees, as small ones are, and with trees split wherever possible, as large ones are."""
     monkeypatch.setattr(prompt_starts, "MIN_SHARED", 3)
     monkeypatch.setattr(block_plan, "CALL_COST", 30_000 if request.param == "unsplit" else 0)
-    monkeypatch.setattr(block_plan, "MAX_BATCHED_LENGTH", 128 if request.param == "unsplit" else 4)
 
 
 @pytest.fixture(scope="module", params=MODELS)
@@ -285,7 +284,7 @@ def test_use_tree_attention_can_be_called_twice() -> None:
 @pytest.fixture
 def without_internals(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A torch whose CPU operators have other arguments than expected."""
-    changed = {name: [*arguments, "new"] for name, arguments in torch_internals._CPU_ARGUMENTS.items()}
+    changed = {name: f"{arguments} new" for name, arguments in torch_internals._CPU_ARGUMENTS.items()}
     monkeypatch.setattr(torch_internals, "_CPU_ARGUMENTS", changed)
     torch_internals.cpu_kernels.cache_clear()
     yield
