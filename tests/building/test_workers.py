@@ -129,19 +129,19 @@ def test_a_worker_that_dies_while_it_sends_a_result() -> None:
             next(results)
 
 
-def test_a_failure_does_not_wait_for_the_others_and_kills_no_stranger() -> None:
-    stranger = multiprocessing.get_context("spawn").Process(target=time.sleep, args=(60,))
-    stranger.start()
+def test_failure_stops_the_other_workers_and_no_other_process() -> None:
+    other = multiprocessing.get_context("spawn").Process(target=time.sleep, args=(60,))
+    other.start()
     try:
         start = time.monotonic()
         with pytest.raises(UsageError, match="the first one fails"), Workers(2, sleep_unless_first) as pool:
             list(pool.map(range(4)))
         assert time.monotonic() - start < 20
-        assert multiprocessing.active_children() == [stranger], "the workers are gone, the stranger is not"
-        assert stranger.is_alive()
+        assert multiprocessing.active_children() == [other], "the workers are gone, the other is not"
+        assert other.is_alive()
     finally:
-        stranger.kill()
-        stranger.join()
+        other.kill()
+        other.join()
 
 
 def test_workers_leave_interrupts_to_the_parent() -> None:

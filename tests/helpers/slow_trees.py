@@ -1,4 +1,4 @@
-"""Helpers for tests of trees: models of several makes that are exact in float64, groups of every kind, slow twins."""
+"""Helpers for tests of trees: float64 models of several architectures, varied groups, slow reference code."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -53,7 +53,7 @@ class ExactNorm(nn.Module):
 
 
 def model_of(name: str, dtype: torch.dtype = torch.float64, seed: int = 0, **settings: Any) -> Any:
-    """A random model of a make of ``MODELS``, in ``eval`` mode, with this project's attention for both layouts."""
+    """A random model from ``MODELS``, in ``eval`` mode, with pairgen's attention for both layouts."""
     config = getattr(transformers, f"{name}Config")(**{**MODELS[name], **settings})
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -139,8 +139,8 @@ def count_tree_tokens(groups: Sequence[TokenGroup]) -> int:
 def family_groups(draw: st.DrawFn, most: int = 3, branches: int = 8, length: int = 6) -> list[TokenGroup]:
     """Groups of 1 to ``branches`` rejected completions over three tokens, so that every case comes up.
 
-    Empty common prefixes, branches of one token, completions equal to others, that go on where others end, or end where
-    others go on; prompts that start like each other, or are the same.
+    Empty common prefixes, branches of one token, completions that are equal, prefixes or extensions of others, and
+    prompts that share a prefix or are equal.
     """
     texts = st.lists(st.integers(3, 5), min_size=1, max_size=length)
     start = draw(st.lists(st.integers(3, 4), max_size=length))

@@ -25,7 +25,7 @@ WITHOUT_EOS = (
     "{% endfor %}"
 )
 
-# Llama 3's: punctuation takes the line breaks behind it along, so "?" and "\n" become one token.
+# Llama 3's: punctuation includes the line breaks after it, so "?" and "\n" become one token.
 _LLAMA3 = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+"
     r"|\s+(?!\S)|\s+"
@@ -77,7 +77,7 @@ def _wrapped(content: str, bos: bool, **options: Any) -> PreTrainedTokenizerFast
 
 
 def byte_level(bos: bool = True, **options: Any) -> PreTrainedTokenizerFast:
-    """Llama 3's kind: bytes, no text unknown, and tokens that hold punctuation with the line break behind it."""
+    """Llama 3's kind: byte-level, without unknown tokens; punctuation and the line break after it are one token."""
     return _wrapped(_byte_level(), bos, additional_special_tokens=["<|im_start|>", "<|im_end|>"], **options)
 
 

@@ -43,7 +43,7 @@ def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def done(pairs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run that went through at once, with SFT before it."""
+    """An uninterrupted run, with SFT first."""
     out = tmp_path_factory.mktemp("runs") / "done"
     train(runs.config(pairs, out, save_every=2))
     return out
@@ -74,7 +74,7 @@ def test_a_run_leaves_its_config_metrics_checkpoints_and_model(done: Path) -> No
 
 @pytest.mark.parametrize(("share", "parts"), [("auto", ["attention", "head", "rest"]), ("none", ["head", "rest"])])
 def test_metrics_include_the_share_of_time_by_part(pairs: Path, tmp_path: Path, share: str, parts: list[str]) -> None:
-    """Of padded rows attention is part of the rest."""
+    """With padded rows, attention is part of ``rest``."""
     out = train(runs.config(pairs, tmp_path / "run", share=share, sft_steps=0, steps=2)).folder
     for line in lines(out)[1:]:
         shares = {name: value for name, value in line.items() if name.startswith("time/")}
@@ -109,7 +109,7 @@ def test_dpo_starts_at_ln_2_on_every_dataset(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(losses.LOSSES))
 def test_every_loss_trains(tmp_path: Path, name: str) -> None:
-    """Over and over on the same pairs, every loss falls, and only those without a reference have no rewards."""
+    """On the same pairs in every step, each loss falls; only losses without a reference have no rewards."""
     pairs = runs.dataset(tmp_path / "pairs", "arc", rows=4)
     model = runs.start_model(pairs, tmp_path / "model")
     changes: dict[str, Any] = {"loss": name, "model": str(model), "sft_steps": 0, "steps": 10, "batch_size": 64}
@@ -126,7 +126,7 @@ def test_equal_configs_give_equal_runs(pairs: Path, done: Path, tmp_path: Path) 
 
 
 def _curves_of_layouts(folder: Path, data: str, **changes: Any) -> tuple[list[float], list[float]]:
-    """The losses of 20 steps on padded rows and on trees, each with a reference of its own."""
+    """The losses of 20 steps on padded rows and on trees, each with its own reference log-probs."""
     pairs = runs.dataset(folder / "pairs", data, rows=24)
     same: dict[str, Any] = {"model": str(runs.start_model(pairs, folder / "model")), "best": "none", **changes}
     same |= {"sft_steps": 0, "steps": 20, "batch_size": 6, "learning_rate": 5e-5}
@@ -174,7 +174,7 @@ def test_trees_and_padded_rows_give_the_same_curve_in_float64(
 def test_a_compiled_model_gives_the_same_losses(
     pairs: Path, done: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its graphs are traced around attention, head and clock, and run as they are: no compiler is needed."""
+    """Graphs are traced around attention, head and timer, and run without code generation."""
     compiles = torch.nn.Module.compile
     monkeypatch.setattr(torch.nn.Module, "compile", lambda self, **how: compiles(self, backend="eager", **how))
     same: dict[str, Any] = {"sft_steps": 0, "steps": 2, "model": str(done / "sft" / "final")}
@@ -189,7 +189,7 @@ def test_a_compiled_model_gives_the_same_losses(
 def test_micro_batches_and_online_reference_give_the_same_losses(
     pairs: Path, done: Path, tmp_path: Path, changes: dict[str, Any]
 ) -> None:
-    """A batch in parts, a reference that is computed in every step: the same curve, to rounding."""
+    """Micro-batches and an online reference give the same curve up to rounding."""
     same: dict[str, Any] = {"sft_steps": 0, "loss": "dpo", "learning_rate": 1e-3, "model": str(done / "sft" / "final")}
     train(runs.config(pairs, tmp_path / "plain", **same))
     train(runs.config(pairs, tmp_path / "other", **same, **changes))
@@ -199,7 +199,7 @@ def test_micro_batches_and_online_reference_give_the_same_losses(
 
 
 def test_several_datasets_may_have_equal_pair_ids(pairs: Path, tmp_path: Path) -> None:
-    """The same dataset twice: each pair is known by the dataset it comes from."""
+    """The same dataset twice: pairs are identified by their dataset."""
     flags = {**runs.FAST, "data": [str(pairs), str(pairs)], "out": str(tmp_path / "run"), "sft_steps": 0, "steps": 2}
     outcome = train(configs.combine(flags))
     assert outcome.summary["pairs"] == 40
@@ -330,13 +330,13 @@ def test_ctrl_c_saves_a_checkpoint_to_resume_from(pairs: Path, done: Path, tmp_p
 
 
 def _files(run: Path) -> int:
-    """How many files and bytes of metrics a run has written so far: it grows in every part of a run."""
+    """Number of files and bytes of metrics written so far, which grows in every phase of a run."""
     found = [path for path in run.parent.rglob("*") if path.suffix in (".jsonl", ".arrows", ".arrow", ".safetensors")]
     return sum(path.stat().st_size for path in found if path.suffix in (".jsonl", ".arrows")) + len(found)
 
 
 def _killed(process: "subprocess.Popen[str]", run: Path, signs: int, seconds: float) -> bool:
-    """Kill a process some seconds after it gave so many signs of work; whether it was still running then."""
+    """Kill a process some seconds after its progress reaches a count; returns whether it was still running."""
     seen = _files(run)
     while process.poll() is None and signs:
         with contextlib.suppress(FileNotFoundError):  # a file was there a moment ago
