@@ -19,26 +19,26 @@ def pairs(tmp_path_factory: pytest.TempPathFactory) -> PairDataset:
     return build("metamath", folder / "pairs", BuildOptions(("sample:200",), eval_size=20))
 
 
-def test_load_dataset_takes_the_folder(pairs: PairDataset, tmp_path: Path) -> None:
+def test_load_dataset(pairs: PairDataset, tmp_path: Path) -> None:
     loaded = datasets.load_dataset(str(pairs.path), cache_dir=str(tmp_path))
     assert {name: split.num_rows for name, split in loaded.items()} == {"train": 180, "eval": 20}
     assert loaded["train"].features == datasets.Features.from_arrow_schema(SCHEMA)
     assert loaded["train"][:] == pairs.splits["train"].table().to_pydict()
 
 
-def test_load_dataset_streams_it(pairs: PairDataset) -> None:
+def test_load_dataset_streaming(pairs: PairDataset) -> None:
     stream = datasets.load_dataset(str(pairs.path), split="eval", streaming=True)
     assert [row["pair_id"] for row in stream] == pairs.splits["eval"].table()["pair_id"].to_pylist()
 
 
-def test_load_from_disk_takes_the_folder(pairs: PairDataset) -> None:
+def test_load_from_disk(pairs: PairDataset) -> None:
     loaded = datasets.load_from_disk(str(pairs.path))
     assert isinstance(loaded, datasets.DatasetDict)
     assert loaded["train"][:] == pairs.splits["train"].table().to_pydict()
     assert str(loaded["eval"].split) == "eval"
 
 
-def test_what_is_beside_the_shards_is_what_datasets_writes(pairs: PairDataset, tmp_path: Path) -> None:
+def test_json_files_are_those_datasets_writes(pairs: PairDataset, tmp_path: Path) -> None:
     """Our ``state.json`` and ``dataset_info.json`` have the keys, and the features, that ``save_to_disk`` gives.
 
     Lists are written as releases before 4 do, which later ones read too.

@@ -19,15 +19,14 @@ from pairgen.train.config import Config
 from pairgen.train.context import RunContext
 from pairgen.train.data.groups import GroupTable
 from pairgen.train.data.order import BatchSampler, split_batch
-from pairgen.train.evaluation import evaluate
 from pairgen.train.interrupts import Interrupted, graceful_interrupt
-from pairgen.train.interval import Interval
 from pairgen.train.layout.batch import Batch
 from pairgen.train.losses import LOSSES
 from pairgen.train.model.step_timer import StepTimer
 from pairgen.train.output import checkpoint
 from pairgen.train.output.checkpoint import Policy, TrainState
 from pairgen.train.output.metrics_log import MetricsLog
+from pairgen.train.scores.aggregation import Interval, evaluate
 from pairgen.train.scores.metrics import Sums, add, global_means
 from pairgen.train.scores.objective import Objective
 

@@ -37,7 +37,7 @@ from pairgen.stats import describe
 
 
 def write_rows(path: Path, count: int, given: Path | None) -> None:
-    """Write ``count`` JSON Lines rows: those of a file or the sample, repeated, each with a number after its question."""
+    """Write ``count`` JSON Lines rows: those of a file or the sample, repeated with numbered questions."""
     if given is not None:
         rows = json.loads(given.read_text("utf-8"))
     else:

@@ -90,8 +90,8 @@ class Ours:
         """FLOPs of a step, forward and backward, without recomputation.
 
         Per token and weight, 2 forward and 4 backward; per query, key it attends to and head dimension, the same for
-        the score and again for the value. The backward pass of the LM head counts only positions whose gradients for chosen
-        and rejected differ.
+        the score and again for the value. The LM head's backward pass counts only positions whose gradients for
+        chosen and rejected differ.
         """
         batch = self.objective.forward.layout(groups)
         config = self.model.config

@@ -1,4 +1,8 @@
+<<<<<<< HEAD
 """Builds that are killed or interrupted at any moment leave the old output or a complete new one."""
+=======
+"""Builds that are killed or interrupted at any moment: the old output stays; an incomplete one cannot be opened."""
+>>>>>>> main
 
 import json
 import os
@@ -88,12 +92,12 @@ def opens(folder: Path, cache: Path) -> bool:
     return True
 
 
-def assert_whole_or_closed(parent: Path, cache: Path) -> list[str]:
-    """No folder that other tools open is less than a whole dataset. Returns the names of those that open."""
+def assert_complete_or_unopenable(parent: Path, cache: Path) -> list[str]:
+    """No folder that other tools open is an incomplete dataset. Returns the names of those that open."""
     opened = []
     for number, folder in enumerate(sorted(parent.iterdir())):
         if folder.is_dir() and opens(folder, cache / str(number)):
-            assert not violations(open_pairs(folder)), f"{folder} opens, but is not whole"
+            assert not violations(open_pairs(folder)), f"{folder} opens, but is incomplete"
             opened.append(folder.name)
     return opened
 
@@ -105,8 +109,8 @@ def kill_many(tmp_path: Path, kills: int, rows: int, seed: int) -> None:
     """Kill builds, alternately replacing an old output and writing a new one, with one worker and with two."""
     rng = random.Random(seed)
     source, place, cache = source_of(tmp_path / "rows.jsonl", rows), tmp_path / "place", tmp_path / "cache"
-    whole = [
-        data_of(build("metamath", tmp_path / f"whole{n}", BuildOptions((str(source),), seed=n)).path) for n in (0, 1)
+    complete = [
+        data_of(build("metamath", tmp_path / f"complete{n}", BuildOptions((str(source),), seed=n)).path) for n in (0, 1)
     ]
     old = build("metamath", place / "old", BuildOptions((str(source),), seed=0)).path
     begun = time.monotonic()
@@ -126,28 +130,28 @@ def kill_many(tmp_path: Path, kills: int, rows: int, seed: int) -> None:
         killed += process.returncode == -signal.SIGKILL
         assert_all_end(out)
         half_written |= {entry.name for entry in place.iterdir() if entry.name.endswith(SUFFIX)}
-        opened = assert_whole_or_closed(place, cache / str(number))
-        assert "old" in opened, "the old output is there, whole"
-        assert data_of(old) in whole
+        opened = assert_complete_or_unopenable(place, cache / str(number))
+        assert "old" in opened, "the old output stays complete"
+        assert data_of(old) in complete
         if (place / "new").exists():
-            assert data_of(place / "new") == whole[1], "a new output is whole as soon as it is there"
+            assert data_of(place / "new") == complete[1], "a new output is complete as soon as it exists"
             (place / "new").rename(tmp_path / f"taken{number}")
-        if data_of(old) == whole[1]:
+        if data_of(old) == complete[1]:
             old.rename(tmp_path / f"taken{number}")
             build("metamath", old, BuildOptions((str(source),), seed=0))
     assert killed >= kills // 2, "most kills met a living build"
     assert len(half_written) >= max(1, kills // 8), "enough kills came in mid-write"
     for out in (old, place / "new"):
         build("metamath", out, BuildOptions((str(source),)), overwrite=True)
-    assert sorted(entry.name for entry in place.iterdir()) == ["new", "old"], "later builds clear away what was left"
+    assert sorted(entry.name for entry in place.iterdir()) == ["new", "old"], "later builds remove stale folders"
 
 
-def test_a_few_random_kills(tmp_path: Path) -> None:
+def test_kill_at_a_few_random_times(tmp_path: Path) -> None:
     kill_many(tmp_path, kills=6, rows=2_000, seed=1)
 
 
 @pytest.mark.slow
-def test_two_hundred_random_kills(tmp_path: Path) -> None:
+def test_kill_at_two_hundred_random_times(tmp_path: Path) -> None:
     kill_many(tmp_path, kills=200, rows=6_000, seed=2)
 
 
@@ -187,11 +191,11 @@ for line in sys.stdin:
 """
 
 
-def test_a_kill_at_any_step(tmp_path: Path) -> None:
+def test_kill_at_every_step(tmp_path: Path) -> None:
     source = source_of(tmp_path / "rows.jsonl", 20)
     options = [BuildOptions(seed=seed, eval_size=4) for seed in (0, 1)]
-    whole = [
-        data_of(build("metamath", tmp_path / f"whole{n}", replace(options[n], source=(str(source),))).path)
+    complete = [
+        data_of(build("metamath", tmp_path / f"complete{n}", replace(options[n], source=(str(source),))).path)
         for n in (0, 1)
     ]
     place = tmp_path / "place"
@@ -203,26 +207,32 @@ def test_a_kill_at_any_step(tmp_path: Path) -> None:
     assert killer.stdout
     outcomes = []
     for at in range(1, 400):
-        if not out.exists() or data_of(out) != whole[0]:
+        if not out.exists() or data_of(out) != complete[0]:
             build("metamath", out, replace(options[0], source=(str(source),)), overwrite=True)
         killer.stdin.write(f"{at}\n")
         killer.stdin.flush()
         answer = killer.stdout.readline().strip()
         assert answer in ("died", "ended 0"), "the build failed of its own"
         died = answer == "died"
-        opened = assert_whole_or_closed(place, tmp_path / "cache" / str(at))
-        assert "old" in opened, "the old output is there, whole"
-        assert data_of(out) in whole
+        opened = assert_complete_or_unopenable(place, tmp_path / "cache" / str(at))
+        assert "old" in opened, "the old output stays complete"
+        assert data_of(out) in complete
         if not died:
             break
-        outcomes.append(data_of(out) == whole[1])
+        outcomes.append(data_of(out) == complete[1])
     killer.stdin.close()
     assert killer.wait(10) == 0
     assert not died, "the last round ran to its end"
-    assert data_of(out) == whole[1]
+    assert data_of(out) == complete[1]
     assert outcomes[0] is False
     assert outcomes[-1] is True, "some kills came after the swap, while the old data was cleared away"
+<<<<<<< HEAD
     assert outcomes == sorted(outcomes), "all outcomes before some moment are old, all after it are new"
+=======
+    assert outcomes == sorted(outcomes), (
+        "there is one moment before which everything is old and after which everything is new"
+    )
+>>>>>>> main
     assert len(outcomes) > 20
     assert [entry.name for entry in place.iterdir()] == ["old"]
 
@@ -240,7 +250,7 @@ def wait_for_part(place: Path, process: subprocess.Popen[str]) -> None:
 
 @pytest.mark.parametrize("whole_group", [True, False])
 @pytest.mark.parametrize("workers", [1, 2])
-def test_an_interrupt_is_one_sentence_and_leaves_the_old(workers: int, whole_group: bool, tmp_path: Path) -> None:
+def test_interrupt_is_one_message_and_keeps_the_old_dataset(workers: int, whole_group: bool, tmp_path: Path) -> None:
     """A terminal sends Ctrl-C to the whole group, ``kill -INT`` to the one process."""
     place = tmp_path / "place"
     build("metamath", place / "old", BuildOptions((str(source_of(tmp_path / "few.jsonl", 20)),)))

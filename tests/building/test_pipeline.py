@@ -123,7 +123,7 @@ def reject_outside(example: Example, rng: RowRng, options: CorruptionOptions) ->
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_builder_that_is_in_no_table(workers: int, tmp_path: Path) -> None:
+def test_builder_of_another_package(workers: int, tmp_path: Path) -> None:
     builder = Builder(
         name="outside",
         title="Outside pairs",
@@ -159,7 +159,7 @@ def test_ids_do_not_depend_on_the_order_of_rows(tmp_path: Path) -> None:
     assert len(by_id[0]) == 100
 
 
-def test_equal_rows_get_numbered_ids_and_one_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_duplicate_rows_get_numbered_ids_and_share_a_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "BATCH_ROWS", 10)
     rows = rows_of(60)
     dataset = build(
@@ -175,7 +175,7 @@ def test_equal_rows_get_numbered_ids_and_one_group(tmp_path: Path, monkeypatch: 
     assert len({pair["group_id"] for pair in pairs(dataset)}) == 60
 
 
-def test_eval_rows_are_taken_off_by_question(source: Path, tmp_path: Path) -> None:
+def test_eval_rows_are_held_out_by_question(source: Path, tmp_path: Path) -> None:
     dataset = build("metamath", tmp_path / "out", BuildOptions((str(source),), eval_size=40))
     train, held_out = ({pair["prompt"] for pair in pairs(dataset, split)} for split in ("train", "eval"))
     assert dataset.splits["eval"].pairs == 40
@@ -186,7 +186,7 @@ def test_eval_rows_are_taken_off_by_question(source: Path, tmp_path: Path) -> No
     assert {pair["prompt"] for pair in pairs(other, "eval")} != held_out
 
 
-def test_fixed_shots_are_one_prefix_for_all_but_the_rows_in_it(source: Path, tmp_path: Path) -> None:
+def test_fixed_shots_are_the_same_for_all_rows_except_their_own(source: Path, tmp_path: Path) -> None:
     plain = {
         pair["pair_id"]: pair["prompt"]
         for pair in pairs(build("metamath", tmp_path / "zero", BuildOptions((str(source),))))
@@ -231,7 +231,7 @@ def test_shots_per_row_differ_and_never_come_from_eval(source: Path, tmp_path: P
         ({"prompt_style": "nonsense"}, ["rows.jsonl"], "raw, lm-eval, alpaca"),
     ],
 )
-def test_options_that_cannot_go_together(
+def test_conflicting_options(
     options: Row, given: list[str], words: str, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(source.parent)
@@ -241,7 +241,7 @@ def test_options_that_cannot_go_together(
 
 
 @pytest.mark.parametrize("bad", [{"shots": -1}, {"eval_size": -1}, {"shots_per_row": True}])
-def test_options_refuse_nonsense(bad: Row) -> None:
+def test_invalid_options(bad: Row) -> None:
     with pytest.raises(UsageError):
         BuildOptions(**bad)
 
@@ -274,7 +274,7 @@ def test_every_dropped_row_has_a_counted_reason(tmp_path: Path) -> None:
     assert not violations(dataset)
 
 
-def test_a_source_of_which_nothing_is_left(tmp_path: Path) -> None:
+def test_source_that_yields_no_pairs(tmp_path: Path) -> None:
     source = write(tmp_path / "rows.jsonl", [{"query": "Why?", "response": "Because."}])
     with pytest.raises(SourceError, match="the train split has no pairs"):
         build("metamath", tmp_path / "out", BuildOptions((str(source),)))

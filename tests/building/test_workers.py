@@ -74,7 +74,7 @@ def heed_interrupts(_: int) -> bool:
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
-def test_answers_come_in_the_order_of_the_items(count: int) -> None:
+def test_results_are_in_the_order_of_the_items(count: int) -> None:
     with Workers(count, slow_first) as pool:
         answers = list(pool.map(range(10)))
         again = list(pool.map(range(3)))
@@ -85,14 +85,14 @@ def test_answers_come_in_the_order_of_the_items(count: int) -> None:
 
 
 @pytest.mark.parametrize("count", [1, 2])
-def test_no_item_is_no_answer(count: int) -> None:
+def test_no_items_no_results(count: int) -> None:
     with Workers(count, slow_first) as pool:
         assert list(pool.map([])) == []
 
 
 @pytest.mark.parametrize("count", [1, 2])
 @pytest.mark.parametrize("kind", KINDS)
-def test_failures_cross_process_borders(kind: type[PairgenError], count: int) -> None:
+def test_errors_of_workers_are_raised(kind: type[PairgenError], count: int) -> None:
     with pytest.raises(PairgenError, match="one sentence") as error, Workers(count, fail) as pool:
         list(pool.map([kind("one sentence")]))
     assert type(error.value) is kind
@@ -100,7 +100,7 @@ def test_failures_cross_process_borders(kind: type[PairgenError], count: int) ->
 
 
 @pytest.mark.parametrize("count", [1, 2])
-def test_a_broken_row_keeps_its_place(count: int) -> None:
+def test_invalid_row_keeps_its_location(count: int) -> None:
     with pytest.raises(InvalidRow) as error, Workers(count, fail) as pool:
         list(pool.map([InvalidRow("rows.jsonl: line 3", "is broken JSON")]))
     assert (error.value.where, error.value.problem) == ("rows.jsonl: line 3", "is broken JSON")
@@ -108,19 +108,19 @@ def test_a_broken_row_keeps_its_place(count: int) -> None:
 
 
 @pytest.mark.parametrize("count", [1, 2])
-def test_the_number_of_an_operating_system_error_is_kept(count: int) -> None:
+def test_os_error_keeps_its_number(count: int) -> None:
     with pytest.raises(OSError, match="as the disk says") as error, Workers(count, fail_on_disk) as pool:
         list(pool.map([28]))
     assert error.value.errno == 28
 
 
-def test_a_worker_that_dies_is_one_sentence() -> None:
+def test_death_of_a_worker_is_one_message() -> None:
     with pytest.raises(PairgenError, match=r"a worker process died, .*try --workers 1"), Workers(2, die) as pool:
         list(pool.map(range(4)))
     assert not multiprocessing.active_children()
 
 
-def test_a_worker_that_dies_while_it_sends_a_result() -> None:
+def test_death_of_a_worker_that_is_sending_a_result() -> None:
     with Workers(2, die_while_sending) as pool:
         results = pool.map(range(4))
         assert next(results) == b""
@@ -129,9 +129,15 @@ def test_a_worker_that_dies_while_it_sends_a_result() -> None:
             next(results)
 
 
+<<<<<<< HEAD
 def test_failure_stops_the_other_workers_and_no_other_process() -> None:
     other = multiprocessing.get_context("spawn").Process(target=time.sleep, args=(60,))
     other.start()
+=======
+def test_error_kills_the_other_workers_and_no_other_process() -> None:
+    stranger = multiprocessing.get_context("spawn").Process(target=time.sleep, args=(60,))
+    stranger.start()
+>>>>>>> main
     try:
         start = time.monotonic()
         with pytest.raises(UsageError, match="the first one fails"), Workers(2, sleep_unless_first) as pool:
@@ -144,14 +150,14 @@ def test_failure_stops_the_other_workers_and_no_other_process() -> None:
         other.join()
 
 
-def test_workers_leave_interrupts_to_the_parent() -> None:
+def test_workers_ignore_interrupts() -> None:
     with Workers(2, heed_interrupts) as pool:
         assert list(pool.map(range(4))) == [False] * 4
     with Workers(1, heed_interrupts) as pool:
         assert list(pool.map([0])) == [True]
 
 
-def test_items_are_read_only_a_little_ahead() -> None:
+def test_look_ahead_is_bounded() -> None:
     read = []
 
     def items() -> Iterator[int]:

@@ -1,4 +1,8 @@
+<<<<<<< HEAD
 """Helpers for tests of trees: float64 models of several architectures, varied groups, slow reference code."""
+=======
+"""Helpers for tests of trees: models exact in float64, varied groups, and slow implementations to compare with."""
+>>>>>>> main
 
 from collections.abc import Sequence
 from typing import Any
@@ -36,11 +40,11 @@ MODELS: dict[str, dict[str, Any]] = {
     "Gemma2": {**GEMMA, "attn_logit_softcapping": 3.0, "final_logit_softcapping": 4.0},
     "Gemma3Text": GEMMA,
 }
-"""Windows are shorter than the sequences are."""
+"""Small models by architecture; their windows are shorter than the sequences of the tests."""
 
 
 class ExactNorm(nn.Module):
-    """An RMSNorm in the dtype it is given: transformers' own go through float32 whatever the model is in."""
+    """An RMSNorm in the dtype of its input; those of transformers always compute in float32."""
 
     def __init__(self, norm: Any) -> None:
         super().__init__()
@@ -53,7 +57,11 @@ class ExactNorm(nn.Module):
 
 
 def model_of(name: str, dtype: torch.dtype = torch.float64, seed: int = 0, **settings: Any) -> Any:
+<<<<<<< HEAD
     """A random model from ``MODELS``, in ``eval`` mode, with pairgen's attention for both layouts."""
+=======
+    """A random model of ``MODELS``, in evaluation mode, with the attention for token trees."""
+>>>>>>> main
     config = getattr(transformers, f"{name}Config")(**{**MODELS[name], **settings})
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -73,7 +81,7 @@ def use_exact_norms(model: nn.Module) -> None:
 
 
 def passed(model: Any, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-    """[2P] sums of log-probs, and the gradients of a sum that weighs every token of every completion differently."""
+    """[2P] sums of log-probs, and the gradients of a sum that weights every token of every completion differently."""
     model.zero_grad()
     found = batch.completions(Scorer(model)(batch))
     weights = torch.arange(len(found))[:, None] * 0.7 + torch.arange(found.shape[1]) * 0.3
@@ -86,17 +94,17 @@ def assert_equal_passes(model: Any, found: Batch, expected: Batch, sums: float, 
     ours, our_gradients = passed(model, found)
     theirs, their_gradients = passed(model, expected)
     assert float((ours - theirs).abs().max()) <= sums
-    # a batch whose gradients are all but zero has no scale of its own
+    # at least 1e-3, for batches whose gradients are almost zero
     for name, gradient in their_gradients.items():
         scale = max(1e-3, float(gradient.abs().max()))
         assert float((our_gradients[name] - gradient).abs().max()) <= gradients * scale, name
 
 
 def read_back(batch: Batch) -> list[tuple[list[int], list[int]]]:
-    """Prompt and completion of chosen of each pair, then of rejected, read from a batch by nothing but its own rules.
+    """Prompt and completion of each chosen, then of each rejected, reconstructed from the fields of a batch.
 
-    The prompt is what the hidden state before the first token sees; each next score has to see it all, one more at a
-    time, at positions that count up from 0.
+    The prompt is what the first label position attends to; every further label position must attend to all of that and
+    one more token each, at positions that count up from 0.
     """
     assert batch.positions is not None
     assert batch.subtree_end is not None
@@ -118,14 +126,14 @@ def read_back(batch: Batch) -> list[tuple[list[int], list[int]]]:
 
 
 def expected_sequences(groups: Sequence[TokenGroup]) -> list[tuple[list[int], list[int]]]:
-    """What ``read_back`` has to find."""
+    """What ``read_back`` must return."""
     pairs = [(one, at) for one in groups for at in range(1, len(one.completions))]
     chosen = [(one.prompt.tolist(), one.completions[0].tolist()) for one, _ in pairs]
     return chosen + [(one.prompt.tolist(), one.completions[at].tolist()) for one, at in pairs]
 
 
 def count_tree_tokens(groups: Sequence[TokenGroup]) -> int:
-    """Tokens of the groups' tries: the different starts of prompt and completion, group by group."""
+    """The number of different prefixes of prompt and completions, over all groups."""
     starts = {
         (at, *one.prompt.tolist(), "|", *ids[:stop].tolist())
         for at, one in enumerate(groups)
@@ -137,10 +145,15 @@ def count_tree_tokens(groups: Sequence[TokenGroup]) -> int:
 
 @st.composite
 def family_groups(draw: st.DrawFn, most: int = 3, branches: int = 8, length: int = 6) -> list[TokenGroup]:
-    """Groups of 1 to ``branches`` rejected completions over three tokens, so that every case comes up.
+    """Groups of 1 to ``branches`` rejected completions over three tokens, so that every case is likely.
 
+<<<<<<< HEAD
     Empty common prefixes, branches of one token, completions that are equal, prefixes or extensions of others, and
     prompts that share a prefix or are equal.
+=======
+    Empty common prefixes, branches of one token, completions that are equal or prefixes of each other, and prompts that
+    are equal or share a prefix.
+>>>>>>> main
     """
     texts = st.lists(st.integers(3, 5), min_size=1, max_size=length)
     start = draw(st.lists(st.integers(3, 4), max_size=length))

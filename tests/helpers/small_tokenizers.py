@@ -1,4 +1,4 @@
-"""Tokenizers of the kinds that models come with, trained in a moment on a few sentences."""
+"""Small tokenizers of common kinds, trained on a few sentences."""
 
 from functools import cache
 from typing import Any
@@ -77,17 +77,21 @@ def _wrapped(content: str, bos: bool, **options: Any) -> PreTrainedTokenizerFast
 
 
 def byte_level(bos: bool = True, **options: Any) -> PreTrainedTokenizerFast:
+<<<<<<< HEAD
     """Llama 3's kind: byte-level, without unknown tokens; punctuation and the line break after it are one token."""
+=======
+    """Like Llama 3's: byte-level, with tokens that contain punctuation and the line break after it."""
+>>>>>>> main
     return _wrapped(_byte_level(), bos, additional_special_tokens=["<|im_start|>", "<|im_end|>"], **options)
 
 
 def sentence_piece(kind: str = "unigram", bos: bool = True, **options: Any) -> PreTrainedTokenizerFast:
-    """Llama 2's kind: a space before every text, and unknown characters. ``kind`` is unigram or bpe."""
+    """Like Llama 2's: a space before every text, and unknown characters. ``kind`` is unigram or bpe."""
     return _wrapped(_sentence_piece(kind), bos, unk_token="<unk>", **options)
 
 
 def chatml() -> PreTrainedTokenizerFast:
-    """Qwen's kind: no BOS, turns that end with EOS and a line break."""
+    """Like Qwen's: no BOS, turns that end with EOS and a line break."""
     tokenizer = byte_level(bos=False, bos_token=None, eos_token="<|im_end|>")
     tokenizer.chat_template = CHATML
     return tokenizer

@@ -12,7 +12,7 @@ FAST: dict[str, Any] = {"steps": 6, "batch_size": 4, "sft_steps": 2, "eval_pairs
 
 
 def dataset(folder: Path, name: str = "metamath", rows: int = 24, **options: Any) -> Path:
-    """Pairs made of the built-in sample; ``eval`` holds four questions."""
+    """Pairs of the built-in sample; ``eval`` contains four questions."""
     chosen = {"eval_size": 4, **options} if name == "metamath" else options
     return build(name, folder, BuildOptions((f"sample:{rows}",), **chosen)).path
 
@@ -23,7 +23,7 @@ def config(data: Path, out: Path, **changes: Any) -> Config:
 
 
 def start_model(data: Path, folder: Path, seed: int = 0) -> Path:
-    """A tiny untrained model with a tokenizer of the data, in a folder as a user has one."""
+    """A tiny untrained model with a tokenizer of the data, saved in a folder."""
     from pairgen.pairs.dataset import open_pairs
     from pairgen.train.data.splits import training_texts
     from pairgen.train.model import loading as models

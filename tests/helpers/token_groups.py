@@ -14,7 +14,11 @@ VOCABULARY = 23
 
 
 def group(prompt: Sequence[int], chosen: Sequence[int], *rejected: Sequence[int], name: str = "g") -> TokenGroup:
+<<<<<<< HEAD
     """A group of plain lists. Its edits follow from the tokens; completions have 3 characters per token."""
+=======
+    """A group from plain lists; edits are derived from the tokens, and each token counts as 3 characters."""
+>>>>>>> main
     completions = (chosen, *rejected)
     return TokenGroup(
         prompt=np.array(prompt, np.int32),
@@ -26,7 +30,7 @@ def group(prompt: Sequence[int], chosen: Sequence[int], *rejected: Sequence[int]
 
 
 def _edit(chosen: Sequence[int], rejected: Sequence[int]) -> tuple[int, int]:
-    """Start and stop, in chosen, of what is not in the shared start nor in the shared end."""
+    """Start and stop, in chosen, of what is neither in the common prefix nor in the common suffix."""
     shorter = min(len(chosen), len(rejected))
     start = next((at for at in range(shorter) if chosen[at] != rejected[at]), shorter)
     tail = next((at for at in range(shorter - start) if chosen[-1 - at] != rejected[-1 - at]), shorter - start)
@@ -36,9 +40,9 @@ def _edit(chosen: Sequence[int], rejected: Sequence[int]) -> tuple[int, int]:
 def random_groups(
     seed: int, count: int, pairs: int = 3, length: int = 12, vocabulary: int = VOCABULARY
 ) -> list[TokenGroup]:
-    """Groups of 1 to ``pairs`` pairs with completions of up to ``length`` tokens, by a seed.
+    """Random groups of 1 to ``pairs`` pairs with completions of up to ``length`` tokens.
 
-    A rejected completion is chosen with a few tokens replaced by others; one in four is another text altogether.
+    A rejected completion is chosen with a few tokens replaced; one in four is an unrelated text.
     """
     draw = np.random.default_rng(seed)
 
@@ -60,7 +64,7 @@ def random_groups(
 
 @st.composite
 def some_groups(draw: st.DrawFn, most: int = 3, pairs: int = 3, length: int = 7) -> list[TokenGroup]:
-    """A strategy for lists of groups: short texts over few tokens, so that much is shared, or nothing, by chance."""
+    """A strategy for lists of groups: short texts over few tokens, so that they share much, or nothing, by chance."""
     texts = st.lists(st.integers(0, 5), min_size=1, max_size=length)
     made = []
     for at in range(draw(st.integers(1, most))):
@@ -77,7 +81,7 @@ def some_groups(draw: st.DrawFn, most: int = 3, pairs: int = 3, length: int = 7)
 
 
 def tiny_llama(seed: int = 0, dtype: torch.dtype = torch.float64, **settings: Any) -> Any:
-    """A random Llama of two layers whose logits are spread over several nats, in ``eval`` mode."""
+    """A random Llama of two layers whose logits spread over several nats, in evaluation mode."""
     config = LlamaConfig(
         **{
             "vocab_size": VOCABULARY,

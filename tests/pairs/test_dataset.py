@@ -170,18 +170,18 @@ def test_statistics_are_computed_from_the_complete_rows(tmp_path: Path) -> None:
     assert open_pairs(tmp_path / "out").manifest == dataset.manifest
 
 
-def test_other_tools_open_it(tmp_path: Path) -> None:
+def test_datasets_opens_it(tmp_path: Path) -> None:
     out = write(tmp_path / "out")
     rows = open_pairs(out).splits["train"].table().to_pylist()
     assert datasets.load_from_disk(str(out))["train"].to_list() == rows
     assert datasets.load_dataset(str(out), cache_dir=str(tmp_path / "cache"))["train"].to_list() == rows
 
 
-def test_equal_data_is_equal_bytes(tmp_path: Path) -> None:
+def test_equal_rows_give_equal_bytes(tmp_path: Path) -> None:
     assert content(write(tmp_path / "a")) == content(write(tmp_path / "b"))
 
 
-def test_folders_have_the_rights_of_any_new_folder(tmp_path: Path) -> None:
+def test_out_has_default_permissions(tmp_path: Path) -> None:
     (tmp_path / "plain").mkdir()
     assert write(tmp_path / "out").stat().st_mode == (tmp_path / "plain").stat().st_mode
 
@@ -229,7 +229,7 @@ def make_hidden(out: Path) -> None:
         ),
     ],
 )
-def test_what_is_never_replaced(make: Callable[[Path], object], overwrite: bool, words: str, tmp_path: Path) -> None:
+def test_out_is_not_replaced(make: Callable[[Path], object], overwrite: bool, words: str, tmp_path: Path) -> None:
     make(tmp_path / "out")
     before = content(tmp_path)
     with pytest.raises(OutputExists, match=words) as error:
@@ -239,14 +239,14 @@ def test_what_is_never_replaced(make: Callable[[Path], object], overwrite: bool,
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
-def test_an_empty_folder_is_filled(overwrite: bool, tmp_path: Path) -> None:
+def test_out_may_be_an_empty_folder(overwrite: bool, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     write(tmp_path / "out", overwrite=overwrite)
     assert open_pairs(tmp_path / "out").splits["train"].pairs == 10
     assert names(tmp_path) == ["out"]
 
 
-def test_overwrite_replaces_the_folder(tmp_path: Path) -> None:
+def test_overwrite_replaces_all_files(tmp_path: Path) -> None:
     write(tmp_path / "out", shards=4)
     (tmp_path / "out" / "notes.txt").write_text("goes with the old data")
     write(tmp_path / "out", "new", overwrite=True, shards=1)
@@ -254,11 +254,11 @@ def test_overwrite_replaces_the_folder(tmp_path: Path) -> None:
     assert names(tmp_path) == ["fresh", "out"]
 
 
-def test_parents_are_made(tmp_path: Path) -> None:
+def test_parent_folders_are_created(tmp_path: Path) -> None:
     assert open_pairs(write(tmp_path / "a" / "b" / "out")).splits["train"].pairs == 10
 
 
-def test_what_came_in_between_is_not_replaced(tmp_path: Path) -> None:
+def test_out_created_meanwhile_is_not_replaced(tmp_path: Path) -> None:
     def race() -> None:
         with DatasetWriter(tmp_path / "out") as writer:
             write(tmp_path / "out", "quicker")
@@ -279,7 +279,7 @@ def test_overwrite_works_where_folders_cannot_be_exchanged(tmp_path: Path, monke
 
 
 @pytest.mark.parametrize("name", ["x" * 300, "file/out"])
-def test_a_place_that_cannot_be_written(name: str, tmp_path: Path) -> None:
+def test_out_that_cannot_be_written(name: str, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises((OutputError, OSError)) as error:
         write(tmp_path / name)
@@ -355,7 +355,7 @@ def trapped(folder: Path, at: int, lasting: bool = False) -> Iterator[Trap]:
 
 @pytest.mark.parametrize("lasting", [False, True])
 @pytest.mark.parametrize("there", [False, True])
-def test_a_full_disk_at_any_step_leaves_the_old_and_nothing_else(there: bool, lasting: bool, tmp_path: Path) -> None:
+def test_full_disk_at_every_step_keeps_the_old_dataset(there: bool, lasting: bool, tmp_path: Path) -> None:
     new = content(write(tmp_path / "new", "new"))
     refused = 0
     for at in range(1, 200):
@@ -385,7 +385,7 @@ def outcome(out: Path) -> str | None:
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO])
-def test_what_the_operating_system_refuses_is_one_sentence(
+def test_errors_of_the_operating_system_are_one_message(
     number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object) -> None:
@@ -401,7 +401,7 @@ def test_what_the_operating_system_refuses_is_one_sentence(
 
 
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, RuntimeError, SystemExit])
-def test_whatever_ends_it_nothing_is_left(kind: type[BaseException], tmp_path: Path) -> None:
+def test_any_exception_leaves_nothing_behind(kind: type[BaseException], tmp_path: Path) -> None:
     before = content(write(tmp_path / "out"))
 
     def interrupted() -> None:
@@ -437,7 +437,7 @@ def source_of(path: Path, rows: int) -> str:
 
 @pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize("pages", [12, 16, 20, 40, 60, 100, 150])
-def test_a_disk_that_is_really_full(pages: int, workers: int, tmp_path: Path) -> None:
+def test_full_file_system(pages: int, workers: int, tmp_path: Path) -> None:
     few, many = source_of(tmp_path / "few.jsonl", 5), source_of(tmp_path / "many.jsonl", 2000)
     with small_disk(tmp_path / "disk", pages * 4096) as disk:
         old = build("metamath", disk / "out", BuildOptions((few,)))
@@ -551,7 +551,7 @@ def manifest_is_a_folder(out: Path) -> None:
         (other_columns, "cannot be read as pairs"),
     ],
 )
-def test_a_damaged_folder_is_one_sentence(harm: Callable[[Path], object], words: str, tmp_path: Path) -> None:
+def test_damaged_dataset_is_one_message(harm: Callable[[Path], object], words: str, tmp_path: Path) -> None:
     out = write(tmp_path / "out")
     harm(out)
     with pytest.raises(InvalidDataset, match=words) as error:
@@ -560,14 +560,14 @@ def test_a_damaged_folder_is_one_sentence(harm: Callable[[Path], object], words:
     assert "\n" not in str(error.value)
 
 
-def test_a_column_that_is_not_there(tmp_path: Path) -> None:
+def test_missing_column(tmp_path: Path) -> None:
     out = write(tmp_path / "out")
     other_columns(out)
     with pytest.raises(InvalidDataset, match="cannot be read as pairs"):
         list(open_pairs(out).splits["train"].batches(["chosen"]))
 
 
-def test_an_open_dataset_reads_from_the_disk_as_it_goes(tmp_path: Path) -> None:
+def test_batches_are_read_lazily(tmp_path: Path) -> None:
     batches = open_pairs(write(tmp_path / "out", shards=3)).splits["train"].batches()
     assert next(batches).num_rows == 5
     assert [batch.num_rows for batch in batches] == [5, 5]

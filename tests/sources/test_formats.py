@@ -98,7 +98,7 @@ def file_with(tmp_path: Path, name: str, content: str | bytes) -> Path:
     return path
 
 
-def sentence(error: pytest.ExceptionInfo[BaseException]) -> str:
+def message(error: pytest.ExceptionInfo[BaseException]) -> str:
     """What a person reads; held to be one line without a parser's jargon around it."""
     text = str(error.value)
     assert "\n" not in text
@@ -136,7 +136,7 @@ def test_positions_move_evenly(name: str, tmp_path: Path, monkeypatch: pytest.Mo
         assert abs(positions[index] / size - index / len(rows)) < 0.2
 
 
-def test_cells_with_json_lists_are_read_as_lists(tmp_path: Path) -> None:
+def test_csv_cells_with_json_lists_are_parsed(tmp_path: Path) -> None:
     rows = [{"query": '["a", "b"]', "response": '{"text": ["x"]}'}, {"query": "[not json", "response": "{}?"}]
     path = tmp_path / "rows.csv"
     as_csv(path, rows)
@@ -176,11 +176,11 @@ def test_shards_of_a_saved_dataset_are_in_order(tmp_path: Path) -> None:
         ('{"_data_files": [{"filename": "gone.arrow"}]}', "gone.arrow: listed in state.json but missing"),
     ],
 )
-def test_a_broken_state_json(content: str, words: str, tmp_path: Path) -> None:
+def test_invalid_state_json(content: str, words: str, tmp_path: Path) -> None:
     file_with(tmp_path, "state.json", content)
     with pytest.raises(SourceError, match=words) as error:
         formats.shards(tmp_path)
-    assert str(tmp_path) in sentence(error)
+    assert str(tmp_path) in message(error)
 
 
 # ---------------------------------------------------------------- layouts of JSON
@@ -235,7 +235,7 @@ def test_boundaries_of_objects_inside_rows_of_a_list(
 
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=SOME_ROWS, block=st.integers(2, 40), indent=st.sampled_from([None, 0, 3]), ascii_only=st.booleans())
-def test_blocks_change_no_row_of_a_list(
+def test_json_list_in_blocks_of_any_size(
     rows: list[Row], block: int, indent: int | None, ascii_only: bool, tmp_path: Path
 ) -> None:
     path = file_with(tmp_path, "rows.json", json.dumps(rows, indent=indent, ensure_ascii=ascii_only))
@@ -244,7 +244,7 @@ def test_blocks_change_no_row_of_a_list(
         assert read(path) == rows
 
 
-def test_a_number_at_the_end_of_a_block_is_not_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_number_at_the_end_of_a_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [{"query": 1234567890 * 10**index, "response": -12.5e-7} for index in range(8)]
     path = file_with(tmp_path, "rows.json", json.dumps(rows))
     for block in range(2, 80):
@@ -273,7 +273,7 @@ DEEP = '{"query": "a", "response": ' + "[" * 100_000 + "}\n"
     ],
 )
 @pytest.mark.parametrize(("before", "packed"), [(0, False), (7, False), (7, True)])
-def test_a_broken_line_is_named(bad: str | bytes, words: str, before: int, packed: bool, tmp_path: Path) -> None:
+def test_invalid_line_is_located(bad: str | bytes, words: str, before: int, packed: bool, tmp_path: Path) -> None:
     line = bad if isinstance(bad, bytes) else bad.encode()
     good = GOOD.encode()
     path = file_with(tmp_path, "rows.jsonl", good * before + b"\n" + line + b"\n" + good * 3)
@@ -282,9 +282,9 @@ def test_a_broken_line_is_named(bad: str | bytes, words: str, before: int, packe
     with pytest.raises((InvalidRow, WrongColumns)) as error:
         read(path)
     if words.startswith("has no") and isinstance(error.value, WrongColumns):
-        assert sentence(error).startswith(f"{path}: has the columns query, but query, response are required")
+        assert message(error).startswith(f"{path}: has the columns query, but query, response are required")
     else:
-        assert sentence(error).startswith(f"{where}: {words}")
+        assert message(error).startswith(f"{where}: {words}")
         assert "--on-error skip" in str(error.value)
     skipped: list[str] = []
     assert len(read(path, skipped)) == before + 3
@@ -301,13 +301,11 @@ def test_a_broken_line_is_named(bad: str | bytes, words: str, before: int, packe
         ([r'{"query": "a", "response": "b", "\udc00": 1}', GOOD], 1, "half a surrogate pair"),
     ],
 )
-def test_a_bad_element_of_a_list_is_named_and_can_be_skipped(
-    rows: list[str], number: int, words: str, tmp_path: Path
-) -> None:
+def test_unusable_element_of_a_list_can_be_skipped(rows: list[str], number: int, words: str, tmp_path: Path) -> None:
     path = file_with(tmp_path, "rows.json", f"[{','.join(rows)}]")
     with pytest.raises(InvalidRow, match=words) as error:
         read(path)
-    assert sentence(error).startswith(f"{path}: row {number}: ")
+    assert message(error).startswith(f"{path}: row {number}: ")
     skipped: list[str] = []
     assert len(read(path, skipped)) == len(rows) - 1
     assert len(skipped) == 1
@@ -328,14 +326,14 @@ def test_a_bad_element_of_a_list_is_named_and_can_be_skipped(
     ],
 )
 @pytest.mark.parametrize("skipping", [False, True])
-def test_a_broken_list_ends_in_one_sentence(
+def test_invalid_list_is_one_message(
     content: str | bytes, words: str, skipping: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(formats.text, "READ_BYTES", 32)
     path = file_with(tmp_path, "rows.json", content)
     with pytest.raises(SourceError) as error:
         read(path, [] if skipping else None)
-    assert words in sentence(error)
+    assert words in message(error)
     assert str(path) in str(error.value)
     assert "--on-error skip" not in str(error.value), "nothing after the fault can be read"
 
@@ -356,11 +354,11 @@ HEADER = "query,response\n"
         ("\n", r"has the columns \(none\), but"),
     ],
 )
-def test_bad_csv(content: str | bytes, words: str, tmp_path: Path) -> None:
+def test_invalid_csv(content: str | bytes, words: str, tmp_path: Path) -> None:
     path = file_with(tmp_path, "rows.csv", content)
     with pytest.raises(SourceError, match=words) as error:
         read(path)
-    assert sentence(error).startswith(str(path))
+    assert message(error).startswith(str(path))
 
 
 def test_ragged_csv_can_be_skipped(tmp_path: Path) -> None:
@@ -372,7 +370,7 @@ def test_ragged_csv_can_be_skipped(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", PACKED)
 @pytest.mark.parametrize("harm", ["cut", "turned", "garbage"])
-def test_a_damaged_gz(name: str, harm: str, tmp_path: Path) -> None:
+def test_damaged_gz(name: str, harm: str, tmp_path: Path) -> None:
     WRITERS[name](tmp_path / name, [{**row, "query": f"{row['query']}{index}"} for index, row in enumerate(ROWS)])
     whole = pack(tmp_path / name).read_bytes()
     middle = len(whole) // 2
@@ -380,24 +378,24 @@ def test_a_damaged_gz(name: str, harm: str, tmp_path: Path) -> None:
     path = file_with(tmp_path, f"{name}.gz", harmed)
     with pytest.raises(SourceError) as error:
         read(path, [])
-    assert sentence(error).startswith(str(path))
+    assert message(error).startswith(str(path))
     assert "get the file again" in str(error.value)
 
 
 @pytest.mark.parametrize("name", ["rows.parquet", "rows.arrow"])
 @pytest.mark.parametrize("harm", ["garbage", "cut", "short"])
-def test_a_damaged_table(name: str, harm: str, tmp_path: Path) -> None:
+def test_damaged_table(name: str, harm: str, tmp_path: Path) -> None:
     path = tmp_path / name
     WRITERS[name](path, ROWS)
     whole = path.read_bytes()
     path.write_bytes({"garbage": b"garbage" * 40, "cut": whole[: len(whole) // 2], "short": b"P"}[harm])
     with pytest.raises(SourceError, match="cannot be read") as error:
         read(path)
-    assert sentence(error).startswith(str(path))
+    assert message(error).startswith(str(path))
 
 
 @pytest.mark.parametrize("name", ["rows.parquet", "rows.arrow"])
-def test_a_table_of_texts_that_are_no_utf8(name: str, tmp_path: Path) -> None:
+def test_table_with_invalid_utf8(name: str, tmp_path: Path) -> None:
     offsets, data = pa.py_buffer(b"\0\0\0\0\2\0\0\0"), pa.py_buffer(b"\xff\xfe")
     broken = pa.Array.from_buffers(pa.string(), 1, [None, offsets, data])
     table = pa.table({"query": broken, "response": ["b"], "type": ["t"]})
@@ -409,26 +407,26 @@ def test_a_table_of_texts_that_are_no_utf8(name: str, tmp_path: Path) -> None:
             stream.write_table(table)
     with pytest.raises(SourceError, match="cannot be read") as error:
         read(path)
-    assert sentence(error).startswith(str(path))
+    assert message(error).startswith(str(path))
 
 
 @pytest.mark.parametrize("name", WRITERS)
-def test_wrong_columns_are_named(name: str, tmp_path: Path) -> None:
+def test_wrong_columns_are_listed(name: str, tmp_path: Path) -> None:
     WRITERS[name](tmp_path / name, [{"question": "a", "answer": "b"}])
     with pytest.raises(WrongColumns) as error:
         read(tmp_path / name)
-    assert f"{tmp_path / name}: has the columns question, answer, but query, response are required" in sentence(error)
+    assert f"{tmp_path / name}: has the columns question, answer, but query, response are required" in message(error)
 
 
 @pytest.mark.parametrize("name", ["rows.txt", "rows", "rows.gz", "rows.parquet.gz", "rows.arrow.gz", "jsonl"])
-def test_an_unsupported_extension(name: str, tmp_path: Path) -> None:
+def test_unsupported_extension(name: str, tmp_path: Path) -> None:
     path = file_with(tmp_path, name, GOOD)
     with pytest.raises(UsageError, match=r"\.jsonl, .*\.parquet") as error:
         formats.format_of(path)
-    assert sentence(error).startswith(str(path))
+    assert message(error).startswith(str(path))
 
 
-def test_a_row_of_ten_megabytes_is_read(tmp_path: Path) -> None:
+def test_row_of_ten_megabytes(tmp_path: Path) -> None:
     rows = [{"query": "a", "response": "x" * 10_000_000}, {"query": "b", "response": "c"}]
     for name in ("rows.jsonl", "list.json", "rows.csv"):
         WRITERS[name](tmp_path / name, rows)

@@ -67,7 +67,7 @@ def test_files_by_split(tmp_path: Path) -> None:
     assert find(f"eval={two}") == {"eval": rows_of(2, "caps")}
 
 
-def test_a_name_with_an_equals_sign_and_a_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_file_name_with_equals_sign_or_tilde(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path / "lr=3.jsonl", rows_of(2))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -87,7 +87,7 @@ def test_a_saved_dataset(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("held_out", ["eval", "validation", "test"])
-def test_a_saved_dictionary_fills_our_splits(held_out: str, tmp_path: Path) -> None:
+def test_splits_of_a_saved_dictionary(held_out: str, tmp_path: Path) -> None:
     folder = saved(tmp_path / "saved", **{"train": rows_of(5), held_out: rows_of(4, "caps"), "zoo": rows_of(2)})
     assert find(folder) == {"train": rows_of(5), "eval": rows_of(4, "caps")}
     assert find(f"train={folder}") == {"train": rows_of(5)}
@@ -97,7 +97,7 @@ def test_a_saved_dictionary_fills_our_splits(held_out: str, tmp_path: Path) -> N
     ("given", "words"),
     [("", "its splits are red, zoo; none of them is train, eval"), ("train=", "has no split 'train', only red, zoo")],
 )
-def test_a_saved_dictionary_with_other_splits(given: str, words: str, tmp_path: Path) -> None:
+def test_saved_dictionary_with_other_splits(given: str, words: str, tmp_path: Path) -> None:
     folder = saved(tmp_path / "saved", red=rows_of(2), zoo=rows_of(2))
     with pytest.raises(SourceNotFound, match=words):
         find(given + folder)
@@ -138,7 +138,7 @@ def test_a_file_is_hashed_for_the_manifest(tmp_path: Path) -> None:
         (["loop.jsonl"], SourceNotFound, "loop.jsonl: no such file"),
     ],
 )
-def test_one_sentence_for_what_is_wrong(
+def test_invalid_source_is_one_message(
     given: list[str], kind: type[PairgenError], words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -157,7 +157,7 @@ def test_one_sentence_for_what_is_wrong(
     assert "\n" not in str(error.value)
 
 
-def test_a_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_file_without_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(tmp_path / "rows.jsonl", rows_of(2))
 
     def refuse(*_: object, **__: object) -> None:
@@ -172,12 +172,12 @@ def test_a_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize("given", ["sample:x", "sample:1:2:3", "sample:", "sample:-5", "sample:5:", "sample:1.5"])
-def test_a_sample_with_bad_numbers(given: str) -> None:
+def test_sample_with_invalid_numbers(given: str) -> None:
     with pytest.raises(UsageError, match="write sample, sample:ROWS or sample:ROWS:SEED"):
         find(given)
 
 
-def test_a_sample_of_no_rows() -> None:
+def test_sample_without_rows() -> None:
     with pytest.raises(SourceError, match="has no rows; ask for at least one"):
         find("sample:0")
 
@@ -244,7 +244,7 @@ def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return cache
 
 
-def test_rows_of_the_hub_come_through_its_cache(offline: Path) -> None:
+def test_hub_rows_come_from_the_cache(offline: Path) -> None:
     populate(offline, "meta-math___meta_math_qa", train=rows_of(7))
     assert find() == {"train": rows_of(7)}
     source = sources.resolve([], "metamath", HUB, Columns(COLUMNS))["train"]
@@ -267,7 +267,7 @@ def test_hub_rows_with_other_columns_are_refused(offline: Path) -> None:
 
 
 @pytest.mark.parametrize("given", [[], ["meta-math/MetaMathQA"], ["eval=someone/nothing"]])
-def test_the_hub_out_of_reach(given: list[str], offline: Path) -> None:
+def test_unreachable_hub(given: list[str], offline: Path) -> None:
     assert not list(offline.iterdir())
     with pytest.raises(SourceNotFound, match="--source FILE, or try --source sample") as error:
         find(*given)
@@ -275,13 +275,13 @@ def test_the_hub_out_of_reach(given: list[str], offline: Path) -> None:
     assert "\n" not in str(error.value)
 
 
-def test_a_build_from_the_hub_takes_an_evaluation_split_off(offline: Path, tmp_path: Path) -> None:
+def test_build_from_the_hub_holds_out_rows(offline: Path, tmp_path: Path) -> None:
     populate(offline, "meta-math___meta_math_qa", train=rows_of(1100))
     dataset = build("metamath", tmp_path / "out")
     assert {name: split.pairs for name, split in dataset.splits.items()} == {"train": 100, "eval": 1000}
 
 
-def test_the_command_says_so_quickly_when_the_hub_is_out_of_reach(tmp_path: Path) -> None:
+def test_command_fails_fast_if_the_hub_is_unreachable(tmp_path: Path) -> None:
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "home")}
     environment.pop("HF_DATASETS_CACHE", None)
     words = [sys.executable, "-m", "pairgen", "build", "metamath", "--out", str(tmp_path / "out")]

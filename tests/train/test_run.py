@@ -43,7 +43,7 @@ def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def done(pairs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An uninterrupted run, with SFT first."""
+    """An uninterrupted run with an SFT stage."""
     out = tmp_path_factory.mktemp("runs") / "done"
     train(runs.config(pairs, out, save_every=2))
     return out
@@ -74,7 +74,7 @@ def test_a_run_leaves_its_config_metrics_checkpoints_and_model(done: Path) -> No
 
 @pytest.mark.parametrize(("share", "parts"), [("auto", ["attention", "head", "rest"]), ("none", ["head", "rest"])])
 def test_metrics_include_the_share_of_time_by_part(pairs: Path, tmp_path: Path, share: str, parts: list[str]) -> None:
-    """With padded rows, attention is part of ``rest``."""
+    """For padded rows, attention counts as part of the rest."""
     out = train(runs.config(pairs, tmp_path / "run", share=share, sft_steps=0, steps=2)).folder
     for line in lines(out)[1:]:
         shares = {name: value for name, value in line.items() if name.startswith("time/")}
@@ -109,7 +109,7 @@ def test_dpo_starts_at_ln_2_on_every_dataset(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(losses.LOSSES))
 def test_every_loss_trains(tmp_path: Path, name: str) -> None:
-    """On the same pairs in every step, each loss falls; only losses without a reference have no rewards."""
+    """Every loss falls on the same few pairs; only losses without a reference have no rewards."""
     pairs = runs.dataset(tmp_path / "pairs", "arc", rows=4)
     model = runs.start_model(pairs, tmp_path / "model")
     changes: dict[str, Any] = {"loss": name, "model": str(model), "sft_steps": 0, "steps": 10, "batch_size": 64}
@@ -126,7 +126,7 @@ def test_equal_configs_give_equal_runs(pairs: Path, done: Path, tmp_path: Path) 
 
 
 def _curves_of_layouts(folder: Path, data: str, **changes: Any) -> tuple[list[float], list[float]]:
-    """The losses of 20 steps on padded rows and on trees, each with its own reference log-probs."""
+    """The losses of 20 steps on padded rows and on trees, each with a reference of its own."""
     pairs = runs.dataset(folder / "pairs", data, rows=24)
     same: dict[str, Any] = {"model": str(runs.start_model(pairs, folder / "model")), "best": "none", **changes}
     same |= {"sft_steps": 0, "steps": 20, "batch_size": 6, "learning_rate": 5e-5}
@@ -174,7 +174,7 @@ def test_trees_and_padded_rows_give_the_same_curve_in_float64(
 def test_a_compiled_model_gives_the_same_losses(
     pairs: Path, done: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Graphs are traced around attention, head and timer, and run without code generation."""
+    """The eager backend runs the traced graphs, which exclude attention, head and timer: no compiler is needed."""
     compiles = torch.nn.Module.compile
     monkeypatch.setattr(torch.nn.Module, "compile", lambda self, **how: compiles(self, backend="eager", **how))
     same: dict[str, Any] = {"sft_steps": 0, "steps": 2, "model": str(done / "sft" / "final")}
@@ -189,7 +189,7 @@ def test_a_compiled_model_gives_the_same_losses(
 def test_micro_batches_and_online_reference_give_the_same_losses(
     pairs: Path, done: Path, tmp_path: Path, changes: dict[str, Any]
 ) -> None:
-    """Micro-batches and an online reference give the same curve up to rounding."""
+    """Both give the same curve up to rounding."""
     same: dict[str, Any] = {"sft_steps": 0, "loss": "dpo", "learning_rate": 1e-3, "model": str(done / "sft" / "final")}
     train(runs.config(pairs, tmp_path / "plain", **same))
     train(runs.config(pairs, tmp_path / "other", **same, **changes))
@@ -199,7 +199,7 @@ def test_micro_batches_and_online_reference_give_the_same_losses(
 
 
 def test_several_datasets_may_have_equal_pair_ids(pairs: Path, tmp_path: Path) -> None:
-    """The same dataset twice: pairs are identified by their dataset."""
+    """With the same dataset twice, pairs are identified by dataset and pair id."""
     flags = {**runs.FAST, "data": [str(pairs), str(pairs)], "out": str(tmp_path / "run"), "sft_steps": 0, "steps": 2}
     outcome = train(configs.combine(flags))
     assert outcome.summary["pairs"] == 40
@@ -317,8 +317,7 @@ def test_a_deleted_reference_is_recomputed_with_the_starting_model(pairs: Path, 
 
 
 def test_ctrl_c_saves_a_checkpoint_to_resume_from(pairs: Path, done: Path, tmp_path: Path) -> None:
-    def stop(phase: str, step: int, total: int, fields: object) -> None:
-        del total, fields
+    def stop(phase: str, step: int, *_: object) -> None:
         if phase == Phase.TRAINING and step == 3:
             os.kill(os.getpid(), signal.SIGINT)
 
@@ -330,16 +329,16 @@ def test_ctrl_c_saves_a_checkpoint_to_resume_from(pairs: Path, done: Path, tmp_p
 
 
 def _files(run: Path) -> int:
-    """Number of files and bytes of metrics written so far, which grows in every phase of a run."""
+    """A measure of a run's progress: files and bytes of metrics written so far; it grows in every stage."""
     found = [path for path in run.parent.rglob("*") if path.suffix in (".jsonl", ".arrows", ".arrow", ".safetensors")]
     return sum(path.stat().st_size for path in found if path.suffix in (".jsonl", ".arrows")) + len(found)
 
 
 def _killed(process: "subprocess.Popen[str]", run: Path, signs: int, seconds: float) -> bool:
-    """Kill a process some seconds after its progress reaches a count; returns whether it was still running."""
+    """Kill a process some seconds after it has made progress ``signs`` times; whether it was still running."""
     seen = _files(run)
     while process.poll() is None and signs:
-        with contextlib.suppress(FileNotFoundError):  # a file was there a moment ago
+        with contextlib.suppress(FileNotFoundError):  # removed in the meantime
             if (now := _files(run)) != seen:
                 seen, signs = now, signs - 1
         time.sleep(0.002)
@@ -352,15 +351,15 @@ def _killed(process: "subprocess.Popen[str]", run: Path, signs: int, seconds: fl
 
 
 @pytest.mark.slow
-def test_a_run_killed_ten_times_ends_bit_for_bit_the_same(pairs: Path, tmp_path: Path) -> None:
-    """``kill -9`` at ten random moments of a run, in SFT and reference too, and ``--resume`` after each."""
+def test_a_run_killed_ten_times_ends_with_the_same_weights(pairs: Path, tmp_path: Path) -> None:
+    """``kill -9`` at ten random moments, also in SFT and reference passes, and ``--resume`` after each; bit for bit."""
     changes: dict[str, Any] = {"save_every": 1, "steps": 60, "sft_steps": 40, "eval_every": 10}
     train(runs.config(pairs, tmp_path / "whole", **changes, reference_dir=str(tmp_path / "reference-whole")))
 
     cut = runs.config(pairs, tmp_path / "cut", **changes, reference_dir=str(tmp_path / "reference-cut"))
     configs.save(cut, tmp_path / "cut.toml")
 
-    def start_or_go_on() -> "subprocess.Popen[str]":
+    def start_or_resume() -> "subprocess.Popen[str]":
         words = ["--resume", "--out", str(cut.out)] if (tmp_path / "cut" / "config.toml").exists() else [
             "--config", str(tmp_path / "cut.toml")
         ]  # fmt: skip
@@ -371,9 +370,9 @@ def test_a_run_killed_ten_times_ends_bit_for_bit_the_same(pairs: Path, tmp_path:
     draw = random.Random(11)
     kills = 0
     while kills < 10 and not (tmp_path / "cut" / "final").is_dir():
-        kills += _killed(start_or_go_on(), tmp_path / "cut", draw.randrange(8), draw.random() / 20)
+        kills += _killed(start_or_resume(), tmp_path / "cut", draw.randrange(8), draw.random() / 20)
     assert kills == 10
-    last = start_or_go_on()
+    last = start_or_resume()
     output, _ = last.communicate(timeout=300)
     assert last.returncode == 0, output
     assert weights(tmp_path / "cut") == weights(tmp_path / "whole")
@@ -439,7 +438,7 @@ def test_out_of_memory_lists_options_that_help(
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
-def test_cuda_that_is_absent(pairs: Path, tmp_path: Path) -> None:
+def test_missing_cuda_is_reported(pairs: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="--device cuda"):
         train(runs.config(pairs, tmp_path / "run", device="cuda"))
 
@@ -452,7 +451,7 @@ def test_data_must_be_a_dataset(tmp_path: Path) -> None:
         train(configs.combine({"out": str(tmp_path / "run")}))
 
 
-def test_a_model_that_is_none(pairs: Path, tmp_path: Path) -> None:
+def test_a_missing_model_is_reported(pairs: Path, tmp_path: Path) -> None:
     with pytest.raises(UnsupportedModel, match="no such folder"):
         train(runs.config(pairs, tmp_path / "run", model=str(tmp_path / "nothing")))
     with pytest.raises(UsageError, match="--lora"):
@@ -460,7 +459,7 @@ def test_a_model_that_is_none(pairs: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
-def test_a_model_without_a_head_is_not_given_a_random_one(pairs: Path, done: Path, tmp_path: Path) -> None:
+def test_a_model_without_a_head_is_refused(pairs: Path, done: Path, tmp_path: Path) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     model = AutoModelForCausalLM.from_pretrained(done / "final")
@@ -506,7 +505,7 @@ def test_an_unknown_best_metric_is_refused(pairs: Path, tmp_path: Path) -> None:
         train(runs.config(pairs, tmp_path / "run", sft_steps=0, best="eval/los"))
 
 
-def test_lora_after_sft_loads_as_it_was_trained(pairs: Path, done: Path, tmp_path: Path) -> None:
+def test_lora_after_sft_loads_with_its_trained_base(pairs: Path, done: Path, tmp_path: Path) -> None:
     from pairgen.train.model import loading as models
 
     changes: dict[str, Any] = {"sft_steps": 4, "sft_learning_rate": 0.03, "lora": 4, "steps": 2, "eval_pairs": 20}

@@ -103,7 +103,7 @@ def tokenize_split(
         if pairs is None or not pairs.pairs:
             continue
         try:
-            on_pairs = partial(_report, progress, f"{Phase.TOKENIZATION} {dataset.path.name}")
+            on_pairs = partial(progress, f"{Phase.TOKENIZATION} {dataset.path.name}")
             tokens = cache.tokenize(pairs, split_hash(dataset, split), limit, on_pairs)
         except NoPairsLeft as error:
             if warn is None:
@@ -114,10 +114,6 @@ def tokenize_split(
     if not tokenized:
         return None
     return TokenizedSplit(tuple(tokenized), concatenate([dataset.tokens.groups for dataset in tokenized]))
-
-
-def _report(progress: Progress, phase: str, done: int, total: int) -> None:
-    progress(phase, done, total, {})
 
 
 def split_hash(dataset: PairDataset, split: str) -> str:

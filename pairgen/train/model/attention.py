@@ -10,7 +10,7 @@ returns NaN, which ``check_trees`` detects.
 """
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -81,7 +81,7 @@ def attention(
     if tree is not None:
         _check_options(module, options)
         window = options.get("sliding_window") or 0
-        attend = partial(_tree_attention, tree=tree, scale=scale, window=window, softcap=softcap)
+        attend = partial(_tree_attention, tree=tree, scores=_Scores(scale, window, softcap))
         return tree.timer.timed(ATTENTION, attend, query, key, value), None
     if softcap:
         repeats = query.shape[1] // key.shape[1]
@@ -111,11 +111,18 @@ def _check_options(module: Any, options: dict[str, Any]) -> None:
         )
 
 
+class _Scores(NamedTuple):
+    """How scores are computed: their scale, the size of the sliding window and the soft cap; 0 is none."""
+
+    scale: float
+    window: int
+    softcap: float
+
+
 @torch.compiler.disable
-def _tree_attention(
-    query: Tensor, key: Tensor, value: Tensor, tree: TreeMask, *, scale: float, window: int, softcap: float
-) -> Tensor:
+def _tree_attention(query: Tensor, key: Tensor, value: Tensor, tree: TreeMask, scores: _Scores) -> Tensor:
     """[R, L, H, D]"""
+    scale, window, softcap = scores
     rows, heads, width, _ = query.shape
     if torch_internals.missing_for_trees(query.device):
         key, value = (values.repeat_interleave(heads // key.shape[1], 1) for values in (key, value))

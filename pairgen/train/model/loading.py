@@ -2,7 +2,8 @@
 
 import json
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from pairgen.train.model.tiny import tiny_model, train_tokenizer
 
 TINY_TEXTS = 4000
 """Maximum number of texts that the tokenizer of ``--model tiny`` is trained on."""
+
+_LOAD_ERRORS = (OSError, ValueError, KeyError, ImportError, RuntimeError, AttributeError, TypeError, SafetensorError)
 
 
 def pick_device(name: str, local_rank: int = 0) -> torch.device:
@@ -83,13 +86,13 @@ def _transformers() -> Any:
 
 def load_tokenizer(name: str, trust_remote_code: bool = False) -> Any:
     """Load a tokenizer from a folder or the Hub. Raises UnsupportedModel if that fails."""
-    with _LoadErrors(name, "tokenizer"):
+    with _load_errors(name, "tokenizer"):
         return _transformers().AutoTokenizer.from_pretrained(name, trust_remote_code=trust_remote_code)
 
 
 def load_model(name: str, dtype: torch.dtype, trust_remote_code: bool = False) -> Any:
     """A causal language model from a folder or the Hub; an adapter is merged into its base model."""
-    with _LoadErrors(name, "model"):
+    with _load_errors(name, "model"):
         if is_adapter(name):
             return _merged(name, dtype, trust_remote_code)
         model, found = _transformers().AutoModelForCausalLM.from_pretrained(
@@ -143,35 +146,22 @@ def _peft() -> Any:
     return peft
 
 
-class _LoadErrors:
-    """Turns what transformers raises while loading into UnsupportedModel."""
-
-    def __init__(self, name: str, what: str) -> None:
-        self.name, self.what = name, what
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
-        expected = (
-            OSError,
-            ValueError,
-            KeyError,
-            ImportError,
-            RuntimeError,
-            AttributeError,
-            TypeError,
-            SafetensorError,
-        )
-        if not isinstance(error, expected) or isinstance(error, torch.OutOfMemoryError):
-            return
-        if not Path(self.name).is_dir() and (self.name.startswith(("/", ".", "~")) or self.name.count("/") > 1):
-            raise UnsupportedModel(f"--model {self.name}: no such folder") from error
+@contextmanager
+def _load_errors(name: str, what: str) -> Iterator[None]:
+    """Raise UnsupportedModel in place of what transformers raises while loading."""
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise
+    except _LOAD_ERRORS as error:
+        is_folder = Path(name).is_dir()
+        if not is_folder and (name.startswith(("/", ".", "~")) or name.count("/") > 1):
+            raise UnsupportedModel(f"--model {name}: no such folder") from error
         reason = " ".join(str(error).split("\n")[0].split())[:300]
         if "trust_remote_code" in str(error):
             reason = "it needs custom code; review that code, then pass --trust-remote-code"
-        where = "" if Path(self.name).is_dir() else " (not a local folder, and not available from the Hub)"
-        raise UnsupportedModel(f"--model {self.name}{where}: the {self.what} cannot be loaded: {reason}") from error
+        where = "" if is_folder else " (not a local folder, and not available from the Hub)"
+        raise UnsupportedModel(f"--model {name}{where}: the {what} cannot be loaded: {reason}") from error
 
 
 def _check_vocabulary(model: Any, tokenizer: Any, name: str) -> None:

@@ -21,19 +21,8 @@ class CpuKernels(NamedTuple):
 
 _CPU_FORWARD = "_scaled_dot_product_flash_attention_for_cpu"
 _CPU_ARGUMENTS = {
-    _CPU_FORWARD: ["query", "key", "value", "dropout_p", "is_causal", "attn_mask", "scale"],
-    f"{_CPU_FORWARD}_backward": [
-        "grad_out",
-        "query",
-        "key",
-        "value",
-        "out",
-        "logsumexp",
-        "dropout_p",
-        "is_causal",
-        "attn_mask",
-        "scale",
-    ],
+    _CPU_FORWARD: "query key value dropout_p is_causal attn_mask scale",
+    f"{_CPU_FORWARD}_backward": "grad_out query key value out logsumexp dropout_p is_causal attn_mask scale",
 }
 
 
@@ -43,7 +32,7 @@ def cpu_kernels() -> CpuKernels | None:
     found = []
     for name, arguments in _CPU_ARGUMENTS.items():
         operator = getattr(getattr(torch.ops.aten, name, None), "default", None)
-        if operator is None or [argument.name for argument in operator._schema.arguments] != arguments:
+        if operator is None or [argument.name for argument in operator._schema.arguments] != arguments.split():
             return None
         found.append(getattr(torch.ops.aten, name))
     return CpuKernels(*found)

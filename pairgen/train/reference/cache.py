@@ -6,8 +6,9 @@ process writes an Arrow stream of its own; of a stream that was cut short, the c
 """
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from uuid import uuid4
 
@@ -62,17 +63,12 @@ class ReferenceLogps:
             [2P, width] float64: chosen of each pair, then rejected of each; 0 after a completion's end.
         """
         values = np.zeros((2 * len(keys), width))
-        for line, (column, key) in zip(values, _completions(keys, rejected), strict=True):
+        columns = ("chosen", "rejected" if rejected else "chosen")
+        for line, (column, key) in zip(values, product(columns, keys), strict=True):
             batch, row = self._rows[key]
             found = batch[column][row].values.to_numpy()
             line[: len(found)] = found
         return torch.from_numpy(values)
-
-
-def _completions(keys: Sequence[str], rejected: bool) -> Iterator[tuple[str, str]]:
-    """Column and key of each completion, chosen first."""
-    for column in ("chosen", "rejected" if rejected else "chosen"):
-        yield from ((column, key) for key in keys)
 
 
 def folder_of(dataset: Path, chosen: str, fallback: Path) -> Path:
@@ -95,9 +91,7 @@ def read(folder: Path) -> list[pa.RecordBatch]:
             with pa.memory_map(str(file)) as source, pa.ipc.open_stream(source) as reader:
                 while True:
                     found.append(reader.read_next_batch())
-        except StopIteration:
-            continue
-        except (pa.ArrowInvalid, OSError):  # the process that wrote it was killed
+        except (StopIteration, pa.ArrowInvalid, OSError):  # its end, or the process that wrote it was killed
             continue
     return found
 

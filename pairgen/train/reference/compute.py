@@ -13,7 +13,6 @@ from torch import Tensor
 
 from pairgen.atomic import write_text
 from pairgen.errors import RunFolderError
-from pairgen.progress import Progress
 from pairgen.run_folder import REFERENCE, REFERENCE_MODEL
 from pairgen.train.config import Config
 from pairgen.train.context import Phase, RunContext
@@ -83,12 +82,7 @@ def precompute(config: Config, needed: Needed, model: StartingModel, context: Ru
             folder = cache.folder_of(dataset.path, config.reference_dir, context.folder / REFERENCE)
             folder /= f"{prefix}-{dataset.tokens.hash[:16]}-v{cache.FORMAT}"
             work = cache.ReferencePass(dataset.tokens.groups, groups, model.score, pairs_at_once)
-            phase = f"{Phase.REFERENCE} {dataset.path.name}"
-            cache.compute(work, folder, world, partial(_report, context.progress, phase))
+            cache.compute(work, folder, world, partial(context.progress, f"{Phase.REFERENCE} {dataset.path.name}"))
             world.barrier()
             known.add(cache.read(folder), key_prefix)
     return known
-
-
-def _report(progress: Progress, phase: str, done: int, total: int) -> None:
-    progress(phase, done, total, {})

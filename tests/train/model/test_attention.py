@@ -285,7 +285,7 @@ def test_use_tree_attention_can_be_called_twice() -> None:
 @pytest.fixture
 def without_internals(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A torch whose CPU operators have other arguments than expected."""
-    changed = {name: [*arguments, "new"] for name, arguments in torch_internals._CPU_ARGUMENTS.items()}
+    changed = {name: f"{arguments} new" for name, arguments in torch_internals._CPU_ARGUMENTS.items()}
     monkeypatch.setattr(torch_internals, "_CPU_ARGUMENTS", changed)
     torch_internals.cpu_kernels.cache_clear()
     yield
