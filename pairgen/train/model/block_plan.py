@@ -5,7 +5,7 @@ A *segment* of a tree is a run of tokens without a branch in it; its descendants
     a segment attends to itself               causal attention within [start, stop)
     its descendants attend to all of it       full attention of queries [stop, end) to keys [start, stop)
 
-For a small tree one block with a mask is cheaper than several calls; blocks of similar length run in one call.
+For a small tree one block with a mask is cheaper than several calls.
 """
 
 from dataclasses import dataclass, field
@@ -25,32 +25,20 @@ CALL_COST = 10_000
 20,000, and 55 ms from 30,000 on; over groups of short answers it takes 7 ms at any of them."""
 CAUSAL_COST = 0.6
 """Of causal attention, relative to full attention of the same size: 0.63 measured at 1,024 tokens."""
-MAX_BATCHED_LENGTH = 128
-"""Tokens of the longest blocks that run in one call: copying longer ones costs more than a call."""
-MAX_BATCHED_TOKENS = 8192
-"""Tokens in one call. Neither limit is critical: 16 to 512, and 1,024 to 65,536, take the same time within 5%."""
 
 
 @dataclass(frozen=True)
-class SelfBlocks:
-    """B blocks of up to n tokens that run in one call; queries attend to keys of their own block."""
+class SelfBlock:
+    """Tokens from ``start`` to ``stop`` (exclusive), n in all, which attend to each other."""
 
-    shape: tuple[int, int]
-    """B, n"""
-    gather_index: Tensor | slice
-    """[B * n] token at each place; padding repeats the block's first token. A slice for a single block."""
-    padding: Tensor | None
-    """[B, 1, n, 1] true at padding; None if there is none."""
-    unpadded: Tensor | None
-    """[tokens] the places that are not padding; None for all."""
-    tokens: Tensor | slice
-    """[tokens] token at each of these places."""
-    mask: Tensor | None
-    """[B, 1, n, n] true where a query attends to a key; None for causal attention."""
+    start: int
+    stop: int
+    mask: Tensor | None = None
+    """[1, 1, n, n] true where a query attends to a key; None for causal attention."""
     _additive_masks: dict[torch.dtype, Tensor] = field(default_factory=dict)
 
     def additive_mask(self, dtype: torch.dtype) -> Tensor | None:
-        """[B, 1, n, n] 0 or -inf, to add to scores; None for causal attention. Computed once for all layers."""
+        """[1, 1, n, n] 0 or -inf, to add to scores; None for causal attention. Computed once for all layers."""
         if self.mask is None:
             return None
         if dtype not in self._additive_masks:
@@ -58,28 +46,12 @@ class SelfBlocks:
             self._additive_masks[dtype] = zeros.masked_fill_(~self.mask, -torch.inf)
         return self._additive_masks[dtype]
 
-    def gather(self, values: Tensor) -> Tensor:
-        """[T, H, D] -> [B, H, n, D]"""
-        index = self.gather_index
-        rows = values[index] if isinstance(index, slice) else values.index_select(0, index)
-        return rows.view(*self.shape, *values.shape[1:]).transpose(1, 2)
-
-    def scatter(self, into: Tensor, values: Tensor) -> None:
-        """Write [B, H, n, D], without padding, to its tokens in [T, H, D]."""
-        rows = values.transpose(1, 2).reshape(-1, values.shape[1], values.shape[3])
-        if self.unpadded is not None:
-            rows = rows.index_select(0, self.unpadded)
-        if isinstance(self.tokens, slice):
-            into[self.tokens] = rows
-        else:
-            into.index_copy_(0, self.tokens, rows)
-
 
 @dataclass(frozen=True)
 class Plan:
     """The blocks of a batch; tokens are counted row by row."""
 
-    self_blocks: list[SelfBlocks]
+    self_blocks: list[SelfBlock]
     cross_blocks: list[tuple[int, int, int]]
     """start, stop, end: tokens from stop to end attend to all tokens from start to stop."""
 
@@ -100,9 +72,8 @@ def plan(subtree_end: Indices, positions: Indices, window: int = 0, split: bool 
     start = np.flatnonzero(_segment_starts(subtree_end).ravel())
     segments = zip(start.tolist(), [*start[1:].tolist(), rows * width], (last[start] + 1).tolist(), strict=True)
     causal, masked, cross_blocks = _choose_blocks(list(segments), split and not window)
-    blocks = [_self_blocks(*spans, None) for spans in _batch_by_length(causal)]
-    for spans in _batch_by_length(masked):
-        blocks.append(_self_blocks(*spans, _masks(*spans, last, positions.ravel(), window)))
+    blocks = [SelfBlock(*span) for span in causal]
+    blocks += [SelfBlock(*span, _mask(*span, last, positions.ravel(), window)) for span in masked]
     return Plan(blocks, cross_blocks)
 
 
@@ -155,52 +126,11 @@ def _choose_blocks(
     return causal, masked, cross_blocks
 
 
-def _batch_by_length(spans: list[Span]) -> list[tuple[Indices, Indices]]:
-    """Batches of blocks of similar length, by start and length; padding them adds at most 15% and 4 tokens each."""
-    batches: list[list[Span]] = []
-    for start, stop in sorted(spans, key=lambda span: span[1] - span[0]):
-        length = stop - start
-        if batches:
-            shortest = batches[-1][0][1]
-            fits = length * (len(batches[-1]) + 1) <= MAX_BATCHED_TOKENS
-            if fits and length <= min(MAX_BATCHED_LENGTH, shortest * 1.15 + 4):
-                batches[-1].append((start, length))
-                continue
-        batches.append([(start, length)])
-    return [(np.array(batch)[:, 0], np.array(batch)[:, 1]) for batch in batches]
-
-
-def _places(start: Indices, length: Indices) -> tuple[Indices, NDArray[np.bool_]]:
-    """[B, n] the token at each place of B padded blocks, and whether it is padding."""
-    column = np.arange(int(length.max()))
-    padding = column >= length[:, None]
-    return np.where(padding, start[:, None], start[:, None] + column), padding
-
-
-def _masks(start: Indices, length: Indices, last: Indices, positions: Indices, window: int) -> Tensor:
-    """[B, 1, n, n] the rule of ``Batch.subtree_end`` within each block; padding attends to itself."""
-    index, padding = _places(start, length)
-    column = np.arange(index.shape[1])
-    end = np.where(padding, column, last[index] - start[:, None])
-    mask = (column <= column[:, None]) & (column[:, None] <= end[:, None, :])
+def _mask(start: int, stop: int, last: Indices, positions: Indices, window: int) -> Tensor:
+    """[1, 1, n, n] the rule of ``Batch.subtree_end`` within a block."""
+    token = np.arange(start, stop)
+    mask = (token <= token[:, None]) & (token[:, None] <= last[start:stop])
     if window:
-        position = positions[index]
-        in_window = position[:, :, None] - position[:, None, :] < window
-        mask &= in_window | (column == column[:, None])
-    return torch.from_numpy(mask[:, None])
-
-
-def _self_blocks(start: Indices, length: Indices, mask: Tensor | None) -> SelfBlocks:
-    index, padding = _places(start, length)
-    if len(start) == 1:
-        tokens = slice(int(start[0]), int(start[0] + length[0]))
-        return SelfBlocks(index.shape, tokens, None, None, tokens, mask)
-    unpadded = np.flatnonzero(~padding.ravel())
-    return SelfBlocks(
-        shape=index.shape,
-        gather_index=torch.from_numpy(index.ravel()),
-        padding=torch.from_numpy(padding[:, None, :, None]) if padding.any() else None,
-        unpadded=torch.from_numpy(unpadded) if padding.any() else None,
-        tokens=torch.from_numpy(index.ravel()[unpadded]),
-        mask=mask,
-    )
+        position = positions[start:stop]
+        mask &= (position[:, None] - position < window) | (token == token[:, None])
+    return torch.from_numpy(mask[None, None])

@@ -23,12 +23,12 @@ class _SplitAttention(torch.autograd.Function):
         kernel = _kernels().forward
         out = torch.zeros_like(query)
         logsumexp = query.new_zeros((*query.shape[:2], 1))
-        for blocks in plan.self_blocks:
-            inputs = [blocks.gather(values) for values in (query, key, value)]
-            mask = blocks.additive_mask(query.dtype)
+        for block in plan.self_blocks:
+            inputs = [_slice(values, block.start, block.stop) for values in (query, key, value)]
+            mask = block.additive_mask(query.dtype)
             part, part_logsumexp = kernel(*inputs, 0.0, mask is None, attn_mask=mask, scale=scale)
-            blocks.scatter(out, part)
-            blocks.scatter(logsumexp, part_logsumexp[..., None])
+            out[block.start : block.stop] = part[0].transpose(0, 1)
+            logsumexp[block.start : block.stop] = part_logsumexp[0].T[..., None]
         for start, stop, end in plan.cross_blocks:
             inputs = [_slice(query, stop, end), _slice(key, start, stop), _slice(value, start, stop)]
             part, part_logsumexp = (each[0].transpose(0, 1) for each in kernel(*inputs, 0.0, False, scale=scale))
@@ -48,16 +48,14 @@ class _SplitAttention(torch.autograd.Function):
         query, key, value, out, logsumexp = ctx.saved_tensors
         grad = grads[0].contiguous()
         gradients = [torch.zeros_like(values) for values in (query, key, value)]
-        for blocks in ctx.plan.self_blocks:
-            inputs = [blocks.gather(values) for values in (grad, query, key, value, out)]
-            block_logsumexp = blocks.gather(logsumexp)
-            if blocks.padding is not None:  # exp(score - inf) = 0: padding has no gradient
-                block_logsumexp = block_logsumexp.masked_fill(blocks.padding, torch.inf)
-            inputs.append(block_logsumexp[..., 0])
-            mask = blocks.additive_mask(query.dtype)
+        for block in ctx.plan.self_blocks:
+            span = block.start, block.stop
+            inputs = [_slice(values, *span) for values in (grad, query, key, value, out)]
+            inputs.append(_slice(logsumexp, *span)[..., 0])
+            mask = block.additive_mask(query.dtype)
             parts = kernel(*inputs, 0.0, mask is None, attn_mask=mask, scale=ctx.scale)
             for gradient, part in zip(gradients, parts, strict=True):
-                blocks.scatter(gradient, part)
+                gradient[slice(*span)] = part[0].transpose(0, 1)
         for start, stop, end in ctx.plan.cross_blocks:
             queries, keys = (stop, end), (start, stop)
             inputs = [_slice(grad, *queries), _slice(query, *queries), _slice(key, *keys), _slice(value, *keys)]
@@ -98,9 +96,10 @@ def softcapped_attention(heads: Heads, plan: Plan, scale: float, softcap: float)
     """[T, H, D] attention with scores cap * tanh(score / cap), as in Gemma 2, for a plan that splits no tree."""
     query, key, value = _repeat_heads(heads)
     out = value.new_zeros((*query.shape[:2], value.shape[-1]))
-    for blocks in plan.self_blocks:
-        block_query, block_key, block_value = (blocks.gather(values) for values in (query, key, value))
-        blocks.scatter(out, masked_attention(block_query, block_key, block_value, blocks.mask, scale, softcap))
+    for block in plan.self_blocks:
+        inputs = [_slice(values, block.start, block.stop) for values in (query, key, value)]
+        part = masked_attention(inputs[0], inputs[1], inputs[2], block.mask, scale, softcap)
+        out[block.start : block.stop] = part[0].transpose(0, 1)
     return out
 
 

@@ -34,7 +34,6 @@ def _split_cost(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
     """Test with unsplit trees, as small ones are, and with trees split wherever possible, as large ones are."""
     monkeypatch.setattr(prompt_starts, "MIN_SHARED", 3)
     monkeypatch.setattr(block_plan, "CALL_COST", 30_000 if request.param == "unsplit" else 0)
-    monkeypatch.setattr(block_plan, "MAX_BATCHED_LENGTH", 128 if request.param == "unsplit" else 4)
 
 
 @pytest.fixture(scope="module", params=MODELS)
