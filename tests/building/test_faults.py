@@ -1,8 +1,4 @@
-<<<<<<< HEAD
-"""Builds that are killed or interrupted at any moment leave the old output or a complete new one."""
-=======
 """Builds that are killed or interrupted at any moment: the old output stays; an incomplete one cannot be opened."""
->>>>>>> main
 
 import json
 import os
@@ -106,8 +102,8 @@ def assert_complete_or_unopenable(parent: Path, cache: Path) -> list[str]:
 
 
 def kill_many(tmp_path: Path, kills: int, rows: int, seed: int) -> None:
-    """Kill builds, alternately replacing an old output and writing a new one, with one worker and with two."""
-    rng = random.Random(seed)
+    """Kill builds, in turn over an old output and beside it, with one worker and with two."""
+    draws = random.Random(seed)
     source, place, cache = source_of(tmp_path / "rows.jsonl", rows), tmp_path / "place", tmp_path / "cache"
     complete = [
         data_of(build("metamath", tmp_path / f"complete{n}", BuildOptions((str(source),), seed=n)).path) for n in (0, 1)
@@ -124,7 +120,7 @@ def kill_many(tmp_path: Path, kills: int, rows: int, seed: int) -> None:
         out = old if over else place / "new"
         words = ["--seed", 1, "--workers", 1 + number // 2 % 2, *(["--overwrite"] if over else [])]
         with start(source, out, *words, cache=cache) as process:
-            time.sleep(rng.uniform(0.15, 1.1) * duration)  # before that, Python itself is starting
+            time.sleep(draws.uniform(0.15, 1.1) * duration)  # before that, Python itself is starting
             process.kill()
             process.wait()
         killed += process.returncode == -signal.SIGKILL
@@ -226,13 +222,9 @@ def test_kill_at_every_step(tmp_path: Path) -> None:
     assert data_of(out) == complete[1]
     assert outcomes[0] is False
     assert outcomes[-1] is True, "some kills came after the swap, while the old data was cleared away"
-<<<<<<< HEAD
-    assert outcomes == sorted(outcomes), "all outcomes before some moment are old, all after it are new"
-=======
     assert outcomes == sorted(outcomes), (
         "there is one moment before which everything is old and after which everything is new"
     )
->>>>>>> main
     assert len(outcomes) > 20
     assert [entry.name for entry in place.iterdir()] == ["old"]
 
@@ -263,10 +255,10 @@ def test_interrupt_is_one_message_and_keeps_the_old_dataset(workers: int, whole_
             os.killpg(process.pid, signal.SIGINT)
         else:
             process.send_signal(signal.SIGINT)
-        stdout, stderr = process.communicate(timeout=60)
+        said, complained = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert stdout == ""
-    assert stderr.splitlines()[-1].startswith("pairgen: interrupted; nothing was written to ")
+    assert said == ""
+    assert complained.splitlines()[-1].startswith("pairgen: interrupted; nothing was written to ")
     assert {file: file.read_bytes() for file in place.rglob("*") if file.is_file()} == before
     assert [entry.name for entry in place.iterdir()] == ["old"]
     assert (place / "old" / MANIFEST).is_file()

@@ -129,25 +129,19 @@ def test_death_of_a_worker_that_is_sending_a_result() -> None:
             next(results)
 
 
-<<<<<<< HEAD
-def test_failure_stops_the_other_workers_and_no_other_process() -> None:
-    other = multiprocessing.get_context("spawn").Process(target=time.sleep, args=(60,))
-    other.start()
-=======
 def test_error_kills_the_other_workers_and_no_other_process() -> None:
     stranger = multiprocessing.get_context("spawn").Process(target=time.sleep, args=(60,))
     stranger.start()
->>>>>>> main
     try:
         start = time.monotonic()
         with pytest.raises(UsageError, match="the first one fails"), Workers(2, sleep_unless_first) as pool:
             list(pool.map(range(4)))
         assert time.monotonic() - start < 20
-        assert multiprocessing.active_children() == [other], "the workers are gone, the other is not"
-        assert other.is_alive()
+        assert multiprocessing.active_children() == [stranger], "the workers are gone, the stranger is not"
+        assert stranger.is_alive()
     finally:
-        other.kill()
-        other.join()
+        stranger.kill()
+        stranger.join()
 
 
 def test_workers_ignore_interrupts() -> None:

@@ -1,8 +1,4 @@
-<<<<<<< HEAD
-"""Helpers for tests of trees: float64 models of several architectures, varied groups, slow reference code."""
-=======
 """Helpers for tests of trees: models exact in float64, varied groups, and slow implementations to compare with."""
->>>>>>> main
 
 from collections.abc import Sequence
 from typing import Any
@@ -57,11 +53,7 @@ class ExactNorm(nn.Module):
 
 
 def model_of(name: str, dtype: torch.dtype = torch.float64, seed: int = 0, **settings: Any) -> Any:
-<<<<<<< HEAD
-    """A random model from ``MODELS``, in ``eval`` mode, with pairgen's attention for both layouts."""
-=======
     """A random model of ``MODELS``, in evaluation mode, with the attention for token trees."""
->>>>>>> main
     config = getattr(transformers, f"{name}Config")(**{**MODELS[name], **settings})
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -147,13 +139,8 @@ def count_tree_tokens(groups: Sequence[TokenGroup]) -> int:
 def family_groups(draw: st.DrawFn, most: int = 3, branches: int = 8, length: int = 6) -> list[TokenGroup]:
     """Groups of 1 to ``branches`` rejected completions over three tokens, so that every case is likely.
 
-<<<<<<< HEAD
-    Empty common prefixes, branches of one token, completions that are equal, prefixes or extensions of others, and
-    prompts that share a prefix or are equal.
-=======
     Empty common prefixes, branches of one token, completions that are equal or prefixes of each other, and prompts that
     are equal or share a prefix.
->>>>>>> main
     """
     texts = st.lists(st.integers(3, 5), min_size=1, max_size=length)
     start = draw(st.lists(st.integers(3, 4), max_size=length))

@@ -77,11 +77,7 @@ def _wrapped(content: str, bos: bool, **options: Any) -> PreTrainedTokenizerFast
 
 
 def byte_level(bos: bool = True, **options: Any) -> PreTrainedTokenizerFast:
-<<<<<<< HEAD
-    """Llama 3's kind: byte-level, without unknown tokens; punctuation and the line break after it are one token."""
-=======
     """Like Llama 3's: byte-level, with tokens that contain punctuation and the line break after it."""
->>>>>>> main
     return _wrapped(_byte_level(), bos, additional_special_tokens=["<|im_start|>", "<|im_end|>"], **options)
 
 

@@ -1,4 +1,4 @@
-"""Token groups for tests, written out or random, and a tiny Llama to score them with."""
+"""Token groups for tests, written out or drawn, and a tiny Llama to score them with."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,11 +14,7 @@ VOCABULARY = 23
 
 
 def group(prompt: Sequence[int], chosen: Sequence[int], *rejected: Sequence[int], name: str = "g") -> TokenGroup:
-<<<<<<< HEAD
-    """A group of plain lists. Its edits follow from the tokens; completions have 3 characters per token."""
-=======
     """A group from plain lists; edits are derived from the tokens, and each token counts as 3 characters."""
->>>>>>> main
     completions = (chosen, *rejected)
     return TokenGroup(
         prompt=np.array(prompt, np.int32),
