@@ -98,3 +98,14 @@ def test_every_package_says_what_it_holds() -> None:
 def test_files_stay_short() -> None:
     for file in FILES:
         assert len(file.read_text("utf-8").splitlines()) <= 400, file
+
+
+def test_functions_have_at_most_six_parameters() -> None:
+    """Except commands, whose parameters are their command-line options. ``self`` does not count."""
+    for path, tree in TREES.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef) and path.parts[0] != "cli":
+                arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+                count = sum(argument.arg not in ("self", "cls", "ctx") for argument in arguments)
+                count += bool(node.args.vararg) + bool(node.args.kwarg)
+                assert count <= 6, f"{path}: {node.name}"

@@ -12,7 +12,7 @@ from pairgen.arithmetic.exact.literals import parse_literal
 from pairgen.arithmetic.exact.ratios import equal
 from pairgen.builders import CORRUPTIONS
 from pairgen.builders.interface import CorruptionOptions
-from pairgen.builders.solutions import reasoning_stop, solution_of
+from pairgen.builders.worked_solutions import reasoning_stop, solution_of
 from pairgen.building.options import BuildOptions
 from pairgen.building.pipeline import build
 from pairgen.pairs.validate import violations

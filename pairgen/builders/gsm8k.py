@@ -7,7 +7,7 @@ from typing import Any
 from pairgen.arithmetic.exact.literals import NUMBER
 from pairgen.arithmetic.reading.steps import Step
 from pairgen.builders.interface import Builder, Example, clean_text
-from pairgen.builders.solutions import reject_corrupted
+from pairgen.builders.worked_solutions import reject_corrupted
 from pairgen.sources.locate import Hub
 
 _ANNOTATION = re.compile(r"<<([^<>\n]*)>>")

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pairgen.builders.interface import Builder, Example, clean_text
-from pairgen.builders.solutions import reject_corrupted
+from pairgen.builders.worked_solutions import reject_corrupted
 from pairgen.sources.locate import Hub
 
 

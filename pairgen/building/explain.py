@@ -19,7 +19,7 @@ from pairgen.arithmetic.solution import Solution
 from pairgen.builders import BUILDERS, CORRUPTIONS
 from pairgen.builders.gsm8k import strip_annotations
 from pairgen.builders.interface import MAX_LENGTH, clean_text
-from pairgen.builders.solutions import solution_of
+from pairgen.builders.worked_solutions import solution_of
 from pairgen.building.convert import ID_DIGITS
 from pairgen.errors import SourceError, SourceNotFound, UsageError
 from pairgen.pairs.record import DropRow

@@ -22,7 +22,7 @@ from latex2sympy2_extended.latex2sympy2 import ConversionConfig
 
 from pairgen.arithmetic.errors.corrupt import CannotCorrupt, Corruption, corrupt
 from pairgen.arithmetic.errors.rng import RowRng
-from pairgen.builders.solutions import solution_of
+from pairgen.builders.worked_solutions import solution_of
 
 pytestmark = pytest.mark.slow
 

@@ -25,7 +25,7 @@ from pairgen.arithmetic.solution import Solution
 from pairgen.builders.gsm8k import strip_annotations
 from pairgen.builders.interface import CorruptionOptions
 from pairgen.builders.metamath import BUILDER
-from pairgen.builders.solutions import solution_of
+from pairgen.builders.worked_solutions import solution_of
 from pairgen.pairs.record import DropRow
 
 FILES = ("GSM_AnsAug.json", "GSM_FOBAR_like.jsonl", "MATH_solutions.jsonl")

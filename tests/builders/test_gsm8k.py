@@ -6,7 +6,7 @@ from pairgen.arithmetic.errors.rng import RowRng
 from pairgen.arithmetic.reading.steps import Step
 from pairgen.builders.gsm8k import read, strip_annotations
 from pairgen.builders.interface import CorruptionOptions
-from pairgen.builders.solutions import reject_corrupted
+from pairgen.builders.worked_solutions import reject_corrupted
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from pairgen.arithmetic.errors.rng import RowRng
 from pairgen.builders.interface import CorruptionOptions
 from pairgen.builders.metamath import BUILDER, read
-from pairgen.builders.solutions import final_answer, reasoning_stop, reject_corrupted
+from pairgen.builders.worked_solutions import final_answer, reasoning_stop, reject_corrupted
 
 ROW = {
     "type": "GSM_AnsAug",

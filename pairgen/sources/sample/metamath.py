@@ -17,7 +17,7 @@ import re
 from itertools import accumulate
 from typing import Any
 
-from pairgen.sources.sample import solutions, stories
+from pairgen.sources.sample import stories, worked_solutions
 from pairgen.sources.sample.equations import UNKNOWN, side, solve
 from pairgen.sources.sample.rng import SampleRng, in_split
 from pairgen.sources.sample.templates import Block, divide, fill, latex, parse, phrases, read_blocks
@@ -55,7 +55,7 @@ def gsm8k_row(split: str, index: int, seed: int) -> dict[str, Any]:
     problem = stories.sample_problem(split, rng)
     slots = stories.slots_of(problem)
     question = stories.write_question(problem, slots, problem.wording)
-    return {"question": question, "answer": solutions.write_annotated_solution(problem, slots, rng)}
+    return {"question": question, "answer": worked_solutions.write_annotated_solution(problem, slots, rng)}
 
 
 def _word_problem_row(split: str, kind: str, question_rng: SampleRng, rng: SampleRng) -> dict[str, Any]:
@@ -64,12 +64,12 @@ def _word_problem_row(split: str, kind: str, question_rng: SampleRng, rng: Sampl
     original = query = stories.write_question(problem, slots, problem.wording)
     if kind in ("SV", "FOBAR"):
         hidden = rng.choice(tuple(problem.story.meanings))
-        query = solutions.write_backward_question(problem, hidden, declared=kind == "SV")
-        response = solutions.write_backward_solution(problem, hidden, rng)
+        query = worked_solutions.write_backward_question(problem, hidden, declared=kind == "SV")
+        response = worked_solutions.write_backward_solution(problem, hidden, rng)
     else:
         if kind == "Rephrased":
             query = stories.write_question(problem, slots, stories.sample_rewording(problem, rng))
-        response = solutions.write_solution(problem, slots, rng)
+        response = worked_solutions.write_solution(problem, slots, rng)
     return {"type": f"GSM_{kind}", "query": query, "original_question": original, "response": response}
 
 
@@ -125,4 +125,4 @@ def _backward_solution(exercise: Block, slots: dict[str, Any], rng: SampleRng) -
     solution = latex(divide(result - form.constant, form.slope))
     if rng.chance(0.7):
         lines.append(f"The value of $X$ is ${solution}$.")
-    return solutions.with_final_answer(lines, solution)
+    return worked_solutions.with_final_answer(lines, solution)

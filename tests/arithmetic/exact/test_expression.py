@@ -11,7 +11,7 @@ from pairgen.arithmetic.exact.evaluate import evaluate as evaluate_text
 from pairgen.arithmetic.exact.expression import evaluate, parse, render, substitute, variables, with_other_operators
 from pairgen.arithmetic.exact.ratios import equal
 from pairgen.arithmetic.labels import Unverified
-from pairgen.builders.solutions import solution_of
+from pairgen.builders.worked_solutions import solution_of
 
 
 def tree_value(text: str) -> tuple[int, int] | None:
