@@ -85,7 +85,7 @@ def _locked_folder(path: Path) -> tuple[Path, int]:
     while True:
         folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=SUFFIX, dir=path.parent))
         lock = os.open(folder, os.O_RDONLY)
-        with contextlib.suppress(OSError):  # a file system without locks: then nobody removes the folder as stale
+        with contextlib.suppress(OSError):  # a file system without locks: the folder is never removed as stale
             fcntl.flock(lock, fcntl.LOCK_EX)
         if folder.exists():  # else another process took it for stale before it was locked
             return folder, lock

@@ -1,4 +1,4 @@
-"""Worked solutions: one intermediate result is replaced by a wrong value; the final answer stays."""
+"""Worked solutions: one intermediate result is replaced by a wrong value; the final answer is kept."""
 
 import re
 from collections.abc import Sequence

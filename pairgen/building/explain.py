@@ -51,7 +51,7 @@ def explain(
     ``steps`` has ``{start, stop, text, expression, check, reason}`` for each result: ``text`` is the literal as
     written, ``check`` is ``verified`` (then ``reason`` is None) or ``unchecked`` (then ``expression`` is None).
     ``corruption`` is ``{start, stop, correct, corrupted, expression, check, reason, strategy, step}``; ``step`` counts
-    from 1 and is None for a number that is no result. If nothing can be corrupted, ``corruption`` is None and
+    from 1 and is None for a number that is not a result. If nothing can be corrupted, ``corruption`` is None and
     ``dropped`` gives the reason; else ``dropped`` is None.
 
     Args:
@@ -217,5 +217,5 @@ def _usable(text: Any, what: str, where: str = "") -> str:
     try:
         clean.encode()
     except UnicodeEncodeError as error:
-        raise SourceError(f"{start}{what} is no valid Unicode; save it as UTF-8") from error
+        raise SourceError(f"{start}{what} is not valid Unicode; save it as UTF-8") from error
     return clean

@@ -15,7 +15,7 @@ from pairgen.errors import PairgenError
 
 
 class Command(TyperCommand):
-    """A command whose help leaves room for the texts."""
+    """A command with compact help."""
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         super(Command, _compact(self)).format_help(ctx, formatter)

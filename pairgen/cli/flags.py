@@ -18,7 +18,7 @@ def with_options(cls: type[Any], panels: Mapping[str, str]) -> Callable[[Callabl
     """Give a command one flag per option of ``cls``.
 
     The command is a function that ends in ``**flags``: these are the options that were given on the command line, by
-    name. A parameter of the command that has the name of an option stands in for its flag.
+    name. A parameter of the command with the name of an option replaces its flag.
 
     Args:
         cls: a dataclass whose fields ``options.option`` made.
@@ -46,7 +46,7 @@ def with_options(cls: type[Any], panels: Mapping[str, str]) -> Callable[[Callabl
 
 
 def _parameters(cls: type[Any], panels: Mapping[str, str]) -> Iterator[inspect.Parameter]:
-    """One keyword parameter per option. Its default is None, so that a value in a file can be told from no flag."""
+    """One keyword parameter per option. Its default is None, so an omitted flag does not override a value in a file."""
     panel = None
     for item in fields(cls):
         panel = panels.get(item.name, panel)

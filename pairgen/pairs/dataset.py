@@ -130,7 +130,9 @@ def open_pairs(path: str | os.PathLike[str]) -> PairDataset:
             f"{folder}: contains no {MANIFEST}, so it is not a complete pairgen dataset; build it again"
         ) from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise InvalidDataset(f"{folder / MANIFEST}: not a pairgen manifest ({error!r}); build it again") from None
+        raise InvalidDataset(
+            f"{folder / MANIFEST}: not a pairgen manifest ({type(error).__name__}: {error}); build the dataset again"
+        ) from None
     if manifest.get("format") != FORMAT:
         raise InvalidDataset(
             f"{folder}: has format {manifest.get('format')!r}, but this release reads format {FORMAT}; build it again"

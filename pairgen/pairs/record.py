@@ -29,7 +29,7 @@ class Change(NamedTuple):
 
 
 class Provenance(NamedTuple):
-    """The columns that tell how a corruption was made and verified; all null for a choice from the source."""
+    """The columns that record how a corruption was made and verified; all null for a choice from the source."""
 
     correct: Annotated[str | None, "the original value, as written"] = None
     corrupted: Annotated[str | None, "the wrong value, as written"] = None

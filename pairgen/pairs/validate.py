@@ -34,7 +34,8 @@ class Violation:
 
     def __str__(self) -> str:
         where = self.split if self.row is None else f"{self.split}[{self.row}]"
-        times = f"{self.count:,} rows, first at {where}" if self.row is not None else where
+        rows = f"{self.count:,} row{'s' if self.count > 1 else ''}, first at"
+        times = f"{rows} {where}" if self.row is not None else where
         return f"{self.kind}: {times}: {self.value}; expected: {INVARIANTS[self.kind].rule}"
 
 
@@ -213,7 +214,7 @@ def _check_ids(dataset: PairDataset, seen: _Seen, starts: dict[str, int], found:
             at = int(np.argmin(later))
             split, row = _where(int(seen.position[later[at]]), starts)
             other, mate = _where(int(seen.position[earlier[at]]), starts)
-            text = f"{show(kind, _row(dataset, split, row))}, like {other}[{mate}]"
+            text = f"{show(kind, _row(dataset, split, row))}; compare {other}[{mate}]"
             found.add(kind, split, text, row, len(np.unique(later)))
 
 

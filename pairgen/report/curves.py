@@ -1,4 +1,4 @@
-"""Line plots in characters, with one marker per curve, so that they can be told apart without colour."""
+"""Line plots in characters, with one marker per curve, so they can be distinguished without colour."""
 
 import math
 import re
@@ -32,7 +32,7 @@ def curves(series: Mapping[str, Sequence[Point]], width: int) -> RenderableType:
     """One curve per name, and below them a legend with the last values. The vertical axis includes 0.
 
     Args:
-        series: at least one point per name. Of points that fall into one column of the plot the mean is drawn.
+        series: at least one point per name. Points in the same column of the plot are averaged.
         width: cells of the plot.
 
     Raises:

@@ -64,7 +64,7 @@ def _facts(row: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _exact_values(row: Mapping[str, Any]) -> str:
-    """The exact values, unless they are what the texts say."""
+    """The exact values, unless the texts already state them."""
     values = [str(row[name] or "").removesuffix("/1") for name in ("correct_value", "corrupted_value")]
     differ = all(values) and values != [row["correct"], row["corrupted"]]
     return f" (exactly {values[0]} -> {values[1]})" if differ else ""

@@ -13,7 +13,7 @@ from pairgen.report.tables import Column, FittedTable
 from pairgen.report.text import safe_text, shorten
 
 OUTSIDE = "*"
-"""What stands for the number of a corrupted value that is no result."""
+"""Label of a corrupted value that is not one of the results."""
 
 
 def explained_view(found: Mapping[str, Any], width: int, where: str = "") -> RenderableType:
@@ -31,7 +31,7 @@ def explained_view(found: Mapping[str, Any], width: int, where: str = "") -> Ren
 
 
 def _marked(found: Mapping[str, Any]) -> Text:
-    """The solution, each result in brackets behind its number; and the corrupted value, if it is none of them."""
+    """The solution, each result in brackets after its number; and the corrupted value, if it is none of them."""
     places = [(step["start"], step["stop"], str(number), step["check"]) for number, step in _numbered(found["steps"])]
     corruption = found["corruption"]
     if corruption and corruption["step"] is None:

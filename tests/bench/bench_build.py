@@ -37,7 +37,7 @@ from pairgen.stats import describe
 
 
 def write_rows(path: Path, count: int, given: Path | None) -> None:
-    """``count`` rows as JSON Lines: those of a file, or of the sample, repeated with a number behind each question."""
+    """Write ``count`` JSON Lines rows: those of a file or the sample, repeated with numbered questions."""
     if given is not None:
         rows = json.loads(given.read_text("utf-8"))
     else:

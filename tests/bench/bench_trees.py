@@ -91,7 +91,7 @@ def llama(hidden: int) -> Scorer:
 
 
 def passed(scorer: Scorer, batch: Batch, precision: str) -> tuple[float, torch.Tensor]:
-    """Seconds of all threads for a pass forwards and backwards, and the log-prob of each completion."""
+    """CPU seconds of all threads for a forward and backward pass, and the log-prob of each completion."""
     clock = time.process_time()
     scorer.zero_grad()
     with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):

@@ -1,4 +1,4 @@
-"""Our trainer's step as benchmarks take it: laying out, scoring, backwards, clipping, AdamW."""
+"""A step of pairgen's trainer, for benchmarks: layout, forward, backward, clipping, AdamW."""
 
 import copy
 from collections import Counter
@@ -87,11 +87,11 @@ class Ours:
         self.spent = Counter()
 
     def flops(self, groups: Sequence[TokenGroup]) -> float:
-        """What the model has to compute for a step, forwards and backwards, without what is computed twice.
+        """FLOPs of a step, forward and backward, without recomputation.
 
-        A product of a token with a weight is 2 forwards and 4 backwards; a query that sees a key, as many for each
-        number of a head, for the score and for the value. Through the head only those positions go backwards that count
-        otherwise for chosen than for rejected.
+        Per token and weight, 2 forward and 4 backward; per query, key it attends to and head dimension, the same for
+        the score and again for the value. The LM head's backward pass counts only positions whose gradients for
+        chosen and rejected differ.
         """
         batch = self.objective.forward.layout(groups)
         config = self.model.config

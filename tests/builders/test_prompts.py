@@ -1,4 +1,4 @@
-"""Prompt styles, template files, and worked examples in front of a question."""
+"""Prompt styles, template files, and few-shot examples before a question."""
 
 import pickle
 from pathlib import Path

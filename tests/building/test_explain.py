@@ -26,7 +26,7 @@ Run = Callable[..., Result]
 SUM = "She has 4 * 6 = 24 jars.\nWith three more, 24 + 3 = 27.\nThe answer is: 27"
 ANSWER = "Natalia sold 48/2 = <<48/2=24>>24 clips in May, 48+24 = <<48+24=72>>72 in all.\n#### 72"
 STEP_KEYS = ["start", "stop", "text", "expression", "check", "reason"]
-DRAWN_KEYS = ["start", "stop", "correct", "corrupted", "expression", "check", "reason", "strategy", "step"]
+CORRUPTION_KEYS = ["start", "stop", "correct", "corrupted", "expression", "check", "reason", "strategy", "step"]
 
 
 @pytest.mark.parametrize(
@@ -43,17 +43,17 @@ DRAWN_KEYS = ["start", "stop", "correct", "corrupted", "expression", "check", "r
     ],
 )
 def test_results_are_found_and_checked(text: str, found: list[tuple[str, str | None]]) -> None:
-    said = explain(text)
-    assert [(step["text"], step["expression"]) for step in said["steps"]] == found
-    assert "<<" not in said["solution"]
-    for step in said["steps"]:
-        holds(said, step)
+    result = explain(text)
+    assert [(step["text"], step["expression"]) for step in result["steps"]] == found
+    assert "<<" not in result["solution"]
+    for step in result["steps"]:
+        holds(result, step)
 
 
-def holds(said: dict[str, Any], step: dict[str, Any]) -> None:
+def holds(result: dict[str, Any], step: dict[str, Any]) -> None:
     """What is promised of every result."""
     assert list(step) == STEP_KEYS
-    assert said["solution"][step["start"] : step["stop"]] == step["text"]
+    assert result["solution"][step["start"] : step["stop"]] == step["text"]
     if step["expression"] is None:
         assert step["check"] == "unchecked"
         assert step["reason"] in REASONS
@@ -63,29 +63,29 @@ def holds(said: dict[str, Any], step: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("corruption", CORRUPTIONS)
-def test_what_is_drawn_is_one_of_the_places(corruption: str) -> None:
-    said = explain(SUM, corruption=corruption, seed=3)
-    drawn = said["corruption"]
-    assert list(said) == ["solution", "steps", "corruption", "dropped"]
-    assert list(drawn) == DRAWN_KEYS
-    assert drawn["correct"] == said["solution"][drawn["start"] : drawn["stop"]] == "24"
-    assert drawn["corrupted"] not in ("24", "27")
-    assert said["steps"][drawn["step"] - 1]["start"] == drawn["start"]
-    assert said["dropped"] is None
-    assert said == explain(f"\n {SUM} \n", corruption=corruption, seed=3), "white space around it says nothing"
+def test_explain_corrupts_one_of_the_results(corruption: str) -> None:
+    result = explain(SUM, corruption=corruption, seed=3)
+    found = result["corruption"]
+    assert list(result) == ["solution", "steps", "corruption", "dropped"]
+    assert list(found) == CORRUPTION_KEYS
+    assert found["correct"] == result["solution"][found["start"] : found["stop"]] == "24"
+    assert found["corrupted"] not in ("24", "27")
+    assert result["steps"][found["step"] - 1]["start"] == found["start"]
+    assert result["dropped"] is None
+    assert result == explain(f"\n {SUM} \n", corruption=corruption, seed=3), "surrounding whitespace is ignored"
 
 
-def test_seeds_and_ways_draw_otherwise() -> None:
+def test_explain_depends_on_seed_and_method() -> None:
     assert len({explain(SUM, seed=seed)["corruption"]["corrupted"] for seed in range(20)}) > 5
     assert {explain(SUM, corruption="operation", seed=seed)["corruption"]["corrupted"] for seed in range(20)} == {"10"}
 
 
 def test_a_place_outside_any_calculation_has_no_step() -> None:
-    drawn = explain("There were 7 birds on the roof of the house.")["corruption"]
-    assert drawn["correct"] == "7"
-    assert drawn["check"] == "unchecked"
-    assert drawn["reason"] in REASONS
-    assert drawn["step"] is None
+    corruption = explain("There were 7 birds on the roof of the house.")["corruption"]
+    assert corruption["correct"] == "7"
+    assert corruption["check"] == "unchecked"
+    assert corruption["reason"] in REASONS
+    assert corruption["step"] is None
 
 
 def test_nothing_to_make_wrong_is_said() -> None:
@@ -101,28 +101,28 @@ def test_nothing_to_make_wrong_is_said() -> None:
 @settings(deadline=None)
 def test_any_text_is_explained_or_refused(text: str) -> None:
     try:
-        said = explain(text)
+        result = explain(text)
     except SourceError:
         assert not text.strip()
         return
-    for step in said["steps"]:
-        holds(said, step)
-    assert (said["corruption"] is None) == (said["dropped"] is not None)
+    for step in result["steps"]:
+        holds(result, step)
+    assert (result["corruption"] is None) == (result["dropped"] is not None)
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "result"),
     [
         ("", "solution is empty; give the text of a worked solution"),
         (" \n", "solution is empty"),
         ("7" * (MAX_LENGTH + 1), "solution is over 100,000 characters; give the text of one worked solution"),
-        ("1 + 1 = 2 \udc80", "solution is no valid Unicode"),
+        ("1 + 1 = 2 \udc80", "solution is not valid Unicode"),
     ],
 )
-def test_texts_that_cannot_be_explained(text: str, said: str) -> None:
-    with pytest.raises(SourceError, match=said):
+def test_texts_that_cannot_be_explained(text: str, result: str) -> None:
+    with pytest.raises(SourceError, match=result):
         explain(text)
-    with pytest.raises(SourceError, match=said):
+    with pytest.raises(SourceError, match=result):
         list(solutions(text))
 
 
@@ -175,16 +175,16 @@ def test_a_whole_row_is_explained_as_a_build_draws_it(name: str, tmp_path: Path)
     pairs = dataset.splits["train"].table().to_pylist()
     assert len(pairs) == 11
     for pair, given_ in zip(pairs, solutions(str(file)), strict=True):
-        said = explain(given_.text, given_.question, "mixed", 7, given_.key)
-        drawn = said["corruption"]
+        result = explain(given_.text, given_.question, "mixed", 7, given_.key)
+        corruption = result["corruption"]
         for key in ("correct", "corrupted", "expression", "check", "reason", "strategy", "step"):
-            assert drawn[key] == pair[key], key
-        assert pair["chosen"].endswith(said["solution"])
-        assert len(said["steps"]) == (pair["steps"] or 0)
+            assert corruption[key] == pair[key], key
+        assert pair["chosen"].endswith(result["solution"])
+        assert len(result["steps"]) == (pair["steps"] or 0)
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "result"),
     [
         ("{", "invalid JSON"),
         ("[1]", "is not a JSON object"),
@@ -198,14 +198,14 @@ def test_a_whole_row_is_explained_as_a_build_draws_it(name: str, tmp_path: Path)
         (json.dumps({"answer": "7" * (MAX_LENGTH + 1)}), "answer is over 100,000 characters"),
     ],
 )
-def test_a_bad_row_is_named_by_file_and_line(line: str, said: str, tmp_path: Path, run: Run) -> None:
+def test_a_bad_row_is_named_by_file_and_line(line: str, result: str, tmp_path: Path, run: Run) -> None:
     file = tmp_path / "rows.jsonl"
     file.write_text(f"{json.dumps({'response': SUM})}\n{line}\n", "utf-8")
     done = run("explain", file, "--json")
     assert done.exit_code == 1
     assert json.loads(done.stdout)["solution"] == SUM, "what comes before is there"
     assert done.stderr.startswith(f"pairgen: {file}: line 2")
-    assert said in done.stderr
+    assert result in done.stderr
     assert len(done.stderr.splitlines()) == 1
 
 
@@ -227,14 +227,14 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "empty.txt").write_bytes(b"")
     (tmp_path / "long.txt").write_bytes(b" " * 2_000_000)
     (tmp_path / "rows.csv").write_text("response\n1", "utf-8")
-    for name, said in {
+    for name, result in {
         "latin.txt": "latin.txt: not valid UTF-8",
         "empty.txt": "empty.txt: solution is empty",
         "long.txt": "long.txt: is over 100,000 characters",
         "rows.csv": "unsupported file type; explain reads",
         ".": "cannot be read",
     }.items():
-        with pytest.raises(PairgenError, match=said):
+        with pytest.raises(PairgenError, match=result):
             list(solutions(str(tmp_path / name)))
 
 
@@ -251,8 +251,8 @@ def test_the_command_marks_and_tells(run: Run) -> None:
 
 def test_json_is_one_object_per_line(tmp_path: Path, run: Run) -> None:
     file = lines(tmp_path / "rows.jsonl", *({"response": f"{n} + 1 = {n + 1}"} for n in range(30)))
-    said = [json.loads(line) for line in run("explain", file, "--json").stdout.splitlines()]
-    assert [row["steps"][0]["text"] for row in said] == [str(n + 1) for n in range(30)]
+    result = [json.loads(line) for line in run("explain", file, "--json").stdout.splitlines()]
+    assert [row["steps"][0]["text"] for row in result] == [str(n + 1) for n in range(30)]
     first = run("explain", file, "--json", "--n", 2, "--seed", 5, "--corruption", "digit").stdout.splitlines()
     assert [json.loads(line) for line in first] == [
         explain(f"{n} + 1 = {n + 1}", corruption="digit", seed=5) for n in (0, 1)
@@ -268,7 +268,7 @@ def test_stdin_is_a_text() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "said"),
+    ("words", "code", "result"),
     [
         (("",), 1, "solution is empty"),
         ((SUM, "--corruption", "nearly"), 2, "choose one of near, digit, operation, mixed"),
@@ -277,15 +277,15 @@ def test_stdin_is_a_text() -> None:
         (("no/such/file",), 1, "no/such/file: no such file"),
     ],
 )
-def test_bad_words_are_one_sentence(words: tuple[str, ...], code: int, said: str, run: Run) -> None:
+def test_explain_invalid_usage_is_one_message(words: tuple[str, ...], code: int, result: str, run: Run) -> None:
     done = run("explain", *words)
     assert done.exit_code == code
-    assert said in " ".join(done.stderr.split())
+    assert result in " ".join(done.stderr.split())
     assert "Traceback" not in done.output
 
 
 def test_undecodable_words_are_refused() -> None:
     done = subprocess.run([sys.executable, "-m", "pairgen", "explain", b"1 + 1 = 2 \xff"], capture_output=True)
     assert done.returncode == 1
-    assert b"no valid Unicode" in done.stderr
+    assert b"not valid Unicode" in done.stderr
     assert b"Traceback" not in done.stderr

@@ -258,10 +258,10 @@ def test_every_dropped_row_has_a_counted_reason(tmp_path: Path) -> None:
     source = write(tmp_path / "rows.jsonl", [*good, *bad])
     with source.open("a") as file:
         file.write('{"query": "a", "resp\n')
-    heard: list[str] = []
-    dataset = build("metamath", tmp_path / "out", BuildOptions((str(source),), on_error="skip"), warn=heard.append)
-    said = dataset.manifest["splits"]["train"]
-    assert said["drops"] == {
+    warnings: list[str] = []
+    dataset = build("metamath", tmp_path / "out", BuildOptions((str(source),), on_error="skip"), warn=warnings.append)
+    counts = dataset.manifest["splits"]["train"]
+    assert counts["drops"] == {
         "no number to corrupt": 1,
         "query is not a string": 1,
         "query is null": 1,
@@ -269,8 +269,8 @@ def test_every_dropped_row_has_a_counted_reason(tmp_path: Path) -> None:
         "response is over 100,000 characters": 1,
         "row could not be read": 1,
     }
-    assert (said["rows"], said["pairs"]) == (11, 5)
-    assert heard == [f"skipped: {source}: line 11: invalid JSON (unexpected control character in string)"]
+    assert (counts["rows"], counts["pairs"]) == (11, 5)
+    assert warnings == [f"skipped: {source}: line 11: invalid JSON (unexpected control character in string)"]
     assert not violations(dataset)
 
 

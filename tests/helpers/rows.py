@@ -1,4 +1,4 @@
-"""Small pair datasets for tests: good ones, and hands to break them with."""
+"""Small pair datasets for tests, and functions that damage them."""
 
 import json
 from collections.abc import Mapping, Sequence

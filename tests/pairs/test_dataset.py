@@ -283,7 +283,7 @@ def test_out_that_cannot_be_written(name: str, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises((OutputError, OSError)) as error:
         write(tmp_path / name)
-    assert isinstance(error.value, OutputError), "the operating system's refusal is put into one sentence"
+    assert isinstance(error.value, OutputError), "an error of the operating system becomes one message"
     assert "\n" not in str(error.value)
     assert names(tmp_path) == ["file"]
 
@@ -292,9 +292,9 @@ def test_out_that_cannot_be_written(name: str, tmp_path: Path) -> None:
 
 
 class Trap:
-    """Makes the operating system refuse the ``at``-th step that takes room on disk, and all later ones if ``lasting``.
+    """Makes the ``at``-th operation that needs disk space fail, and all later ones if ``lasting``.
 
-    Python tells audit hooks of every file it opens, names or renames; Arrow's own writes are counted by hand.
+    Python calls audit hooks for every file it opens, names or renames; Arrow's own writes are counted by hand.
     """
 
     def __init__(self, folder: Path, at: int, lasting: bool) -> None:
@@ -326,7 +326,7 @@ def _hook(event: str, args: tuple[Any, ...]) -> None:
 def listening(listener: Listener) -> Iterator[None]:
     """Call ``listener`` at every audit event of Python."""
     if not hasattr(_hook, "added"):
-        sys.addaudithook(_hook)  # it stays for the life of the process, and does nothing without a listener
+        sys.addaudithook(_hook)  # cannot be removed; does nothing without a listener
         _hook.added = True  # type: ignore[attr-defined]
     _listeners.append(listener)
     try:
@@ -363,20 +363,20 @@ def test_full_disk_at_every_step_keeps_the_old_dataset(there: bool, lasting: boo
         place.mkdir()
         before = content(write(place / "out")) if there else {}
         with trapped(place, at, lasting) as trap:
-            said = outcome(place / "out")
+            message = outcome(place / "out")
         if trap.steps < at:
             break
-        refused += said is not None
-        assert said is None or "the disk is full; no incomplete output was left behind" in said
-        assert names(place) == (["out"] if there or said is None else [])
+        refused += message is not None
+        assert message is None or "the disk is full; no incomplete output was left behind" in message
+        assert names(place) == (["out"] if there or message is None else [])
         if names(place):
-            assert content(place / "out") == (new if said is None else before)
-    assert said is None, "the last round met no fault"
+            assert content(place / "out") == (new if message is None else before)
+    assert message is None, "the last round met no fault"
     assert refused >= 14, "every step was tried"
 
 
 def outcome(out: Path) -> str | None:
-    """What a build says that is not allowed to fail in another way."""
+    """The message of a failed build; other exceptions propagate."""
     try:
         write(out, "new", overwrite=True)
     except OutputError as error:

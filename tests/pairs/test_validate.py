@@ -217,7 +217,7 @@ def test_violation_names_row_value_and_rule(tmp_path: Path) -> None:
 
 def test_repeated_pair_id_names_both_rows(tmp_path: Path) -> None:
     (found,) = violations(BREAKS["pair_id"][1][0](tmp_path / "out"))
-    assert found == Violation("pair_id", 1, "eval", 0, "pair_id='a-2', like train[2]")
+    assert found == Violation("pair_id", 1, "eval", 0, "pair_id='a-2'; compare train[2]")
 
 
 def test_row_numbers_count_over_shards_and_rows_with_nulls(tmp_path: Path) -> None:

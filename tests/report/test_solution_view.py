@@ -26,12 +26,12 @@ def step(start: int, text: str, **other: Any) -> dict[str, Any]:
     return {"start": start, "stop": start + len(text), "text": text, **proved, **other}
 
 
-def drawn(start: int, text: str, **other: Any) -> dict[str, Any]:
+def corruption(start: int, text: str, **other: Any) -> dict[str, Any]:
     made = {"correct": text, "corrupted": "9", "strategy": "result", "step": 1}
     return {**step(start, text), **made, **other}
 
 
-def said(solution: str, steps: list[dict[str, Any]], place: dict[str, Any] | None = None) -> dict[str, Any]:
+def explanation(solution: str, steps: list[dict[str, Any]], place: dict[str, Any] | None = None) -> dict[str, Any]:
     return {
         "solution": solution,
         "steps": steps,
@@ -52,35 +52,35 @@ def test_results_are_numbered_where_they_stand() -> None:
 
 def test_what_would_be_drawn() -> None:
     assert "would be corrupted: #1  24 -> 9  (result, verified)" in rendered(
-        said("= 24", [step(2, "24")], drawn(2, "24"))
+        explanation("= 24", [step(2, "24")], corruption(2, "24"))
     )
-    place = drawn(4, "7", check="unchecked", reason="stated without a calculation", strategy="number", step=None)
-    text = rendered(said("The 7 birds", [], place))
+    place = corruption(4, "7", check="unchecked", reason="stated without a calculation", strategy="number", step=None)
+    text = rendered(explanation("The 7 birds", [], place))
     assert "The [*: 7] birds" in text
     assert "would be corrupted: *  7 -> 9  (number, unchecked: stated without a calculation)" in text
     assert "no results found" in text
-    assert "no corruption possible: no number to corrupt" in rendered(said("Nobody.", []))
+    assert "no corruption possible: no number to corrupt" in rendered(explanation("Nobody.", []))
 
 
 def test_a_result_within_another_is_marked_once() -> None:
-    text = rendered(said("x = 1/24", [step(4, "1/24"), step(6, "24")]))
+    text = rendered(explanation("x = 1/24", [step(4, "1/24"), step(6, "24")]))
     assert "x = [1: 1/24]" in text
     assert ["2", "24", "verified", "4*6"] in [line.split() for line in text.splitlines()]
 
 
 def test_checks_differ_in_colour_where_there_is_colour() -> None:
-    text = rendered(said("1 2", [step(0, "1"), step(2, "2", check="unchecked", reason="none")]), colour=True)
+    text = rendered(explanation("1 2", [step(0, "1"), step(2, "2", check="unchecked", reason="none")]), colour=True)
     assert "\x1b[1;32m[1: 1]" in text
     assert "\x1b[1;33m[2: 2]" in text
 
 
 def test_a_hostile_text_is_shown_and_not_obeyed() -> None:
     texts = dict.fromkeys(("expression", "check"), HOSTILE)
-    place = drawn(0, HOSTILE, **texts, corrupted=HOSTILE, reason=HOSTILE, strategy=HOSTILE)
-    text = rendered(said(f"{HOSTILE} x", [step(0, HOSTILE, **texts)], place), 600, HOSTILE)
+    place = corruption(0, HOSTILE, **texts, corrupted=HOSTILE, reason=HOSTILE, strategy=HOSTILE)
+    text = rendered(explanation(f"{HOSTILE} x", [step(0, HOSTILE, **texts)], place), 600, HOSTILE)
     assert not any(letter in text for letter in "\x1b\x07\x9b\u202e\u2066")
     assert text.count("\\x1b[31mred\\x07\\x9b2J[bold]b[/bold][/] \\u202egnp.exe\\u2066 :smile:") >= 9
-    dropped = rendered({**said("x", []), "dropped": HOSTILE}, 600)
+    dropped = rendered({**explanation("x", []), "dropped": HOSTILE}, 600)
     assert "\\x1b[31m" in dropped
     assert "\x1b" not in dropped
 
@@ -90,6 +90,6 @@ def test_a_hostile_text_is_shown_and_not_obeyed() -> None:
 def test_any_text_is_shown_within_the_width(text: str, start: int) -> None:
     text = f"{text} 1 + 1 = 2".encode("utf-8", "replace").decode()
     start = min(start, len(text))
-    shown = rendered(said(text, [step(start, text[start : start + 9])]), 40, text)
+    shown = rendered(explanation(text, [step(start, text[start : start + 9])]), 40, text)
     assert max(map(cell_len, shown.splitlines())) <= 40
     assert not any((ord(letter) < 32 and letter != "\n") or 127 <= ord(letter) < 160 for letter in shown)

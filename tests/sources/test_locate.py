@@ -1,4 +1,4 @@
-"""What ``--source`` names is found: files, folders, the sample, the hub's cache; and what it cannot find it says."""
+"""``--source``: files, folders, the sample and the Hub's cache, and messages for what cannot be found."""
 
 import hashlib
 import json

@@ -61,7 +61,7 @@ def test_two_processes_equal_one(tmp_path: Path, parallel: str, micro: int) -> N
 @pytest.mark.slow
 @pytest.mark.parametrize("parallel", ["ddp", "fsdp"])
 def test_two_processes_resume(tmp_path: Path, parallel: str) -> None:
-    """A run with SFT in two processes, stopped at its third step, goes on in two processes as if it had not."""
+    """A run with SFT in two processes, stopped at its third step, resumes in two processes as if uninterrupted."""
     data = runs.dataset(tmp_path / "pairs")
     changes: dict[str, Any] = {"lr_schedule": "constant", "warmup_ratio": 0.0, "parallel": parallel, "best": "none"}
     for name, steps in (("whole", 6), ("parts", 3)):

@@ -33,9 +33,9 @@ class Corruption(NamedTuple):
     """One value of a solution replaced by a wrong one: ``text[start:stop]``, ``original``, becomes ``corrupted``.
 
     If it is verified, exact arithmetic says that ``original`` states the value of ``expression`` and ``corrupted`` does
-    not; both values are given as p/q in lowest terms, and ``reason`` is None. Else ``reason`` says why it is not, and
+    not; both values are given as p/q in lowest terms, and ``reason`` is None. Otherwise ``reason`` says why not, and
     the values and the expression are None.
-    ``step`` is which of the solution's ``steps`` results it is, from 1; both are None for a value that is no result.
+    ``step`` is which of the solution's ``steps`` results it is, from 1; both are None for a value that is not a result.
     """
 
     start: int

@@ -73,7 +73,7 @@ class TokenCache:
         if tokens is None:
             with os_errors(self.folder), staging(file) as folder:
                 self._write(folder / file.name, split, limit or split.pairs, progress)
-                for suffix in (".arrow", ".json"):  # a kill in between leaves tokens that nobody opens
+                for suffix in (".arrow", ".json"):  # killed in between, the tokens are left unused
                     (folder / file.name).with_suffix(suffix).replace(file.with_suffix(suffix))
             tokens = _cached(file)
         if tokens is None:

@@ -104,7 +104,7 @@ class PairTokenizer:
         if tokenizer.eos_token_id is None:
             raise UnsupportedModel(f"{name}: the tokenizer has no EOS token; set eos_token in tokenizer_config.json")
         if chat == "on" and not tokenizer.chat_template:
-            raise UsageError(f"--chat on: the tokenizer of {name} has no chat template; use --chat off")
+            raise UsageError(f"--chat on: the tokenizer ({name}) has no chat template; use --chat off")
         self.name, self.tokenizer, self.max_length = name, tokenizer, max_length
         self.chat = bool(tokenizer.chat_template) and chat != "off"
         self.eos, self.bos = int(tokenizer.eos_token_id), tokenizer.bos_token_id

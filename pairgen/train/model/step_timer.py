@@ -1,6 +1,6 @@
 """How long attention, the LM head and the rest of a step take, in the forward and the backward pass.
 
-A timed function is put between two autograd functions that return their inputs unchanged and record a mark whenever the
+A timed function is enclosed by two autograd functions that return their inputs unchanged and record a mark whenever the
 forward or the backward pass reaches them::
 
     forward     rest | attention | rest

@@ -61,7 +61,7 @@ class PairLogps:
     def reference_tokens(self) -> Tensor:
         """[2P, T] ``reference``, which must be there."""
         if self.reference is None:
-            raise TypeError("this loss compares with a reference model, and there are no reference log-probs")
+            raise TypeError("this loss needs reference log-probs, but there are none")
         return self.reference
 
     @property
