@@ -80,7 +80,7 @@ def test_explain_depends_on_seed_and_method() -> None:
     assert {explain(SUM, corruption="operation", seed=seed)["corruption"]["corrupted"] for seed in range(20)} == {"10"}
 
 
-def test_a_place_outside_any_calculation_has_no_step() -> None:
+def test_explain_number_outside_calculations_has_no_step() -> None:
     corruption = explain("There were 7 birds on the roof of the house.")["corruption"]
     assert corruption["correct"] == "7"
     assert corruption["check"] == "unchecked"
@@ -88,7 +88,7 @@ def test_a_place_outside_any_calculation_has_no_step() -> None:
     assert corruption["step"] is None
 
 
-def test_nothing_to_make_wrong_is_said() -> None:
+def test_explain_reports_why_nothing_can_be_corrupted() -> None:
     assert explain("Nobody counted.") == {
         "solution": "Nobody counted.",
         "steps": [],
@@ -119,7 +119,7 @@ def test_any_text_is_explained_or_refused(text: str) -> None:
         ("1 + 1 = 2 \udc80", "solution is not valid Unicode"),
     ],
 )
-def test_texts_that_cannot_be_explained(text: str, result: str) -> None:
+def test_explain_rejects_unusable_text(text: str, result: str) -> None:
     with pytest.raises(SourceError, match=result):
         explain(text)
     with pytest.raises(SourceError, match=result):
@@ -164,7 +164,7 @@ def test_rows_hold_one_solution_each(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["metamath", "gsm8k"])
-def test_a_whole_row_is_explained_as_a_build_draws_it(name: str, tmp_path: Path) -> None:
+def test_explain_agrees_with_build(name: str, tmp_path: Path) -> None:
     question, answer, text = {"metamath": ("query", "response", SUM), "gsm8k": ("question", "answer", ANSWER)}[name]
     rows = [{question: f"How many, {n}?", answer: text.replace(" in ", f" in {n} ")} for n in range(9)]
     rows += [
@@ -198,7 +198,7 @@ def test_a_whole_row_is_explained_as_a_build_draws_it(name: str, tmp_path: Path)
         (json.dumps({"answer": "7" * (MAX_LENGTH + 1)}), "answer is over 100,000 characters"),
     ],
 )
-def test_a_bad_row_is_named_by_file_and_line(line: str, result: str, tmp_path: Path, run: Run) -> None:
+def test_explain_names_file_and_line_of_an_invalid_row(line: str, result: str, tmp_path: Path, run: Run) -> None:
     file = tmp_path / "rows.jsonl"
     file.write_text(f"{json.dumps({'response': SUM})}\n{line}\n", "utf-8")
     done = run("explain", file, "--json")
@@ -241,7 +241,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
 # ---------------------------------------------------------------- the command
 
 
-def test_the_command_marks_and_tells(run: Run) -> None:
+def test_explain_command_marks_results_and_corruption(run: Run) -> None:
     done = run("explain", SUM)
     assert done.exit_code == 0
     assert "4 * 6 = [1: 24] jars." in done.stdout
@@ -284,7 +284,7 @@ def test_explain_invalid_usage_is_one_message(words: tuple[str, ...], code: int,
     assert "Traceback" not in done.output
 
 
-def test_undecodable_words_are_refused() -> None:
+def test_explain_command_rejects_undecodable_arguments() -> None:
     done = subprocess.run([sys.executable, "-m", "pairgen", "explain", b"1 + 1 = 2 \xff"], capture_output=True)
     assert done.returncode == 1
     assert b"not valid Unicode" in done.stderr

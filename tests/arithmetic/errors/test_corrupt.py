@@ -57,7 +57,7 @@ def test_one_literal_is_replaced_and_nothing_else(seed: int) -> None:
     assert one.step in (1, 2), "the last result is not taken while there is another"
 
 
-def test_a_stranger_can_check_the_proof() -> None:
+def test_verified_corruption_can_be_recomputed() -> None:
     """sympy reads the expression, finds the correct value in it and not the corrupted one."""
     texts = [SOLUTION, "So (3/4)*12 = 9.", "It is 30% of 50 = 15.", "1/4 = 25%", "50/200*100 = 25%", "10/4 = 2.5 each"]
     for text in texts:

@@ -79,7 +79,7 @@ def near_of_version_1(right: Literal, draws: RowRng) -> int:
         (r"2\frac{1}{3}", {r"1\frac{2}{3}", r"1\frac{1}{3}", r"2\frac{2}{3}", r"3\frac{1}{3}"}),
     ],
 )
-def test_what_near_can_give(text: str, wrongs: set[str]) -> None:
+def test_near_values(text: str, wrongs: set[str]) -> None:
     found = drawn(near, text)
     assert found <= wrongs
     assert found == wrongs or len(wrongs) > 20
@@ -103,7 +103,7 @@ def test_what_near_can_give(text: str, wrongs: set[str]) -> None:
         ("2/2", {"4/2", "6/2", "8/2"}),
     ],
 )
-def test_what_digit_can_give(text: str, wrongs: set[str | None]) -> None:
+def test_digit_values(text: str, wrongs: set[str | None]) -> None:
     assert drawn(digit, text) - {None} == wrongs - {None}
     assert None in wrongs or None not in drawn(digit, text)
 
@@ -156,7 +156,7 @@ SIX = {"2", "16", "13", "7", "22", "112", "8"}
         ("2", "x + 1", {None}),
     ],
 )
-def test_what_operation_can_give(text: str, expression: str | None, wrongs: set[str | None]) -> None:
+def test_operation_values(text: str, expression: str | None, wrongs: set[str | None]) -> None:
     assert drawn(operation, text, expression) == wrongs
 
 

@@ -51,7 +51,7 @@ def expressions(children: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
 
 @given(st.recursive(NUMBERS, expressions, max_leaves=8))
 @settings(max_examples=400)
-def test_equals_the_slow_twin(expression: str) -> None:
+def test_evaluate_equals_python_fractions(expression: str) -> None:
     value = evaluate_text(expression)
     if len(expression) > MAX_LENGTH:
         assert value is None
@@ -67,7 +67,7 @@ def test_equals_the_slow_twin(expression: str) -> None:
     "text",
     ["", " ", "()", "1 2", "(1", "1)", "1 +", "* 2", "1 * * 2", "2(3)", "--1", "1 + + 1", "a", "1e5", "1..2", "٣+1"],
 )
-def test_what_is_no_expression(text: str) -> None:
+def test_evaluate_text_rejects_other_text(text: str) -> None:
     assert evaluate_text(text) is None
 
 
