@@ -1,6 +1,6 @@
 """Explain how a solution is parsed and verified, and which corruption a build would choose.
 
-This answers why a pair is unchecked, or why a row was dropped. Nothing is written.
+Use it to find out why a pair is unchecked, or why a row was dropped. Nothing is written.
 """
 
 import re
@@ -24,16 +24,16 @@ from pairgen.pairs.record import DropRow
 from pairgen.sources.formats import FORMATS, Columns, format_of
 
 ANSWERS = ("response", "answer")
-"""Fields of a row that may hold the solution, the first that is there."""
+"""Fields of a row that may hold the solution; the first one present is used."""
 
 QUESTIONS = ("query", "question")
-"""Fields of a row that may hold the question."""
+"""Fields of a row that may hold the question; the first one present is used."""
 
 
-class Given(NamedTuple):
+class SolutionInput(NamedTuple):
     """A solution to explain.
 
-    ``key`` identifies the row in a build, where it is known; ``where`` names file and line.
+    ``key`` identifies the row in a build, if known; ``where`` is the file and line, for messages.
     """
 
     text: str
@@ -45,9 +45,9 @@ class Given(NamedTuple):
 def explain(
     text: str, question: str = "", corruption: str = "near", seed: int = 0, key: str | None = None
 ) -> dict[str, Any]:
-    """The results found in a solution, how each was verified, and the corruption a build would make; ready for JSON.
+    """The results in a solution, how each was verified, and the corruption a build would make; serializable as JSON.
 
-    ``solution`` is the text to which all spans refer, in code points: stripped, without GSM8K's calculator annotations.
+    ``solution`` is the stripped text without GSM8K's calculator annotations; all spans refer to it, in code points.
     ``steps`` has ``{start, stop, text, expression, check, reason}`` for each result: ``text`` is the literal as
     written, ``check`` is ``verified`` (then ``reason`` is None) or ``unchecked`` (then ``expression`` is None).
     ``corruption`` is ``{start, stop, correct, corrupted, expression, check, reason, strategy, step}``; ``step`` counts
@@ -56,19 +56,19 @@ def explain(
 
     Args:
         text: the solution; calculator annotations (``<<48/2=24>>``) locate the results and their calculations.
-        question: the question asked; its numbers are not results.
+        question: text of the question; its numbers are not results.
         corruption: how the wrong value is sampled, a name in ``CORRUPTIONS``.
         seed: as in ``build``.
-        key: what identifies the row, by default the text. A build hashes the whole row, so without its key it may
-            choose another corruption.
+        key: identifies the row; by default the text. A build uses a key of the entire row, so without that key its
+            corruption may differ.
 
     Raises:
-        UsageError: an unknown corruption.
+        UsageError: the corruption is unknown.
         SourceError: the text is empty, too long or not valid Unicode.
     """
     if corruption not in CORRUPTIONS:
         raise UsageError(f"--corruption {corruption}: unknown; choose one of {', '.join(CORRUPTIONS)}")
-    text = _usable(text, "solution")
+    text = _checked_text(text, "solution")
     solution = _solution(text)
     row_id = row_id_of(text if key is None else key)
     chosen, dropped = None, None
@@ -85,9 +85,9 @@ def explain(
 
 
 def _solution(text: str) -> Solution:
-    """The solution as the engine takes it; marks are gone from the text, and their results are the steps."""
-    plain, marked = strip_annotations(text)
-    return solution_of(plain, marked or None)
+    """The parsed solution; annotations are removed from the text, and their results become its steps."""
+    plain, annotated = strip_annotations(text)
+    return solution_of(plain, annotated or None)
 
 
 def _explain_step(solution: Solution, step: Step) -> dict[str, Any]:
@@ -120,49 +120,49 @@ def _as_dict(corruption: Corruption) -> dict[str, Any]:
     }
 
 
-# ---------------------------------------------------------------- where solutions come from
+# ---------------------------------------------------------------- reading solutions
 
 
-def solutions(given: str) -> Iterator[Given]:
-    """The solutions that an argument names: those of a file if there is one, else the argument itself.
+def solutions(argument: str) -> Iterator[SolutionInput]:
+    """The solutions that a command-line argument refers to: those in a file of that name, else the argument itself.
 
-    ``-`` is the text on stdin. A file of JSON Lines, or of a JSON list, has one solution per row, in ``response`` or
-    ``answer``, and the question, if it is there, in ``query`` or ``question``; any other file is one solution.
+    ``-`` is the text on stdin. A JSON Lines file or a JSON list has one solution per row, in ``response`` or
+    ``answer``, and optionally the question in ``query`` or ``question``; any other file is one solution.
 
     Raises:
-        UsageError: a file of another kind of rows.
-        SourceError: the file is not there or cannot be read, a row has no solution, a text is empty, too long or no
-            valid Unicode.
+        UsageError: the file has rows in an unsupported format.
+        SourceError: the file does not exist or cannot be read, a row has no solution, or a text is empty, too long or
+            not valid Unicode.
     """
-    if given == "-":
-        yield Given(_read(sys.stdin.buffer, "stdin"), where="stdin")
+    if argument == "-":
+        yield SolutionInput(_from_text_file(sys.stdin.buffer, "stdin"), where="stdin")
         return
-    path = Path(given)
+    path = Path(argument)
     try:
-        there = bool(given.strip()) and path.exists()
+        exists = bool(argument.strip()) and path.exists()
     except (OSError, ValueError):  # not a valid file name
-        there = False
-    if there:
+        exists = False
+    if exists:
         try:
-            yield from _of_file(path)
+            yield from _from_file(path)
         except OSError as error:
             raise SourceError(f"{path}: cannot be read ({error.strerror or error}); give a file") from error
-    elif _FILE_NAME.fullmatch(given):
-        raise SourceNotFound(f"{given}: no such file; give the file's path, the text of a solution, or - for stdin")
+    elif _FILE_NAME.fullmatch(argument):
+        raise SourceNotFound(f"{argument}: no such file; give the file's path, the text of a solution, or - for stdin")
     else:
-        yield Given(_usable(given, "solution"))
+        yield SolutionInput(_checked_text(argument, "solution"))
 
 
 _FILE_NAME = re.compile(r"[^\n]*\.(?:txt|jsonl?)|[^\s=]*/[^\s=]*", re.IGNORECASE)
-"""Looks like a file name rather than a solution; ``48/2=24`` does not."""
+"""Looks like a file name: ``rows.jsonl``, ``my rows.txt``, ``data/rows``; not a solution such as ``48/2=24``."""
 
 
-def _of_file(path: Path) -> Iterator[Given]:
+def _from_file(path: Path) -> Iterator[SolutionInput]:
     try:
         format_ = format_of(path)
     except UsageError:  # unknown extension: a text file
         with path.open("rb") as file:
-            yield Given(_read(file, str(path)), where=str(path))
+            yield SolutionInput(_from_text_file(file, str(path)), where=str(path))
         return
     if format_ not in (FORMATS[".jsonl"], FORMATS[".json"]):
         raise UsageError(f"{path}: unsupported file type; explain reads .jsonl, .json and text files")
@@ -170,44 +170,44 @@ def _of_file(path: Path) -> Iterator[Given]:
         where = f"{path}: {format_.unit} {number}"
         if not isinstance(row, dict):
             raise SourceError(f"{where}: {row}; fix or remove this {format_.unit}")
-        yield _of_row(row, where)
+        yield _from_row(row, where)
 
 
-def _of_row(row: Mapping[str, Any], where: str) -> Given:
-    """The solution of a row; with the key a build would use, if the row is whole enough to be built from."""
+def _from_row(row: Mapping[str, Any], where: str) -> SolutionInput:
+    """The solution of a row, with the key that a build would use if the row has all columns of a builder."""
     name = next((name for name in ANSWERS if name in row), None)
     if name is None:
         raise SourceError(f"{where}: needs a field {' or '.join(ANSWERS)} with the solution")
-    text = _usable(row[name], name, where)
+    text = _checked_text(row[name], name, where)
     for builder in BUILDERS.values():
         if builder.corrupts and name in builder.columns <= row.keys():
             try:
                 example = builder.read(row)
             except DropRow as drop:
                 raise SourceError(f"{where}: {drop.reason}; fix or remove it") from None
-            return Given(text, example.question, example.key, where)
+            return SolutionInput(text, example.question, example.key, where)
     question = next((name for name in QUESTIONS if name in row), None)
-    return Given(text, _usable(row[question], question, where) if question else "", None, where)
+    return SolutionInput(text, _checked_text(row[question], question, where) if question else "", None, where)
 
 
-def _read(file: IO[bytes], where: str) -> str:
-    """The one solution that a text file holds; of a file far too large for one no more than needed is read."""
-    data = file.read(_MOST_BYTES)
-    if len(data) == _MOST_BYTES:
+def _from_text_file(file: IO[bytes], where: str) -> str:
+    """The solution in a text file; reads no more than ``_MAX_BYTES``."""
+    data = file.read(_MAX_BYTES)
+    if len(data) == _MAX_BYTES:
         raise SourceError(f"{where}: is over {MAX_LENGTH:,} characters; pass one worked solution at a time")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise SourceError(f"{where}: not valid UTF-8 ({error.reason} at byte {error.start})") from error
-    return _usable(text.replace("\r\n", "\n"), "solution", where)
+    return _checked_text(text.replace("\r\n", "\n"), "solution", where)
 
 
-_MOST_BYTES = 16 * MAX_LENGTH
-"""More bytes than any text takes that can be explained, the white space around it included."""
+_MAX_BYTES = 16 * MAX_LENGTH
+"""More bytes than the longest accepted text needs, with surrounding white space."""
 
 
-def _usable(text: Any, what: str, where: str = "") -> str:
-    """A text without white space around it, if it can be explained."""
+def _checked_text(text: Any, what: str, where: str = "") -> str:
+    """The stripped text; raises ``SourceError`` if it is empty, too long or not valid Unicode."""
     start = f"{where}: " if where else ""
     try:
         clean = clean_text(text, what)

@@ -1,4 +1,4 @@
-"""The terminal view of ``explain``: a solution with its results numbered in place, then what was found of each."""
+"""The terminal view of ``explain``: a solution with its results numbered in place, then a table of the results."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,35 +16,40 @@ OUTSIDE = "*"
 """Label of a corrupted value that is not one of the results."""
 
 
-def explained_view(found: Mapping[str, Any], width: int, where: str = "") -> RenderableType:
-    """What ``explain`` found in one solution. Results are marked as ``[3: 24]``, which survives without colour.
+def explained_view(explanation: Mapping[str, Any], width: int, where: str = "") -> RenderableType:
+    """Render what ``explain`` found in one solution. Results are marked as ``[3: 24]``, so colour is not needed.
 
     Args:
-        found: what ``explain`` returned.
-        width: cells of the view.
-        where: file and line that the solution is from.
+        explanation: the dict returned by ``explain``.
+        width: width of the view, in terminal cells.
+        where: file and line of the solution.
     """
     parts: list[RenderableType] = [Rule(shorten(where), style="dim")] if where else []
-    parts += [Text("solution", style="bold"), Padding(_marked(found), (0, 0, 0, 2)), Text()]
-    parts += [_table(found["steps"]) if found["steps"] else Text("no results found", style="dim"), Text()]
-    return Constrain(Group(*parts, _corruption(found), Text()), width)
+    parts += [Text("solution", style="bold"), Padding(_marked(explanation), (0, 0, 0, 2)), Text()]
+    parts += [
+        _table(explanation["steps"]) if explanation["steps"] else Text("no results found", style="dim"),
+        Text(),
+    ]
+    return Constrain(Group(*parts, _corruption(explanation), Text()), width)
 
 
-def _marked(found: Mapping[str, Any]) -> Text:
-    """The solution, each result in brackets after its number; and the corrupted value, if it is none of them."""
-    places = [(step["start"], step["stop"], str(number), step["check"]) for number, step in _numbered(found["steps"])]
-    corruption = found["corruption"]
+def _marked(explanation: Mapping[str, Any]) -> Text:
+    """The solution with each result, and a corrupted value that is not a result, in brackets after its number."""
+    spans = [
+        (step["start"], step["stop"], str(number), step["check"]) for number, step in _numbered(explanation["steps"])
+    ]
+    corruption = explanation["corruption"]
     if corruption and corruption["step"] is None:
-        places.append((corruption["start"], corruption["stop"], OUTSIDE, corruption["check"]))
-    solution, marked, done = found["solution"], Text(), 0
-    for start, stop, number, check in sorted(places):
-        if start < done:  # inside another result
+        spans.append((corruption["start"], corruption["stop"], OUTSIDE, corruption["check"]))
+    solution, marked, position = explanation["solution"], Text(), 0
+    for start, stop, number, check in sorted(spans):
+        if start < position:  # inside another result
             continue
         style = _STYLES.get(check, "")
-        marked.append_text(safe_text(solution[done:start]))
+        marked.append_text(safe_text(solution[position:start]))
         marked.append(f"[{number}: {safe_text(solution[start:stop])}]", style)
-        done = stop
-    return marked.append_text(safe_text(solution[done:]))
+        position = stop
+    return marked.append_text(safe_text(solution[position:]))
 
 
 _STYLES = {"verified": "bold green", "unchecked": "bold yellow"}
@@ -55,20 +60,20 @@ def _numbered(steps: list[Mapping[str, Any]]) -> list[tuple[int, Mapping[str, An
 
 
 def _table(steps: list[Mapping[str, Any]]) -> FittedTable:
-    """One line per result: its number, its text, and the calculation that verifies it or why there is none."""
-    heads = ("value", "check", "calculation / reason unchecked")
-    table = FittedTable(Column("#"), *(Column(head, numeric=False) for head in heads))
+    """One row per result: number, text, check, and its calculation or the reason why it is unchecked."""
+    headings = ("value", "check", "calculation / reason unchecked")
+    table = FittedTable(Column("#"), *(Column(heading, numeric=False) for heading in headings))
     for number, step in _numbered(steps):
         check = Text(safe_text(step["check"]).plain, style=_STYLES.get(step["check"], ""))
         table.add_row(str(number), step["text"], check, step["expression"] or step["reason"])
     return table
 
 
-def _corruption(found: Mapping[str, Any]) -> Text:
+def _corruption(explanation: Mapping[str, Any]) -> Text:
     """The corruption a build would make: ``#3  24 -> 22  (result, verified)``."""
-    corruption = found["corruption"]
+    corruption = explanation["corruption"]
     if corruption is None:
-        return Text.assemble(("no corruption possible: ", "bold"), shorten(found["dropped"]))
+        return Text.assemble(("no corruption possible: ", "bold"), shorten(explanation["dropped"]))
     number = f"#{corruption['step']}" if corruption["step"] else OUTSIDE
     checked = corruption["check"] if corruption["reason"] is None else f"{corruption['check']}: {corruption['reason']}"
     return Text.assemble(

@@ -75,7 +75,7 @@ def run(text: str, corruption: str = "near") -> float:
 
 
 @pytest.mark.parametrize("name", TEXTS)
-def test_no_text_is_slow(name: str) -> None:
+def test_corrupt_is_fast_on_hostile_text(name: str) -> None:
     assert run(TEXTS[name]) < BOUND
     assert run("\\frac12 " + TEXTS[name]) < BOUND
 
@@ -158,14 +158,14 @@ PIECES = [
 
 @given(st.lists(st.sampled_from(PIECES), max_size=80), st.sampled_from(sorted(CORRUPTIONS)))
 @settings(deadline=None)
-def test_any_mixture_ends(pieces: list[str], corruption: str) -> None:
+def test_corrupt_terminates_on_mixed_pieces(pieces: list[str], corruption: str) -> None:
     assert run("".join(pieces), corruption) < BOUND
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(200))
-def test_long_mixtures_end(seed: int) -> None:
-    """Few pieces, repeated often, in another order each time: what breaks patterns that go back over their tracks."""
+def test_corrupt_terminates_on_long_mixed_pieces(seed: int) -> None:
+    """Few pieces, repeated often, in random order: the worst case for backtracking patterns."""
     source = random.Random(seed)
     few = source.sample(PIECES, source.randint(1, 6))
     text = "".join(source.choice(few) for _ in range(20_000))

@@ -433,7 +433,7 @@ def verified_pairs(folder: Path, file: str) -> Iterator[tuple[int, str, str, Cor
 
 
 @pytest.mark.parametrize("file", FILES)
-def test_sympy_finds_the_correct_value_in_each_expression(file: str, real_data: Path) -> None:
+def test_expression_equals_original_in_sympy(file: str, real_data: Path) -> None:
     wrong = []
     for number, _, _, pair in verified_pairs(real_data, file):
         assert pair.expression is not None
@@ -449,7 +449,7 @@ def test_sympy_finds_the_correct_value_in_each_expression(file: str, real_data: 
 @pytest.mark.parametrize(
     ("file", "share"), [("GSM_AnsAug.json", 0.95), ("GSM_FOBAR_like.jsonl", 0.95), ("MATH_solutions.jsonl", 0.88)]
 )
-def test_another_reading_of_the_text_agrees(file: str, share: float, real_data: Path) -> None:
+def test_verification_agrees_with_independent_reader(file: str, share: float, real_data: Path) -> None:
     """It has an opinion of at least this share of the verified pairs: 97 to 98 % of plain text, 92 % of LaTeX."""
     opinions: Counter[str] = Counter()
     disagreements = []
@@ -482,7 +482,7 @@ def test_another_reading_of_the_text_agrees(file: str, share: float, real_data: 
         (r"$\sin 30^\circ + 1 = 1.5$", "1.5", "1.6", "none"),
     ],
 )
-def test_what_the_second_opinion_says(text: str, literal: str, corrupted: str, expected: str) -> None:
+def test_independent_reader_on_examples(text: str, literal: str, corrupted: str, expected: str) -> None:
     start = text.rindex(literal)
     solved = text[:start].endswith(("x = ",))
     assert opinion(text, start, start + len(literal), None, corrupted, solved) == expected

@@ -42,7 +42,7 @@ CORRUPTION_KEYS = ["start", "stop", "correct", "corrupted", "expression", "check
         ("Nobody counted.", []),
     ],
 )
-def test_results_are_found_and_checked(text: str, found: list[tuple[str, str | None]]) -> None:
+def test_explain_finds_and_checks_results(text: str, found: list[tuple[str, str | None]]) -> None:
     result = explain(text)
     assert [(step["text"], step["expression"]) for step in result["steps"]] == found
     assert "<<" not in result["solution"]
@@ -99,7 +99,7 @@ def test_explain_reports_why_nothing_can_be_corrupted() -> None:
 
 @given(st.text(st.sampled_from("0123456789 .,x=+-*/()$\\{}^%<>&\nafrcdotsqrtbxe"), min_size=1, max_size=80))
 @settings(deadline=None)
-def test_any_text_is_explained_or_refused(text: str) -> None:
+def test_explain_accepts_any_nonempty_text(text: str) -> None:
     try:
         result = explain(text)
     except SourceError:
@@ -126,7 +126,7 @@ def test_explain_rejects_unusable_text(text: str, result: str) -> None:
         list(solutions(text))
 
 
-def test_an_unknown_corruption_lists_the_known() -> None:
+def test_explain_unknown_corruption_lists_choices() -> None:
     with pytest.raises(UsageError, match="near, digit, operation, mixed"):
         explain(SUM, corruption="nearly")
 
@@ -139,14 +139,14 @@ def lines(path: Path, *rows: Any) -> Path:
     return path
 
 
-def test_a_text_file_is_one_solution(tmp_path: Path) -> None:
+def test_solutions_text_file_is_one_solution(tmp_path: Path) -> None:
     file = tmp_path / "some.txt"
     file.write_bytes(b"\xef\xbb\xbf" + SUM.replace("\n", "\r\n").encode() + b"\r\n")
     (given_,) = solutions(str(file))
     assert (given_.text, given_.question, given_.where) == (SUM, "", str(file))
 
 
-def test_rows_hold_one_solution_each(tmp_path: Path) -> None:
+def test_solutions_reads_one_solution_per_row(tmp_path: Path) -> None:
     file = lines(
         tmp_path / "rows.jsonl",
         {"query": "How many?", "response": SUM},
@@ -203,14 +203,14 @@ def test_explain_names_file_and_line_of_an_invalid_row(line: str, result: str, t
     file.write_text(f"{json.dumps({'response': SUM})}\n{line}\n", "utf-8")
     done = run("explain", file, "--json")
     assert done.exit_code == 1
-    assert json.loads(done.stdout)["solution"] == SUM, "what comes before is there"
+    assert json.loads(done.stdout)["solution"] == SUM, "earlier rows are printed"
     assert done.stderr.startswith(f"pairgen: {file}: line 2")
     assert result in done.stderr
     assert len(done.stderr.splitlines()) == 1
 
 
 @pytest.mark.parametrize("name", ["missing.txt", "missing.jsonl", "rows/missing", "./missing", "Rows Of Mine.JSON"])
-def test_a_file_that_is_not_there(name: str) -> None:
+def test_solutions_missing_file(name: str) -> None:
     with pytest.raises(SourceNotFound, match="no such file"):
         list(solutions(name))
 
@@ -218,11 +218,11 @@ def test_a_file_that_is_not_there(name: str) -> None:
 @pytest.mark.parametrize(
     "text", ["48/2=24", "48/2 = 24", "x" * 5000, "a\0b", "1 + 1 = 2\nsee it.txt", r"$\frac12=0.5$"]
 )
-def test_a_text_is_no_file(text: str) -> None:
+def test_solutions_text_is_not_a_file_name(text: str) -> None:
     assert [given_.text for given_ in solutions(text)] == [text]
 
 
-def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+def test_solutions_unreadable_files(tmp_path: Path) -> None:
     (tmp_path / "latin.txt").write_bytes(b"caf\xe9 1 + 1 = 2")
     (tmp_path / "empty.txt").write_bytes(b"")
     (tmp_path / "long.txt").write_bytes(b" " * 2_000_000)
@@ -249,7 +249,7 @@ def test_explain_command_marks_results_and_corruption(run: Run) -> None:
     assert "would be corrupted: #1  24 -> " in done.stdout
 
 
-def test_json_is_one_object_per_line(tmp_path: Path, run: Run) -> None:
+def test_explain_command_json_is_one_object_per_line(tmp_path: Path, run: Run) -> None:
     file = lines(tmp_path / "rows.jsonl", *({"response": f"{n} + 1 = {n + 1}"} for n in range(30)))
     result = [json.loads(line) for line in run("explain", file, "--json").stdout.splitlines()]
     assert [row["steps"][0]["text"] for row in result] == [str(n + 1) for n in range(30)]
@@ -259,7 +259,7 @@ def test_json_is_one_object_per_line(tmp_path: Path, run: Run) -> None:
     ]
 
 
-def test_stdin_is_a_text() -> None:
+def test_explain_command_reads_stdin() -> None:
     done = CliRunner().invoke(app, ["explain", "-", "--json"], input=SUM.encode())
     assert json.loads(done.stdout) == explain(SUM)
     broken = CliRunner().invoke(app, ["explain", "-"], input=b"\xff")

@@ -22,25 +22,25 @@ def rendered(found: dict[str, Any], width: int = 80, where: str = "", colour: bo
 
 
 def step(start: int, text: str, **other: Any) -> dict[str, Any]:
-    proved = {"expression": "4*6", "check": "verified", "reason": None}
-    return {"start": start, "stop": start + len(text), "text": text, **proved, **other}
+    verified = {"expression": "4*6", "check": "verified", "reason": None}
+    return {"start": start, "stop": start + len(text), "text": text, **verified, **other}
 
 
 def corruption(start: int, text: str, **other: Any) -> dict[str, Any]:
-    made = {"correct": text, "corrupted": "9", "strategy": "result", "step": 1}
-    return {**step(start, text), **made, **other}
+    replaced = {"correct": text, "corrupted": "9", "strategy": "result", "step": 1}
+    return {**step(start, text), **replaced, **other}
 
 
-def explanation(solution: str, steps: list[dict[str, Any]], place: dict[str, Any] | None = None) -> dict[str, Any]:
+def explanation(solution: str, steps: list[dict[str, Any]], corrupted: dict[str, Any] | None = None) -> dict[str, Any]:
     return {
         "solution": solution,
         "steps": steps,
-        "corruption": place,
-        "dropped": None if place else "no number to corrupt",
+        "corruption": corrupted,
+        "dropped": None if corrupted else "no number to corrupt",
     }
 
 
-def test_results_are_numbered_where_they_stand() -> None:
+def test_view_numbers_results_in_place() -> None:
     text = rendered(explain("So 4 * 6 = 24.\nThen 24 + 3 = 27 and 2 + 2 = 5."), where="rows.jsonl: line 3")
     for shown in ("rows.jsonl: line 3", "4 * 6 = [1: 24].", "24 + 3 = [2: 27] and 2 + 2 = [3: 5]."):
         assert shown in text
@@ -50,7 +50,7 @@ def test_results_are_numbered_where_they_stand() -> None:
     assert "\x1b" not in text
 
 
-def test_what_would_be_drawn() -> None:
+def test_view_shows_corruption() -> None:
     assert "would be corrupted: #1  24 -> 9  (result, verified)" in rendered(
         explanation("= 24", [step(2, "24")], corruption(2, "24"))
     )
@@ -62,19 +62,19 @@ def test_what_would_be_drawn() -> None:
     assert "no corruption possible: no number to corrupt" in rendered(explanation("Nobody.", []))
 
 
-def test_a_result_within_another_is_marked_once() -> None:
+def test_view_marks_overlapping_results_once() -> None:
     text = rendered(explanation("x = 1/24", [step(4, "1/24"), step(6, "24")]))
     assert "x = [1: 1/24]" in text
     assert ["2", "24", "verified", "4*6"] in [line.split() for line in text.splitlines()]
 
 
-def test_checks_differ_in_colour_where_there_is_colour() -> None:
+def test_view_colours_checks() -> None:
     text = rendered(explanation("1 2", [step(0, "1"), step(2, "2", check="unchecked", reason="none")]), colour=True)
     assert "\x1b[1;32m[1: 1]" in text
     assert "\x1b[1;33m[2: 2]" in text
 
 
-def test_a_hostile_text_is_shown_and_not_obeyed() -> None:
+def test_view_escapes_control_characters() -> None:
     texts = dict.fromkeys(("expression", "check"), HOSTILE)
     place = corruption(0, HOSTILE, **texts, corrupted=HOSTILE, reason=HOSTILE, strategy=HOSTILE)
     text = rendered(explanation(f"{HOSTILE} x", [step(0, HOSTILE, **texts)], place), 600, HOSTILE)
@@ -87,7 +87,7 @@ def test_a_hostile_text_is_shown_and_not_obeyed() -> None:
 
 @given(st.text(max_size=60), st.integers(0, 60))
 @settings(deadline=None)
-def test_any_text_is_shown_within_the_width(text: str, start: int) -> None:
+def test_view_fits_width(text: str, start: int) -> None:
     text = f"{text} 1 + 1 = 2".encode("utf-8", "replace").decode()
     start = min(start, len(text))
     shown = rendered(explanation(text, [step(start, text[start : start + 9])]), 40, text)

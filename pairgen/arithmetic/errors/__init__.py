@@ -1,1 +1,1 @@
-"""Wrong values, and what in a solution they replace."""
+"""Select a value of a solution, and replace it by a wrong one."""

@@ -1,4 +1,4 @@
-"""Candidates for a corruption outside of calculations, and the numbers that the question itself gives."""
+"""Candidates for corruption outside calculations, and the numbers in the question."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -16,23 +16,27 @@ from pairgen.arithmetic.reading.sentence import NUMBER_WORDS
 from pairgen.arithmetic.solution import Solution, is_assumed
 
 MAX_NUMBERS = 4096
-"""Numbers outside of calculations that are considered, of each kind."""
-MIN_ALONE = 3
-"""Smaller numbers in a LaTeX sentence are seldom results: ``one of 2 cases``."""
+"""Maximum number of candidates outside calculations, per pattern."""
+MIN_STANDALONE = 3
+"""Smaller numbers in a LaTeX sentence are rarely results: ``one of 2 cases``."""
 
+# Examples: `= 5`, `= $1,500`, `= 3/4`; not `= 5 * 4`, `= 5x`.
 _STATED_VALUE = re.compile(rf"= *[$€£¥]? ?(-?{NUMBER}(?:/\d+)?)(?![\d.,]*\d| *[-+*/×÷^(]|[a-zA-Z]\b)", re.ASCII)
+# Examples: `8` in `after 8 days`, `1,500`; not `2b`, `9:30`, `30%`.
 _NUMBER_IN_REASONING = re.compile(rf"(?<![\w.,/:-])({NUMBER})(?![\w/:%-]|[.,]\d)", re.ASCII)
-_ALONE_IN_LATEX = re.compile(  # by itself between dollars, or in a sentence
+_STANDALONE_IN_LATEX = re.compile(  # between dollar signs or in a sentence: `$24$`, `modulo 100 is`
     rf"(?:(?<=\$)|(?<=\w )(?<!frac ))({LATEX_NUMBER})"
     r"(?=\$(?!(?:st|nd|rd|th)\b)|\\%|\^\\circ|\^\{\\circ| [a-z]{2}|[,.;](?:\s|\$))",
     re.ASCII,
 )
-_BOXED = re.compile(
+_BOXED = re.compile(  # `\boxed{7}`, `\boxed{\$1.50}`, `\boxed{\frac{3}{4}}`
     rf"\\boxed\{{(?:\\text\{{|\\\$|[-+A-Za-z(){{ ,]|\\,)*({LATEX_FRACTION}|{LATEX_NUMBER}(?:/\d+)?)"
     r"(?![\w^_:]|[.,]\d|, *\\!)",
     re.ASCII,
 )
+# Examples: `5` in ` 5 & 8`, `8` in `& 8 \\`.
 _MATRIX_ENTRY = re.compile(rf"(?<=[\s&])({LATEX_NUMBER})(?= *(?:&|\\\\|\\end\{{[pbvB]?matrix))", re.ASCII)
+# Examples: `5` in `x + 5$`, `12` in `= 12, `.
 _TERM_IN_LATEX = re.compile(rf"(?<=[-+=(] )({LATEX_NUMBER})(?=[ ),.$+\]]|-|\\[\\\]]|\n)", re.ASCII)
 _QUESTION_NUMBER = re.compile(NUMBER, re.ASCII)
 _QUESTION_FRACTION = re.compile(rf"{LATEX_FRACTION}|(?<![\d./]){NUMBER}/\d+(?![\d./])", re.ASCII)
@@ -59,7 +63,7 @@ _STATEMENT_BEFORE = re.compile(  # `there are 5`, `it gives only 5`
 
 
 class Candidate(NamedTuple):
-    """A literal that may be corrupted; ``step`` is the number of its result, from 1, None outside of calculations."""
+    """A literal that may be corrupted; ``step`` is the number of its result, from 1; None outside calculations."""
 
     strategy: str
     start: int
@@ -72,7 +76,7 @@ class Candidate(NamedTuple):
 
 @lru_cache(1 << 10)
 def question_values(question: str) -> frozenset[str]:
-    """The values of the numbers in a question, in digits or in words, as p/q."""
+    """The values, as p/q, of the numbers in a question, written in digits or words."""
     numbers = _QUESTION_NUMBER.findall(question)
     if "/" in question or "frac" in question:
         numbers += [fraction.group() for fraction in _QUESTION_FRACTION.finditer(question)]
@@ -90,10 +94,10 @@ def shuffled(candidates: list[Candidate], rng: RowRng) -> Iterator[Candidate]:
 
 
 def outside_calculations(solution: Solution, question: str, rng: RowRng) -> Iterator[Iterator[Candidate]]:
-    """Numbers that are neither results nor in the question: those after an equals sign, then others in the reasoning.
+    """Numbers that are neither results nor in the question: after an equals sign, then elsewhere in the reasoning.
 
-    The boxed answer of a LaTeX solution is one of the latter, after the numbers that stand alone. In each group,
-    numbers that a sentence states come first; operands come after all groups.
+    The latter include the boxed answer of a LaTeX solution, after standalone numbers. In each group, numbers stated by
+    a sentence come first; operands follow after all groups.
     """
     text, stop = solution.visible, solution.stop
     in_question = question_values(question)
@@ -119,22 +123,22 @@ def outside_calculations(solution: Solution, question: str, rng: RowRng) -> Iter
         yield group(labels.NUMBER, matches(_NUMBER_IN_REASONING), 1)
     else:
         yield group(labels.STATED_VALUE, formulas.values(text, stop), 1)
-        yield group(labels.NUMBER, matches(_ALONE_IN_LATEX), MIN_ALONE)
+        yield group(labels.NUMBER, matches(_STANDALONE_IN_LATEX), MIN_STANDALONE)
         yield group(labels.NUMBER, matches(_BOXED))
         yield group(labels.NUMBER, matches(_MATRIX_ENTRY), 1)
-        yield group(labels.NUMBER, matches(_TERM_IN_LATEX), MIN_ALONE)
+        yield group(labels.NUMBER, matches(_TERM_IN_LATEX), MIN_STANDALONE)
     yield shuffled(operands, rng)
 
 
 def _is_label(strategy: str, start: int, text: str) -> bool:
-    """Whether a number labels something, numbers a list, is part of a date, or is a value that is only assumed."""
+    """Whether a number is a label, a list number, part of a date, or a value that is only assumed."""
     if _LABEL.search(text, max(0, start - 40), start):
         return True
     return strategy == labels.STATED_VALUE and is_assumed(text, start)
 
 
 def _role(candidate: Candidate, text: str) -> int:
-    """0 for what a sentence states (``there are 5``), 2 for an operand (``divide both sides by 5``), 1 for the rest."""
+    """0 if a sentence states the number (``there are 5``), 2 for an operand (``divide both sides by 5``), else 1."""
     start, stop = candidate.start, candidate.stop
     before = max(0, start - 40)
     if _OPERATOR_AFTER.match(text, stop, stop + 40) or _OPERATOR_BEFORE.search(text, before, start):

@@ -1,4 +1,4 @@
-"""Choose results to corrupt, replace them with wrong values, and verify the replacement where possible."""
+"""Choose results to corrupt, replace them with wrong values, and verify the replacements where possible."""
 
 from collections.abc import Iterable, Iterator
 from math import gcd
@@ -16,13 +16,13 @@ from pairgen.arithmetic.reading.steps import Step, literal_text, step_of
 from pairgen.arithmetic.solution import Solution, is_assumed
 
 MAX_SAMPLES = 32
-"""Wrong values sampled for one candidate before it is given up."""
+"""Wrong values sampled for one candidate before it is skipped."""
 MAX_CHECKED = 256
-"""Results of one solution that are verified until one can be corrupted; no real solution has as many."""
+"""Maximum number of results verified per solution and group; real solutions have fewer."""
 
 
 class CannotCorrupt(Exception):
-    """A solution has no value that could be replaced by a wrong one; ``reason`` names the kind and no row."""
+    """No value of a solution can be corrupted; ``reason`` says why, without naming the row."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -32,10 +32,10 @@ class CannotCorrupt(Exception):
 class Corruption(NamedTuple):
     """One value of a solution replaced by a wrong one: ``text[start:stop]``, ``original``, becomes ``corrupted``.
 
-    If it is verified, exact arithmetic says that ``original`` states the value of ``expression`` and ``corrupted`` does
-    not; both values are given as p/q in lowest terms, and ``reason`` is None. Otherwise ``reason`` says why not, and
-    the values and the expression are None.
-    ``step`` is which of the solution's ``steps`` results it is, from 1; both are None for a value that is not a result.
+    If it is verified, exact arithmetic confirms that ``original`` states the value of ``expression`` and ``corrupted``
+    does not; both values are p/q in lowest terms, and ``reason`` is None. Otherwise ``reason`` says why it is not
+    verified, and the values and the expression are None.
+    ``step`` is the number of the result, from 1, out of ``steps``; both are None for a value that is not a result.
     """
 
     start: int
@@ -56,22 +56,22 @@ class Corruption(NamedTuple):
         return self.expression is not None
 
     def apply(self, text: str) -> str:
-        """The solution with the corrupted value in place of the original."""
+        """Replace the original value in ``text``, the solution, by the corrupted one."""
         return f"{text[: self.start]}{self.corrupted}{text[self.stop :]}"
 
 
 def corrupt(solution: Solution, question: str, rng: RowRng, method: str = "near", count: int = 1) -> list[Corruption]:
-    """Replace one intermediate result by a wrong one, ``count`` times; nothing from ``solution.stop`` on is touched.
+    """Corrupt a solution ``count`` times, one value each time; text from ``solution.stop`` on is never changed.
 
-    Verified results come first, and among them those that do not state the final answer; then results that could not be
-    verified; then, for a solution without any, a stated value (``x = 5``) or another number of the reasoning that is
-    not in the question; last the numbers of the question that an equation repeats. Within such a group the choice is
-    uniform, and all corruptions are of the first group that has any.
+    Groups of candidates, in order of priority: verified results, first those that do not state the final answer;
+    results that could not be verified; a stated value (``x = 5``) or another number in the reasoning that is not in the
+    question; numbers of the question repeated in an equation. The choice within a group is uniform, and all corruptions
+    come from the first group that has any.
 
     Args:
-        question: the question asked; its numbers are not results.
+        question: text of the question; its numbers are not results.
         method: how a wrong value is sampled, a name in ``CORRUPTIONS``.
-        count: number of corruptions; they differ in position or value, and there are fewer where a group has no more.
+        count: number of corruptions; they differ in position or value, and are fewer if the group has no more.
 
     Raises:
         CannotCorrupt: the solution has no value to corrupt.
@@ -79,7 +79,9 @@ def corrupt(solution: Solution, question: str, rng: RowRng, method: str = "near"
     sampler = _Sampler(solution, rng, method, count)
     for group in _Candidates(solution, question, rng).groups():
         remaining = sampler.corrupt_each(group)
-        while remaining and len(sampler.corruptions) < count:  # each candidate had one; now another value each
+        while (
+            remaining and len(sampler.corruptions) < count
+        ):  # each candidate has been used; sample another value for each
             remaining = sampler.corrupt_each(remaining)
         if sampler.corruptions:
             return sampler.corruptions
@@ -97,7 +99,7 @@ class _Sampler:
         self.corruptions: list[Corruption] = []
 
     def corrupt_each(self, candidates: Iterable[Candidate]) -> list[Candidate]:
-        """Corrupt one candidate after the other; those for which that succeeded."""
+        """Corrupt each candidate in turn; returns those that succeeded."""
         succeeded = []
         for candidate in candidates:
             wrong = self._wrong_value(candidate)
@@ -109,7 +111,7 @@ class _Sampler:
         return succeeded
 
     def _wrong_value(self, candidate: Candidate) -> Literal | None:
-        """A value that may replace the candidate's; None if ``MAX_SAMPLES`` attempts gave none."""
+        """A wrong value for a candidate; None if ``MAX_SAMPLES`` attempts gave none."""
         literal, verification, answer = candidate.literal, candidate.verification, self.solution.answer
         expression = verification.expression if verification else None
         sample = CORRUPTIONS[self.method].sample
@@ -117,7 +119,7 @@ class _Sampler:
             if attempt == MAX_SAMPLES // 2:
                 sample = CORRUPTIONS["near"].sample  # another operation may give no usable value
             wrong = sample(literal, expression, self.rng)
-            if wrong is None or (answer is not None and _same_size(wrong, answer)):
+            if wrong is None or (answer is not None and _same_magnitude(wrong, answer)):
                 continue
             if matches(wrong, verification.value) if verification else equal(wrong.value, literal.value):
                 continue
@@ -147,19 +149,19 @@ class _Sampler:
 
 _UNVERIFIED = (labels.RESULT, labels.COMBINED_TERM, labels.STATED_VALUE)
 """Groups of results that could not be verified, best first."""
-_LAST = ("repeated", "repeated, unverified", "assumed")
-"""Groups of numbers that repeat the question, and of values that are only tried: ``if x = 3``."""
+_LAST_RESORT = ("repeated", "repeated, unverified", "assumed")
+"""Groups of numbers that repeat the question, and of values that are only assumed: ``if x = 3``."""
 
 
 class _Candidates:
-    """The values of a solution that may be corrupted, in groups. They are found and verified as they are asked for."""
+    """The candidates of a solution, in groups; lazy, so that no more results are verified than needed."""
 
     def __init__(self, solution: Solution, question: str, rng: RowRng) -> None:
         self.solution = solution
         self.question = question
         self.rng = rng
         self.deferred: dict[str, list[Candidate]] = {}
-        """By group, the candidates met on the way that a later group is for."""
+        """Group -> candidates found while verifying that belong to a later group."""
 
     def groups(self) -> Iterator[Iterable[Candidate]]:
         """All groups, best first; the candidates of a group are in random order."""
@@ -170,11 +172,11 @@ class _Candidates:
         for group in _UNVERIFIED:
             yield self.deferred.get(group, ())
         yield from outside_calculations(self.solution, self.question, self.rng)
-        for group in _LAST:
+        for group in _LAST_RESORT:
             yield self.deferred.get(group, ())
 
     def _verified(self, steps: list[int], strategy: str) -> Iterator[Candidate]:
-        """Those of some steps that can be verified; the others are deferred."""
+        """The candidates among ``steps`` that can be verified; the others are deferred."""
         found = self.solution.found
         for _ in range(min(len(steps), MAX_CHECKED)):
             number = steps.pop(self.rng.below(len(steps))) if len(steps) > 1 else steps.pop()
@@ -200,32 +202,32 @@ class _Candidates:
         return strategy if strategy in _UNVERIFIED else labels.RESULT
 
     def _repeats_question(self, candidate: Candidate) -> bool:
-        """Whether the question has the number already, other than by coincidence with the final answer."""
+        """Whether the number is in the question, and is not a statement of the final answer."""
         if lowest_terms(candidate.literal.value) not in question_values(self.question):
             return False
         answer = self.solution.answer
         is_answer = (
             candidate.strategy in (labels.LAST_RESULT, labels.STATED_VALUE)
             and answer is not None
-            and _same_size(candidate.literal, answer)
+            and _same_magnitude(candidate.literal, answer)
         )
         return not is_answer
 
 
 def _count_final(solution: Solution) -> int:
-    """How many results at the end state the final answer; the last one does if the answer is not a number."""
+    """Number of results at the end that state the final answer; 1 if the answer is not a number."""
     found, answer = solution.found, solution.answer
     if answer is None:
         return min(1, len(found))
     for count in range(len(found)):
         stated = parse_literal(literal_text(found[-1 - count], solution.text))
-        if stated is None or not _same_size(stated, answer):
+        if stated is None or not _same_magnitude(stated, answer):
             return count
     return len(found)
 
 
-def _same_size(literal: Literal, value: Ratio) -> bool:
-    """Whether a literal has a value, apart from the sign: a minus may stand apart in front of it."""
+def _same_magnitude(literal: Literal, value: Ratio) -> bool:
+    """Whether a literal has a value up to sign: its minus may be separate from it."""
     top, bottom = value
     if literal.decimals or literal.denominator != 1:
         top *= 10**literal.decimals * literal.denominator
@@ -233,7 +235,7 @@ def _same_size(literal: Literal, value: Ratio) -> bool:
 
 
 def _candidate(solution: Solution, step: Step, number: int, strategy: str) -> Candidate | None:
-    """A step as a candidate; None if its literal cannot be replaced."""
+    """The candidate for a step; None if its literal cannot be replaced."""
     start, stop = step.start, step.stop
     literal = parse_literal(solution.text[start:stop])
     if literal is None or (literal.denominator != 1 and _is_division(literal, step)):
@@ -254,6 +256,6 @@ def _strategy(step: Step, verification: Verification) -> str:
 
 
 def _is_division(fraction: Literal, step: Step) -> bool:
-    """Whether a fraction is rather a division still to be done: ``x = 300/3``."""
+    """Whether a fraction is really an unevaluated division: ``x = 300/3``."""
     common = gcd(fraction.numerator, fraction.denominator)
     return common == fraction.denominator or (common != 1 and step.role == "value")

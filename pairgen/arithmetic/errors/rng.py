@@ -1,10 +1,10 @@
-"""Random numbers that depend on a row and a seed alone, so that order, shards and workers change nothing."""
+"""Random numbers that depend only on a row and a seed, not on the order of rows, shards or workers."""
 
 import xxhash
 
 _MASK = (1 << 64) - 1
 _SEED_STEP = 0x9E3779B97F4A7C15
-"""2**64 over the golden ratio: counters of neighbouring seeds start far apart and never overlap in practice."""
+"""2**64 over the golden ratio: counters of consecutive seeds start far apart and do not overlap in practice."""
 
 
 class RowRng:

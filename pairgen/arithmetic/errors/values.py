@@ -1,8 +1,8 @@
 r"""Methods to sample a wrong value for a literal: of similar size, with one digit changed, or by another operation.
 
-Each makes one attempt, and keeps the format: decimals, sign, separator, a point with no zero before it, the way a
-fraction is written, and whether it is in lowest terms. A sampled value is never zero. It may be the final answer, or
-a correct rounding of the result, which only the caller knows.
+Each method makes one attempt, and keeps the format: decimals, sign, separators, a decimal point without a leading zero,
+the notation of a fraction, and whether it is in lowest terms. A sampled value is never zero. It may be the final answer
+or a correct rounding of the result; the caller checks for both.
 """
 
 from collections.abc import Callable
@@ -17,32 +17,32 @@ from pairgen.arithmetic.exact.literals import MAX_DIGITS, Literal
 from pairgen.arithmetic.exact.ratios import Ratio, equal, reduced
 
 _LARGE = 10**12
-"""One more digit cannot make a number below this too long for a literal; larger ones are hardly ever written."""
+"""Numbers below this are never too long for a literal, even with one more digit; larger ones are rare."""
 
 _MAX_CHANGE = 1000
-"""A result that another operation makes this many times larger or smaller is rarely plausible."""
+"""Maximum factor by which another operation may change a result; larger changes are implausible."""
 
 _MAX_STEPS = 8
-"""Numerators tried in one direction for one that keeps the kind of a fraction."""
+"""Numerators tried in each direction to keep a fraction in, or not in, lowest terms."""
 
 _OTHER_OPERATORS = {"+": "-*/", "-": "+*/", "*": "+-/", "/": "+-*", "**": "*"}
 
 Sample = Callable[[Literal, str | None, RowRng], Literal | None]
-"""One attempt at a wrong value, from the right one, the calculation whose result it is (if known) and the RNG."""
+"""Samples a wrong value once, given the right one, its calculation (if known) and the RNG; None if that failed."""
 
 
 class Method(NamedTuple):
-    """A way to sample a wrong value, and one line about it for help texts."""
+    """A way to sample a wrong value, and a one-line summary for help texts."""
 
     summary: str
     sample: Sample
 
 
 def near(right: Literal, _expression: str | None, rng: RowRng) -> Literal | None:
-    """A different number of similar size: up to a third away, in steps as round as the number is.
+    """A different number of similar size: at most about a third away, and as round as the original.
 
-    ``47`` may become 32 to 62, ``1,500`` becomes ``1,200`` but never ``1,501``, ``15.20`` moves by dimes. A fraction
-    keeps its denominator, and goes on to the next numerator that keeps its kind: ``6/8`` becomes ``4/8`` or ``10/8``.
+    ``47`` becomes 32 to 62, ``1,500`` may become ``1,200`` but never ``1,501``, ``15.20`` changes in steps of ``.10``.
+    A fraction keeps its denominator, and stays in (or not in) lowest terms: ``6/8`` becomes ``4/8`` or ``10/8``.
     """
     numerator, decimals, negative, separator, bare_point, denominator, _, _ = right
     grain = 1
@@ -57,71 +57,70 @@ def near(right: Literal, _expression: str | None, rng: RowRng) -> Literal | None
         return Literal(moved, decimals, negative, separator)
     if denominator != 1:
         return _next_fraction(right, move, step)
-    if bare_point and numerator < 10**decimals <= moved:  # an integer part would appear: go down instead
+    if bare_point and numerator < 10**decimals <= moved:  # would gain an integer part: decrease instead
         moved = numerator - move * grain
     wrong = right._replace(numerator=moved)
-    return wrong if _keeps_kind(wrong, right) else None
+    return wrong if _is_same_kind(wrong, right) else None
 
 
 def _next_fraction(right: Literal, move: int, step: int) -> Literal | None:
-    """The first fraction of the right kind at ``move`` steps away or further; if there is none, on the other side."""
-    for towards in (step, -step):
+    """The first fraction of the same kind at least ``move`` steps away; if there is none, in the other direction."""
+    for signed_step in (step, -step):
         for steps in range(move, move + _MAX_STEPS):
-            wrong = right._replace(numerator=right.numerator + steps * towards)
-            if _keeps_kind(wrong, right):
+            wrong = right._replace(numerator=right.numerator + steps * signed_step)
+            if _is_same_kind(wrong, right):
                 return wrong
     return None
 
 
 def digit(right: Literal, _expression: str | None, rng: RowRng) -> Literal | None:
-    """The number with one of its written digits changed, as in a slip of the pen: ``47`` becomes ``41`` or ``87``.
+    """The number with one digit changed, as in a typo: ``47`` becomes ``41`` or ``87``.
 
-    The first digit never becomes zero. In a fraction the digit is one of the numerator, or of the whole part.
+    The first digit never becomes zero. In a fraction, a digit of the numerator or the integer part is changed.
     """
     if right.denominator != 1:
         slips = _fraction_slips(right)
         return slips[rng.below(len(slips))] if slips else None
     hidden = right.bare_point and right.numerator < 10**right.decimals
     written = str(right.numerator).zfill(right.decimals + (not hidden))
-    place = rng.below(len(written))
-    old = int(written[place])
-    if place == 0 and old and not hidden:
+    position = rng.below(len(written))
+    old = int(written[position])
+    if position == 0 and old and not hidden:
         new = 1 + (old + rng.below(8)) % 9
     else:
         new = (old + 1 + rng.below(9)) % 10
-    numerator = right.numerator + (new - old) * 10 ** (len(written) - 1 - place)
+    numerator = right.numerator + (new - old) * 10 ** (len(written) - 1 - position)
     return right._replace(numerator=numerator) if numerator else None
 
 
 @lru_cache(1 << 10)
 def _fraction_slips(right: Literal) -> tuple[Literal, ...]:
-    """All fractions of the right kind that differ by one digit; they are too few to find by guessing a digit."""
+    """All fractions of the same kind that differ in one digit; too few to find by changing random digits."""
     if right.mixed_separator is None:
         slips = _one_digit_off(right.numerator)
     else:
-        whole, top = divmod(right.numerator, right.denominator)
-        slips = [whole * right.denominator + other for other in _one_digit_off(top) if other < right.denominator]
-        slips += [other * right.denominator + top for other in _one_digit_off(whole)]
+        integer, top = divmod(right.numerator, right.denominator)
+        slips = [integer * right.denominator + other for other in _one_digit_off(top) if other < right.denominator]
+        slips += [other * right.denominator + top for other in _one_digit_off(integer)]
     wrongs = (right._replace(numerator=numerator) for numerator in slips)
-    return tuple(wrong for wrong in wrongs if _keeps_kind(wrong, right))
+    return tuple(wrong for wrong in wrongs if _is_same_kind(wrong, right))
 
 
 def _one_digit_off(number: int) -> list[int]:
     written = str(number)
     return [
-        int(written[:place] + new + written[place + 1 :])
-        for place, old in enumerate(written)
+        int(written[:position] + new + written[position + 1 :])
+        for position, old in enumerate(written)
         for new in "0123456789"
-        if new != old and (place or new != "0")
+        if new != old and (position or new != "0")
     ]
 
 
 def operation(right: Literal, expression: str | None, rng: RowRng) -> Literal | None:
-    """What the calculation gives with one of its operations mistaken for another: ``48/2`` becomes 96, 46 or 50.
+    """The result of the calculation with one operator replaced by another: ``48/2`` becomes 96, 46 or 50.
 
-    The operands stay what they are: ``3/4 + 1/2`` becomes (3/4) / (1/2), not 3/4/1/2.
-    First an operator is sampled, of those for which another gives a value that can be written like the right one; then
-    the other.
+    The operands are unchanged: ``3/4 + 1/2`` becomes (3/4) / (1/2), not 3/4/1/2. First the operator to replace is
+    sampled, among those with a replacement whose result fits the format of the right value; then the replacement.
     """
     mistakes = _operator_mistakes(right, expression) if expression is not None else ()
     if not mistakes:
@@ -132,9 +131,9 @@ def operation(right: Literal, expression: str | None, rng: RowRng) -> Literal | 
 
 @lru_cache(1 << 14)
 def _operator_mistakes(right: Literal, expression: str) -> tuple[tuple[Literal, ...], ...]:
-    """For each operator that has any, the wrong results of putting another in its place.
+    """For each operator, the usable wrong results of replacing it; operators without any are omitted.
 
-    All at once, and cached: most calculations occur again, and most operations on integers give no usable result.
+    Computed together and cached: most calculations recur, and most replacements on integers give no usable result.
     """
     expr = parse(expression)
     if expr is None or evaluate(expr) is None:
@@ -149,20 +148,23 @@ def _operator_mistakes(right: Literal, expression: str) -> tuple[tuple[Literal, 
 
 
 def _written_like(right: Literal, value: Ratio) -> Literal | None:
-    """Another value in the format of a literal, rounded if that has decimals.
+    """A value in the format of ``right``, rounded to its decimals.
 
-    None if it cannot be written so, is the right value, or is implausibly larger or smaller.
+    None if the format cannot express it, if it is the right value, or if it is implausibly larger or smaller.
     """
     top, bottom = reduced((abs(value[0]), value[1]))
-    whole, below = abs(right.value[0]), right.value[1]
+    right_top, right_bottom = abs(right.value[0]), right.value[1]
     if not top or (value[0] < 0) != right.negative or top >= _LARGE * bottom:
         return None
-    if whole and not whole * bottom <= _MAX_CHANGE * top * below <= _MAX_CHANGE * _MAX_CHANGE * whole * bottom:
+    if (
+        right_top
+        and not right_top * bottom <= _MAX_CHANGE * top * right_bottom <= _MAX_CHANGE * _MAX_CHANGE * right_top * bottom
+    ):
         return None
     if right.denominator != 1:
         wrong = right._replace(numerator=top, denominator=bottom)
         unreduced = gcd(right.numerator, right.denominator)
-        if unreduced != 1:  # keep the denominator if the fraction is unreduced over it, else its common factor
+        if unreduced != 1:  # keep the denominator if possible, else the common factor
             factor = (
                 right.denominator // bottom
                 if right.denominator % bottom == 0 and right.denominator != bottom
@@ -178,13 +180,13 @@ def _written_like(right: Literal, value: Ratio) -> Literal | None:
         wrong = right._replace(numerator=(2 * scaled + bottom) // (2 * bottom))
         if right.bare_point and right.numerator < 10**right.decimals <= wrong.numerator:
             return None
-    return wrong if _keeps_kind(wrong, right) and not equal(wrong.value, right.value) else None
+    return wrong if _is_same_kind(wrong, right) and not equal(wrong.value, right.value) else None
 
 
-def _keeps_kind(wrong: Literal, right: Literal) -> bool:
+def _is_same_kind(wrong: Literal, right: Literal) -> bool:
     """Whether a wrong literal is positive, fits its format, and is the same kind of number as the right one.
 
-    A fraction must be in lowest terms exactly where the right one is, and an integer only if that is.
+    A fraction must be in lowest terms exactly if the right one is, and may equal an integer only if the right one does.
     """
     if wrong.numerator <= 0:
         return False

@@ -1,1 +1,1 @@
-"""Exact values: numbers, roots, evaluation and proof."""
+"""Exact arithmetic: literals, expressions, evaluation with roots and pi, and verification."""

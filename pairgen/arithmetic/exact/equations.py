@@ -1,4 +1,4 @@
-"""Equations solved for a variable or a missing number, as arithmetic over the numbers of the equation."""
+"""Solve an equation for a variable or a missing number; the solution is an expression over the equation's numbers."""
 
 from collections.abc import Mapping
 
@@ -18,20 +18,20 @@ from pairgen.arithmetic.exact.verification import is_one_number
 from pairgen.arithmetic.labels import NOT_EXACT, Unverified
 
 TRIALS = 3
-"""Sets of values for variables without a known one; what is stated must hold for each."""
+"""Sets of trial values for variables without a known value; a stated result must hold for each set."""
 
 _PRIMES = (2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31)
 _TWO = Number("2", (2, 1))
 
 
 def trial_values(letters: frozenset[str], known: Mapping[str, Ratio], trial: int) -> dict[str, Ratio]:
-    """The known values, and one for each other letter that differs from trial to trial."""
+    """The known values, and for each other letter a value that differs between trials."""
     chosen = {letter: (_PRIMES[(ord(letter) * 7 + trial * 5) % len(_PRIMES)], 1) for letter in letters}
     return {**chosen, **known}
 
 
 def solve(left: Expr, right: Expr, letter: str, values: Mapping[str, Ratio]) -> Expr | None:
-    """The value that an equation gives a variable: ``2x + 6 = 12`` gives ``(12 - 6)/2``.
+    """Solve an equation for a variable: ``2x + 6 = 12`` gives ``(12 - 6)/2``.
 
     None unless the equation contains the variable and is linear in it or in its reciprocal (``12/x = 4``).
     """
@@ -60,7 +60,7 @@ def solve(left: Expr, right: Expr, letter: str, values: Mapping[str, Ratio]) -> 
 
 
 def _line(left: Expr, right: Expr, letter: str, trials: tuple[Ratio, Ratio, Ratio]) -> tuple[Ratio, Ratio] | None:
-    """(a, b) if ``left - right`` is ``a*u - b``, where u is 1, 2 and 3 for the three trials; None if it is no line."""
+    """(a, b) if ``left - right`` is ``a*u - b`` with u = 1, 2 and 3 in the three trials; None if it is not linear."""
     gap = Binary("-", left, right)
     gaps = [value for trial in trials if (value := evaluate(gap, {letter: trial})) is not None]
     if len(gaps) < len(trials):
@@ -71,7 +71,7 @@ def _line(left: Expr, right: Expr, letter: str, trials: tuple[Ratio, Ratio, Rati
 
 
 def _isolated(side: Expr, slope: Ratio, constant: Ratio) -> Expr:
-    """``constant/slope`` in terms of the side without the variable: 26 = A - 4 gives ``26 - (-4)``."""
+    """``constant/slope``, written with the side that lacks the variable: 26 = A - 4 gives ``26 - (-4)``."""
     rest = subtract(evaluate(side) or (0, 1), constant)
     if rest[0]:
         side = Binary("-", side, number(rest))
@@ -89,22 +89,22 @@ def _negative(value: Ratio) -> Ratio:
 
 
 def missing_number(left: Expr, rights: tuple[Expr, Expr, Expr], values: Mapping[str, Ratio]) -> Expr:
-    """The number that makes the right side equal the left: of ``20 + 8 = 2x + ?`` it is ``(20 + 8) - (2*x + 0)``.
+    """The number that makes both sides equal: for ``20 + 8 = 2x + ?`` it is ``(20 + 8) - (2*x + 0)``.
 
     Args:
-        rights: the right side with 0, 1 and 2 in the place of the number.
+        rights: the right side with 0, 1 and 2 in place of the number.
 
     Raises:
-        Unverified: the right side is not linear in the number, nor in its reciprocal, so that another number might do
-            as well.
+        Unverified: the right side is linear neither in the number nor in its reciprocal, so the number may not be
+            unique.
     """
     left, zero, one, two = (Brackets(substitute(side, values)) for side in (left, *rights))
 
-    def is_equal(expr: Expr, whole: int) -> bool:
+    def is_equal(expr: Expr, integer: int) -> bool:
         value = evaluate(expr)
-        return value is not None and equal(value, (whole, 1))
+        return value is not None and equal(value, (integer, 1))
 
-    if evaluate(zero) is None and is_equal(Binary("-", one, Binary("*", _TWO, two)), 0):  # a denominator
+    if evaluate(zero) is None and is_equal(Binary("-", one, Binary("*", _TWO, two)), 0):  # the number is a denominator
         return Binary("/", one, left)
     if not is_equal(Binary("+", Binary("-", two, Binary("*", _TWO, one)), zero), 0):
         raise Unverified(NOT_EXACT)

@@ -1,4 +1,4 @@
-"""The exact value of an expression: rational where it can be, else with square roots and pi."""
+"""The exact value of an expression: rational if possible, else with square roots and pi."""
 
 import re
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ from pairgen.arithmetic.exact.expression import (
     parse,
 )
 from pairgen.arithmetic.exact.ratios import NotExact, Ratio, add, divide, multiply, reduced, subtract
-from pairgen.arithmetic.exact.surds import Surd, Work
+from pairgen.arithmetic.exact.surds import Surd, WorkBudget
 
 MAX_EXPONENT = 64
 """Largest absolute exponent."""
@@ -27,7 +27,7 @@ MAX_ROOT = 12
 """Highest degree of a root."""
 
 _TWO_NUMBERS = re.compile(r"(\d+(?:\.\d+)?|\.\d+) *([-+*/]) *(\d+(?:\.\d+)?|\.\d+)", re.ASCII)
-"""``48/2``, ``1.5 * 12``, ``24 + .5``."""
+"""Examples: ``48/2``, ``1.5 * 12``, ``24 + .5``."""
 _NO_VALUES: Mapping[str, Ratio] = MappingProxyType({})
 _RATIONAL_OPERATIONS = {"+": add, "-": subtract, "*": multiply, "/": divide}
 _SURD_OPERATIONS = {"+": surds.add, "-": surds.subtract, "*": surds.multiply, "/": surds.divide}
@@ -40,7 +40,7 @@ def evaluate_text(text: str) -> Ratio | None:
     Cached, since most calculations occur in several solutions of the same question.
     """
     simple = _TWO_NUMBERS.fullmatch(text)
-    if simple is not None and len(text) <= MAX_LENGTH:  # most calculations; three times faster than by the tree
+    if simple is not None and len(text) <= MAX_LENGTH:  # most calculations; three times faster than the tree
         left, operator, right = simple.groups()
         try:
             return _RATIONAL_OPERATIONS[operator](decimal(left), decimal(right))
@@ -56,17 +56,17 @@ def evaluate(expr: Expr, values: Mapping[str, Ratio] = _NO_VALUES) -> Ratio | No
     None if it is not rational or too large, if something is divided by zero or if a variable has no value.
     """
     try:
-        value = exact_value(expr, values, Work())
+        value = exact_value(expr, values, WorkBudget())
     except NotExact:
         return None
     return value if isinstance(value, tuple) and surds.fits(value) else None
 
 
-def exact_value(expr: Expr, values: Mapping[str, Ratio], work: Work) -> Ratio | Surd:
-    """The value as a ratio where it is rational, else as a surd.
+def exact_value(expr: Expr, values: Mapping[str, Ratio], work: WorkBudget) -> Ratio | Surd:
+    """The value as a ratio if it is rational, else as a surd.
 
     Raises:
-        NotExact: it has neither form, is too large, or a variable has no value.
+        NotExact: the value has neither form or is too large, or a variable has no value.
     """
     if isinstance(expr, Number):
         return expr.value
@@ -91,8 +91,8 @@ def exact_value(expr: Expr, values: Mapping[str, Ratio], work: Work) -> Ratio | 
     return surds.PI
 
 
-def _power(base: Ratio | Surd, exponent: Ratio | Surd, work: Work) -> Ratio | Surd:
-    """``base**exponent``; powers of rationals stay apart from surds, which take ten times as long."""
+def _power(base: Ratio | Surd, exponent: Ratio | Surd, work: WorkBudget) -> Ratio | Surd:
+    """``base**exponent``; rational powers are computed without surds, which take ten times as long."""
     if not isinstance(exponent, tuple):
         raise NotExact
     steps, degree = reduced(exponent)

@@ -1,8 +1,8 @@
-"""Arithmetic as a tree: parsed from ASCII or built by a reader, rendered as ASCII, substituted into.
+"""Expression trees: parsed from ASCII or built by a reader, rendered as ASCII, with values for variables.
 
-``parse("5*x + 3")`` is ``Binary("+", Binary("*", 5, x), 3)``. Its value for x = 5 is 28, its text ``5*x + 3``. The
-precedence is Python's: ``**`` binds to the right, and more tightly than a minus in front of it. An operand has at most
-one minus, and nothing is multiplied by merely standing side by side.
+``parse("5*x + 3")`` is ``Binary("+", Binary("*", 5, x), 3)``; for x = 5 its value is 28. Precedence follows Python:
+``**`` is right-associative, and binds more tightly than a minus before it. An operand has at most one minus, and there
+is no implicit multiplication.
 """
 
 import re
@@ -13,9 +13,9 @@ from typing import NamedTuple
 from pairgen.arithmetic.exact.ratios import Ratio, lowest_terms
 
 MAX_LENGTH = 300
-"""Code points of an expression to parse: the integers in it have a few hundred digits at most."""
+"""Maximum length of a parsed expression, in code points; it bounds the size of its integers."""
 MAX_DEPTH = 50
-"""Of brackets and exponents inside each other."""
+"""Maximum nesting of brackets and exponents."""
 
 TOKEN = re.compile(r"\d+(?:\.\d+)?|\.\d+|[A-Za-z]+|\*\*|\S", re.ASCII)
 _NUMBER = re.compile(r"\d*\.?\d+", re.ASCII)
@@ -23,7 +23,7 @@ _ONE_OPERAND = re.compile(r"[\d.]+|[A-Za-z]|\([^()]*\)|sqrt\([^()]*\)|pi", re.AS
 
 
 class Number(NamedTuple):
-    """A number as written in ASCII (``1500``, ``.5``; a value that replaces a variable: ``(-3)``), and its value."""
+    """A number as ASCII text (``1500``, ``.5``, or ``(-3)`` as the value of a variable), and its value."""
 
     text: str
     value: Ratio
@@ -54,7 +54,7 @@ class Binary(NamedTuple):
 
 
 class Brackets(NamedTuple):
-    """What stands in brackets; if they are ``optional``, they are left out around a single operand."""
+    """An expression in brackets; ``optional`` ones are omitted around a single operand."""
 
     inner: "Expr"
     optional: bool = False
@@ -79,7 +79,7 @@ def number(value: Ratio) -> Number:
 
 
 class _Invalid(Exception):
-    """A text is no expression. Never leaves this module."""
+    """The text is not an expression. Never leaves this module."""
 
 
 @lru_cache(1 << 14)
@@ -91,7 +91,7 @@ def parse(text: str) -> Expr | None:
     """
     if len(text) > MAX_LENGTH:
         return None
-    tokens = ["", *reversed(TOKEN.findall(text))]  # the next one is last; the first, which is empty, marks the end
+    tokens = ["", *reversed(TOKEN.findall(text))]  # reversed: pop() gives the next token, "" marks the end
     try:
         expr = _sum(tokens, 0)
     except _Invalid:
@@ -146,7 +146,7 @@ def _operand(tokens: list[str], depth: int) -> Expr:
 
 
 def _in_brackets(tokens: list[str], depth: int) -> Expr:
-    """The rest of a bracket that has been opened, and its end."""
+    """The contents of a bracket and its end, after the opening bracket."""
     inner = _sum(tokens, depth + 1)
     if tokens.pop() != ")":
         raise _Invalid
@@ -155,15 +155,15 @@ def _in_brackets(tokens: list[str], depth: int) -> Expr:
 
 def decimal(text: str) -> Ratio:
     """The value of an ASCII number: ``1.50`` is ``(150, 100)``."""
-    whole, _, decimals = text.partition(".")
-    return int(whole + decimals), 10 ** len(decimals)
+    integer, _, decimals = text.partition(".")
+    return int(integer + decimals), 10 ** len(decimals)
 
 
-# ---------------------------------------------------------------- rendering and changing
+# ---------------------------------------------------------------- rendering and substitution
 
 
 def render(expr: Expr) -> str:
-    """The expression as ASCII: spaces around ``+`` and ``-`` alone, brackets where the tree has them."""
+    """The expression as ASCII: spaces only around ``+`` and ``-``, brackets where the tree has or needs them."""
     match expr:
         case Number(text, _):
             return text
@@ -203,14 +203,14 @@ def variables(expr: Expr) -> frozenset[str]:
 
 
 def substitute(expr: Expr, values: Mapping[str, Ratio]) -> Expr:
-    """The expression with numbers in place of those variables that have a value."""
+    """The expression with each variable that has a value replaced by that value."""
     if isinstance(expr, Variable):
         return number(values[expr.name]) if expr.name in values else expr
     return _map_operands(expr, lambda operand: substitute(operand, values))
 
 
 def _map_operands(expr: Expr, change: Callable[[Expr], Expr]) -> Expr:
-    """The expression with its operands, if it has any, replaced by what ``change`` makes of them."""
+    """The expression with ``change`` applied to each operand."""
     match expr:
         case Binary(operator, left, right):
             return Binary(operator, change(left), change(right))
@@ -224,9 +224,9 @@ def _map_operands(expr: Expr, change: Callable[[Expr], Expr]) -> Expr:
 
 
 def with_other_operators(expr: Expr, others: Mapping[str, str]) -> Iterator[list[Expr]]:
-    """For each operator, from left to right, the expressions that have one of ``others[operator]`` in its place.
+    """For each operator, from left to right, the expressions with one of ``others[operator]`` in its place.
 
-    The operands stay what they are: ``a / b + c`` with ``/`` for ``+`` is (a / b) / c.
+    The operands are unchanged: ``a / b + c`` with ``/`` for ``+`` is (a / b) / c.
     """
     match expr:
         case Binary(operator, left, right):

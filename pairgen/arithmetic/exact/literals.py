@@ -1,6 +1,6 @@
-r"""Number literals as people write them, in plain text and in LaTeX: parsed to exact values, and written back.
+r"""Number literals in plain text and LaTeX: parsed to exact values, and formatted as they were written.
 
-``parse_literal("15.20")`` has the value 1520/100; with another numerator it is written ``16.30``.
+``parse_literal("15.20")`` has the value 1520/100; with the numerator 1630 it is formatted as ``16.30``.
 """
 
 import re
@@ -10,26 +10,27 @@ from typing import NamedTuple
 from pairgen.arithmetic.exact.ratios import Ratio
 
 MAX_DIGITS = 40
-"""Longer literals are left alone, which bounds the numbers of the whole engine."""
+"""Longer literals are not parsed, which bounds the size of all numbers in the engine."""
 
 NUMBER = r"(?:\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)"
-"""``1,500``, ``1500``, ``15.20``, ``.50``: without sign and currency."""
+"""Examples: ``1,500``, ``1500``, ``15.20``, ``.50``; without sign and currency."""
 
 _GROUP_SEPARATOR = r"(?:\{,\}|,\\!|,\\ |,|\\,)"
 LATEX_NUMBER = rf"(?:\d{{1,3}}(?:{_GROUP_SEPARATOR}\d{{3}})+(?!\d)(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)"
-r"""The same with the separators of LaTeX: ``1{,}500``, ``1,\!500``, ``1\,500``."""
+r"""As ``NUMBER``, with the group separators of LaTeX: ``1{,}500``, ``1,\!500``, ``1\,500``."""
 
 LATEX_FRACTION = r"(?:\\[dtc]?frac *(?:\{ *\d+ *\} *\{ *\d+ *\}|\{ *\d+ *\} *\d| *\d *\{ *\d+ *\}| *\d *\d(?!\d)))"
-r"""``\frac{3}{4}``, ``\dfrac34``, ``\frac 3{14}``."""
+r"""Examples: ``\frac{3}{4}``, ``\dfrac34``, ``\frac 3{14}``."""
 
 _LITERAL = re.compile(rf"(-?)({NUMBER})(?:/(\d+))?", re.ASCII)
 _LATEX_LITERAL = re.compile(rf"(-?)({LATEX_NUMBER})(?:/(\d+))?", re.ASCII)
-_FRACTION = re.compile(
+_FRACTION = re.compile(  # `3/4`, `1 and 1/2`, `-2\frac{3}{4}`
     r"(?P<sign>-?)(?:(?P<whole>\d+)(?P<separator> *| and ))?"
     r"(?:(?P<open>\\[dtc]?frac *\{? *)(?P<top>\d+|\d)(?P<middle> *\} *\{? *| *\{ *| *)(?P<bottom>\d+)(?P<close> *\}?)"
     r"|(?P<plain_top>\d+)/(?P<plain_bottom>\d+))",
     re.ASCII,
 )
+# Examples: `\frac34`, `2\dfrac 3 4`: two adjacent digits are numerator and denominator.
 _ONE_DIGIT_EACH = re.compile(r"(-?\d*(?: and | *))?(\\[dtc]?frac *\d) *(\d)", re.ASCII)
 _BETWEEN_GROUPS = re.compile(_GROUP_SEPARATOR)
 
@@ -37,10 +38,10 @@ _BETWEEN_GROUPS = re.compile(_GROUP_SEPARATOR)
 class Literal(NamedTuple):
     r"""A number and its format.
 
-    ``15.20`` has the numerator 1520 and 2 decimals, ``3/4`` is 3 over 4, ``1 1/2`` is 3 over 2. ``group_separator``
-    stands between groups of three digits. ``bare_point`` says that no zero stands before a decimal point. A fraction
-    is written ``fraction[0] top fraction[1] bottom fraction[2]``, and after its whole part and ``mixed_separator`` if
-    it is mixed.
+    ``15.20`` has the numerator 1520 and 2 decimals, ``3/4`` is 3 over 4, ``1 1/2`` is 3 over 2. ``group_separator`` is
+    the text between groups of three digits. ``bare_point`` is whether the zero before the decimal point is missing.
+    A fraction is formatted as ``fraction[0] top fraction[1] bottom fraction[2]``; in a mixed number, the integer part
+    and ``mixed_separator`` come first.
     """
 
     numerator: int
@@ -63,26 +64,26 @@ class Literal(NamedTuple):
             return str(self.numerator)
         sign = "-" if self.negative else ""
         if self.denominator != 1:
-            top, whole = self.numerator, ""
+            top, integer = self.numerator, ""
             if self.mixed_separator is not None:
                 quotient, top = divmod(top, self.denominator)
-                whole = f"{quotient}{self.mixed_separator}"
+                integer = f"{quotient}{self.mixed_separator}"
             before, between, after = self.fraction
-            return f"{sign}{whole}{before}{top}{between}{self.denominator}{after}"
-        whole_part, decimals = divmod(self.numerator, 10**self.decimals)
-        text = f"{whole_part:,}".replace(",", self.group_separator) if self.group_separator else str(whole_part)
+            return f"{sign}{integer}{before}{top}{between}{self.denominator}{after}"
+        integer_part, decimals = divmod(self.numerator, 10**self.decimals)
+        text = f"{integer_part:,}".replace(",", self.group_separator) if self.group_separator else str(integer_part)
         if self.decimals:
-            text = f"{'' if self.bare_point and not whole_part else text}.{decimals:0{self.decimals}}"
+            text = f"{'' if self.bare_point and not integer_part else text}.{decimals:0{self.decimals}}"
         return sign + text
 
     def fits(self) -> bool:
-        r"""Whether its format can express it: a mixed number has both parts, ``\frac34`` has single digits."""
+        r"""Whether the format can express the value: mixed numbers need both parts, ``\frac34`` needs single digits."""
         if self.denominator == 1:
             return True
         top = self.numerator
         if self.mixed_separator is not None:
-            whole, top = divmod(top, self.denominator)
-            if not whole:
+            integer, top = divmod(top, self.denominator)
+            if not integer:
                 return False
         before, _, after = self.fraction
         if before and "{" not in before and top > 9:
@@ -92,30 +93,30 @@ class Literal(NamedTuple):
 
 @lru_cache(1 << 14)
 def parse_literal(text: str) -> Literal | None:
-    """Parse a whole text as one literal.
+    """Parse a text that is exactly one literal.
 
-    None if it is not one, is over ``MAX_DIGITS`` long, divides by zero or by one, or begins with zeros that a number
-    does not have (``0730``, the minutes of a clock).
+    None if it is not one, is longer than ``MAX_DIGITS``, has a denominator of zero or one, or has leading zeros
+    (``0730``, a time of day).
     """
     if len(text) > MAX_DIGITS:
         return None
     match = (_LATEX_LITERAL if "\\" in text or "{" in text else _LITERAL).fullmatch(text)
     if match is None:
         return _parse_fraction(text)
-    sign, number, below = match.groups()
-    denominator = int(below) if below else 1
-    whole, point, decimals = number.partition(".")
-    if below and (point or denominator < 2 or below[0] == "0"):
+    sign, number, denominator_text = match.groups()
+    denominator = int(denominator_text) if denominator_text else 1
+    integer, point, decimals = number.partition(".")
+    if denominator_text and (point or denominator < 2 or denominator_text[0] == "0"):
         return None
-    if whole[:1] == "0" and len(whole) > 1:
+    if integer[:1] == "0" and len(integer) > 1:
         return None
-    if whole.isdigit() or not whole:
-        return Literal(int(whole + decimals), len(decimals), sign == "-", "", not whole, denominator)
-    separators = set(_BETWEEN_GROUPS.findall(whole))
-    if len(separators) != 1 or below:
+    if integer.isdigit() or not integer:
+        return Literal(int(integer + decimals), len(decimals), sign == "-", "", not integer, denominator)
+    separators = set(_BETWEEN_GROUPS.findall(integer))
+    if len(separators) != 1 or denominator_text:
         return None
     (separator,) = separators
-    return Literal(int(whole.replace(separator, "") + decimals), len(decimals), sign == "-", separator)
+    return Literal(int(integer.replace(separator, "") + decimals), len(decimals), sign == "-", separator)
 
 
 def _parse_fraction(text: str) -> Literal | None:
@@ -127,7 +128,7 @@ def _parse_fraction(text: str) -> Literal | None:
     fraction = ("", "/", "")
     if found["top"]:
         single = _ONE_DIGIT_EACH.fullmatch(text)
-        if single is not None:  # \frac34: two digits side by side are two numbers
+        if single is not None:  # \frac34: two adjacent digits are two numbers
             top, bottom = single.group(2)[-1], single.group(3)
             digits = text.rindex(top, 0, len(text) - 1)
             fraction = (found["open"], text[digits + 1 : -1], "")

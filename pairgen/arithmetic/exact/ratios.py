@@ -1,7 +1,7 @@
 """Rational numbers as pairs of integers.
 
-A ``Ratio`` is an integer numerator over a positive integer denominator, not always in lowest terms: comparing two by
-cross-multiplying is exact, and several times faster than ``fractions.Fraction``.
+A ``Ratio`` is an integer numerator over a positive integer denominator, not always in lowest terms. Comparing by
+cross-multiplication is exact, and several times faster than ``fractions.Fraction``.
 """
 
 from math import gcd
@@ -10,7 +10,7 @@ Ratio = tuple[int, int]
 
 
 class NotExact(Exception):
-    """A value that is not of a form, or not of a size, that is represented exactly. Never leaves the engine."""
+    """A value whose form or size cannot be represented exactly. Never leaves the engine."""
 
 
 def add(a: Ratio, b: Ratio) -> Ratio:

@@ -1,11 +1,11 @@
 """Exact numbers with square roots and pi.
 
-A surd is a sum of terms ``c * sqrt(n) * pi**k``, held as ``{(n, k): c}``: n a squarefree integer from 1 up, k an
-integer, c a rational other than 0. The square roots of distinct squarefree integers are linearly independent over the
-rationals, and pi is transcendental, so none of its powers brings in a new relation among them. Two surds are therefore
-equal exactly when their dicts are.
+A surd is a sum of terms ``c * sqrt(n) * pi**k``, represented as ``{(n, k): c}``: n is a positive squarefree integer, k
+an integer, c a nonzero rational. The square roots of distinct squarefree integers are linearly independent over the
+rationals, and pi is transcendental, so its powers add no relation among them. Two surds are therefore equal exactly
+when their dicts are.
 
-``NotExact`` is raised where a result is too large or leaves that form (``sqrt(pi)``, ``2**(1/3)``, complex roots).
+``NotExact`` is raised if a result is too large or leaves that form (``sqrt(pi)``, ``2**(1/3)``, complex roots).
 """
 
 from fractions import Fraction
@@ -16,16 +16,16 @@ from pairgen.arithmetic.exact.ratios import NotExact, Ratio, reduced
 
 MAX_TERMS = 64
 MAX_BITS = 2000
-"""Of a numerator, a denominator or a radicand: some 600 digits."""
+"""Maximum size of a numerator, denominator or radicand: about 600 digits."""
 MAX_PI_EXPONENT = 64
-"""Of pi in a term, in size."""
+"""Maximum absolute exponent of pi in a term."""
 MAX_WORK = 20_000
-"""Products of two terms in one expression. They are all that can cost much, and powers ask for many."""
+"""Maximum number of term-by-term products per expression; they dominate the cost, and powers need many."""
 TRIAL_LIMIT = 10_000
 """Primes up to here are divided out of a radicand."""
 
 Rational = int | Fraction
-"""Whole numbers stay ``int``, which is several times faster; both have a numerator and a denominator."""
+"""Integers stay ``int``, which is several times faster; both types have a numerator and a denominator."""
 
 Surd = dict[tuple[int, int], Rational]
 
@@ -33,20 +33,20 @@ PI: Surd = {(1, 1): 1}
 _RATIONAL = (1, 0)
 
 
-class Work:
-    """The products of two terms that one expression may still ask for."""
+class WorkBudget:
+    """The number of term-by-term products that one expression may still compute."""
 
     def __init__(self) -> None:
-        self.left = MAX_WORK
+        self.remaining = MAX_WORK
 
     def spend(self, products: int) -> None:
-        self.left -= products
-        if self.left < 0:
+        self.remaining -= products
+        if self.remaining < 0:
             raise NotExact
 
 
 def surd(value: Ratio | Surd) -> Surd:
-    """A value as a surd."""
+    """Convert a ratio to a surd; a surd is returned unchanged."""
     if isinstance(value, dict):
         return value
     top, bottom = value
@@ -55,7 +55,7 @@ def surd(value: Ratio | Surd) -> Surd:
 
 
 def simplified(value: Surd) -> Ratio | Surd:
-    """A surd as a ratio, if it is one."""
+    """Convert a surd to a ratio if it is rational."""
     if not value:
         return 0, 1
     number = value.get(_RATIONAL) if len(value) == 1 else None
@@ -63,7 +63,7 @@ def simplified(value: Surd) -> Ratio | Surd:
 
 
 def fits(value: Ratio) -> bool:
-    """Whether a ratio is of a size that is represented."""
+    """Whether a ratio is within ``MAX_BITS``."""
     top, bottom = reduced(value) if max(map(int.bit_length, value)) > MAX_BITS else value
     return max(top.bit_length(), bottom.bit_length()) <= MAX_BITS
 
@@ -72,34 +72,34 @@ def negative(value: Surd) -> Surd:
     return {key: -factor for key, factor in value.items()}
 
 
-def add(a: Surd, b: Surd, _work: Work) -> Surd:
+def add(a: Surd, b: Surd, _work: WorkBudget) -> Surd:
     total = dict(a)
     for key, factor in b.items():
         total[key] = total.get(key, 0) + factor
     return _bounded(total)
 
 
-def subtract(a: Surd, b: Surd, work: Work) -> Surd:
+def subtract(a: Surd, b: Surd, work: WorkBudget) -> Surd:
     return add(a, negative(b), work)
 
 
-def multiply(a: Surd, b: Surd, work: Work) -> Surd:
+def multiply(a: Surd, b: Surd, work: WorkBudget) -> Surd:
     work.spend(len(a) * len(b))
     product: Surd = {}
     for (n, j), left in a.items():
         for (m, k), right in b.items():
-            shared = gcd(n, m)  # sqrt(n) * sqrt(m) = shared * sqrt(n * m / shared**2), and that is squarefree
+            shared = gcd(n, m)  # sqrt(n) * sqrt(m) = shared * sqrt(n * m / shared**2), squarefree again
             key = n // shared * (m // shared), j + k
             product[key] = product.get(key, 0) + left * right * shared
     return _bounded(product)
 
 
-def divide(a: Surd, b: Surd, work: Work) -> Surd:
+def divide(a: Surd, b: Surd, work: WorkBudget) -> Surd:
     return multiply(a, inverse(b, work), work)
 
 
-def inverse(value: Surd, work: Work) -> Surd:
-    """One over a term, or over two terms with the same power of pi, by their conjugate."""
+def inverse(value: Surd, work: WorkBudget) -> Surd:
+    """The reciprocal of one term, or, by the conjugate, of two terms with the same power of pi."""
     if len(value) == 1:
         [((n, k), factor)] = value.items()
         return _bounded({(n, -k): Fraction(1, factor * n) if isinstance(factor, int) else 1 / (factor * n)})
@@ -107,11 +107,11 @@ def inverse(value: Surd, work: Work) -> Surd:
         raise NotExact
     first, second = value
     conjugate = {first: value[first], second: -value[second]}
-    # The norm is one term, and not 0, for the two are independent.
+    # The norm is a single nonzero term, since the two terms are linearly independent.
     return multiply(conjugate, inverse(multiply(value, conjugate, work), work), work)
 
 
-def power(base: Surd, exponent: int, work: Work) -> Surd:
+def power(base: Surd, exponent: int, work: WorkBudget) -> Surd:
     """``base**exponent``, by squaring."""
     if exponent < 0:
         base = inverse(base, work)
@@ -124,9 +124,9 @@ def power(base: Surd, exponent: int, work: Work) -> Surd:
 
 
 def root(value: Ratio | Surd, degree: int) -> Surd:
-    """The principal root of a rational, where that is rational or the square root of a rational."""
+    """The principal root of a rational, if it is rational or the square root of a rational."""
     if not isinstance(value, tuple) or value[0] < 0:
-        raise NotExact  # of a negative number it is complex, even the cube root
+        raise NotExact  # principal roots of negative numbers are complex, even cube roots
     number = Fraction(*value)
     if degree % 2 == 0:
         return _sqrt(_perfect_root(number, degree // 2))
@@ -143,23 +143,23 @@ def _sqrt(number: Fraction) -> Surd:
 
 
 def _bounded(value: Surd) -> Surd:
-    """The surd without its empty terms, if it is of a size that is represented."""
-    kept = value if all(value.values()) else {key: factor for key, factor in value.items() if factor}
-    if len(kept) > MAX_TERMS:
+    """The surd without zero terms; raises ``NotExact`` if it is too large."""
+    nonzero = value if all(value.values()) else {key: factor for key, factor in value.items() if factor}
+    if len(nonzero) > MAX_TERMS:
         raise NotExact
-    for (radicand, exponent), factor in kept.items():
+    for (radicand, exponent), factor in nonzero.items():
         if (radicand | factor.denominator | abs(factor.numerator)).bit_length() > MAX_BITS:
             raise NotExact
         if abs(exponent) > MAX_PI_EXPONENT:
             raise NotExact
-    return kept
+    return nonzero
 
 
 def _square_part(number: int) -> tuple[int, int]:
-    """(s, n) with ``number == s * s * n`` and n squarefree, for a positive number, where that takes no factoring.
+    """(s, n) with ``number == s * s * n`` and n squarefree, for a positive number, by trial division.
 
-    Once its primes up to ``TRIAL_LIMIT`` are gone, a number below that limit cubed has at most two prime factors, so it
-    is a square or squarefree. A larger one is certain only if it is a square itself.
+    Without prime factors up to ``TRIAL_LIMIT``, a number below the cube of that limit has at most two prime factors, so
+    it is a square or squarefree. A larger one is accepted only if it is a square.
     """
     square, free = 1, 1
     for prime in _primes():
@@ -170,9 +170,9 @@ def _square_part(number: int) -> tuple[int, int]:
             number, times = number // prime, times + 1
         square *= prime ** (times // 2)
         free *= prime ** (times % 2)
-    whole_root = isqrt(number)
-    if whole_root * whole_root == number:
-        return square * whole_root, free
+    square_root = isqrt(number)
+    if square_root * square_root == number:
+        return square * square_root, free
     if number >= TRIAL_LIMIT**3:
         raise NotExact
     return square, free * number
@@ -191,7 +191,7 @@ def _perfect_root(number: Fraction, degree: int) -> Fraction:
 
 
 def _integer_root(number: int, degree: int) -> int:
-    """The exact root of a whole number, by Newton's iteration from above."""
+    """The exact root of an integer, by Newton's iteration from above."""
     if number < 2:
         return number
     guess = 1 << -(-number.bit_length() // degree)

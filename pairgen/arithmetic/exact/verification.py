@@ -1,4 +1,4 @@
-"""Whether a stated result is right: its calculation recomputed exactly and compared at the result's precision."""
+"""Verify a stated result: recompute its calculation exactly, and compare at the precision of the result."""
 
 import re
 from typing import NamedTuple
@@ -14,8 +14,8 @@ _ONE_NUMBER = re.compile(r"\(*-?[\d.]+\)*", re.ASCII)
 class Verification(NamedTuple):
     """A stated result that exact arithmetic confirms.
 
-    ``expression`` is its calculation in ASCII and ``value`` the exact value of that. ``stated`` is the value of the
-    literal as p/q; the two differ where the result is rounded. ``substituted`` says whether variables were replaced by
+    ``expression`` is the calculation in ASCII and ``value`` its exact value. ``stated`` is the value of the literal as
+    p/q, which differs from ``value`` if the result is rounded. ``substituted`` is whether variables were replaced by
     their values.
     """
 
@@ -31,13 +31,13 @@ def verify(
     """Confirm that ``result`` states the value of an expression.
 
     A result with a percent sign is read first as hundredths (``1/4 = 25%``: ``100*(1/4)`` is 25), then as the bare
-    number (``1/4 * 100 = 25%``), so that ``expression`` always has the value of the literal as it is written.
+    number (``1/4 * 100 = 25%``), so that the value of ``expression`` is always that of the literal.
 
     Args:
-        value: of the expression; None if it has no exact rational one.
+        value: value of the expression; None if it has no exact rational value.
 
     Raises:
-        Unverified: it does not, or cannot be recomputed.
+        Unverified: the result does not match, or the calculation cannot be recomputed.
     """
     if is_one_number(expression):
         raise Unverified(NO_CALCULATION)
@@ -52,12 +52,12 @@ def verify(
 
 
 def is_one_number(expression: str) -> bool:
-    """Whether an expression is a single operand, hence no calculation."""
+    """Whether an expression is a single number, and so not a calculation."""
     return _ONE_NUMBER.fullmatch(expression) is not None
 
 
 def matches(result: Literal, value: Ratio) -> bool:
-    """Whether a literal states a value: equal to it, or, with decimals, rounded to them (ties either way).
+    """Whether a literal states a value: it is equal, or has decimals and is a correct rounding (ties either way).
 
     ``3.33`` states 10/3; ``3`` does not, since nothing indicates that it was rounded.
     """

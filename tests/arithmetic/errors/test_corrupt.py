@@ -1,4 +1,4 @@
-"""What is drawn for a solution: always wrong, in the same format, and nothing else touched."""
+"""Corruptions of a solution: always wrong, in the same format, and nothing else changed."""
 
 from collections import Counter
 from fractions import Fraction
@@ -48,17 +48,17 @@ def cannot_corrupt(text: str, **options: Any) -> None:
 
 
 @pytest.mark.parametrize("seed", range(50))
-def test_one_literal_is_replaced_and_nothing_else(seed: int) -> None:
+def test_corrupt_replaces_one_literal(seed: int) -> None:
     one = corruption_of(SOLUTION, seed)
     assert SOLUTION[one.start : one.stop] == one.original
     assert one.apply(SOLUTION) == SOLUTION[: one.start] + one.corrupted + SOLUTION[one.stop :]
     assert one.verified
     assert (one.strategy, one.steps) == ("result", 3)
-    assert one.step in (1, 2), "the last result is not taken while there is another"
+    assert one.step in (1, 2), "the last result is not used while there is another"
 
 
-def test_verified_corruption_can_be_recomputed() -> None:
-    """sympy reads the expression, finds the correct value in it and not the corrupted one."""
+def test_corrupt_verified_expression_agrees_with_sympy() -> None:
+    """sympy evaluates the expression to the original value, not to the corrupted one."""
     texts = [SOLUTION, "So (3/4)*12 = 9.", "It is 30% of 50 = 15.", "1/4 = 25%", "50/200*100 = 25%", "10/4 = 2.5 each"]
     for text in texts:
         one = corruption_of(text)
@@ -71,10 +71,10 @@ def test_verified_corruption_can_be_recomputed() -> None:
         assert Fraction(*literal.value) == Fraction(one.original_value or "")
 
 
-def test_choice_is_uniform_over_the_provable_steps() -> None:
+def test_corrupt_chooses_uniformly_among_verified_steps() -> None:
     text = "1 + 1 = 2, 2 + 2 = 4, 3 + 3 = 7, 4 + 4 = 8, 5 + 5 = 10"
     counts = Counter(corruption_of(text, seed).step for seed in range(3000))
-    assert set(counts) == {1, 2, 4}, "step 3 is wrong already, step 5 is the last"
+    assert set(counts) == {1, 2, 4}, "step 3 is already wrong, step 5 is the last"
     assert all(850 < count < 1150 for count in counts.values())
 
 
@@ -96,7 +96,7 @@ def test_choice_is_uniform_over_the_provable_steps() -> None:
         (r"From $\angle ABC = 60^\circ$ we see it.", "", "stated-value", "stated without a calculation"),
     ],
 )
-def test_order_of_strategies(text: str, question: str, strategy: str, reason: str | None) -> None:
+def test_corrupt_strategy_priority(text: str, question: str, strategy: str, reason: str | None) -> None:
     one = corruption_of(text, question=question, answer="2" if text.endswith("= 2") else None)
     assert (one.strategy, one.reason) == (strategy, reason)
     assert one.verified == (reason is None)
@@ -106,7 +106,7 @@ def test_order_of_strategies(text: str, question: str, strategy: str, reason: st
     assert known == [None, None, None] if reason else all(known)
 
 
-def test_a_number_that_an_equation_repeats_comes_last() -> None:
+def test_corrupt_takes_repeated_question_number_last() -> None:
     one = corruption_of("we write 5x = 25", question="25 in all", answer="5")
     assert (one.strategy, one.verified) == ("given", True)
     cannot_corrupt("we write 5x = twenty", question="25")
@@ -115,7 +115,12 @@ def test_a_number_that_an_equation_repeats_comes_last() -> None:
 @pytest.mark.parametrize(
     ("text", "question", "answer", "taken"),
     [
-        ("we write 5x = 25, so x = 5", "25 in all", "5", "5"),  # the final answer is none of the question's numbers
+        (
+            "we write 5x = 25, so x = 5",
+            "25 in all",
+            "5",
+            "5",
+        ),  # the final answer does not count as a number of the question
         ("we write 5x = 25, so x = 5", "5 each, 25 in all", "5", "5"),
         ("we get x/25 = 0.04, where 1 is added", "4% of it", "1", "1"),
         (r"so $\frac{x}{8} = \frac{15}{8}$ and $x$ is $15 + 9$", r"$\tan K = \frac{15}{8}$", "15", "9"),
@@ -123,7 +128,7 @@ def test_a_number_that_an_equation_repeats_comes_last() -> None:
         ("4(420) + 240 = x, which is 1920", "420 and 240", "7", "1920"),
     ],
 )
-def test_numbers_of_the_question_are_left_for_others(text: str, question: str, answer: str, taken: str) -> None:
+def test_corrupt_prefers_numbers_outside_question(text: str, question: str, answer: str, taken: str) -> None:
     for seed in range(20):
         one = corruption_of(text, seed, question=question, answer=answer)
         assert one.original == taken
@@ -141,13 +146,13 @@ def test_numbers_of_the_question_are_left_for_others(text: str, question: str, a
         (r"where \log \frac 73 is near 12 more", "12"),
     ],
 )
-def test_what_is_calculated_with_comes_behind_what_is_stated(text: str, taken: str) -> None:
+def test_corrupt_prefers_stated_numbers_to_operands(text: str, taken: str) -> None:
     for seed in range(20):
         one = corruption_of(text, seed)
         assert (one.strategy, one.original) == ("number", taken)
 
 
-def test_a_minus_apart_hides_no_final_answer() -> None:
+def test_corrupt_recognizes_negated_final_answer() -> None:
     text = r"$2 - 5 = -3$ and $x = 4 - 7 = \boxed{-3}$"
     for seed in range(50):
         one = corruption_of(text, seed, answer="-3")
@@ -169,28 +174,28 @@ def test_a_minus_apart_hides_no_final_answer() -> None:
         "[asy] corruption_of((3,4)); [/asy] \\ none",
     ],
 )
-def test_labels_are_no_numbers(text: str) -> None:
+def test_corrupt_ignores_labels(text: str) -> None:
     cannot_corrupt(text)
 
 
 @pytest.mark.parametrize("method", CORRUPTIONS)
-def test_several_of_one_row_are_distinct(method: str) -> None:
+def test_corrupt_several_are_distinct(method: str) -> None:
     found = corruptions_of(SOLUTION, 3, method=method, count=6)
     assert len(found) == len({(one.start, one.corrupted) for one in found}) == 6
-    assert {one.step for one in found} == {1, 2}, "every inner step before one is taken twice"
+    assert {one.step for one in found} == {1, 2}, "each inner step is used before any is used twice"
     assert [one.step for one in found[:2]] in ([1, 2], [2, 1])
     one = corruptions_of(SOLUTION, 3, method=method)
-    assert one[0] == found[0], "the first does not depend on how many are wanted"
+    assert one[0] == found[0], "the first does not depend on count"
 
 
-def test_fewer_where_a_row_has_no_more() -> None:
+def test_corrupt_returns_fewer_than_count_when_exhausted() -> None:
     found = corruptions_of(r"so \(\frac{2}{6} = \frac13\), done", method="digit", count=64)
     assert 1 <= len(found) < 64
     assert len({(one.start, one.corrupted) for one in found}) == len(found)
 
 
 @pytest.mark.parametrize("seed", range(30))
-def test_latex_stays_latex(seed: int) -> None:
+def test_corrupt_keeps_latex_format(seed: int) -> None:
     text = r"Since $\frac12 + \frac14 = \frac{3}{4}$ and $10^3\cdot 15 = 15{,}000$, we get \boxed{9}."
     one = corruption_of(text, seed)
     assert one.verified
@@ -205,25 +210,25 @@ def test_latex_stays_latex(seed: int) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "no digits here", "it is 5 as given", "in room 2b, at 9:30", r"\frac{5}{x}"])
-def test_nothing_to_corrupt(text: str) -> None:
+def test_corrupt_raises_without_numbers(text: str) -> None:
     cannot_corrupt(text, question="we are given 5")
 
 
-def test_the_answer_lines_are_out_of_reach() -> None:
+def test_corrupt_ignores_text_after_stop() -> None:
     text = "x is found.\n#### 7"
     cannot_corrupt(text, stop=text.index("\n####"))
 
 
 @pytest.mark.parametrize("seed", range(200))
-def test_never_the_final_answer(seed: int) -> None:
+def test_corrupt_never_gives_final_answer(seed: int) -> None:
     for method in CORRUPTIONS:
         one = corruption_of("2 + 2 = 4, so 4 + 1 = 5", seed, answer="5.0", method=method)
         assert Fraction(one.corrupted_value or "0") != 5
 
 
 @given(st.integers(1, 9999), st.integers(1, 9999), st.sampled_from("+-*/"), st.integers(0, 10**6))
-def test_a_verified_corruption_is_wrong(left: int, right: int, operator: str, seed: int) -> None:
-    """Whatever is drawn for a rounded or exact quotient, product, sum or difference, it states another value."""
+def test_corrupt_verified_value_is_wrong(left: int, right: int, operator: str, seed: int) -> None:
+    """The corruption of a rounded or exact quotient, product, sum or difference states another value."""
     value = {"+": Fraction(left + right), "-": Fraction(left - right), "*": Fraction(left * right)}.get(
         operator, Fraction(left, right)
     )
@@ -234,10 +239,10 @@ def test_a_verified_corruption_is_wrong(left: int, right: int, operator: str, se
         assert wrong is not None
         assert not matches(wrong, (value.numerator, value.denominator))
     else:
-        assert abs(Fraction(stated) - value) > Fraction(1, 200), "only what is not rounded right stays unproved"
+        assert abs(Fraction(stated) - value) > Fraction(1, 200), "only an incorrectly rounded result stays unverified"
 
 
-def test_draws_depend_on_row_and_seed_alone() -> None:
+def test_row_rng_depends_on_row_and_seed_only() -> None:
     stream = [RowRng("row", 1).bits(), RowRng("row", 1).bits()]
     assert stream[0] == stream[1]
     different = {RowRng("row", 1).bits(), RowRng("row", 2).bits(), RowRng("other", 1).bits(), RowRng("row", -1).bits()}

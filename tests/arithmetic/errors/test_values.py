@@ -25,10 +25,10 @@ def read(text: str) -> Literal:
     return literal
 
 
-def drawn(draw: Sample, text: str, expression: str | None = None) -> set[str | None]:
+def sampled(sample: Sample, text: str, expression: str | None = None) -> set[str | None]:
     """All that 200 seeds give; None for an attempt that gave nothing."""
     right = read(text)
-    wrongs = [draw(right, expression, RowRng("row", seed)) for seed in SEEDS]
+    wrongs = [sample(right, expression, RowRng("row", seed)) for seed in SEEDS]
     return {None if wrong is None else str(wrong) for wrong in wrongs}
 
 
@@ -49,7 +49,7 @@ def kind(literal: Literal) -> tuple[object, ...]:
 
 
 def near_of_version_1(right: Literal, draws: RowRng) -> int:
-    """The units drawn before there were other ways, written down once more."""
+    """The units sampled before there were other ways, written down once more."""
     units, grain = right.numerator, 1
     while units >= grain * 50 and units % (grain * 10) == 0:
         grain *= 10
@@ -80,7 +80,7 @@ def near_of_version_1(right: Literal, draws: RowRng) -> int:
     ],
 )
 def test_near_values(text: str, wrongs: set[str]) -> None:
-    found = drawn(near, text)
+    found = sampled(near, text)
     assert found <= wrongs
     assert found == wrongs or len(wrongs) > 20
 
@@ -104,8 +104,8 @@ def test_near_values(text: str, wrongs: set[str]) -> None:
     ],
 )
 def test_digit_values(text: str, wrongs: set[str | None]) -> None:
-    assert drawn(digit, text) - {None} == wrongs - {None}
-    assert None in wrongs or None not in drawn(digit, text)
+    assert sampled(digit, text) - {None} == wrongs - {None}
+    assert None in wrongs or None not in sampled(digit, text)
 
 
 SUMS = {"16.60", "386.80", "8.44", "33.40", "273.36", "5.91"}
@@ -157,7 +157,7 @@ SIX = {"2", "16", "13", "7", "22", "112", "8"}
     ],
 )
 def test_operation_values(text: str, expression: str | None, wrongs: set[str | None]) -> None:
-    assert drawn(operation, text, expression) == wrongs
+    assert sampled(operation, text, expression) == wrongs
 
 
 OPERATIONS: dict[type[ast.operator], Callable[[Fraction, Fraction], Fraction]] = {
@@ -179,7 +179,7 @@ def calculate(tree: ast.expr) -> Fraction:
 
 
 def other_operations(expression: str) -> set[Fraction]:
-    """What Python's own parser makes of the expression with the operation of one node replaced."""
+    """The values, by Python's parser, of the expression with one operator replaced."""
     tree = ast.parse(expression, mode="eval").body
     values = set()
     for node in ast.walk(tree):
@@ -208,26 +208,26 @@ NESTED = st.recursive(
 
 
 @given(NESTED)
-def test_one_operation_is_replaced_and_the_operands_are_not(expression: str) -> None:
+def test_operation_replaces_one_operator_and_keeps_operands(expression: str) -> None:
     try:
         value = calculate(ast.parse(expression, mode="eval").body)
     except ZeroDivisionError:
         assume(False)
     whole = value.denominator == 1
     right = Literal(abs(value.numerator), 0, value < 0, denominator=value.denominator)
-    given_out = {operation(right, expression, RowRng("row", seed)) for seed in range(300)}
+    sampled_values = {operation(right, expression, RowRng("row", seed)) for seed in range(300)}
     expected = {
         wrong
         for wrong in other_operations(expression)
         if wrong and wrong != value and (wrong < 0) == (value < 0) and (wrong.denominator == 1) == whole
         if not value or Fraction(1, 1000) <= wrong / value <= 1000
     }
-    assert {Fraction(*wrong.value) for wrong in given_out if wrong} == expected
-    assert (None in given_out) == (not expected)
+    assert {Fraction(*wrong.value) for wrong in sampled_values if wrong} == expected
+    assert (None in sampled_values) == (not expected)
 
 
-def test_the_operator_is_drawn_first() -> None:
-    """``2**5`` for ``2*5`` is the one mistake for its operator, and so half of all."""
+def test_operation_samples_operator_first() -> None:
+    """``**`` has one replacement (``2*5``) and ``-`` has three, so ``2*5 - 4`` is sampled half of the time."""
     right = read("28")
     counts = Counter(str(operation(right, "2**5 - 4", RowRng("row", seed))) for seed in range(4000))
     assert set(counts) == {"6", "36", "128", "8"}
@@ -281,13 +281,13 @@ EXPRESSIONS = st.builds(
 
 
 def shape(text: str) -> str:
-    """A text with each number, whatever its length and separators, made one mark; unbraced digits stay single."""
-    whole = re.sub(r"(?<=\d)(?:,|\{,\}|,\\!|\\,)(?=\d{3})", "", text)
-    return re.sub(r"\d+", "#", re.sub(r"(frac *)\d(?!\d\d)", r"\1one ", whole))
+    """A text with each number, of any length and separators, replaced by one symbol; unbraced digits stay single."""
+    ungrouped = re.sub(r"(?<=\d)(?:,|\{,\}|,\\!|\\,)(?=\d{3})", "", text)
+    return re.sub(r"\d+", "#", re.sub(r"(frac *)\d(?!\d\d)", r"\1one ", ungrouped))
 
 
 @pytest.mark.parametrize("name", CORRUPTIONS)
-def test_format_is_kept(name: str) -> None:
+def test_sample_keeps_format(name: str) -> None:
     corruption = CORRUPTIONS[name].sample
 
     @given(LITERALS, EXPRESSIONS, st.integers(0, 2**64))
@@ -331,31 +331,31 @@ def test_digit_changes_one_character(right: Literal, seed: int) -> None:
 
 
 @given(NUMBERS, st.integers(0, 2**64))
-def test_near_draws_for_plain_numbers_what_it_always_did(right: Literal, seed: int) -> None:
+def test_near_matches_version_1_for_plain_numbers(right: Literal, seed: int) -> None:
     assume(not right.bare_point)
     wrong = near(right, "1 + 1", RowRng("row", seed))
     if wrong is not None:
         assert wrong == right._replace(numerator=near_of_version_1(right, RowRng("row", seed)))
     else:
-        assert len(str(right)) >= 38, "only a number about as long as one may be"
+        assert len(str(right)) >= 38, "only a number of about the maximum length"
 
 
 @given(NUMBERS, st.integers(0, 50))
-def test_plain_numbers_seldom_fail(right: Literal, start: int) -> None:
+def test_sample_rarely_fails_for_plain_numbers(right: Literal, start: int) -> None:
     assume(len(str(right)) < 36)
-    for draw in (near, digit):
-        failed = [draw(right, None, RowRng("row", seed)) for seed in range(start, start + 40)].count(None)
-        assert failed == 0 if draw is near else failed < 15
+    for sample in (near, digit):
+        failed = [sample(right, None, RowRng("row", seed)) for seed in range(start, start + 40)].count(None)
+        assert failed == 0 if sample is near else failed < 15
 
 
 @given(fractions())
-def test_a_fraction_fails_always_or_never(right: Literal) -> None:
+def test_digit_fails_for_fraction_always_or_never(right: Literal) -> None:
     assert len({digit(right, None, RowRng("row", seed)) is None for seed in range(20)}) == 1
 
 
-def test_mixed_uses_all_three() -> None:
+def test_mixed_uses_all_three_methods() -> None:
     right = read("1,500")
-    near_only = {"1,000", "1,900", "2,000"} & drawn(near, "1,500")
+    near_only = {"1,000", "1,900", "2,000"} & sampled(near, "1,500")
     counts: Counter[str] = Counter()
     for seed in range(3000):
         wrong = str(mixed(right, "3 * 500", RowRng("row", seed)))
@@ -371,7 +371,7 @@ def test_mixed_uses_all_three() -> None:
     assert counts["near"]
 
 
-def test_the_table() -> None:
+def test_corruptions_table() -> None:
     assert list(CORRUPTIONS) == ["near", "digit", "operation", "mixed"]
     assert [corruption.sample for corruption in CORRUPTIONS.values()] == [near, digit, operation, mixed]
     assert all(corruption.summary and "\n" not in corruption.summary for corruption in CORRUPTIONS.values())

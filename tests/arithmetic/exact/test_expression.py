@@ -20,7 +20,7 @@ from pairgen.arithmetic.exact.ratios import equal
         ("5*x + 3", "5*x + 3"),
     ],
 )
-def test_expression_renders_with_spaces_around_sums_only(text: str, rendered: str) -> None:
+def test_render_puts_spaces_around_sums_only(text: str, rendered: str) -> None:
     expr = parse(text)
     assert expr is not None
     assert render(expr) == rendered
@@ -31,7 +31,7 @@ def test_parse_rejects_other_text(text: str) -> None:
     assert parse(text) is None
 
 
-def test_variables_take_values() -> None:
+def test_substitute_replaces_variables() -> None:
     expr = parse("5*x - y")
     assert expr is not None
     assert variables(expr) == {"x", "y"}
@@ -40,7 +40,7 @@ def test_variables_take_values() -> None:
     assert render(substitute(expr, {"x": (-1, 2)})) == "5*(-1/2) - y"
 
 
-def test_each_operator_is_replaced_in_turn() -> None:
+def test_with_other_operators_replaces_each_in_turn() -> None:
     expr = parse("3/4 + 1*5")
     assert expr is not None
     changed = with_other_operators(expr, {"+": "/", "*": "+", "/": "*"})
@@ -51,7 +51,7 @@ PIECES = st.sampled_from([*"0123456789+-*/().", "**", " ", " + ", " - ", "(", ")
 
 
 @given(st.lists(PIECES, max_size=30).map("".join))
-def test_rendered_expression_has_the_same_value(text: str) -> None:
+def test_render_preserves_value(text: str) -> None:
     expr = parse(text)
     if expr is not None:
         again = parse(render(expr))

@@ -39,7 +39,7 @@ from pairgen.arithmetic.exact.ratios import equal, lowest_terms
         (r"1\,000.5", "1000.5"),
     ],
 )
-def test_value_and_text_round_trip(text: str, value: str) -> None:
+def test_parse_literal_round_trips(text: str, value: str) -> None:
     literal = parse_literal(text)
     assert literal is not None
     assert Fraction(*literal.value) == Fraction(value)
@@ -66,7 +66,7 @@ def test_value_and_text_round_trip(text: str, value: str) -> None:
         *[r"1{,}000,\!000", r"\frac123"],
     ],
 )
-def test_what_is_no_literal(text: str) -> None:
+def test_parse_literal_rejects_other_text(text: str) -> None:
     assert parse_literal(text) is None
 
 
@@ -76,7 +76,7 @@ def test_what_is_no_literal(text: str) -> None:
     st.booleans(),
     st.booleans(),
 )
-def test_every_literal_reads_back(units: int, decimals: int, negative: bool, grouped: bool) -> None:
+def test_parse_literal_reads_formatted_literal(units: int, decimals: int, negative: bool, grouped: bool) -> None:
     grouped = grouped and units // 10**decimals >= 1000  # only then is there a separator to see
     literal = Literal(units, decimals, negative, "," if grouped else "")
     assert parse_literal(str(literal)) == literal
@@ -84,7 +84,7 @@ def test_every_literal_reads_back(units: int, decimals: int, negative: bool, gro
 
 
 @given(st.fractions(), st.integers(1, 50))
-def test_lowest_terms_and_equality(value: Fraction, factor: int) -> None:
+def test_lowest_terms_and_equal(value: Fraction, factor: int) -> None:
     ratio = value.numerator * factor, value.denominator * factor
     assert Fraction(lowest_terms(ratio)) == value
     assert "/" in lowest_terms(ratio)

@@ -22,7 +22,7 @@ def surd_of(text: str) -> surds.Surd | None:
     if expr is None:
         return None
     try:
-        return surds.surd(exact_value(expr, {}, surds.Work()))
+        return surds.surd(exact_value(expr, {}, surds.WorkBudget()))
     except NotExact:
         return None
 
@@ -77,7 +77,7 @@ def surd_of(text: str) -> surds.Surd | None:
         ("sqrt(10007*10009)", {(10007 * 10009, 0): F(1)}),
     ],
 )
-def test_known_values(expression: str, value: surds.Surd) -> None:
+def test_exact_value_known_values(expression: str, value: surds.Surd) -> None:
     assert surd_of(expression) == value
 
 
@@ -108,7 +108,7 @@ def test_known_values(expression: str, value: surds.Surd) -> None:
         "sqrt(10007*10009*10037)",  # squarefree, but three primes above the limit are not told from a square times one
     ],
 )
-def test_what_has_no_value_here(expression: str) -> None:
+def test_exact_value_raises_not_exact(expression: str) -> None:
     assert surd_of(expression) is None
     assert evaluate_text(expression) is None
 
@@ -117,7 +117,7 @@ def test_what_has_no_value_here(expression: str) -> None:
     ("expression", "value"),
     [("2 - 2", F(0)), ("sqrt(9)/2", F(3, 2)), ("sqrt(2)", None), ("pi", None), ("1 + pi", None)],
 )
-def test_rational(expression: str, value: Fraction | None) -> None:
+def test_evaluate_surds_to_rational(expression: str, value: Fraction | None) -> None:
     found = surds.simplified(surd_of(expression) or {})
     assert (Fraction(*found) if isinstance(found, tuple) else None) == value
 
@@ -157,7 +157,7 @@ def zero_in_sympy(expression: str, value: surds.Surd) -> bool:
 
 @given(TREES)
 @settings(max_examples=150, deadline=None)
-def test_equals_sympy_and_is_never_missing_without_division(expression: str) -> None:
+def test_exact_value_without_division_equals_sympy(expression: str) -> None:
     value = surd_of(expression)
     if value is None:  # only for its size: three digits cubed, and cubed again, fit
         assert len(expression) > tree.MAX_LENGTH or expression.count("**") > 2
@@ -167,7 +167,7 @@ def test_equals_sympy_and_is_never_missing_without_division(expression: str) -> 
 
 @given(WIDE_TREES)
 @settings(max_examples=150, deadline=None)
-def test_equals_sympy_wherever_there_is_a_value(expression: str) -> None:
+def test_exact_value_equals_sympy_if_defined(expression: str) -> None:
     value = surd_of(expression)
     if value is None:
         return
@@ -182,7 +182,7 @@ def test_equals_sympy_wherever_there_is_a_value(expression: str) -> None:
 
 @given(TREES, TREES, TREES)
 @settings(max_examples=100, deadline=None)
-def test_laws_of_a_ring(a: str, b: str, c: str) -> None:
+def test_surds_satisfy_ring_axioms(a: str, b: str, c: str) -> None:
     laws = [
         (f"({a}+{b})*({a}-{b})", f"({a})**2-({b})**2"),
         (f"({a})*({b})", f"({b})*({a})"),
@@ -197,7 +197,7 @@ def test_laws_of_a_ring(a: str, b: str, c: str) -> None:
 
 @given(st.integers(0, 10**11), st.integers(1, 10**11))
 @settings(max_examples=100, deadline=None)
-def test_laws_of_roots(n: int, m: int) -> None:
+def test_root_product_and_power(n: int, m: int) -> None:
     assert surd_of(f"sqrt({n})**2") == surd_of(f"{n}")
     assert surd_of(f"sqrt({n})*sqrt({m})") == surd_of(f"sqrt({n})*({m})**(1/2)")
     assert surd_of(f"sqrt({n}**2)") == surd_of(f"{n}")
@@ -227,7 +227,7 @@ BOUND = 5.0
     )
 )
 @settings(max_examples=300, deadline=None)
-def test_any_text_ends(text: str) -> None:
+def test_evaluate_text_terminates(text: str) -> None:
     assert seconds(text) < BOUND
 
 
@@ -262,7 +262,7 @@ PRODUCT = "*".join(f"(1+sqrt({p}))" for p in PRIMES)
         "(" + "9" * 280 + ")**(1/11)",
     ],
 )
-def test_hostile_text_is_refused_at_once(text: str) -> None:
+def test_surds_reject_hostile_text_quickly(text: str) -> None:
     assert surd_of(text) is None
     assert seconds(text) < BOUND
 
@@ -278,12 +278,12 @@ def test_hostile_text_is_refused_at_once(text: str) -> None:
         "1**" * 45 + "1",
     ],
 )
-def test_large_text_ends(text: str) -> None:
+def test_large_text_terminates(text: str) -> None:
     assert len(text) <= tree.MAX_LENGTH
     assert seconds(text) < BOUND
 
 
-def test_many_square_roots_multiply_into_one() -> None:
+def test_multiply_combines_many_square_roots() -> None:
     primes = PRIMES[:20]
     product = 1
     for prime in primes:

@@ -1,4 +1,4 @@
-r"""Results in LaTeX: where they are found, and by which calculation each is checked."""
+"""Results in LaTeX: their positions, and the calculation that verifies each."""
 
 import contextlib
 
@@ -54,7 +54,7 @@ from pairgen.arithmetic.solution import Solution
         (r"\(12 = -2A,\) so \(A = -6\).", [("6", "-(12/(-2))")]),
         (r"$26 = A - 4$, so $A = 30$", [("30", "26 - (-4)")]),
         (r"$\frac{x}{2x} = \frac12$", [(r"\frac12", "(11/(2*11))")]),
-        # what is not read is not checked
+        # unsupported expressions are not verified
         (r"\(f(2x) - 2f(x) = 0\)", [("0", UNSUPPORTED)]),
         (r"$\mathbf{A}^2 = \mathbf{0}$", []),
         (r"$\sin 30^\circ + 1 = 1.5$", [("1.5", UNSUPPORTED)]),
@@ -73,26 +73,26 @@ from pairgen.arithmetic.solution import Solution
         (r"It costs \$5 + \$6 = \$11. So $\frac{22}{2} = 11$.", [("11", "5 + 6"), ("11", "(22/2)")]),
     ],
 )
-def test_table_of_texts(text: str, expected: list[tuple[str, str]]) -> None:
+def test_latex_results_and_their_calculations(text: str, expected: list[tuple[str, str]]) -> None:
     assert checked(text) == expected
 
 
-def test_drawings_stay_in_place() -> None:
+def test_masked_keeps_positions() -> None:
     text = "[asy] draw(1 + 1 = 2); [/asy] $2 + 2 = 4$ [asy] never closed 3 + 3 = 6"
     solution = Solution(text + " \\ ", len(text))
     assert len(solution.visible) == len(solution.text)
     assert [text[step.start : step.stop] for step in solution.steps] == ["4"]
 
 
-def test_a_value_that_is_supposed_or_given_up_proves_nothing() -> None:
+def test_check_rejects_assumed_and_superseded_values() -> None:
     assert checked(r"\(3x = 15.\) If \(x = 5\) then") == [("15", "3*5"), ("5", STATED)]
     assert checked(r"\(3x = 15,\) so \(x = 5,\) or \(x = 4\)")[1] == ("5", OTHER_VALUE)
 
 
-def test_a_value_needs_an_equation_above_it() -> None:
+def test_check_value_requires_earlier_equation() -> None:
     assert checked(r"Thus \(x = 5\).") == [("5", NO_VALUE)]
     assert checked(r"So \(x = \frac53\) and \(x = \frac53\).")[-1] == (r"\frac53", NO_VALUE), (
-        "said before is not proved"
+        "repeating a value does not verify it"
     )
     assert checked(r"\(3x = 16,\) so \(x = 5\).") == [("16", NO_MATCH), ("5", NO_MATCH)]
 
@@ -124,7 +124,7 @@ ALPHABET = [
         st.sampled_from([*ALPHABET, "\\cdot", "!", "\\%", ",", " ", "\n", "\\text{ a}", "\\left", "\\pi"]), max_size=60
     )
 )
-def test_any_text_gives_steps_inside_it(pieces: list[str]) -> None:
+def test_latex_steps_are_within_text(pieces: list[str]) -> None:
     text = "\\ " + "".join(pieces)
     solution = Solution(text, len(text))
     for step in solution.steps:

@@ -1,4 +1,4 @@
-"""Results in plain text: where they are found, and by which calculation each is checked."""
+"""Results in plain text: their positions, and the calculation that verifies each."""
 
 import contextlib
 
@@ -35,7 +35,7 @@ from pairgen.arithmetic.solution import Solution
         ("there was a total of 4 * 6 = 24", [("24", "4 * 6")]),
         ("- 5 + 3 = 8 of them\n- 1 + 1 = 2", [("8", "5 + 3"), ("2", "1 + 1")]),
         ("in all (2 + (3 - 1) = 4) of them", [("4", "2 + (3 - 1)")]),
-        # a chain: each equality is judged on its own, and an expression is no result
+        # a chain: each equality is checked on its own, and an expression is not a result
         ("180 - 43 - 47 = 137 - 47 = 90", [("90", "137 - 47")]),
         ("2 * 3 = 6 = 5 + 1", [("6", "2 * 3")]),
         ("12 slices * 2 - 15 slices = 24 slices - 15 slices = 9 slices", [("9", "24 - 15")]),
@@ -51,7 +51,7 @@ from pairgen.arithmetic.solution import Solution
         ("10 * 1 1/2 = 15 and 2 - 1/2 = 1 1/2 cups", [("15", "10*(1 + 1/2)"), ("1 1/2", "2 - 1/2")]),
         ("$100 000 + $10 000 = $110,000", [("110,000", "100000 + 10000")]),
         ("180//3 = 60", [("60", "180/3")]),
-        # words instead of a sign
+        # words instead of an equals sign
         ("5 times 24 equals 120 eggs", [("120", "5 * 24")]),
         ("20 * 16, or 320 of them", [("320", "20 * 16")]),
         ("37 * 11 gives you 407.", [("407", "37 * 11")]),
@@ -61,13 +61,13 @@ from pairgen.arithmetic.solution import Solution
         ("$240k of debt / 10 years = $24k per year", [("24", "240/10")]),
         ("half of 22 = 11", [("11", "(1/2)*22")]),
         ("48 times two equals 96", [("96", "48*2")]),
-        # units alone
+        # unit conversions
         ("300 minutes = 5 hours", [("5", "300/60")]),
         ("4.5 pounds of ham = 72 ounces", [("72", "4.5*16")]),
         ("22 yards = 67 feet", [("67", NO_MATCH)]),
-        # marks of GSM8K: the number that a reader sees, checked by the mark
+        # annotations of GSM8K: the visible number, verified by the annotation
         ("3 x $15 = $<<3*15=45>>45 a day", [("45", "3*15")]),
-        # equations: unknowns get the values that the solution ends with
+        # equations: variables take the values that the solution ends with
         ("5x + 3 = 28\n5x = 25\nx = 5", [("28", "5*5 + 3"), ("25", "5*5"), ("5", "25/5")]),
         ("1.5 * $x = $120,000\nx = $80,000", [("120,000", "1.5*80000"), ("80,000", "120000/(3/2)")]),
         ("(x/100)*16 = 4, so x = 25", [("4", "(25/100)*16"), ("25", "4/(4/25)")]),
@@ -81,7 +81,7 @@ from pairgen.arithmetic.solution import Solution
         ("$(-5)(4) = -20$ and $3 - 5 = -2$", [("-20", "(-5)*(4)"), ("-2", "3 - 5")]),
         ("5x - 4x + 3 + 8 = x + 11", [("11", "(5*11 - 4*11 + 3 + 8) - (11 + 0)")]),
         ("26 = A - 4, so A = 30", [("30", "26 - (-4)")]),
-        # a side is worked out in the line below
+        # a side is computed on the next line
         ("so\n20 / 5 = Number of kids\n4 = Number of kids\n", [("4", "20 / 5")]),
         ("so\n100 * $1.5 = x + $50\n$150 = x + $50\n", [("150", "100 * 1.5")]),
         ("so\nCost per tile = $2400 / 200\nCost per tile = $12\n", [("12", "2400 / 200")]),
@@ -89,11 +89,11 @@ from pairgen.arithmetic.solution import Solution
         ("so\n20 / 5 = Number of kids\n4 = Number of cats\n", []),
         ("so\nmany 20 / 5 = kids\n4 = kids\n", []),
         ("so\n2x + 4 = y\n12 = y\n", []),
-        # functions are no factors
+        # functions are not factors
         ("so f(x) - g(x) = 0, x = 6", []),
         ("f(2x) - 2f(x) = 0", []),
         ("2x(x + 1) = 12 and x = 2", [("12", "2*2*(2 + 1)"), ("2", NO_VALUE)]),
-        # not true, or not known to be
+        # wrong, or not verifiable
         ("3 + 4 = 8", [("8", NO_MATCH)]),
         ("10/3 = 3.33, 10/3 = 3.34", [("3.33", "10/3"), ("3.34", NO_MATCH)]),
         ("half of 6 + 4 = 7", [("7", "(1/2)*6 + 4")]),
@@ -115,17 +115,17 @@ from pairgen.arithmetic.solution import Solution
         ("", []),
     ],
 )
-def test_table_of_texts(text: str, expected: list[tuple[str, str]]) -> None:
+def test_prose_results_and_their_calculations(text: str, expected: list[tuple[str, str]]) -> None:
     assert checked(text) == expected
 
 
-def test_the_answer_is_the_value_of_an_unstated_x() -> None:
+def test_values_default_to_answer_for_x() -> None:
     text = "We write 2x + 6 = 20."
     assert checked(text) == [("20", NO_MATCH)]
     assert checked(text, (7, 1)) == [("20", "2*7 + 6")]
 
 
-def test_nothing_from_stop_on_is_found() -> None:
+def test_find_ignores_text_after_stop() -> None:
     text = "1 + 1 = 2\n#### 2 + 2 = 4"
     solution = Solution(text, text.index("####"))
     assert [text[step.start : step.stop] for step in solution.steps] == ["2"]
@@ -140,10 +140,10 @@ def test_nothing_from_stop_on_is_found() -> None:
     st.sampled_from(["So ", "", "He has ", "\n", "which is (", "= 4 + 1 = 5, "]),
     st.booleans(),
 )
-def test_what_is_written_is_read(
+def test_check_recomputes_generated_sentence(
     left: int, operator: str, right: int, currency: str, unit: str, before: str, commas: bool
 ) -> None:
-    """A calculation put into a sentence comes back with its exact value, whatever stands around it."""
+    """A calculation put into a sentence is read back with its exact value, whatever surrounds it."""
     number = "{:,}" if commas else "{}"
     a, b = number.format(left), number.format(right)
     sign = {"x": "*", "×": "*", "÷": "/"}.get(operator, operator)
@@ -161,11 +161,11 @@ def test_what_is_written_is_read(
 
 
 @given(st.text(alphabet="0123456789=+-*/x().,% $abc\n€½²ß😀<>kK", max_size=200))
-def test_any_text_gives_steps_inside_it(text: str) -> None:
+def test_prose_steps_are_ordered_and_within_text(text: str) -> None:
     solution = Solution(text, len(text))
     ends = 0
     for step in solution.steps:
-        assert ends <= step.start < step.stop <= len(text), "in order, and apart from each other"
+        assert ends <= step.start < step.stop <= len(text), "in order, without overlap"
         ends = step.start
         with contextlib.suppress(Unverified):
             solution.check(step)
