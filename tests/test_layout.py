@@ -95,9 +95,13 @@ def test_every_package_says_what_it_holds() -> None:
     assert not undocumented
 
 
-def test_files_stay_short() -> None:
-    for file in FILES:
-        assert len(file.read_text("utf-8").splitlines()) <= 400, file
+def test_files_and_folders_stay_small() -> None:
+    long = {path: lines for path in TREES if (lines := len((PACKAGE / path).read_text("utf-8").splitlines())) > 300}
+    assert not long
+    full = {
+        folder: count for folder in {file.parent for file in FILES} if (count := len(list(folder.glob("*.py")))) > 12
+    }
+    assert not full
 
 
 def test_functions_have_at_most_six_parameters() -> None:
@@ -109,3 +113,23 @@ def test_functions_have_at_most_six_parameters() -> None:
                 count = sum(argument.arg not in ("self", "cls", "ctx") for argument in arguments)
                 count += bool(node.args.vararg) + bool(node.args.kwarg)
                 assert count <= 6, f"{path}: {node.name}"
+
+
+ENDINGS = ("s", "es", "r", "er", "d", "ed", "ing", "ion", "or")
+
+
+def differ_by_an_ending(one: str, other: str) -> bool:
+    """Whether a name is another one with a common ending: ``score`` and ``scorer``, ``load`` and ``loading``."""
+    stems = {one, one.removesuffix("e")}
+    return one != other and any(other == stem + ending for stem in stems for ending in ENDINGS)
+
+
+def test_differ_by_an_ending() -> None:
+    assert differ_by_an_ending("score", "scoring")
+    assert differ_by_an_ending("dataset", "datasets")
+    assert not differ_by_an_ending("text", "texture")
+
+
+def test_no_two_modules_differ_by_an_ending() -> None:
+    names = {path.parent.name if path.name == "__init__.py" else path.stem for path in TREES}
+    assert not [(one, other) for one in names for other in names if differ_by_an_ending(one, other)]
