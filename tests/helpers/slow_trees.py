@@ -8,31 +8,20 @@ import transformers
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from helpers.token_groups import VOCABULARY, group
+from helpers.token_groups import SMALL, group
 from pairgen.train.data.groups import TokenGroup
 from pairgen.train.layout.batch import Batch
 from pairgen.train.model.attention import use_tree_attention
 from pairgen.train.model.scorer import Scorer
 
-SMALL = {
-    "vocab_size": VOCABULARY,
-    "hidden_size": 16,
-    "intermediate_size": 24,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "initializer_range": 0.5,
-    "pad_token_id": 0,
-    "bos_token_id": 1,
-    "eos_token_id": 2,
-}
+PADDED = {**SMALL, "pad_token_id": 0}
 MIXED = {"layer_types": ["sliding_attention", "full_attention"], "sliding_window": 5}
-GEMMA = {**SMALL, **MIXED, "head_dim": 8, "query_pre_attn_scalar": 11}
+GEMMA = {**PADDED, **MIXED, "head_dim": 8, "query_pre_attn_scalar": 11}
 MODELS: dict[str, dict[str, Any]] = {
-    "Llama": SMALL,
-    "Qwen2": {**SMALL, **MIXED, "use_sliding_window": True},
-    "Qwen3": {**SMALL, "head_dim": 8},
-    "Mistral": {**SMALL, "head_dim": 8, "sliding_window": 5},
+    "Llama": PADDED,
+    "Qwen2": {**PADDED, **MIXED, "use_sliding_window": True},
+    "Qwen3": {**PADDED, "head_dim": 8},
+    "Mistral": {**PADDED, "head_dim": 8, "sliding_window": 5},
     "Gemma2": {**GEMMA, "attn_logit_softcapping": 3.0, "final_logit_softcapping": 4.0},
     "Gemma3Text": GEMMA,
 }

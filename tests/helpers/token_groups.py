@@ -76,23 +76,23 @@ def some_groups(draw: st.DrawFn, most: int = 3, pairs: int = 3, length: int = 7)
     return made
 
 
+SMALL = {
+    "vocab_size": VOCABULARY,
+    "hidden_size": 16,
+    "intermediate_size": 24,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "initializer_range": 0.5,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+}
+"""Settings of a small transformers model of any architecture."""
+
+
 def tiny_llama(seed: int = 0, dtype: torch.dtype = torch.float64, **settings: Any) -> Any:
     """A random Llama of two layers whose logits spread over several nats, in evaluation mode."""
-    config = LlamaConfig(
-        **{
-            "vocab_size": VOCABULARY,
-            "hidden_size": 16,
-            "intermediate_size": 24,
-            "num_hidden_layers": 2,
-            "num_attention_heads": 4,
-            "num_key_value_heads": 2,
-            "max_position_embeddings": 256,
-            "initializer_range": 0.5,
-            "bos_token_id": 1,
-            "eos_token_id": 2,
-            **settings,
-        }
-    )
+    config = LlamaConfig(**{**SMALL, "max_position_embeddings": 256, **settings})
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         return LlamaForCausalLM(config).to(dtype).eval()
