@@ -1,4 +1,4 @@
-"""The labels of a corruption: which kind of value was corrupted (its strategy), and why it could not be verified."""
+"""Labels of a corruption: the kind of value that was corrupted (its strategy), and why it could not be verified."""
 
 RESULT = "result"
 EQUATION = "equation"
@@ -19,7 +19,7 @@ STRATEGIES = {
     NUMBER: "another number in the reasoning",
     GIVEN: "a number from the question, repeated in an equation",
 }
-"""Kinds of values to corrupt. The first four are preferred alike, ``given`` is the last resort."""
+"""Kinds of values to corrupt. The first four have equal priority; ``given`` is the last resort."""
 
 NO_CALCULATION = "no preceding calculation"
 UNSUPPORTED = "unsupported expression"

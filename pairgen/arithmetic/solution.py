@@ -1,7 +1,7 @@
-r"""A worked solution, and what exact arithmetic says about each result it states.
+r"""A worked solution, and the exact verification of each result it states.
 
-A result is verified in up to three readings: as plain text by fast patterns, as a sentence token by token, as LaTeX.
-Variables take the values that the solution itself arrives at: ``5x + 3 = 28`` is checked as ``5*5 + 3``.
+A calculation is read in up to three ways: as plain text by fast patterns, as a sentence token by token, and as LaTeX.
+Variables take the values that the solution itself states: ``5x + 3 = 28`` is checked as ``5*5 + 3``.
 """
 
 import re
@@ -34,17 +34,18 @@ from pairgen.arithmetic.labels import (
     Unverified,
 )
 from pairgen.arithmetic.reading import formulas, latex, prose, sentence
-from pairgen.arithmetic.reading.plain import calculation_before, plain
+from pairgen.arithmetic.reading.plain import calculation_before, to_ascii
 from pairgen.arithmetic.reading.steps import Found, Step, step_of
 
 MAX_EQUATIONS = 8
-"""Equations that may be tried to find where the value of a variable comes from, the nearest first."""
+"""Maximum number of equations tried to derive the value of a variable, nearest first."""
 
 
 class Solution:
     """A solution whose reasoning ends at ``stop``; ``answer`` is the value of its final answer, if that is a number.
 
-    ``found`` are the results stated in the reasoning, unless the source annotates them itself.
+    ``found`` holds the results in the reasoning: the ``annotated`` ones, if the source marks its results, else those
+    found in the text.
     """
 
     def __init__(
@@ -68,7 +69,7 @@ class Solution:
 
     @cached_property
     def values(self) -> Mapping[str, Ratio]:
-        """The values of the variables: what is stated of each last, and the answer for x if nothing is."""
+        """The value of each variable: the last one stated; for x, the final answer if none is stated."""
         values = {} if self.answer is None else dict.fromkeys("xX", self.answer)
         stated = [
             (step.variable, self.text[step.start : step.stop], step.negated)
@@ -83,7 +84,7 @@ class Solution:
         return values
 
     def check(self, step: Step) -> Verification:
-        """Verify that a step states its result rightly.
+        """Verify that the result of a step is correct.
 
         Raises:
             Unverified: with the reason.
@@ -119,9 +120,9 @@ class Solution:
         return verify(text, value, literal, step.percent, substituted)
 
     def _calculation(self, sign: int, literal: Literal | None) -> tuple[Expr, bool]:
-        r"""The calculation that ends at a sign, and whether its variables were replaced by values.
+        r"""The calculation that ends at an equals sign, and whether its variables were replaced by values.
 
-        Where a variable has no value, the result may still be the same for all: ``\frac{x}{2x}`` is a half.
+        If a variable has no value, the result may still not depend on it: ``\frac{x}{2x}`` is a half.
         """
         values = self.values
         try:
@@ -144,14 +145,14 @@ class Solution:
         return closed, has_variables
 
     def _solved(self, step: Step, literal: Literal) -> Expr:
-        """The value of a variable, from the nearest equation above that is linear in it and gives the value stated."""
+        """Solve the nearest earlier equation that is linear in the variable of a step and gives the value stated."""
         if is_assumed(self.text, step.start):
             raise Unverified(STATED)
         value = _signed(literal, step.negated)
         last = self.values.get(step.variable)
         if last is None or not equal(last, value):  # one of two roots, or another case
             raise Unverified(OTHER_VALUE)
-        if not literal.numerator:  # too many equations hold for 0, whatever the other values are
+        if not literal.numerator:  # many equations hold for 0, whatever the other values
             raise Unverified(NO_VALUE)
         stated = lowest_terms(literal.value).removesuffix("/1")
         reason = NO_VALUE
@@ -164,7 +165,7 @@ class Solution:
         raise Unverified(reason)
 
     def _solutions(self, step: Step) -> Iterator[Expr]:
-        """What the equations above a step give for its variable, the nearest first."""
+        """The values that the earlier equations give the variable of a step, nearest first."""
         sign = step.sign
         known = {*self.values, step.variable}
         for _ in range(MAX_EQUATIONS):
@@ -178,20 +179,20 @@ class Solution:
                 continue
             try:
                 left = self._left(sign, known, whole_side=True)
-                solved = solve(left, self._side(self.text[sign + 1 : end], known), step.variable, self.values)
+                solved = solve(left, self._right(self.text[sign + 1 : end], known), step.variable, self.values)
             except Unverified:
                 continue
             if solved is not None:
                 yield solved
 
     def _missing_term(self, step: Step, literal: Literal) -> Expr:
-        """The number that has to stand in the place of one of several on the right for the sides to be equal.
+        """The number that makes both sides equal when it replaces the literal on the right side.
 
-        Variables without a value must not matter: the number must be the same for three sets of trial values.
+        It must not depend on variables without a value: it must be the same for three sets of trial values.
         """
         before, after = self.text[step.sign + 1 : step.start], self.text[step.stop : step.side_stop]
         left = self._left(step.sign, None, whole_side=True)
-        zero, one, two = (self._side(f"{before}{trial}{after}", None) for trial in "012")
+        zero, one, two = (self._right(f"{before}{trial}{after}", None) for trial in "012")
         letters = frozenset().union(*map(variables, (left, zero, one, two)))
         found = []
         for trial in range(TRIALS if letters - self.values.keys() else 1):
@@ -205,7 +206,7 @@ class Solution:
         return found[0]
 
     def _left(self, sign: int, known: Collection[str] | None, *, whole_side: bool = False) -> Expr:
-        """The expression on the left of a sign; ``known`` as of the readers."""
+        """The expression on the left of an equals sign; ``known`` as in ``latex.read`` and ``sentence.read``."""
         if self.is_latex:
             side = formulas.side_before(self.visible, sign)
             try:
@@ -213,21 +214,21 @@ class Solution:
             except Unverified:
                 if "\\" in side.replace("\\$", ""):
                     raise
-        return sentence.read(sentence.before(self.text, sign), known, whole_side=whole_side)
+        return sentence.read(sentence.window_before(self.text, sign), known, whole_side=whole_side)
 
-    def _side(self, side: str, known: Collection[str] | None) -> Expr:
-        """The expression on the right of a sign."""
+    def _right(self, side: str, known: Collection[str] | None) -> Expr:
+        """A right side as an expression; ``known`` as in ``_left``."""
         if self.is_latex:
             try:
                 return latex.read(side.strip("& \n.,;"), known)
             except Unverified:
                 if "\\" in side.replace("\\$", ""):
                     raise
-        return sentence.read(sentence.before(side, len(side)), known, whole_side=True)
+        return sentence.read(sentence.window_before(side, len(side)), known, whole_side=True)
 
 
 def _signed(literal: Literal, negated: bool) -> Ratio:
-    """The value of a literal that may have a minus apart in front of it."""
+    """The value of a literal; ``negated`` if a separate minus precedes it."""
     top, bottom = literal.value
     return (-top if negated else top), bottom
 
@@ -236,18 +237,19 @@ def _signed(literal: Literal, negated: bool) -> Ratio:
 def _verify_plain(calculation: str, literal: str, percent: bool) -> Verification | None:
     """Recompute a calculation in plain text; None unless ``literal`` states its result.
 
-    Results are cached: MetaMath asks each question some 26 times, so most calculations occur again and again.
+    Cached: MetaMath has about 26 solutions per question, so most calculations recur.
     """
     result = parse_literal(literal)
     if result is None:
         return None
-    expression = plain(calculation)
+    expression = to_ascii(calculation)
     try:
         return verify(expression, evaluate_text(expression), result, percent)
     except Unverified:
         return None
 
 
+# Examples: `if x = `, `when we set y = `, `suppose that n = `, each at the end of the text before a value.
 _ASSUMED = re.compile(
     r"\b(?:if|let|when|where|at|for|sett?ing|set|suppose|assum(?:e|ing)|case|taking|take|tr(?:y|ying)|test(?:ing)?|say"
     r"|whether|see if|given(?: that)?|plug(?:ging)?(?: in)?|substitut(?:e|ing)|occurs|invalid)\b[^.,;:]{0,40}\Z",
@@ -256,10 +258,11 @@ _ASSUMED = re.compile(
 
 
 def is_assumed(text: str, start: int) -> bool:
-    """Whether a value is only assumed or tried: ``if x = 3``."""
+    """Whether the value at ``start`` is only assumed or tried: ``if x = 3``."""
     return _ASSUMED.search(text, max(0, start - 60), start) is not None
 
 
+# The end of a right side. Examples: `, ` (but not in `1,500`), ` so`, `\quad`.
 _END_OF_SIDE = re.compile(
     r"[=\n;:]|,(?!\d{3})|\.(?!\d)|(?<!\\)\$(?![\d.a-z])|\\(?:[\])\\]|end|q?quad|(?:Long)?[rR]ightarrow|implies)"
     r"| (?:and|so|then|where|which|when|or|if|for|with|because|since|gives|is|are|we|thus|therefore|to)\b",

@@ -1,1 +1,1 @@
-"""From text to results: where they stand and which calculation they state."""
+"""Find the results stated in a text, and read the calculation of each."""

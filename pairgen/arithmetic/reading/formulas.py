@@ -7,27 +7,32 @@ from pairgen.arithmetic.exact.literals import LATEX_FRACTION, LATEX_NUMBER
 from pairgen.arithmetic.reading import sentence
 from pairgen.arithmetic.reading.steps import Step
 
+# Examples: `1 \frac{1}{2}`, `\dfrac34`, `15{,}000`.
 _LITERAL = rf"(?:\d+ *{LATEX_FRACTION}|{LATEX_FRACTION}|\d+ \d+/\d+|{LATEX_NUMBER}(?:/\d+)?)"
+# Between the equals sign and the literal. Examples: `\boxed{`, `\$`, `& `.
 _OPENING = r"(?:\\(?:boxed|fbox|framebox) *\{|\{|\\\$|\\[,;:! ]|\\text\{|~|&|\s)*+"
+# Units and closing braces after the literal. Examples: `}`, `^\circ`, `\text{ cm}^2`.
 _ENDING = (
     r"(?:\s|\\[,;:! ]|~|\}|\\\$|\^ *\{? *\\circ *\}?|\\(?:degree|circ)(?![a-zA-Z])"
     r"|\\(?:text|mbox|textrm|mathrm|hbox|rm|textit|textnormal|operatorname) *\{[^{}]*\}(?:\^\{?\d\}?)?)*+"
 )
+# Where a right side ends. Examples: `$`, ` \\`, `. `.
 _END = (
     r"(?=$|\$|\\\]|\\\)|\\\\|[,;)\]:<>=]|&(?! *\.\d)|\.(?![\d\\])|\.(?=\\[\])])"
     r"|\\(?:end|q?quad|(?:Long|long)?[rR]ightarrow|implies|iff|approx|ne|neq|g[et]q?|l[et]q?|to|pmod)(?![a-zA-Z])"
     r"|(?<=[ \n])(?:[a-zA-Z]{3,}|[a-z]{2} ))"
 )
+# Examples: `= 9.$`, `=\boxed{4.5}$`, `&= 148{,}000 \text{ cm}^3$`.
 _RESULT = re.compile(rf"=(?:{_OPENING})(- *(?:\\\$)?)?({_LITERAL})({_OPENING}\\?%)?{_ENDING}{_END}", re.ASCII)
-_DRAWING = re.compile(
+_DRAWING_OR_CODE = re.compile(
     r"\[asy\].*?(?:\[/asy\]|\Z)|```.*?(?:```|\Z)|\\begin\{verbatim\}.*?(?:\\end\{verbatim\}|\Z)", re.DOTALL
 )
 
 
 def masked(text: str) -> str:
-    """The text with drawings and code blanked out, since their numbers are no results; places stay as they are."""
+    """The text with drawings and code replaced by spaces, since they state no results; all positions are unchanged."""
     if "[asy]" in text or "```" in text or "{verbatim}" in text:
-        return _DRAWING.sub(lambda drawing: " " * len(drawing.group()), text)
+        return _DRAWING_OR_CODE.sub(lambda drawing: " " * len(drawing.group()), text)
     return text
 
 
@@ -42,14 +47,14 @@ def find(text: str, end: int) -> list[Step]:
         elif len(letter := side.strip(" &\n")) == 1 and letter.isalpha():
             steps.append(Step(*span, percent, sign, negated=negated, variable=letter, role="value"))
     if text.count("=", 0, end) > len(steps):
-        steps.extend(_collected(text, end, {step.sign for step in steps}))
+        steps.extend(_combined_terms(text, end, {step.sign for step in steps}))
         steps.sort()
     return steps
 
 
-def _collected(text: str, end: int, known: set[int]) -> Iterator[Step]:
-    """Numbers on the right of a sign that are no result by themselves, and do not stand on the left as well."""
-    for equality in _SIGN.finditer(text, 0, end):
+def _combined_terms(text: str, end: int, known: set[int]) -> Iterator[Step]:
+    """Numbers on a right side that is not a single number, except those that also occur on the left side."""
+    for equality in _EQUALS.finditer(text, 0, end):
         sign = equality.start()
         if sign in known:
             continue
@@ -59,36 +64,38 @@ def _collected(text: str, end: int, known: set[int]) -> Iterator[Step]:
         reach = min(end, sign + sentence.WINDOW)
         border = _RIGHT_BORDER.search(text, sign + 1, reach)
         stop = border.start() if border else reach
-        copied = set(_DIGITS.findall(left))
-        numbers = [found for found in _FACTOR.finditer(text, sign + 1, stop) if found.group() not in copied]
-        for number in numbers[:MAX_COLLECTED]:
+        copied = set(_NUMBER.findall(left))
+        numbers = [found for found in _NUMBER_ON_RIGHT.finditer(text, sign + 1, stop) if found.group() not in copied]
+        for number in numbers[:MAX_COMBINED_TERMS]:
             yield Step(*number.span(), sign=sign, role="term", side_stop=stop)
 
 
 def values(text: str, end: int) -> Iterator[tuple[int, int]]:
-    """Spans of what is stated of anything but a calculation: ``AB = 5``, ``f(3) = 7``; ``text`` is ``masked``."""
+    """Spans of values whose left side is not a calculation: ``AB = 5``, ``f(3) = 7``; ``text`` is ``masked``."""
     for result, side in _stated(text, end):
         if not _HAS_OPERATION.search(side):
             yield result.span(2)
 
 
 def _stated(text: str, end: int) -> Iterator[tuple[re.Match[str], str]]:
-    """Each literal behind an equals sign, and what stands on the left of the sign."""
+    """Each literal after an equals sign, and the left side."""
     for result in _RESULT.finditer(text, 0, end):
         sign = result.start()
         if sign and text[sign - 1] not in "<>:≤≥":
             yield result, side_before(text, sign)
 
 
-MAX_COLLECTED = 3
-"""Numbers of one right side that are looked at."""
-_SIGN = re.compile(r"(?<![<>:≤≥=])=(?!=)")
-_DIGITS = re.compile(LATEX_NUMBER, re.ASCII)
-_FACTOR = re.compile(
+MAX_COMBINED_TERMS = 3
+"""Numbers considered per right side."""
+_EQUALS = re.compile(r"(?<![<>:≤≥=])=(?!=)")
+_NUMBER = re.compile(LATEX_NUMBER, re.ASCII)
+# Examples: the `3` of `3\sqrt{5}`, the `48` of `48\pi`; not an exponent, index, root degree or numerator.
+_NUMBER_ON_RIGHT = re.compile(
     r"(?<![\w.^_])(?<!\^\{)(?<!_\{)(?<!\^\{-)(?<!frac )(?<!\\sqrt\{)(?<!\\mathbf\{)(?<!\\sqrt\[)"
     rf"(?:(?<!\d&)|(?!\.)){LATEX_NUMBER}(?![\w.!]*[_:%]|[.,]\d|&\.\d)",
     re.ASCII,
 )
+# Examples: `2 + 3`, `5x`, `\frac{3}{4}`.
 _HAS_OPERATION = re.compile(
     r"[-+*/^!×·÷]|\d *[A-Za-z(]|\) *\(|\\(?:cdot|times|div|[dt]?frac|sqrt|binom|choose|ast)(?![a-zA-Z])"
     r"|\d[^\\{}]*\\(?:pi|left)",
@@ -98,11 +105,13 @@ _BORDER_WORDS = (
     r"\\(?:q?quad|implies|iff|(?:Long|long)?[rR]ightarrow|to|approx|equiv|sim|ne|neq|g[et]q?|l[et]q?|mid|in|because"
     r"|therefore)(?![a-zA-Z])"
 )
+# Everything up to the start of the left side. Examples: `so $`, `we get \[`, `1 + 1 = `.
 _LEFT_BORDER = re.compile(
     r".*(?:=|(?<!\\)\$|\\\[|\\\(|\\\\(?:\[[^\]]*\])?|(?<!\{),(?!\d{3}(?!\d)|\\!)|[;:<>]"
     rf"|\\begin *\{{[^{{}}]*\}}(?:\{{[^{{}}]*\}})?|\\end *\{{[^{{}}]*\}}|{_BORDER_WORDS}|\n\n)",
     re.DOTALL,
 )
+# The end of a right side. Examples: `$`, ` =`, `\quad`; but not the comma of `1,500`.
 _RIGHT_BORDER = re.compile(
     r"=|(?<!\\)\$|\\\]|\\\)|\\\\|[;:<>]|,(?!\d{3}(?!\d)|\\!)|\.(?!\d)|\\begin|\\end|\\(?:text|mbox)(?![a-zA-Z])"
     rf"|{_BORDER_WORDS}|\n\n"
@@ -110,7 +119,7 @@ _RIGHT_BORDER = re.compile(
 
 
 def side_before(text: str, sign: int) -> str:
-    r"""What stands on the left of a sign; where a row of ``align*`` begins with it, the end of the row before."""
+    r"""The left side at an equals sign; if a row of ``align*`` begins with the sign, the end of the previous row."""
     window = text[max(0, sign - sentence.WINDOW) : sign]
     for _ in range(2):
         border = _LEFT_BORDER.match(window)

@@ -1,7 +1,7 @@
 r"""One side of an equation in LaTeX as an expression: ``\frac{3}{4}\cdot 12`` is ``(3/4)*12``.
 
-A recursive descent over the text itself, bounded in depth. Anything that is not known to be arithmetic (a function, an
-index, an ellipsis) raises ``Unverified``, so that no side is misread.
+A recursive descent parser of bounded depth. Anything not known to be arithmetic (a function, an index, an ellipsis)
+raises ``Unverified``, so that no side is misread.
 """
 
 import re
@@ -17,11 +17,13 @@ from pairgen.arithmetic.reading.sentence import FUNCTIONS
 MAX_DEPTH = 30
 MAX_FACTORIAL = 20
 
+# White space and sizes. Examples: `\,`, `\left`, `\hspace{1cm}`.
 _SPACE = re.compile(
     r"(?:\s|\\[,;:!> ]|~|&|\\(?:left|right|[bB]igg?[lr]?|displaystyle|textstyle|quad|limits)(?![a-zA-Z])"
     r"|\\(?:hspace|hskip|phantom|vphantom)\*?\{[^{}]*\})*+"
 )
 _NUMBER = re.compile(LATEX_NUMBER, re.ASCII)
+# Examples: `\text{ cm}^2`, `\mathrm{kg}`, `\degree`.
 _UNIT = re.compile(
     r"\\(?:text|mbox|textrm|textnormal|textit|textup|mathrm|rm|hbox|operatorname|textsf|emph) *\{[^{}\d=]*\}"
     r"(?:\^(?:\d|\{\d\}))?|\\(?:degree|circ)(?![a-zA-Z])"
@@ -31,15 +33,15 @@ _DEGREES = re.compile(r"\^ *(?:\\circ(?![a-zA-Z])|\{ *\\circ *\})")
 _SEPARATORS = re.compile(r"\{,\}|,\\!|,\\ |\\,|,")
 
 _FRACTIONS = frozenset({"frac", "dfrac", "tfrac", "cfrac"})
-_TIMES = frozenset({"cdot", "times", "ast"})
+_MULTIPLICATION = frozenset({"cdot", "times", "ast"})
 _CLOSING = {"(": ")", "[": "]", "{": "}", "\\{": "\\}"}
 
 
 def read(side: str, known: Container[str] | None) -> Expr:
-    """The side as an expression.
+    """Parse one side of an equation.
 
     Args:
-        known: the variables that have a value; None if variables without one are allowed as well.
+        known: variables with a known value; None if any variable is allowed.
 
     Raises:
         Unverified: with the reason.
@@ -52,7 +54,7 @@ def read(side: str, known: Container[str] | None) -> Expr:
 
 
 class _Parser:
-    """A position in a text, and what can be read from there."""
+    """A position in a text, and methods that parse from there."""
 
     __slots__ = ("known", "position", "text")
 
@@ -65,7 +67,7 @@ class _Parser:
         raise Unverified(reason)
 
     def peek(self) -> str:
-        """What comes next after white space and sizes: a command with its backslash, a character, or nothing."""
+        """The next token after white space and sizes: a command with its backslash, a character, or an empty string."""
         space = _SPACE.match(self.text, self.position)
         if space is not None:
             self.position = space.end()
@@ -97,7 +99,7 @@ class _Parser:
             expr = Negative(expr)
         while (operator := self.peek()) and operator in "+-−–":
             self.skip(operator)
-            negative = self.peek() == "-"  # 3 - -2, as some write it
+            negative = self.peek() == "-"  # 3 - -2
             if negative:
                 self.skip("-")
             term = self.product(depth)
@@ -105,19 +107,19 @@ class _Parser:
         return expr
 
     def product(self, depth: int) -> Expr:
-        """Factors joined by a sign of multiplication or division, or side by side."""
+        """Factors joined by a multiplication or division sign, or juxtaposed."""
         expr = self.power(depth)
         while True:
             following = self.peek()
             if not following or following in ")]}+-−–" or following in ("\\}", "\\right"):
                 return expr
-            if following in ("*", "×", "·") or following[1:] in _TIMES:
+            if following in ("*", "×", "·") or following[1:] in _MULTIPLICATION:
                 operator = "*"
             elif following in ("/", "÷") or following == "\\div":
                 operator = "/"
             else:
                 if following[0].isdigit() or following == ".":
-                    self.fail()  # two numbers side by side
+                    self.fail()  # two adjacent numbers
                 expr = Binary("*", expr, self.power(depth))
                 continue
             self.skip(following)
@@ -142,7 +144,7 @@ class _Parser:
                 base = _factorial(base)
             elif following in ("\\%", "%"):
                 self.skip(following)
-                base = Brackets(Binary("/", base, _whole(100)))
+                base = Brackets(Binary("/", base, _integer(100)))
             elif following == "_":
                 self.fail()
             elif following[:1] == "\\" and (unit := _UNIT.match(self.text, self.position)) is not None:
@@ -207,7 +209,7 @@ class _Parser:
             self.skip("[")
             degree = self.sum(depth + 1)
             self.expect("]")
-            return Binary("**", _operand(self.argument(depth)), Brackets(Binary("/", _whole(1), _operand(degree))))
+            return Binary("**", _operand(self.argument(depth)), Brackets(Binary("/", _integer(1), _operand(degree))))
         if name in ("binom", "dbinom", "tbinom"):
             return _binomial(self.argument(depth), self.argument(depth))
         if name == "pi":
@@ -220,7 +222,7 @@ class _Parser:
         return Brackets(Binary("/", _operand(self.argument(depth)), _operand(self.argument(depth))))
 
     def argument(self, depth: int) -> Expr:
-        """The contents of braces, or the single character that may stand in their place."""
+        """The argument of a command: the contents of braces, or a single character or command."""
         following = self.peek()
         if following == "{":
             self.skip(following)
@@ -240,16 +242,16 @@ class _Parser:
 
 
 def _operand(expr: Expr) -> Expr:
-    """In brackets, unless it is a single operand."""
+    """The expression in brackets, unless it is a single operand."""
     return expr if isinstance(expr, Number | Variable | Pi) else Brackets(expr, optional=True)
 
 
-def _whole(number: int) -> Number:
+def _integer(number: int) -> Number:
     return Number(str(number), (number, 1))
 
 
 def _product_of(factors: range) -> Expr:
-    numbers: list[Expr] = [_whole(factor) for factor in factors]
+    numbers: list[Expr] = [_integer(factor) for factor in factors]
     return reduce(lambda product, factor: Binary("*", product, factor), numbers)
 
 
@@ -269,6 +271,6 @@ def _binomial(top: Expr, bottom: Expr) -> Expr:
         raise Unverified(TOO_LARGE)
     k = min(k, n - k)
     if k < 1:
-        return _whole(1)
+        return _integer(1)
     above, below = _product_of(range(n, n - k, -1)), _product_of(range(1, k + 1))
     return Brackets(Binary("/", Brackets(above), Brackets(below)))

@@ -1,7 +1,7 @@
 """Results stated in plain text: ``4 * 6 = 24``, ``$25 + $6.80 = $31.80``, ``5 times 24 equals 120``, ``5x + 3 = 28``.
 
-Almost every result follows an equals sign and is found by one pattern; the rarer forms are looked for only where
-something in the text hints at them.
+Almost every result follows an equals sign and is matched by one pattern. The rarer forms are searched for only if the
+text contains a cheap hint of them.
 """
 
 import re
@@ -15,26 +15,29 @@ from pairgen.arithmetic.reading import plain, sentence, units
 from pairgen.arithmetic.reading.plain import CURRENCY, OPERATOR, WINDOW
 from pairgen.arithmetic.reading.steps import Found, Step
 
-_GOES_ON = (  # not a result if the expression goes on: `= 16 * $47`, `= 75/x`, `= 3 x 4`, `= 2(5)`, `= 8x`, `= 1,5`
+_CONTINUES = (  # not a result if the expression continues: `= 16 * $47`, `= 75/x`, `= 3 x 4`, `= 2(5)`, `= 8x`, `= 1,5`
     rf"(?: *{OPERATOR}| *x(?= *[\d$(])) *(?:[\d$€£(.]|[a-zA-Z]\b)|[(^_]|(?!k [a-z])[a-fijknp-zA-KN-Z]\b"
     r"|[.,]?\d|:(?!00)\d| +of +[\d$]| \d{3}(?![\d-])|\.\.\.\d"
 )
-_UNITS_THEN_MORE = r"(?: ?[a-zA-Z]++(?:/(?=[a-zA-Z]))?){1,4}+ ?[-+*/×÷·−–] ?-?[$€£]?[\d(]"  # = 24 slices - 15 slices
-_PLAIN_LITERAL = rf"-?(?:\d++(?![.,/ ]\d)|\d+ \d+/\d+(?![\d/])|{NUMBER}(?:/\d+)?)"  # the usual one first
-_RESULT = re.compile(
+# Example: `slices - 1` in `= 24 slices - 15 slices`.
+_UNITS_THEN_OPERATOR = r"(?: ?[a-zA-Z]++(?:/(?=[a-zA-Z]))?){1,4}+ ?[-+*/×÷·−–] ?-?[$€£]?[\d(]"
+# Examples, most common first: `24`, `1 1/2`, `1,500.50`.
+_PLAIN_LITERAL = rf"-?(?:\d++(?![.,/ ]\d)|\d+ \d+/\d+(?![\d/])|{NUMBER}(?:/\d+)?)"
+_RESULT = re.compile(  # `= 24 jars`, `= $1,500.`, `= 30%`
     rf"=(?: ?=)? *+[%$€£¥¢]*+ *+({_PLAIN_LITERAL})"
-    # nothing but words or the end of the line: the usual case, seen at once
+    # fast path for the most common case: only words follow, or the line ends
     r"(?:(?= (?!of )[a-zA-Z]{2}[a-zA-Z ]*+(?![-+*/×÷·−–$€£\d(]))|(?=\.?(?:\n|$))"
-    rf"|(?: ?{CURRENCY})?( ?%)?(?:(?=\.?(?:\n|$))|(?! ?[a-zA-Z]{{2}}|{_GOES_ON})"
-    rf"|(?=[a-zA-Z]{{2}}| (?!of )[a-zA-Z]{{2}}| of [a-z]|-[a-zA-Z]{{2}})(?!{_UNITS_THEN_MORE})))",
+    rf"|(?: ?{CURRENCY})?( ?%)?(?:(?=\.?(?:\n|$))|(?! ?[a-zA-Z]{{2}}|{_CONTINUES})"
+    rf"|(?=[a-zA-Z]{{2}}| (?!of )[a-zA-Z]{{2}}| of [a-z]|-[a-zA-Z]{{2}})(?!{_UNITS_THEN_OPERATOR})))",
     re.ASCII,
 )
-_NEGATED_RESULT = re.compile(
-    rf"= *- *{CURRENCY} *({NUMBER})(?: ?{CURRENCY})?( ?%)?(?!{_GOES_ON})|= *- ({NUMBER})()(?!{_GOES_ON})", re.ASCII
+_NEGATED_RESULT = re.compile(  # the minus is separate from the number: `= -$27`, `= - 5`
+    rf"= *- *{CURRENCY} *({NUMBER})(?: ?{CURRENCY})?( ?%)?(?!{_CONTINUES})|= *- ({NUMBER})()(?!{_CONTINUES})", re.ASCII
 )
-_STATED_NUMBER = rf"(?:a total of )?(?:{CURRENCY} ?)?({_PLAIN_LITERAL})(?: ?{CURRENCY})?( ?%)?(?!{_GOES_ON})"
-# Words instead of an equals sign: what a number behind one may begin with, and the whole of it.
-_WORDS = tuple(
+_STATED_NUMBER = rf"(?:a total of )?(?:{CURRENCY} ?)?({_PLAIN_LITERAL})(?: ?{CURRENCY})?( ?%)?(?!{_CONTINUES})"
+# Words instead of an equals sign, each with the characters that may follow it and the full pattern. Examples:
+# `5 times 24 equals 120`, `20 * 16, or 320`, `37 * 11 gives you 407`.
+_EQUALS_WORDS = tuple(
     (word, frozenset("$0123456789" + others), re.compile(word + pattern + _STATED_NUMBER, re.ASCII))
     for word, others, pattern in (
         (" equal", "s ", r"s? (?:to )?"),
@@ -43,40 +46,43 @@ _WORDS = tuple(
         (" for a total of ", "", ""),
     )
 )
-_SIGN_NEAR = re.compile(r"[-+*/×÷·–−^(]")
-_FACTOR_NEAR = re.compile(r"\d[A-Za-z]| (?:x|X|times|plus|minus|divided|multiplied) |\bof \d")
+_HAS_OPERATOR = re.compile(r"[-+*/×÷·–−^(]")
+_HAS_FACTOR = re.compile(r"\d[A-Za-z]| (?:x|X|times|plus|minus|divided|multiplied) |\bof \d")
 
-_HALF = re.compile(
-    rf"[Hh]alf of (?:the )?{CURRENCY}?({NUMBER})(?: [a-z]+){{0,3}} (?:is|are) {CURRENCY}?({NUMBER})(?!{_GOES_ON})",
+_HALF = re.compile(  # `Half of 318 is 159`, `half of the 4 red pens are 2`
+    rf"[Hh]alf of (?:the )?{CURRENCY}?({NUMBER})(?: [a-z]+){{0,3}} (?:is|are) {CURRENCY}?({NUMBER})(?!{_CONTINUES})",
     re.ASCII,
 )
-_MARK = re.compile(rf"(<<([^<>\n]*)=[^<>=\n]*>>)(?: ?{CURRENCY}? ?({_PLAIN_LITERAL})( ?%)?)?", re.ASCII)
+# Examples: `<<12+10=22>>22`, `<<3*15=45>>$45`, `<<1/2=50>>50%`.
+_ANNOTATION = re.compile(rf"(<<([^<>\n]*)=[^<>=\n]*>>)(?: ?{CURRENCY}? ?({_PLAIN_LITERAL})( ?%)?)?", re.ASCII)
 _NUMBERS = re.compile(NUMBER, re.ASCII)
+# The variable at the end of a left side. Examples: `x `, `$x`, `Kim `.
 _NAME = re.compile(r"(?<![\w)}\\^_*/+-])(?<![\d+*/^×·-] )\$?([A-Z](?=[a-z]+ ?\Z)|[A-Za-z](?= ?\Z))[a-z]* ?\Z", re.ASCII)
-_STATED = re.compile(  # behind a letter, where the rest is worth looking at
+_VARIABLE_VALUE = re.compile(  # the value of a variable: `= 5` in `x = 5`, `= 10/2 = 5` in `x = 10/2 = 5`
     r"=(?:(?<=[A-Za-z]=)|(?<=[A-Za-z] =))(?:[\d .$()*/+×÷%-]{1,60}=){0,4}"
-    rf" ?(?:{CURRENCY} ?)?({_PLAIN_LITERAL})(?: ?{CURRENCY})?( ?%)?(?![A-Za-z]|{_GOES_ON}| *=)",
+    rf" ?(?:{CURRENCY} ?)?({_PLAIN_LITERAL})(?: ?{CURRENCY})?( ?%)?(?![A-Za-z]|{_CONTINUES}| *=)",
     re.ASCII,
 )
 
-_LETTER_AHEAD = re.compile(r"=(?=[ $\d.,*+−–-]{0,20}[A-Za-z](?![\w'’]))", re.ASCII)
-_LINEAR = re.compile(
+# Examples: the equals signs of `= 3x + 8`, `= $120 - y`.
+_VARIABLE_FOLLOWS = re.compile(r"=(?=[ $\d.,*+−–-]{0,20}[A-Za-z](?![\w'’]))", re.ASCII)
+_LINEAR = re.compile(  # a linear right side: `= 3x + 8`, `= $2 * x`, `= 8 + 3x`
     rf"= ?(?:{CURRENCY} ?)?(?:(?:(?P<a>{NUMBER}) ?\*? ?)?(?:{CURRENCY} ?)?(?P<x>[A-Za-z])(?![\w'’]| ?[$(\d])"
-    rf"(?: ?[-+–−] ?(?:{CURRENCY} ?)?(?P<b>{NUMBER}))?(?!{_GOES_ON})"
+    rf"(?: ?[-+–−] ?(?:{CURRENCY} ?)?(?P<b>{NUMBER}))?(?!{_CONTINUES})"
     rf"|(?P<b2>{NUMBER}) ?[-+–−] ?(?:{CURRENCY} ?)?(?:(?P<a2>{NUMBER}) ?\*? ?)?(?:{CURRENCY} ?)?"
-    rf"(?P<x2>[A-Za-z])(?![\w'’]| ?[$(\d]|{_GOES_ON}))",
+    rf"(?P<x2>[A-Za-z])(?![\w'’]| ?[$(\d]|{_CONTINUES}))",
     re.ASCII,
 )
 
-_WORKED_OUT = re.compile(  # 4 = children
+_COMPUTED_LEFT = re.compile(  # `4 = children`, `$150 = x + $50`, each on its own line
     rf"\n(?:{CURRENCY} ?)?(?P<result>{_PLAIN_LITERAL})(?P<percent> ?%)?(?: [a-z]+(?:/[a-z]+)?)?"
     r" = (?P<side>[^\n=]+)(?=\n|$)",
     re.ASCII,
 )
 
-_VALUE_OF = re.compile(
+_VALUE_OF = re.compile(  # `the value of x is 5`, `value of the unknown variable y must be 12`
     rf"[Vv]alue of (?:the )?(?:unknown )?(?:variable )?\$?([A-Za-z])\$? (?:is|must be|equals) (?:equal to )?\\?\$?"
-    rf"({_PLAIN_LITERAL})(?!{_GOES_ON})",
+    rf"({_PLAIN_LITERAL})(?!{_CONTINUES})",
     re.ASCII,
 )
 
@@ -84,11 +90,11 @@ _VALUE_OF = re.compile(
 def find(text: str, end: int) -> list[Found]:
     """All results before ``end``, in order.
 
-    Worked example: in ``"He pays 3 * $1,500 = $4,500."`` the result is ``4,500``. Read backwards from the equals sign,
-    `` 005,1$ * 3 syap eH`` begins with two operands joined by ``*``.
+    Example: in ``"He pays 3 * $1,500 = $4,500."`` the result is ``4,500``. Reversed, the text before
+    the equals sign is `` 005,1$ * 3 syap eH``: it begins with two operands joined by ``*``, so ``4,500`` is a result.
     """
     found: list[Found] = []
-    doubtful: list[re.Match[str]] = []
+    undecided: list[re.Match[str]] = []
     starts_bare, starts = plain.starts_bare, plain.starts
     backwards = text[:end][::-1]
     for result in _RESULT.finditer(text, 0, end):
@@ -97,17 +103,17 @@ def find(text: str, end: int) -> list[Found]:
         if starts_bare(backwards, at, at + 64) or starts(backwards, at, at + WINDOW) or _is_calculation(text, sign):
             found.append(result)
         else:
-            doubtful.append(result)
+            undecided.append(result)
     more: list[Step] = []
-    if doubtful:
-        more.extend(_stated_steps(text, doubtful))
-        more.extend(_converted_steps(text, doubtful))
-        more.extend(_named_steps(text, doubtful))
-    if text.count("=", 0, end) > len(found) + len(doubtful):
+    if undecided:
+        more.extend(_variable_steps(text, undecided))
+        more.extend(_conversion_steps(text, undecided))
+        more.extend(_computed_right_steps(text, undecided))
+    if text.count("=", 0, end) > len(found) + len(undecided):
         more.extend(_negated_steps(text, end))
         more.extend(_linear_steps(text, end))
-        more.extend(_worked_out_steps(text, end))
-    for word, following, pattern in _WORDS:
+        more.extend(_computed_left_steps(text, end))
+    for word, following, pattern in _EQUALS_WORDS:
         at = text.find(word, 0, end)
         while at >= 0:
             after = at + len(word)
@@ -116,14 +122,15 @@ def find(text: str, end: int) -> list[Found]:
             at = text.find(word, after, end)
     if "alf of " in text:
         more.extend(
-            Step(*half.span(2), calculation=f"{plain.plain(half.group(1))}/2") for half in _HALF.finditer(text, 0, end)
+            Step(*half.span(2), calculation=f"{plain.to_ascii(half.group(1))}/2")
+            for half in _HALF.finditer(text, 0, end)
         )
     if "<<" in text:
-        marks = list(_MARK.finditer(text, 0, end))
-        starts_of_marks = [mark.start() for mark in marks]
-        found = [step for step in found if not _inside(step, marks, starts_of_marks)]
-        more = [step for step in more if not _inside(step, marks, starts_of_marks)]
-        more.extend(_marked_steps(marks))
+        annotations = list(_ANNOTATION.finditer(text, 0, end))
+        annotation_starts = [annotation.start() for annotation in annotations]
+        found = [step for step in found if not _inside(step, annotations, annotation_starts)]
+        more = [step for step in more if not _inside(step, annotations, annotation_starts)]
+        more.extend(_annotated_steps(annotations))
     if not more:
         return found
     by_start: dict[int, Found] = {_start(result): result for result in found}
@@ -135,39 +142,39 @@ def _start(found: Found) -> int:
     return found.start if isinstance(found, Step) else found.start(1)
 
 
-def _inside(found: Found, marks: list[re.Match[str]], starts: list[int]) -> bool:
-    """Whether a result stands in a mark; ``starts`` are those of the marks."""
+def _inside(found: Found, annotations: list[re.Match[str]], starts: list[int]) -> bool:
+    """Whether a result is inside an annotation; ``starts`` are the starts of the annotations."""
     start = _start(found)
     before = bisect_right(starts, start) - 1
-    return before >= 0 and start < marks[before].end(1)
+    return before >= 0 and start < annotations[before].end(1)
 
 
-def _marked_steps(marks: list[re.Match[str]]) -> Iterator[Step]:
-    """``<<12+10=22>>22``: a mark as GSM8K has them, and then the result that a reader sees."""
-    for mark in marks:
-        if mark.group(3):
-            yield Step(*mark.span(3), mark.group(4) is not None, calculation=mark.group(2))
+def _annotated_steps(annotations: list[re.Match[str]]) -> Iterator[Step]:
+    """``<<12+10=22>>22``: a calculator annotation of GSM8K, then the result in the visible text."""
+    for annotation in annotations:
+        if annotation.group(3):
+            yield Step(*annotation.span(3), annotation.group(4) is not None, calculation=annotation.group(2))
 
 
 def values(text: str, end: int) -> Iterator[tuple[str, str]]:
     """Each ``x = 5`` in order, then each ``the value of x is 5``: the letter and the literal."""
-    for stated in _STATED.finditer(text, 0, end):
-        named = _named(text, stated.start())
-        if named is not None and not stated.group(2):  # 40% is stated of something else
+    for stated in _VARIABLE_VALUE.finditer(text, 0, end):
+        named = _variable_before(text, stated.start())
+        if named is not None and not stated.group(2):  # a percentage is not the value of the variable
             yield named.group(1), stated.group(1)
     for stated in _VALUE_OF.finditer(text, 0, end):
         yield stated.group(1), stated.group(2)
 
 
 def _is_calculation(text: str, sign: int) -> bool:
-    """Whether a sentence's calculation, or an equation in an unknown, ends at a sign."""
-    return _reads(sentence.before(text, sign))
+    """Whether a calculation in a sentence, or the left side of an equation in a variable, ends at an equals sign."""
+    return _is_readable(sentence.window_before(text, sign))
 
 
 @lru_cache(1 << 14)
-def _reads(window: str) -> bool:
-    """The same of the text that ends there; kept, since equations come again and again, as calculations do."""
-    if not (_SIGN_NEAR.search(window) or _FACTOR_NEAR.search(window)):
+def _is_readable(window: str) -> bool:
+    """Whether a calculation can be read from the end of a text; cached, since solutions repeat their equations."""
+    if not (_HAS_OPERATOR.search(window) or _HAS_FACTOR.search(window)):
         return False
     try:
         sentence.transcribe(window, None)
@@ -176,19 +183,19 @@ def _reads(window: str) -> bool:
     return True
 
 
-def _named(text: str, sign: int) -> re.Match[str] | None:
-    """The unknown in front of a sign: a letter, or a name that begins with it (``Kim = 24`` after ``4K = 96``)."""
+def _variable_before(text: str, sign: int) -> re.Match[str] | None:
+    """The variable before an equals sign: a letter, or a name that begins with it (``Kim = 24`` after ``4K = 96``)."""
     if text[sign - 1 : sign].isalpha() or text[sign - 2 : sign - 1].isalpha():
         return _NAME.search(text, max(0, sign - 20), sign)
     return None
 
 
-def _stated_steps(text: str, results: list[re.Match[str]]) -> Iterator[Step]:
-    """Values of unknowns that were calculated with further up: ``2x = 10`` and then ``x = 5``."""
-    uses: dict[str, int] = {}  # where each letter is first calculated with
+def _variable_steps(text: str, results: list[re.Match[str]]) -> Iterator[Step]:
+    """Values of variables that occur in an earlier calculation: ``2x = 10`` and then ``x = 5``."""
+    uses: dict[str, int] = {}  # letter -> position of the first calculation with it
     for result in results:
         sign = result.start()
-        named = _named(text, sign)
+        named = _variable_before(text, sign)
         if named is None:
             continue
         letter = named.group(1)
@@ -201,8 +208,8 @@ def _stated_steps(text: str, results: list[re.Match[str]]) -> Iterator[Step]:
             yield Step(*result.span(1), result.group(2) is not None, sign, variable=letter, role="value")
 
 
-def _converted_steps(text: str, results: list[re.Match[str]]) -> Iterator[Step]:
-    """``300 minutes = 5 hours``: the calculation is not written, but units have one."""
+def _conversion_steps(text: str, results: list[re.Match[str]]) -> Iterator[Step]:
+    """``300 minutes = 5 hours``: the calculation is not written, but follows from the units (300/60)."""
     for result in results:
         sign = result.start()
         found = units.conversion.search(text, max(0, sign - 40), result.end() + 20)
@@ -211,7 +218,7 @@ def _converted_steps(text: str, results: list[re.Match[str]]) -> Iterator[Step]:
         number, one, _, other = found.groups()
         factor = units.factor(one, other)
         if factor is not None:
-            yield Step(*found.span(3), calculation=plain.plain(number) + factor)
+            yield Step(*found.span(3), calculation=plain.to_ascii(number) + factor)
 
 
 def _negated_steps(text: str, end: int) -> Iterator[Step]:
@@ -222,8 +229,8 @@ def _negated_steps(text: str, end: int) -> Iterator[Step]:
 
 
 def _linear_steps(text: str, end: int) -> Iterator[Step]:
-    """Numbers that a side with its unknown left in is summed up to: ``x + 2x + 5 + 3 = 3x + 8`` states 3 and 8."""
-    for hint in _LETTER_AHEAD.finditer(text, 0, end):
+    """Coefficients and constants after combining like terms: ``x + 2x + 5 + 3 = 3x + 8`` states 3 and 8."""
+    for hint in _VARIABLE_FOLLOWS.finditer(text, 0, end):
         sign = hint.start()
         found = _LINEAR.match(text, sign, end)
         if found is None:
@@ -238,27 +245,28 @@ def _linear_steps(text: str, end: int) -> Iterator[Step]:
                 yield Step(*found.span(group), sign=sign, role="term", side_stop=found.end())
 
 
-def _worked_out_steps(text: str, end: int) -> Iterator[Step]:
-    """A left side worked out in the line below, while the right stays: ``20 / 5 = children``, then ``4 = children``."""
-    for line in _WORKED_OUT.finditer(text, 0, end):
+def _computed_left_steps(text: str, end: int) -> Iterator[Step]:
+    """The left side is computed on the next line, the right is unchanged: ``20 / 5 = kids``, then ``4 = kids``."""
+    for line in _COMPUTED_LEFT.finditer(text, 0, end):
         calculation, sign, side = _line_before(text, line.start()).partition(" = ")
-        if sign and side.rstrip(".") == line["side"].rstrip(".") and _is_plain(calculation):
-            yield Step(*line.span("result"), line["percent"] is not None, calculation=plain.plain(calculation))
+        if sign and side.rstrip(".") == line["side"].rstrip(".") and _is_plain_calculation(calculation):
+            yield Step(*line.span("result"), line["percent"] is not None, calculation=plain.to_ascii(calculation))
 
 
-def _named_steps(text: str, results: list[re.Match[str]]) -> Iterator[Step]:
-    """The same of the right: ``Cost per tile = $2400 / 200``, then ``Cost per tile = $12``."""
+def _computed_right_steps(text: str, results: list[re.Match[str]]) -> Iterator[Step]:
+    """The right side is computed on the next line: ``Cost per tile = $2400 / 200``, then ``Cost per tile = $12``."""
     for result in results:
         start = text.rfind("\n", 0, result.start())
         side, sign, calculation = _line_before(text, start).partition(" = ")
-        if sign and side == text[start + 1 : result.start()].rstrip() and _is_plain(calculation.removesuffix(".")):
+        same_side = side == text[start + 1 : result.start()].rstrip()
+        if sign and same_side and _is_plain_calculation(calculation.removesuffix(".")):
             yield Step(
-                *result.span(1), result.group(2) is not None, calculation=plain.plain(calculation.removesuffix("."))
+                *result.span(1), result.group(2) is not None, calculation=plain.to_ascii(calculation.removesuffix("."))
             )
 
 
 def _line_before(text: str, stop: int) -> str:
-    """The line that ends at a line feed, or above it if there are several in a row; empty if it is too long."""
+    """The last non-empty line before ``stop``; the empty string if it is longer than ``_LONGEST_LINE``."""
     while stop > 0 and text[stop - 1] == "\n":
         stop -= 1
     start = text.rfind("\n", max(0, stop - _LONGEST_LINE), max(stop, 0))
@@ -268,17 +276,17 @@ def _line_before(text: str, stop: int) -> str:
 _LONGEST_LINE = 240
 
 
-def _is_plain(side: str) -> bool:
-    """Whether a whole side is a calculation that the fast patterns read."""
+def _is_plain_calculation(side: str) -> bool:
+    """Whether the patterns of ``plain`` read all of ``side`` as a calculation."""
     read = plain.calculation_before(side, len(side))
-    return read is not None and len(read.strip(_AROUND)) == len(side.strip(_AROUND))
+    return read is not None and len(read.strip(_PADDING)) == len(side.strip(_PADDING))
 
 
-_AROUND = " $€£¥¢"
+_PADDING = " $€£¥¢"
 
 
 def _word_steps(text: str, end: int, at: int, pattern: re.Pattern[str]) -> Iterator[Step]:
-    """``5 times 24 equals 120``, ``20 * 16, or 320``: at most one, behind the word at ``at``."""
+    """``5 times 24 equals 120``, ``20 * 16, or 320``: at most one step, after the word at ``at``."""
     result = pattern.match(text, at, end)
     sign = at
     for between in (" is", ", which", ","):

@@ -1,7 +1,7 @@
-"""A calculation inside a sentence, read from its end to its start, with units, remarks and variables between numbers.
+"""A calculation in a sentence, read from its end to its start, with units, remarks and variables between numbers.
 
 ``There are 52 weeks in a year - 2 weeks of holidays = `` reads ``52 - 2``; ``we get 5x + 3 = `` reads ``5*x + 3``.
-This is the thorough path: text that the patterns of ``plain`` cannot read is read here, token by token.
+This is the slow path: it reads, token by token, what the patterns of ``plain`` cannot.
 """
 
 import re
@@ -14,7 +14,7 @@ from pairgen.arithmetic.exact.literals import NUMBER
 from pairgen.arithmetic.labels import NO_CALCULATION, NO_VALUE, NOT_EXACT, TOO_LARGE, UNSUPPORTED, Unverified
 
 WINDOW = 300
-"""Code points looked at in front of a sign."""
+"""Maximum length, in code points, of the text read before an equals sign."""
 MAX_WORDS = 12
 """Words that may follow a number as its unit."""
 
@@ -23,22 +23,22 @@ NUMBER_WORDS = {word: str(number) for number, word in enumerate(_COUNTING.split(
 _OPERAND_AHEAD = rf"(?=\ (?:[$(\d]|(?:{'|'.join(NUMBER_WORDS)})\b))"
 _TOKEN = re.compile(
     rf"""
-    (?P<label>\d*1?\d(?:st|nd|rd|th)\b|[A-Za-z]+&[A-Za-z]+)
-    |(?P<mixed>(?<![\d.,/])\d+(?:\ |\ and\ )\d+/\d+(?![\d/.]))
-    |(?P<number>(?<![\d.])\d{{1,3}}(?:\ \d{{3}})+(?![\d.,])|{NUMBER})(?:\ ?%(?P<percent>))?
-    |(?P<half>[½¼¾⅓⅔⅛])
-    |(?P<hyphen>(?<=\d)-(?=[A-Za-z]{{2}}))
+    (?P<label>\d*1?\d(?:st|nd|rd|th)\b|[A-Za-z]+&[A-Za-z]+)  # 3rd, M&Ms
+    |(?P<mixed>(?<![\d.,/])\d+(?:\ |\ and\ )\d+/\d+(?![\d/.]))  # 1 1/2, 2 and 3/4
+    |(?P<number>(?<![\d.])\d{{1,3}}(?:\ \d{{3}})+(?![\d.,])|{NUMBER})(?:\ ?%(?P<percent>))?  # 100 000, 1,500, 30%
+    |(?P<fraction>[½¼¾⅓⅔⅛])
+    |(?P<hyphen>(?<=\d)-(?=[A-Za-z]{{2}}))  # of 12-ounce
     |(?P<sign>\*\*|//|\^|[-+*/×÷·−–—()\[\]]
         |\b(?:times|plus|minus|over)\b{_OPERAND_AHEAD}|\b(?:divided|multiplied)\ (?:by|into)\b
-        |\bof\b(?=\ (?:the\ )?\$?[\d(]))
+        |\bof\b(?=\ (?:the\ )?\$?[\d(]))  # *, times 4, divided by, of 50
     |(?P<word>(?:[A-Za-z]+(?:['’-][A-Za-z]{{2,}})+|[A-Za-z]+(?:['’][A-Za-z])*)['’]?(?:\.(?=\ ?(?:[a-z/*+=–-]|\Z)))?)
-    |(?P<nothing>(?:[^\S\n]|\\?[$€£¥¢]|[\xa0"“”²³°™])+)
-    |(?P<pause>\n|[.,;:?!=<>|~&{{}}\\_])
+    |(?P<ignored>(?:[^\S\n]|\\?[$€£¥¢]|[\xa0"“”²³°™])+)
+    |(?P<punctuation>\n|[.,;:?!=<>|~&{{}}\\_])
     |(?P<other>.)
     """,
     re.ASCII | re.VERBOSE | re.DOTALL,
 )
-_REMARK = re.compile(r" ?\((?!\w\))[^()\d]{2,60}\)")
+_REMARK = re.compile(r" ?\((?!\w\))[^()\d]{2,60}\)")  # ` (before)`, ` (taken out)`; not `(x)`
 _OPERATORS = {
     **dict.fromkeys("*×·", "*"),
     **dict.fromkeys(("/", "//", "÷"), "/"),
@@ -56,12 +56,12 @@ _OPERATORS = {
     "multiplied by": "*",
 }
 _LETTERS = frozenset("bcdefghijklmnopqrstuvwxyzBCDEFGHJKLMNOPQRSTUVWXYZ")
-"""Letters that are variables wherever they stand alone: a and I are words, and A is one too often."""
+"""Single letters that are always variables; a and I are words, and A often is."""
 FUNCTIONS = frozenset("fghFGHPQ")
-"""Letters that stand for a function where a bracket follows them."""
-_GOING_ON = frozenset("+-–−*×÷/")
-_HALVES = {"½": "(1/2)", "¼": "(1/4)", "¾": "(3/4)", "⅓": "(1/3)", "⅔": "(2/3)", "⅛": "(1/8)"}
-_NUMBERS = frozenset({"number", "percent", "mixed", "half"})
+"""Letters that are a function if a bracket follows: ``f(x)``."""
+_JOINERS = frozenset("+-–−*×÷/")  # at the end or start of a line, the sum continues
+_FRACTIONS = {"½": "(1/2)", "¼": "(1/4)", "¾": "(3/4)", "⅓": "(1/3)", "⅔": "(2/3)", "⅛": "(1/8)"}
+_NUMBERS = frozenset({"number", "percent", "mixed", "fraction"})
 _OPEN, _CLOSE = frozenset("(["), frozenset(")]")
 
 
@@ -72,23 +72,23 @@ class _Token(NamedTuple):
     """Whether a space follows."""
 
 
-def before(text: str, sign: int) -> str:
-    """What a calculation that ends at ``sign`` can reach back to: its line, or all that a sum goes on over."""
+def window_before(text: str, sign: int) -> str:
+    """The text that a calculation ending at ``sign`` may use: its line, or all lines over which a sum continues."""
     start = max(0, sign - WINDOW)
     start = max(start, text.rfind("=", start, sign) + 1)
     line = text.rfind("\n", start, sign)
-    while line > start and (text[start:line].rstrip()[-1:] in _GOING_ON or text[line:sign].lstrip()[:1] in _GOING_ON):
+    while line > start and (text[start:line].rstrip()[-1:] in _JOINERS or text[line:sign].lstrip()[:1] in _JOINERS):
         line = text.rfind("\n", start, line)
     return text[max(start, line) : sign]
 
 
 def read(window: str, known: Collection[str] | None, *, whole_side: bool = False) -> Expr:
-    """The calculation that a text ends with.
+    """The calculation at the end of a text.
 
     Args:
-        known: the variables that have a value; None if all letters but a, A and I may be variables.
-        whole_side: the text is a whole side of an equation: a number or a variable alone will do, and a dash in front
-            is a minus and not that of a list.
+        known: variables with a known value; None if any letter except a, A and I may be a variable.
+        whole_side: the text is one side of an equation: it may be a single number or variable, and a leading dash is a
+            minus, not a list bullet.
 
     Raises:
         Unverified: with the reason.
@@ -101,7 +101,7 @@ def read(window: str, known: Collection[str] | None, *, whole_side: bool = False
 
 
 def transcribe(window: str, known: Collection[str] | None, *, whole_side: bool = False) -> str:
-    """The calculation that a text ends with, as ASCII arithmetic; arguments and errors are those of ``read``."""
+    """The calculation at the end of a text, as ASCII arithmetic; same arguments and errors as ``read``."""
     letters = None if known is None else frozenset(letter for letter in known if letter in window)
     text, reason = _transcription(window, letters, whole_side)
     if reason is not None:
@@ -111,10 +111,10 @@ def transcribe(window: str, known: Collection[str] | None, *, whole_side: bool =
 
 @lru_cache(1 << 14)
 def _transcription(window: str, known: frozenset[str] | None, whole_side: bool) -> tuple[str, str | None]:
-    """The ASCII text, or why there is none; cached, since each step looks at the equations above it again."""
+    """The ASCII text, or the reason why there is none; cached, since each step rereads the equations above it."""
     if "(" in window:
         window = _REMARK.sub("", window)
-    start = max(window.rfind(", "), window.rfind(": "), window.rfind("; "), 0)  # nothing is read across these
+    start = max(window.rfind(", "), window.rfind(": "), window.rfind("; "), 0)  # never read past these
     try:
         return _Reader(list(_tokens(window[start:])), known, whole_side).read(), None
     except Unverified as error:
@@ -123,18 +123,18 @@ def _transcription(window: str, known: frozenset[str] | None, whole_side: bool) 
 
 @lru_cache(1 << 12)
 def _tokens(window: str) -> tuple[_Token, ...]:
-    """The tokens of a text; cached, since the same text is read with and without values for its variables."""
+    """The tokens of a text; cached, since a text is read both with and without values for its variables."""
     tokens = []
     for match in _TOKEN.finditer(window):
         kind = match.lastgroup
-        if kind != "nothing" and kind != "hyphen":
+        if kind != "ignored" and kind != "hyphen":
             spaced = window.startswith(" ", match.end())
             tokens.append(_Token("word" if kind == "label" else str(kind), match.group(), spaced))
     return tuple(tokens)
 
 
 class _Reader:
-    """Tokens taken from the right; ``pieces`` of the expression grow from the right as well."""
+    """Reads tokens from right to left; ``pieces`` holds the expression, last piece first."""
 
     def __init__(self, tokens: list[_Token], known: Container[str] | None, whole_side: bool) -> None:
         self.tokens = tokens
@@ -144,7 +144,7 @@ class _Reader:
         self.pieces: list[str] = []
         self.depth = 0
         self.operators = 0
-        self.after_variable = False  # whether the operand read last is one, so that a number before it is its factor
+        self.after_variable = False  # the last operand read is a variable: a number before it is a factor
 
     def read(self) -> str:
         self.operand()
@@ -157,7 +157,7 @@ class _Reader:
         return "".join(reversed(self.pieces)).strip()
 
     def operand(self) -> None:
-        """Skip the words after a number, then take the number, the variable, or the closing bracket."""
+        """Skip the words after a number, then read the number, variable or closing bracket."""
         words = 0
         self.after_variable = False
         while self.tokens:
@@ -185,13 +185,13 @@ class _Reader:
                     break
             elif not (
                 (text == "/" and words)  # pens/box
-                or (text == "\n" and self.pieces and not words)  # a sum that goes on over the line
+                or (text == "\n" and self.pieces and not words)  # a sum over several lines
             ):
                 break
         raise Unverified(UNSUPPORTED if self.operators else NO_CALCULATION)
 
     def is_variable(self, token: _Token) -> bool:
-        """Whether a word is a letter in place of an operand: known, or not behind a number or word (5 g, room B)."""
+        """Whether a word is a variable: a letter that is known, or not after a number or word (5 g, room B)."""
         if len(token.text) != 1:
             return False
         if token.text in self.known:
@@ -200,7 +200,7 @@ class _Reader:
         return before not in _NUMBERS and before != "word" and token.text not in "aAI"
 
     def join(self) -> bool:
-        """Take what joins the operand just read to another on its left; False where the calculation begins."""
+        """Read the operator between the last operand and the one on its left; False at the start of the calculation."""
         while self.tokens:
             token = self.tokens[-1]
             kind, text = token.kind, token.text
@@ -222,11 +222,11 @@ class _Reader:
                 return self.joined("*")
             elif kind == "word":
                 if self.pieces[-1] == "(" and not token.spaced and not self.after_variable:
-                    raise Unverified(UNSUPPORTED)  # f(x) is a function of x, no product
+                    raise Unverified(UNSUPPORTED)  # f(x) is a function of x, not a product
                 if not self.skip_to_operator():
                     return False
             elif text == "\n" and len(self.tokens) > 1 and self.tokens[-2].text in _OPERATORS:
-                self.tokens.pop()  # a sum that goes on over the line
+                self.tokens.pop()  # a sum over several lines
             elif kind != "sign":
                 return False
             elif text[0].isalpha() and not self.has_left_operand(text):
@@ -250,12 +250,12 @@ class _Reader:
         return True
 
     def is_times(self) -> bool:
-        """Whether the x on the right end stands between two operands."""
+        """Whether the last token, an x, has an operand on its left."""
         before = self.tokens[-2] if len(self.tokens) > 1 else None
         return before is not None and (before.kind in _NUMBERS or before.kind == "word" or before.text in _CLOSE)
 
     def has_left_operand(self, operator: str) -> bool:
-        """Whether an operator spelt as a word has a number on its left: right there for ``of``, near by for others."""
+        """Whether an operator written as a word has a number on its left: adjacent for ``of``, nearby for others."""
         reach = 2 if operator == "of" else 7
         return any(
             token.kind in _NUMBERS
@@ -266,22 +266,22 @@ class _Reader:
         )
 
     def is_unary(self) -> bool:
-        """Whether a minus just taken has no operand on its left."""
+        """Whether the minus just read has no operand on its left."""
         before = self.tokens[-1] if self.tokens else None
-        return before is None or before.kind == "pause" or before.text in _OPEN or before.text in _OPERATORS
+        return before is None or before.kind == "punctuation" or before.text in _OPEN or before.text in _OPERATORS
 
     def is_bullet(self, token: _Token) -> bool:
-        """Whether such a minus is the dash of a list: first of its line, with a space behind it."""
+        """Whether a unary minus is a list bullet: first in its line, with a space after it."""
         return not self.whole_side and token.spaced and (not self.tokens or self.tokens[-1].text == "\n")
 
     def skip_to_operator(self) -> bool:
-        """Drop words between an operator and its number (``2 * the 10 marbles``); False if no operator is there."""
+        """Drop words between an operator and its number (``2 * the 10 marbles``); False if there is no operator."""
         for words in range(1, 5):
             if len(self.tokens) <= words:
                 return False
             before = self.tokens[-1 - words]
-            behind = self.tokens[-2 - words].kind if len(self.tokens) > words + 1 else ""
-            if (before.text in _OPERATORS and before.kind == "sign") or (before.text == "x" and behind in _NUMBERS):
+            left = self.tokens[-2 - words].kind if len(self.tokens) > words + 1 else ""
+            if (before.text in _OPERATORS and before.kind == "sign") or (before.text == "x" and left in _NUMBERS):
                 del self.tokens[-words:]
                 return True
             if before.kind != "word":
@@ -290,10 +290,10 @@ class _Reader:
 
 
 def _value(kind: str, text: str) -> str:
-    if kind == "half":
-        return _HALVES[text]
+    if kind == "fraction":
+        return _FRACTIONS[text]
     if kind == "mixed":
-        whole, _, fraction = text.replace(" and ", " ").partition(" ")
-        return f"({whole} + {fraction})"
+        integer, _, fraction = text.replace(" and ", " ").partition(" ")
+        return f"({integer} + {fraction})"
     plain = text.replace(",", "").replace(" ", "")
     return f"({plain.rstrip(' %')}/100)" if kind == "percent" else plain

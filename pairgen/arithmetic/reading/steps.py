@@ -1,4 +1,4 @@
-"""A stated result: its position in a text, and where its calculation is found."""
+"""A stated result: its position in a text, and the position of its calculation."""
 
 import re
 from typing import NamedTuple
@@ -7,11 +7,11 @@ from typing import NamedTuple
 class Step(NamedTuple):
     r"""One stated result: the literal ``text[start:stop]``.
 
-    ``percent`` says that a percent sign follows it, ``negated`` that a minus stands apart in front of it (``-$27``).
-    ``sign`` is the position of the equals sign, or of the word in its place, at which the calculation ends; it is -1
-    where ``calculation`` holds the calculation itself. ``role`` is ``value`` where the literal is the value of the
-    letter ``variable`` (``x = 5``), and ``term`` where it is one of several numbers on a right side that ends at
-    ``side_stop`` (the 2 and the 28 in ``20 + 2*(x + 4) = 2x + 28``, the 3 in ``\sqrt{45} = 3\sqrt{5}``).
+    ``percent`` is whether a percent sign follows, ``negated`` whether a separate minus precedes it (``-$27``).
+    ``sign`` is the position of the equals sign (or of the word used instead), where the calculation ends; it is -1 if
+    ``calculation`` holds the calculation itself. ``role`` is ``value`` if the literal is the value of the letter
+    ``variable`` (``x = 5``), and ``term`` if it is one of several numbers on a right side that ends at ``side_stop``
+    (the 2 and the 28 in ``20 + 2*(x + 4) = 2x + 28``, the 3 in ``\sqrt{45} = 3\sqrt{5}``).
     """
 
     start: int
@@ -26,11 +26,11 @@ class Step(NamedTuple):
 
 
 Found = re.Match[str] | Step
-"""A result as found: most are matches of a pattern whose groups are the literal and its percent sign."""
+"""A result before conversion to a ``Step``: usually a match whose groups are the literal and its percent sign."""
 
 
 def step_of(found: Found) -> Step:
-    """The step of a result; built on demand, since few results are ever looked at."""
+    """The step of a result; built on demand, since few results are ever checked."""
     if isinstance(found, Step):
         return found
     start, stop = found.span(1)
@@ -38,5 +38,5 @@ def step_of(found: Found) -> Step:
 
 
 def literal_text(found: Found, text: str) -> str:
-    """The literal of a result, as written in the text it was found in."""
+    """The literal of a result, as written in ``text``."""
     return text[found.start : found.stop] if isinstance(found, Step) else found.group(1)

@@ -1,4 +1,4 @@
-"""Units that people convert without a calculation in sight: ``300 minutes = 5 hours`` is ``300/60``."""
+"""Unit conversions written without a calculation: ``300 minutes = 5 hours`` is ``300/60``."""
 
 import re
 
@@ -31,11 +31,11 @@ conversion = re.compile(
     rf"\$?({NUMBER})[ -]?([A-Za-z]+?)s?(?![\w*/+-])(?! ?[*/+×÷-] ?[\d$])",
     re.ASCII,
 )
-"""A number of one unit stated as a number of another."""
+"""A quantity stated in another unit: ``300 minutes = 5 hours``, ``4.5 pounds of ham = 72 ounces``."""
 
 
 def factor(one: str, other: str) -> str | None:
-    """What a number of ``one`` is multiplied with to be a number of ``other``: ``*60``, ``/60``, or None."""
+    """The conversion from unit ``one`` to unit ``other``, as ``*60`` or ``/60``; None if there is none."""
     first, second = _SCALE_OF.get(one.lower()), _SCALE_OF.get(other.lower())
     if first is None or second is None or first[0] != second[0] or first[1] == second[1]:
         return None
