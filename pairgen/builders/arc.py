@@ -50,4 +50,5 @@ BUILDER = Builder(
     optional=frozenset({"choices"}),
     read=read,
     reject=reject_choices,
+    multiple_choice=True,
 )

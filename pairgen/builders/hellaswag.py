@@ -52,5 +52,6 @@ BUILDER = Builder(
     optional=frozenset({"ctx_b", "ctx"}),
     read=read,
     reject=reject_choices,
+    multiple_choice=True,
     styles={**STYLES, "lm-eval": Style("{question}", " "), "raw": Style("{question}", " ")},
 )

@@ -70,6 +70,11 @@ class Builder:
     """Prompt styles by name."""
     corrupts: bool = False
     """Whether ``reject`` generates wrong answers, so that ``CorruptionOptions`` apply."""
+    multiple_choice: bool = False
+    """Whether the pairs of a group are the choices of a question, of which chosen is the right one.
+
+    It goes into the manifest if True; training takes other datasets for such questions if no pair has a corruption.
+    """
     eval_size: int = 0
     """Default number of held-out rows if the dataset comes from the Hub, for datasets without such a split there."""
 

@@ -89,6 +89,7 @@ def build(
             "title": builder.title,
             "description": builder.description,
             **_license(builder, sources),
+            **({"multiple_choice": True} if builder.multiple_choice else {}),
             "command": rebuild_command(builder.name, writer.out.name, options),
             "options": _recorded_options(options, builder, eval_size),
             "sources": {split: future.result() for split, future in hashes.items()},

@@ -56,6 +56,7 @@ class Manifest(TypedDict, total=False):
     title: str
     description: str
     license: str
+    multiple_choice: bool
     command: str
     options: dict[str, Any]
     sources: dict[str, Any]

@@ -41,6 +41,27 @@ def span(chosen: str, rejected: str) -> Edit:
     return Edit(start, len(chosen) - tail, len(rejected) - tail)
 
 
+def consists_of(
+    edit: Edit, changes: Sequence[tuple[int | None, int | None, int | None, int | None]], chosen: str, rejected: str
+) -> bool:
+    """Whether an edit consists of these changes: in order, from its start to its stops, with equal texts between them.
+
+    Args:
+        changes: start and stop in ``chosen``, then start and stop in ``rejected``; the result is False if one is None.
+    """
+    before = edit.start, edit.start  # the stops of the previous change
+    for start, stop, rejected_start, rejected_stop in changes:
+        if start is None or stop is None or rejected_start is None or rejected_stop is None:
+            return False
+        if not (before[0] <= start <= stop and before[1] <= rejected_start <= rejected_stop):
+            return False
+        if chosen[before[0] : start] != rejected[before[1] : rejected_start]:
+            return False
+        before = stop, rejected_stop
+    begins = bool(changes) and changes[0][0] == changes[0][2] == edit.start
+    return begins and before == (edit.chosen_stop, edit.rejected_stop)
+
+
 class Metric(NamedTuple):
     """An edit distance and what its normalised form divides by."""
 

@@ -107,21 +107,6 @@ def _edit_distance(rows: Rows) -> Mask:
     return violated
 
 
-def _literals(rows: Rows) -> Mask:
-    present = _is_set(rows, "correct", "corrupted")
-    if not present.any():
-        return present
-    columns = rows["correct"].to_pylist(), rows["corrupted"].to_pylist(), *(part.tolist() for part in rows.spans)
-    differs: list[bool] = [
-        chosen[start:stop] != correct or rejected[start:other] != corrupted
-        for chosen, rejected, correct, corrupted, start, stop, other in zip(
-            rows.chosen, rows.rejected, *columns, strict=True
-        )
-    ]
-    violated: Mask = present & np.array(differs)
-    return violated
-
-
 def _check(rows: Rows) -> Mask:
     known = _mask(pc.is_in(rows["check"], value_set=pa.array(CHECKS)))
     return _is_set(rows, "correct", "corrupted", "check") & ~known
@@ -139,15 +124,42 @@ def _step(rows: Rows) -> Mask:
     return _is_set(rows, "step", "steps") & ~_mask(fits)
 
 
-# ---------------------------------------------------------------- evidence of corruptions
+# ---------------------------------------------------------------- checks of one row at a time
 
-_EVIDENCE = ("expression", "correct_value", "corrupted_value")
+
+def _each(where: Callable[[Rows], Mask], names: Sequence[str], holds: Callable[..., bool]) -> Callable[[Rows], Mask]:
+    """A check of these columns in the rows that ``where`` selects, one row at a time."""
+
+    def check(rows: Rows) -> Mask:
+        mask = where(rows)
+        if mask.any():
+            columns = [rows[name].filter(pa.array(mask)).to_pylist() for name in names]
+            mask[mask] = [not holds(*row) for row in zip(*columns, strict=True)]
+        return mask
+
+    return check
+
+
+def _is_verified(rows: Rows) -> Mask:
+    return _mask(pc.equal(rows["check"], "verified"))
+
+
+def _are_edited_texts(correct: str | None, corrupted: str | None, *pair: Any) -> bool:
+    start, stop, other, chosen, rejected = pair
+    return bool(chosen[start:stop] == correct and rejected[start:other] == corrupted)
+
+
+def _are_all_changes(changes: list[dict[str, Any] | None], *pair: Any) -> bool:
+    spans = [tuple(change.values())[:4] if change else (None,) * 4 for change in changes]
+    return edits.consists_of(edits.Edit(*pair[:3]), spans, *pair[3:])
+
+
+# ---------------------------------------------------------------- evidence of corruptions
 
 
 def _evidence(rows: Rows) -> Mask:
-    verified = _mask(pc.equal(rows["check"], "verified"))
-    complete = np.logical_and.reduce([_is_set(rows, name) for name in ("correct", "corrupted", *_EVIDENCE)])
-    violated: Mask = np.where(verified, ~complete, _is_set(rows, *_EVIDENCE))
+    complete = np.logical_and.reduce([_is_set(rows, name) for name in (*_LITERALS, "expression", *_VALUES)])
+    violated: Mask = np.where(_is_verified(rows), ~complete, _is_set(rows, "expression", *_VALUES))
     return violated
 
 
@@ -161,19 +173,6 @@ def _no_match(name: str, pattern: str) -> Callable[[Rows], Mask]:
 
 def _value_format(rows: Rows) -> Mask:
     return _no_match("correct_value", _EXACT)(rows) | _no_match("corrupted_value", _EXACT)(rows)
-
-
-def _each_verified(names: Sequence[str], violated: Callable[..., bool]) -> Callable[[Rows], Mask]:
-    """A check of these columns in verified rows, one row at a time."""
-
-    def check(rows: Rows) -> Mask:
-        mask = _mask(pc.equal(rows["check"], "verified"))
-        if mask.any():
-            columns = [rows[name].filter(pa.array(mask)).to_pylist() for name in names]
-            mask[mask] = [violated(*row) for row in zip(*columns, strict=True)]
-        return mask
-
-    return check
 
 
 # ---------------------------------------------------------------- the table
@@ -195,6 +194,8 @@ class Invariant(NamedTuple):
 
 _STOPS = ("edit_start", "chosen_edit_stop", "rejected_edit_stop")
 _TEXTS = ("chosen", "rejected")
+_SPANS = ("span_bounds", "span_prefix", "span_tail")
+_LITERALS = ("correct", "corrupted")
 _VALUES = ("correct_value", "corrupted_value")
 
 INVARIANTS: dict[str, Invariant] = {
@@ -237,9 +238,15 @@ INVARIANTS: dict[str, Invariant] = {
     "edit_distance": Invariant(edits.METRICS["levenshtein"].definition, ("edit_distance", *_TEXTS), _edit_distance),
     "literals": Invariant(
         "correct is the edited span of chosen, corrupted is that of rejected",
-        ("correct", "corrupted", *_STOPS, *_TEXTS),
-        _literals,
-        ("span_bounds", "span_prefix", "span_tail"),
+        (*_LITERALS, *_STOPS, *_TEXTS),
+        _each(lambda rows: _is_set(rows, *_LITERALS), (*_LITERALS, *_STOPS, *_TEXTS), _are_edited_texts),
+        _SPANS,
+    ),
+    "edits": Invariant(
+        "edits, if set, are in order, begin and end with the edited span, and the texts between them are equal",
+        ("edits", *_STOPS, *_TEXTS),
+        _each(lambda rows: _is_set(rows, "edits"), ("edits", *_STOPS, *_TEXTS), _are_all_changes),
+        _SPANS,
     ),
     "check": Invariant(f"check is {' or '.join(CHECKS)} for a corruption, and null otherwise", ("check",), _check),
     "reason": Invariant("reason is set exactly for unchecked corruptions", ("check", "reason"), _reason),
@@ -256,9 +263,10 @@ INVARIANTS: dict[str, Invariant] = {
     "values": Invariant(
         "correct_value is the exact value of correct, corrupted_value is that of corrupted",
         ("correct", "corrupted", *_VALUES),
-        _each_verified(
+        _each(
+            _is_verified,
             ("correct", "correct_value", "corrupted", "corrupted_value"),
-            lambda correct, value, corrupted, other: not (has_value(correct, value) and has_value(corrupted, other)),
+            lambda correct, value, corrupted, other: has_value(correct, value) and has_value(corrupted, other),
         ),
         ("literals", "evidence", "value_format"),
     ),
@@ -267,11 +275,8 @@ INVARIANTS: dict[str, Invariant] = {
     ),
     "recomputed": Invariant(
         "the value of expression is what correct states (exactly or rounded), and not what corrupted states",
-        ("expression", "correct", "corrupted"),
-        _each_verified(
-            ("expression", "correct", "corrupted"),
-            lambda expression, correct, corrupted: not is_confirmed(expression, correct, corrupted),
-        ),
+        ("expression", *_LITERALS),
+        _each(_is_verified, ("expression", *_LITERALS), is_confirmed),
         ("literals", "evidence", "expression"),
     ),
 }

@@ -147,10 +147,10 @@ def _looks_like_hub_id(where: str) -> bool:
 
 def _sample(where: str, dataset: str, split: str, columns: Columns) -> Source:
     if dataset not in sample.DATASETS:
-        raise UsageError(f"--source {where}: there is no sample of {dataset}; samples: {', '.join(sample.DATASETS)}")
+        raise UsageError(f"--source {where}: no built-in sample for {dataset}; give --source FILE")
     _, *numbers = where.split(":")
     if len(numbers) > 2 or not all(number.isdecimal() for number in numbers):
-        raise UsageError(f"--source {where}: write sample, sample:ROWS or sample:ROWS:SEED")
+        raise UsageError(f"--source {where}: invalid sample; expected sample, sample:ROWS or sample:ROWS:SEED")
     rows = int(numbers[0]) if numbers else SAMPLE_ROWS[split]
     seed = int(numbers[1]) if len(numbers) > 1 else 0
     if rows == 0:

@@ -147,6 +147,7 @@ def test_the_sample_builds_valid_pairs(name: str, tmp_path: Path) -> None:
     assert not violations(dataset)
     assert all(split.pairs >= 60 for split in dataset.splits.values())
     assert dataset.manifest["license"] == "apache-2.0", "sample rows are those of pairgen"
+    assert dataset.manifest.get("multiple_choice", False) is (name in ("arc", "hellaswag"))
     assert open_pairs(tmp_path / name).manifest == dataset.manifest
 
 

@@ -26,6 +26,7 @@ BUILDERS["quiz"] = Builder(
     columns=frozenset({"question", "best", "others"}),
     read=read,
     reject=reject_choices,
+    multiple_choice=True,
 )
 
 if __name__ == "__main__":

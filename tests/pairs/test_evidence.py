@@ -102,8 +102,24 @@ def other_literal(row: Row, name: str, rng: random.Random) -> str:
 
 MUTATED = (
     *("expression", "correct_value", "corrupted_value", "correct", "corrupted"),
-    *("edit_start", "chosen_edit_stop", "rejected_edit_stop"),
+    *("edit_start", "chosen_edit_stop", "rejected_edit_stop", "edits"),
 )
+
+
+def with_edits(row: Row) -> Row:
+    """The row with its edited span as two changes, of which the first is an insertion or deletion at its start."""
+    start, stop, other = row["edit_start"], row["chosen_edit_stop"], row["rejected_edit_stop"]
+    first = {"start": start, "chosen_stop": start, "rejected_start": start, "rejected_stop": start + 1}
+    rest = {"start": start, "chosen_stop": stop, "rejected_start": start + 1, "rejected_stop": other}
+    return {**row, "edits": [first, rest]}
+
+
+def other_edits(row: Row, rng: random.Random) -> list[dict[str, int]]:
+    """The changes of the row with one number changed."""
+    changes = [dict(change) for change in row["edits"]]
+    change = rng.choice(changes)
+    change[rng.choice(list(change))] += rng.choice([-3, -2, -1, 1, 2, 3])
+    return changes
 
 
 def mutation(row: Row, rng: random.Random) -> Row | None:
@@ -115,6 +131,8 @@ def mutation(row: Row, rng: random.Random) -> Row | None:
         value = other_value(row, name, rng)
     elif name in ("correct", "corrupted"):
         value = other_literal(row, name, rng)
+    elif name == "edits":
+        value = other_edits(row, rng)
     else:
         value = row[name] + rng.choice([-3, -2, -1, 1, 2, 3])
     return None if value is None else {**row, name: value}
@@ -123,7 +141,7 @@ def mutation(row: Row, rng: random.Random) -> Row | None:
 @pytest.mark.parametrize("name", ["metamath", "gsm8k"])
 def test_each_of_1000_false_rows_is_found(name: str, tmp_path: Path) -> None:
     dataset = build(name, tmp_path / "out", BuildOptions(("sample:400",), pairs_per_row=2))
-    rows = [row for row in dataset.splits["train"].table().to_pylist() if row["check"] == "verified"]
+    rows = [with_edits(row) for row in dataset.splits["train"].table().to_pylist() if row["check"] == "verified"]
     found = violated_rows(pa.RecordBatch.from_pylist(rows, schema=SCHEMA))
     assert not any(mask.any() for mask in found.values())
     rng = random.Random(0)

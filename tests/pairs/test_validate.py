@@ -84,6 +84,26 @@ NO_EVIDENCE = dict.fromkeys(("expression", "correct_value", "corrupted_value"))
 SPAN = {"edit_start": 7, "chosen_edit_stop": 8, "rejected_edit_stop": 10}
 NOT_WRONG = {**CORRUPTION, **SPAN, "corrupted": "2.0", "corrupted_value": "2/1"}
 
+# Two changes of one pair: " 1 + 1 = 2, so 4." became " 1 + 1 = 13, so 5.".
+TWO_CHANGES = [
+    {"start": 9, "chosen_stop": 10, "rejected_start": 9, "rejected_stop": 11},
+    {"start": 15, "chosen_stop": 16, "rejected_start": 16, "rejected_stop": 17},
+]
+
+
+def two_changes(*changed: dict[str, int | None]) -> Break:
+    """Replace a pair by one with two changes, each with some values changed."""
+    changes = [{**change, **values} for change, values in zip(TWO_CHANGES, changed, strict=False)]
+
+    def apply(path: Path) -> store.PairDataset:
+        rows = good_rows()
+        rows["train"][3] = to_batch([pair(" 1 + 1 = 2, so 4.", " 1 + 1 = 13, so 5.", "two")]).to_pylist()[0]
+        rows["train"][3]["edits"] = changes
+        return make_folder(path, rows)
+
+    return apply
+
+
 # invariant -> ways to violate it, each with the split and row where it must be found
 BREAKS: dict[str, list[tuple[Break, str, int | None]]] = {
     "shard_bytes": [
@@ -147,6 +167,21 @@ BREAKS: dict[str, list[tuple[Break, str, int | None]]] = {
         (row(0, correct=None), "train", 0),
         (row(0, corrupted=None), "train", 0),
     ],
+    "edits": [
+        *(
+            (two_changes(*({name: TWO_CHANGES[at][name] + by} if at == of else {} for at in (0, 1))), "train", 3)
+            for of in (0, 1)
+            for name in TWO_CHANGES[of]
+            for by in (-1, 1, 100)
+        ),
+        (two_changes({"start": 8, "rejected_start": 8}, {}), "train", 3),  # begins before the edit span
+        (two_changes({}, {"chosen_stop": 17, "rejected_stop": 18}), "train", 3),  # ends after it
+        (two_changes({"chosen_stop": 15, "rejected_stop": 16}, {"start": 14, "rejected_start": 15}), "train", 3),
+        (two_changes({"start": None}, {}), "train", 3),
+        (two_changes({}), "train", 3),
+        (two_changes(), "train", 3),
+        (row(1, edits=[None]), "train", 1),
+    ],
     "check": [(row(0, check="surely"), "train", 0), (row(0, check=None), "train", 0), (row(1, check=""), "train", 1)],
     "reason": [
         (row(0, reason="so it is"), "train", 0),
@@ -200,6 +235,10 @@ def test_violations_finds_each_violation_and_no_other(kind: str, at: int, tmp_pa
 @pytest.mark.parametrize("batch", [1, 2, 10])
 def test_violations_of_a_valid_dataset_is_empty(tmp_path: Path, batch: int) -> None:
     assert violations(make_folder(tmp_path / "out", good_pairs(), batch, drops={"too long": 3})) == []
+
+
+def test_violations_of_a_pair_with_two_changes_is_empty(tmp_path: Path) -> None:
+    assert violations(two_changes({}, {})(tmp_path / "out")) == []
 
 
 def test_violation_names_row_value_and_rule(tmp_path: Path) -> None:
@@ -300,11 +339,12 @@ def test_vectorised_checks_equal_plain_python(rows: list[dict[str, Any]]) -> Non
         assert (invariant.violated(batch) & checked).tolist() == (expected & checked).tolist(), kind
 
 
+changes = st.none() | st.fixed_dictionaries(dict.fromkeys(TWO_CHANGES[0], st.none() | st.integers(-2, 20)))
 wild = {
     pa.string(): st.none() | texts | st.sampled_from(["verified", "unchecked", "1/0", "2", "1+1"]),
     pa.int32(): st.none() | st.integers(-(2**31), 2**31 - 1),
     pa.float32(): st.none() | st.floats(width=32),
-    SCHEMA.field("edits").type: st.none() | st.just([]),
+    SCHEMA.field("edits").type: st.none() | st.lists(changes, max_size=3),
 }
 
 

@@ -1,4 +1,4 @@
-"""The built-in sample: rows have their dataset's shape, what they calculate is true, and the splits are apart."""
+"""The built-in sample: columns, variety, exact calculations, disjoint splits and reproducibility."""
 
 import json
 import math
@@ -136,15 +136,15 @@ class Reader:
         raise ValueError(f"unknown token {token}")
 
 
-def sides(line: str, letter_times: bool) -> list[str]:
+def sides(line: str, x_is_times: bool) -> list[str]:
     """The expressions around the equality signs of a line of prose: ``She has 4 boxes x 6 = 24 mugs.`` -> 4 * 6, 24."""
     line = re.sub(r"\$|(?<=\w)/[a-z]+", "", line)
     tokens = re.findall(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?%?|[A-Za-z']+|\d*x\b|[^\s\w]", line)
-    if letter_times:
+    if x_is_times:
         tokens = ["*" if token == "x" else token for token in tokens]
     else:
         tokens = list(chain.from_iterable(re.findall(r"\d[\d.,]*%?|\D+", token) for token in tokens))
-    cuts = [-1, *(place for place, token in enumerate(tokens) if token == "="), len(tokens)]
+    cuts = [-1, *(position for position, token in enumerate(tokens) if token == "="), len(tokens)]
     return [
         _expression(tokens[start + 1 : stop], from_end=number == 0)
         for number, (start, stop) in enumerate(pairwise(cuts))
@@ -158,24 +158,24 @@ def _expression(tokens: list[str], from_end: bool) -> str:
         return token != "x" and token[0].isalpha()
 
     kept: list[str] = []
-    for place, token in enumerate(tokens):
-        after = next((other for other in tokens[place:] if not is_word(other)), "=")
-        before = next((other for other in tokens[place::-1] if not is_word(other)), "")
+    for position, token in enumerate(tokens):
+        after = next((other for other in tokens[position:] if not is_word(other)), "=")
+        before = next((other for other in tokens[position::-1] if not is_word(other)), "")
         if not (is_word(token) and (before[:1].isdigit()) and after in "+-*/×÷="):
             kept.append(token)
     inside = [not is_word(token) and (token[0].isdigit() or token in "x+-*/×÷()%") for token in kept]
     if from_end:
-        start = max((place + 1 for place, good in enumerate(inside) if not good), default=0)
+        start = max((position + 1 for position, good in enumerate(inside) if not good), default=0)
         return " ".join(kept[start:])
     return " ".join(kept[: inside.index(False) if False in inside else len(kept)])
 
 
-def check_prose(text: str, letter_times: bool, unknown: Fraction | None = None) -> list[Any]:
+def check_prose(text: str, x_is_times: bool, unknown: Fraction | None = None) -> list[Any]:
     """The results of all equalities in a text, each checked."""
     results = []
     for line in text.split("\n"):
         if "=" in line:
-            values = [Reader(side, unknown).value() for side in sides(line, letter_times)]
+            values = [Reader(side, unknown).value() for side in sides(line, x_is_times)]
             assert len(set(values)) == 1, line
             results += values[1:]
     return results
@@ -190,13 +190,13 @@ def final_answer(response: str) -> str:
 
 
 @pytest.mark.parametrize("dataset", sample.DATASETS)
-def test_a_row_depends_on_its_key_alone(dataset: str) -> None:
+def test_row_depends_only_on_its_key(dataset: str) -> None:
     assert [sample.row(dataset, "train", index) for index in range(40, -1, -1)] == rows(dataset)[40::-1]
     assert sample.row(dataset, "train", 3, 0) != sample.row(dataset, "train", 3, 1)
     assert sample.row(dataset, "train", 3)[QUESTION[dataset]] != sample.row(dataset, "eval", 3)[QUESTION[dataset]]
 
 
-def test_another_process_makes_the_same_rows() -> None:
+def test_row_is_the_same_in_another_process() -> None:
     code = (
         "import json; from pairgen.sources import sample;"
         "print(json.dumps([sample.row(name, 'eval', i, 5) for name in sample.DATASETS for i in range(20)]))"
@@ -213,14 +213,14 @@ def test_another_process_makes_the_same_rows() -> None:
 
 
 @pytest.mark.parametrize(("dataset", "split"), [("squad", "train"), ("arc", "test")])
-def test_unknown_names_are_refused(dataset: str, split: str) -> None:
+def test_row_rejects_unknown_names(dataset: str, split: str) -> None:
     with pytest.raises(ValueError, match=r"no built-in sample for .squad.|no sample split .test."):
         sample.row(dataset, split, 0)
 
 
 @pytest.mark.parametrize("seed", [0, 7])
 @pytest.mark.parametrize("dataset", sample.DATASETS)
-def test_rows_have_their_columns_and_clean_texts(dataset: str, seed: int) -> None:
+def test_row_has_its_columns_and_clean_texts(dataset: str, seed: int) -> None:
     for row in rows(dataset, seed=seed):
         assert set(row) == COLUMNS[dataset]
         for text in strings(row):
@@ -232,14 +232,14 @@ def test_rows_have_their_columns_and_clean_texts(dataset: str, seed: int) -> Non
 
 
 @pytest.mark.parametrize(("dataset", "least"), [("metamath", 820), ("gsm8k", 990), ("arc", 800), ("hellaswag", 800)])
-def test_questions_vary(dataset: str, least: int) -> None:
+def test_row_questions_vary(dataset: str, least: int) -> None:
     assert len({row[QUESTION[dataset]] for row in rows(dataset)}) > least
     both = {row[QUESTION[dataset]] for seed in (0, 7) for row in rows(dataset, seed=seed)}
     assert len(both) > 1.6 * least
 
 
 @pytest.mark.parametrize("dataset", sample.DATASETS)
-def test_train_and_eval_share_no_question(dataset: str) -> None:
+def test_row_splits_share_no_question(dataset: str) -> None:
     columns = {QUESTION[dataset]} | ({"original_question"} if dataset == "metamath" else set())
     train, held_out = (
         {row[column] for seed in (0, 7) for row in rows(dataset, split, seed=seed) for column in columns}
@@ -251,7 +251,7 @@ def test_train_and_eval_share_no_question(dataset: str) -> None:
 # ---------------------------------------------------------------- MetaMath and GSM8K
 
 
-def test_types_come_in_metamaths_proportions() -> None:
+def test_metamath_types_have_metamaths_proportions() -> None:
     counts = Counter(row["type"] for seed in (0, 7, 8) for row in rows("metamath", seed=seed))
     shares = {"GSM_AnsAug": 80, "GSM_Rephrased": 80, "GSM_SV": 40, "GSM_FOBAR": 40}
     shares |= {"MATH_AnsAug": 75, "MATH_Rephrased": 50, "MATH_SV": 15, "MATH_FOBAR": 15}
@@ -260,7 +260,7 @@ def test_types_come_in_metamaths_proportions() -> None:
         assert abs(counts[kind] / 3000 - share / 395) < 0.03, kind
 
 
-def test_questions_are_shared_with_their_answer() -> None:
+def test_metamath_rows_with_one_question_have_one_answer() -> None:
     groups = defaultdict(list)
     for row in rows("metamath", count=2000):
         groups[row["original_question"]].append(row)
@@ -288,21 +288,21 @@ def test_questions_are_shared_with_their_answer() -> None:
         ("She pays $1,200 + 3 * $12.50 = 1,200 + 36.50 = $1,237.50.", False),
     ],
 )
-def test_the_check_itself(line: str, good: bool) -> None:
+def test_check_prose_finds_false_calculations(line: str, good: bool) -> None:
     if good:
-        assert len(check_prose(line.replace(" are red, or", "\n"), letter_times=True)) == line.count("=")
+        assert len(check_prose(line.replace(" are red, or", "\n"), x_is_times=True)) == line.count("=")
     else:
         with pytest.raises(AssertionError):
-            check_prose(line, letter_times=True)
+            check_prose(line, x_is_times=True)
 
 
-def test_every_calculation_of_a_worked_solution_is_true() -> None:
+def test_metamath_solutions_calculate_correctly() -> None:
     lengths = Counter()
     for row in metamath("GSM_AnsAug", "GSM_Rephrased"):
         body, hashes, last = row["response"].rsplit("\n", 2)
         answer = final_answer(last)
         assert hashes == f"#### {answer}"
-        results = check_prose(body, letter_times=True)
+        results = check_prose(body, x_is_times=True)
         assert len(results) == body.count("=")
         assert results[-1] == Fraction(answer)
         lengths[len([line for line in body.split("\n") if "=" in line])] += 1
@@ -310,7 +310,7 @@ def test_every_calculation_of_a_worked_solution_is_true() -> None:
     assert len(lengths) == 5
 
 
-def test_solutions_write_numbers_in_many_ways() -> None:
+def test_metamath_solutions_write_numbers_in_many_ways() -> None:
     text = "\n".join(row["response"] for row in metamath("GSM_AnsAug", "GSM_Rephrased"))
     forms = (
         r" \* ",
@@ -328,16 +328,16 @@ def test_solutions_write_numbers_in_many_ways() -> None:
     assert not [form for form in forms if not re.search(form, text)]
 
 
-def test_backward_solutions_find_the_hidden_number() -> None:
+def test_metamath_backward_solutions_find_the_hidden_number() -> None:
     for row in metamath("GSM_SV", "GSM_FOBAR"):
         body, answer = row["response"].rsplit("\n####", 1)[0], final_answer(row["response"])
         query, original = row["query"], row["original_question"]
-        results = check_prose(body, letter_times=False, unknown=Fraction(answer))
+        results = check_prose(body, x_is_times=False, unknown=Fraction(answer))
         assert len(results) == body.count("=") >= 2
         assert re.search(r"(?<![a-z])x(?![a-z])", query)
         assert query.endswith("what is the value of unknown variable x?" if "FOBAR" in row["type"] else "variable x?")
-        told = original.split("?")[0].replace(",", "").lower()
-        assert answer in told or SPELLED[int(answer)] in told
+        stated = original.split("?")[0].replace(",", "").lower()
+        assert answer in stated or SPELLED[int(answer)] in stated
 
 
 def _math(text: str) -> list[str]:
@@ -353,7 +353,7 @@ def _value(side: str, unknown: Fraction | None) -> Any:
         return None
 
 
-def test_latex_solutions_are_true_and_box_their_answer() -> None:
+def test_metamath_latex_solutions_calculate_correctly_and_box_their_answer() -> None:
     checked, seen = 0, 0
     for row in metamath("MATH_AnsAug", "MATH_Rephrased"):
         body, _, answer = row["response"].rpartition("\nThe answer is: ")
@@ -366,7 +366,7 @@ def test_latex_solutions_are_true_and_box_their_answer() -> None:
     assert checked > 0.6 * seen > 500
 
 
-def test_latex_backward_solutions_hold_for_their_answer() -> None:
+def test_metamath_latex_backward_equations_hold_for_their_answer() -> None:
     for row in metamath("MATH_SV", "MATH_FOBAR"):
         answer = Fraction(final_answer(row["response"]))
         equations = [formula.split("=") for formula in _math(row["response"]) if "=" in formula]
@@ -375,24 +375,23 @@ def test_latex_backward_solutions_hold_for_their_answer() -> None:
             assert _value(left, answer) == _value(right, answer) is not None
 
 
-def test_gsm8k_marks_are_true_and_lead_to_the_answer() -> None:
+def test_gsm8k_annotations_calculate_correctly_and_end_with_the_answer() -> None:
     for row in rows("gsm8k"):
         body, answer = row["answer"].split("\n#### ")
-        marks = re.findall(r"([^=\n]*)= ?\$?<<([^=<>]+)=([^<>]+)>>(\S+)", body)
-        assert len(marks) == body.count("<<") == len(body.split("\n")) >= 2
-        for shown, inside, result, after in marks:
+        annotations = re.findall(r"([^=\n]*)= ?\$?<<([^=<>]+)=([^<>]+)>>(\S+)", body)
+        assert len(annotations) == body.count("<<") == len(body.split("\n")) >= 2
+        for shown, inside, result, after in annotations:
             assert Reader(inside).value() == Fraction(result)
             assert after.rstrip(".") == result
-            assert Reader(sides(f"{shown} = {result}", letter_times=True)[0]).value() == Fraction(result)
-        assert Fraction(marks[-1][2]) == Fraction(answer)
+            assert Reader(sides(f"{shown} = {result}", x_is_times=True)[0]).value() == Fraction(result)
+        assert Fraction(annotations[-1][2]) == Fraction(answer)
 
 
 def test_stories_name_the_person_before_a_pronoun() -> None:
     for story in stories():
         leads = [lead for step in story.steps for lead in step.leads]
-        answer = story.block.lines["answer"]
         for sentences in product(*story.texts[:-1]):
-            text = " ".join((*sentences, *story.texts[-1], *answer, *leads))
+            text = " ".join((*sentences, *story.texts[-1], story.answer, *leads))
             pronoun, name = re.search(r"<[Tt]he(y|ir|m)>", text), text.find("<name>")
             assert pronoun is None or -1 < name < pronoun.start() + 40, text
             assert all(f"<{given}>" in text for given in story.givens), text
@@ -416,7 +415,7 @@ def test_arc_rows_have_one_right_choice() -> None:
     assert len({row["id"] for row in rows("arc")}) == 1000
 
 
-def test_no_fact_of_a_table_has_two_answers() -> None:
+def test_arc_facts_have_one_answer() -> None:
     count = 0
     for block in read_blocks("kinds.txt", "pairs.txt"):
         entries = read_entries(block)
@@ -427,7 +426,7 @@ def test_no_fact_of_a_table_has_two_answers() -> None:
     assert count > 350
 
 
-WORKED_OUT = (
+CALCULATED = (
     (r"moves at (\d+) meters per second for (\d+) seconds", lambda a, b: a * b),
     (r"covers (\d+) meters in (\d+) seconds", lambda a, b: a / b),
     (r"force of (\d+) newtons moves .* over (\d+) meters", lambda a, b: a * b),
@@ -437,23 +436,23 @@ WORKED_OUT = (
 )
 
 
-def test_worked_out_choices_are_right() -> None:
+def test_arc_calculated_choices_are_right() -> None:
     found = Counter()
     for row in chain(rows("arc"), rows("arc", seed=7), rows("arc", "eval")):
         texts = dict(zip(row["choices"]["label"], row["choices"]["text"], strict=True))
-        for pattern, rule in WORKED_OUT:
+        for pattern, rule in CALCULATED:
             if match := re.search(pattern, row["question"]):
                 right = rule(*map(Fraction, match.groups()))
                 values = {label: Fraction(text.split()[0]) for label, text in texts.items()}
                 assert [label for label, value in values.items() if value == right] == [row["answerKey"]]
                 found[pattern] += 1
-    assert len(found) == len(WORKED_OUT)
+    assert len(found) == len(CALCULATED)
 
 
 # ---------------------------------------------------------------- HellaSwag
 
 
-def test_hellaswag_rows_hang_together() -> None:
+def test_hellaswag_columns_are_consistent() -> None:
     sources = Counter()
     for row in chain(rows("hellaswag"), rows("hellaswag", "eval", seed=7)):
         assert row["ctx"] == f"{row['ctx_a']} {row['ctx_b']}".strip()
@@ -470,10 +469,10 @@ def test_hellaswag_rows_hang_together() -> None:
     assert min(labels.values()) > 200
 
 
-def test_hellaswag_says_each_step_as_right_and_as_wrong() -> None:
-    """A step is no right ending as such: only its context makes it one."""
+def test_hellaswag_steps_are_both_right_and_wrong_endings() -> None:
+    """No ending is right by itself, only in its context, so a model cannot memorise right endings."""
     right, wrong = set(), set()
     for row in chain(*(rows("hellaswag", seed=seed) for seed in (0, 7, 8))):
-        for place, ending in enumerate(row["endings"]):
-            (right if str(place) == row["label"] else wrong).add(ending)
+        for index, ending in enumerate(row["endings"]):
+            (right if str(index) == row["label"] else wrong).add(ending)
     assert len(right & wrong) > 0.5 * len(right)

@@ -212,7 +212,7 @@ def test_needs_reference_says_whether_a_loss_uses_it(name: str, forms: dict[str,
     function, needs_reference = LOSSES[name].function, LOSSES[name].needs_reference
     without = case_logps(BY_HAND, references=False)
     if needs_reference:
-        with pytest.raises(TypeError, match="no reference log-probs"):
+        with pytest.raises(TypeError, match="needs reference log-probs"):
             function(without, Config(**forms))
     else:
         assert torch.equal(function(without, Config(**forms)), function(case_logps(BY_HAND), Config(**forms)))

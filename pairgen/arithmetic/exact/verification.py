@@ -3,7 +3,7 @@
 import re
 from typing import NamedTuple
 
-from pairgen.arithmetic.exact.expression import MAX_LENGTH
+from pairgen.arithmetic.exact.expression import MAX_LENGTH, parse
 from pairgen.arithmetic.exact.literals import Literal
 from pairgen.arithmetic.exact.ratios import Ratio, lowest_terms
 from pairgen.arithmetic.labels import NO_CALCULATION, NO_MATCH, NOT_EXACT, TOO_LARGE, Unverified
@@ -45,7 +45,10 @@ def verify(
         raise Unverified(TOO_LARGE if len(expression) > MAX_LENGTH else NOT_EXACT)
     hundredfold = value[0] * 100, value[1]
     if percent and matches(result, hundredfold):
-        return Verification(f"100*({expression})", hundredfold, lowest_terms(result.value), substituted)
+        expression = f"100*({expression})"
+        if parse(expression) is None:  # now longer or more deeply nested than can be recomputed
+            raise Unverified(TOO_LARGE)
+        return Verification(expression, hundredfold, lowest_terms(result.value), substituted)
     if matches(result, value):
         return Verification(expression, value, lowest_terms(result.value), substituted)
     raise Unverified(NO_MATCH)

@@ -1,20 +1,6 @@
-r"""Rows in the layout of MetaMathQA (word problems, and exercises in the style of MATH) and of GSM8K.
-
-Exercises come from ``tables/exercises.txt``. A block of it, in the notation of ``templates.py``::
-
-    exercise
-    number a: 2..12
-    number x: -9..15
-    ask Solve $<a:x>n = <a*x>$. | ...              the first wording is the original question
-    line Divide both sides by $<a>$. | ...         a sentence of the solution
-    answer <x>
-    unknown Solve $Xn = <a*x>$.                    backward questions: the question with X in it (FOBAR),
-    known The solution of $Xn = <a*x>$ is <x>.     question and answer in one sentence (SV),
-    equation X \cdot <x:()> = <a*x>; X*x; a*x      and the equation: its text, its left side, its right side
-"""
+"""Rows in the layout of MetaMathQA (word problems, and exercises in the style of MATH) and of GSM8K."""
 
 import re
-from itertools import accumulate
 from typing import Any
 
 from pairgen.sources.sample import stories, worked_solutions
@@ -22,14 +8,12 @@ from pairgen.sources.sample.equations import UNKNOWN, side, solve
 from pairgen.sources.sample.rng import SampleRng, in_split
 from pairgen.sources.sample.templates import Block, divide, fill, latex, parse, phrases, read_blocks
 
-# MetaMathQA's 395,000 rows by type, in thousands; 240 of them are of the GSM types.
-SHARES = {
-    "GSM": {"AnsAug": 80, "Rephrased": 80, "SV": 40, "FOBAR": 40},
-    # MetaMathQA has 75, 50, 15, 15. Half of the exercises have no backward question: their SV and FOBAR rows become
-    # Rephrased.
-    "MATH": {"AnsAug": 75, "Rephrased": 20, "SV": 30, "FOBAR": 30},
+# MetaMathQA's types in their proportions: 80, 80, 40 and 40 thousand rows of GSM; 75, 50, 15 and 15 of MATH. Half of
+# the exercises have no backward question, and become Rephrased where they would be SV or FOBAR.
+KINDS = {
+    "GSM": ("AnsAug",) * 2 + ("Rephrased",) * 2 + ("SV", "FOBAR"),
+    "MATH": ("AnsAug",) * 15 + ("Rephrased",) * 4 + ("SV", "FOBAR") * 6,
 }
-LIMITS = {source: tuple(accumulate(shares.values())) for source, shares in SHARES.items()}
 
 # So many consecutive rows share one original question, as several rows of MetaMathQA do.
 ROWS_PER_QUESTION = 2
@@ -43,33 +27,28 @@ def metamath_row(split: str, index: int, seed: int) -> dict[str, Any]:
     question_rng = SampleRng("metamath", split, seed, "question", index // ROWS_PER_QUESTION)
     rng = SampleRng("metamath", split, seed, "row", index)
     source = "GSM" if question_rng.chance(240 / 395) else "MATH"
-    point = rng.random() * LIMITS[source][-1]
-    kind = next(kind for kind, limit in zip(SHARES[source], LIMITS[source], strict=True) if point < limit)
     write = _word_problem_row if source == "GSM" else _exercise_row
-    return write(split, kind, question_rng, rng)
+    return write(split, rng.choice(KINDS[source]), question_rng, rng)
 
 
 def gsm8k_row(split: str, index: int, seed: int) -> dict[str, Any]:
     """One row in GSM8K's layout."""
     rng = SampleRng("gsm8k", split, seed, index)
     problem = stories.sample_problem(split, rng)
-    slots = stories.slots_of(problem)
-    question = stories.write_question(problem, slots, problem.wording)
-    return {"question": question, "answer": worked_solutions.write_annotated_solution(problem, slots, rng)}
+    return {"question": problem.question, "answer": worked_solutions.write_annotated_solution(problem, rng)}
 
 
 def _word_problem_row(split: str, kind: str, question_rng: SampleRng, rng: SampleRng) -> dict[str, Any]:
     problem = stories.sample_problem(split, question_rng)
-    slots = stories.slots_of(problem)
-    original = query = stories.write_question(problem, slots, problem.wording)
+    original = query = problem.question
     if kind in ("SV", "FOBAR"):
-        hidden = rng.choice(tuple(problem.story.meanings))
-        query = worked_solutions.write_backward_question(problem, hidden, declared=kind == "SV")
-        response = worked_solutions.write_backward_solution(problem, hidden, rng)
+        unknown = rng.choice(tuple(problem.story.meanings))
+        query = worked_solutions.write_backward_question(problem, unknown, declared=kind == "SV")
+        response = worked_solutions.write_backward_solution(problem, unknown, rng)
     else:
         if kind == "Rephrased":
-            query = stories.write_question(problem, slots, stories.sample_rewording(problem, rng))
-        response = worked_solutions.write_solution(problem, slots, rng)
+            query = stories.reworded(problem, rng).question
+        response = worked_solutions.write_solution(problem, rng)
     return {"type": f"GSM_{kind}", "query": query, "original_question": original, "response": response}
 
 

@@ -1,30 +1,4 @@
-"""Rows in the layout of ARC-Challenge (science questions) and of HellaSwag (scenes and how-to articles to complete).
-
-Blocks of the tables, in the notation of ``templates.py``::
-
-    question                                  a question with random words and numbers
-    number v, t: 2..30
-    ask A train moves at <v> meters per second for <t> seconds. How far does it get?
-    right <v*t> meters
-    wrong <v+t> meters | <v/t> meters         left out where one is negative, a fraction or the right choice
-
-    facts                                     keys with their items: kinds of things, or tools and their uses
-    ask_key Which tool shows <item>? | ...    the right choice is the key of the item
-    ask_item Which of these is <key>? | ...   the right choice is an item of the key
-    ask_other Which of these is not <key>?    the right choice is an item of another key
-    entry a mammal: a bat | a whale           no item belongs to two keys of one block
-
-    scene kitchen: Baking bread               the surroundings, and the activity
-    do pours flour and water into a bowl      the steps in order: a context has one or two of them, the next is right
-    odd mails the dough to a cousin           a wrong ending about the same activity
-
-    howto Health: How to treat <thing>        the category and the headline
-    word thing: a blister, a small cut
-    step Title. / Sentence. / Sentence.       sentences in order; <n> is any small number
-
-All other wrong endings come from scenes in other surroundings or articles of other categories, where they cannot be
-right by chance.
-"""
+"""Rows in the layout of ARC-Challenge (science questions) and of HellaSwag (scenes and how-to articles to complete)."""
 
 import re
 from functools import cache

@@ -1,19 +1,4 @@
-"""Word problems with random words and numbers, from ``tables/counts.txt`` and ``tables/money.txt``.
-
-A block of these tables, in the notation of ``templates.py``::
-
-    story
-    word item: pencils, markers
-    number boxes (boxes): 3..14; the number of boxes    a number with a meaning may become the unknown
-    fact <name> buys <boxes> boxes of <item>. | ...     one sentence of the problem
-    ask How many are left? | ...
-    answer <name> has <answer> left                     the answer, as a clause
-    step left (<item>): all - gave; the number of pencils left; <name> keeps | ...; at home
-                                                        expression; meaning; text before it; text after the unit
-
-Units are nouns ("boxes"), rates ("pencils/box", "$/box"), "$", "%" or "fraction"; a number without a unit in
-parentheses is not shown.
-"""
+"""Word problems with random words and numbers, from ``tables/counts.txt`` and ``tables/money.txt``."""
 
 from functools import cache
 from typing import Any, NamedTuple
@@ -60,6 +45,7 @@ class Story(NamedTuple):
     units: dict[str, str]  # of the stated numbers and of the steps' results
     meanings: dict[str, str]  # of the numbers that may be the unknown of a backward question
     texts: tuple[tuple[str, ...], ...]  # the wordings of each fact, and last of the question
+    answer: str  # the answer as a clause
     steps: tuple[Step, ...]
 
 
@@ -80,6 +66,7 @@ def _read_story(block: Block) -> Story:
         units | {step.key: step.unit for step in steps},
         {name: meaning for name, _, _, meaning in numbers if meaning},
         (*block.wordings["fact"], *block.wordings["ask"]),
+        block.lines["answer"][0],
         steps,
     )
 
@@ -96,19 +83,31 @@ class Problem(NamedTuple):
 
     story: Story
     values: dict[str, Any]  # words, numbers and the results of the steps
+    slots: dict[str, Any]  # the same as the problem writes them
     wording: tuple[int, ...]  # the index of the wording of each text
-    spelled: bool  # small counts are spelled out in the question
+
+    def fill(self, text: str) -> str:
+        """One of the story's texts with the words and numbers of the problem."""
+        return fill(text, self.slots)
+
+    def sentences(self) -> list[str]:
+        """The facts, and last the question."""
+        return [self.fill(texts[index]) for texts, index in zip(self.story.texts, self.wording, strict=True)]
+
+    def answer_sentence(self, opening: str = "") -> str:
+        """The answer as a sentence."""
+        return capitalized(f"{opening} {self.fill(self.story.answer)}.".lstrip())
 
     @property
-    def answer(self) -> Value:
-        """The result of the last step."""
-        result: Value = self.values[self.story.steps[-1].key]
-        return result
+    def question(self) -> str:
+        """The whole problem."""
+        return " ".join(self.sentences())
 
     @property
-    def final_answer(self) -> str:
+    def answer(self) -> str:
         """The answer as it ends a solution."""
-        return write_number(self.answer, self.story.steps[-1].unit)
+        last = self.story.steps[-1]
+        return write_number(self.values[last.key], last.unit)
 
 
 def sample_problem(split: str, rng: SampleRng) -> Problem:
@@ -120,21 +119,24 @@ def sample_problem(split: str, rng: SampleRng) -> Problem:
     while True:
         story = rng.choice(stories())
         values = story.block.sample(rng)
-        if not _calculate(story, values):
-            continue
-        key = f"{story.texts[0][0]} {[str(values[name]) for name in (*story.words, *story.givens)]}"
-        names, pronouns = rng.choice((("women", SHE), ("men", HE)))
-        candidates = phrases("names").wordings[names][0][split_bit(split, key) :: 2]
-        values |= {"name": rng.choice(candidates), "other": phrases("names").choice("others", rng), **pronouns}
-        return Problem(story, values, _sample_wording(story, rng), rng.chance(0.3))
+        if _calculate(story, values):
+            break
+    key = f"{story.texts[0][0]} {[str(values[name]) for name in (*story.words, *story.givens)]}"
+    names, pronouns = rng.choice((("women", SHE), ("men", HE)))
+    candidates = phrases("names").wordings[names][0][split_bit(split, key) :: 2]
+    spelled, last = rng.chance(0.3), story.steps[-1]
+    slots = values | {name: _write_given(values[name], story.units[name], spelled) for name in story.givens}
+    slots |= {"name": rng.choice(candidates), "other": phrases("names").choice("others", rng), **pronouns}
+    slots["answer"] = write_amount(values[last.key], last.unit, commas=True)
+    return Problem(story, values, slots, _sample_wording(story, rng))
 
 
 def _calculate(story: Story, values: dict[str, Any]) -> bool:
     """Add the results of the steps to the values; False where one is not positive, or not a plausible amount."""
     for step in story.steps:
         result = values[step.key] = step.expression.evaluate(values)
-        decimals = step.unit == "$" or step.unit in MEASURES
-        if result <= 0 or (100 % result.denominator if decimals else result < 2 or result.denominator != 1):
+        least, parts = (1, 100) if step.unit == "$" or step.unit in MEASURES else (2, 1)
+        if result.numerator < least or parts % result.denominator:
             return False
     return True
 
@@ -143,14 +145,17 @@ def _sample_wording(story: Story, rng: SampleRng) -> tuple[int, ...]:
     return tuple([int(rng.random() * len(texts)) for texts in story.texts])
 
 
-def sample_rewording(problem: Problem, rng: SampleRng) -> tuple[int, ...]:
-    """A wording that differs from the problem's own in at least one sentence."""
+def reworded(problem: Problem, rng: SampleRng) -> Problem:
+    """The problem in a wording that differs in at least one sentence."""
     while (wording := _sample_wording(problem.story, rng)) == problem.wording:
         pass
-    return wording
+    return problem._replace(wording=wording)
 
 
-# ---------------------------------------------------------------- texts of a problem
+def with_unknown(problem: Problem, name: str) -> Problem:
+    """The problem with x in place of a number."""
+    unknown = {"$": "$x", "%": "x%"}.get(problem.story.units[name][:1], "x")
+    return problem._replace(slots=problem.slots | {name: unknown})
 
 
 def write_number(value: Value, unit: str, commas: bool = False) -> str:
@@ -158,33 +163,17 @@ def write_number(value: Value, unit: str, commas: bool = False) -> str:
     return plain(value, commas, cents=unit[:1] == "$")
 
 
+def write_amount(value: Value, unit: str, commas: bool = False) -> str:
+    """A number without unit, but with the sign of money: ``$13.50``."""
+    return ("$" if unit[:1] == "$" else "") + write_number(value, unit, commas)
+
+
 def _write_given(value: Value, unit: str, spelled: bool) -> str:
-    """A number as the question states it."""
-    if unit[:1] == "$":
-        return "$" + write_number(value, unit, commas=True)
+    """A number as the problem states it."""
     if unit == "%":
         return f"{plain(value * 100)}%"
     if unit == "fraction":
         return f"{value.numerator}/{value.denominator}"
-    return NUMBER_WORDS[int(value)] if spelled and value <= 12 and value.denominator == 1 else plain(value, commas=True)
-
-
-def slots_of(problem: Problem, hidden: str = "") -> dict[str, Any]:
-    """The values of the slots in the story's texts; the hidden number is written as x."""
-    story, slots = problem.story, dict(problem.values)
-    for name in story.givens:
-        slots[name] = _write_given(problem.values[name], story.units[name], problem.spelled)
-    if hidden:
-        slots[hidden] = {"$": "$x", "%": "x%"}.get(story.units[hidden][:1], "x")
-    slots["answer"] = _write_given(problem.answer, story.steps[-1].unit, spelled=False)
-    return slots
-
-
-def write_question(problem: Problem, slots: dict[str, Any], wording: tuple[int, ...]) -> str:
-    """The problem with its question; without it where the wording has no index for it."""
-    return " ".join([fill(texts[i], slots) for texts, i in zip(problem.story.texts, wording, strict=False)])
-
-
-def write_answer(problem: Problem, slots: dict[str, Any], opening: str = "") -> str:
-    """The answer as a sentence."""
-    return capitalized(f"{opening} {fill(problem.story.block.lines['answer'][0], slots)}.".lstrip())
+    if spelled and unit[:1] != "$" and value.denominator == 1 and value <= 12:
+        return NUMBER_WORDS[int(value)]
+    return write_amount(value, unit, commas=True)

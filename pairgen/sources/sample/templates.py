@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
-from operator import add, floordiv, mod, mul, pow, sub
+from operator import add, mul, pow, sub
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -41,14 +41,12 @@ def divide(a: Any, b: Any) -> Any:
     return a / b
 
 
-_OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
-    "Add": add,
-    "Sub": sub,
-    "Mult": mul,
-    "Div": divide,
-    "FloorDiv": floordiv,
-    "Mod": mod,
-    "Pow": pow,
+_OPERATORS: dict[type, tuple[str, Callable[[Any, Any], Any]]] = {
+    ast.Add: ("+", add),
+    ast.Sub: ("-", sub),
+    ast.Mult: ("*", mul),
+    ast.Div: ("/", divide),
+    ast.Pow: ("**", pow),
 }
 
 
@@ -62,13 +60,13 @@ class Expression(NamedTuple):
 
 @cache
 def parse(text: str) -> Expression:
-    """Parse an expression in Python's notation: names, numbers, ``+ - * / // % **`` and parentheses."""
+    """Parse an expression in Python's notation: names, numbers, ``+ - * / **`` and parentheses."""
     tree = ast.parse(text.strip(), mode="eval").body
     chain, node = [], tree
     families = (ast.Add, ast.Sub), (ast.Mult, ast.Div)
     family = families[not (isinstance(tree, ast.BinOp) and isinstance(tree.op, families[0]))]
     while isinstance(node, ast.BinOp) and isinstance(node.op, family):
-        chain.append(({ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}[type(node.op)], node.right))
+        chain.append((_OPERATORS[type(node.op)][0], node.right))
         node = node.left
     chain.append(("", node))
     nested = any(isinstance(operand, ast.BinOp) for _, operand in chain)
@@ -88,7 +86,7 @@ def _compile(node: ast.expr) -> Evaluate:
         operand = _compile(node.operand)
         return lambda slots: -operand(slots)
     assert isinstance(node, ast.BinOp), ast.dump(node)
-    operator, left, right = _OPERATORS[type(node.op).__name__], _compile(node.left), _compile(node.right)
+    operator, left, right = _OPERATORS[type(node.op)][1], _compile(node.left), _compile(node.right)
     return lambda slots: operator(left(slots), right(slots))
 
 
@@ -109,7 +107,7 @@ def magnitude(value: Value) -> Value:
 def plain(value: Value, commas: bool = False, cents: bool = False) -> str:
     """``1500`` or ``1,500``; ``2.5`` (``2.50`` with cents) where two decimals are enough, else ``2/3``."""
     if value.denominator == 1:
-        return f"{value.numerator:,}" if commas else str(value)
+        return f"{value.numerator:,}" if commas else str(value.numerator)
     if 100 % value.denominator:
         return f"{value.numerator}/{value.denominator}"
     units, hundredths = divmod(abs(value.numerator) * 100 // value.denominator, 100)

@@ -44,5 +44,5 @@ def test_before_at_and_after_the_edit(logps: PairLogps) -> None:
 
 def test_comparing_needs_a_reference(logps: PairLogps) -> None:
     without = PairLogps(logps.policy, None, logps.mask, logps.edit)
-    with pytest.raises(TypeError, match="no reference log-probs"):
+    with pytest.raises(TypeError, match="needs reference log-probs"):
         _ = without.margin
