@@ -1,4 +1,4 @@
-"""No text makes the engine slow: each ends within a bound that hanging, not slowness, would break."""
+"""No text makes the engine hang: each is processed within a generous time limit."""
 
 import contextlib
 import random
@@ -14,16 +14,16 @@ from pairgen.arithmetic.errors.values import CORRUPTIONS
 from pairgen.arithmetic.solution import Solution
 
 BOUND = 5.0
-"""Seconds. Most of these texts take a hundredth of it."""
+"""Seconds; most of these texts take a hundredth of it."""
 
 LONG = 100_000
-"""Code points: what a builder lets through."""
+"""Maximum length of a text that a builder accepts, in code points."""
 
 TEXTS = {
     "digits": "1" * 1_000_000,
     "a result of digits": "1 + 1 = " + "1" * 1_000_000,
-    "signs": "=" * LONG,
-    "signs with numbers": "1=" * (LONG // 2),
+    "equals signs": "=" * LONG,
+    "equals signs with numbers": "1=" * (LONG // 2),
     "one sum": "1 + " * (LONG // 4) + "= 2",
     "open brackets": "(" * LONG + " = 1",
     "brackets": "(" * (LONG // 2) + "1" + ")" * (LONG // 2) + " = 1",
@@ -36,7 +36,7 @@ TEXTS = {
     "equations in latex": "\\ $2x + 3 = 9$\n" * (LONG // 15),
     "groups": "1,111" * (LONG // 5) + " = 1",
     "conversions": "60 minutes = 1 hour " * (LONG // 20),
-    "marks": "<<1+1=2>>2 " * (LONG // 11),
+    "annotations": "<<1+1=2>>2 " * (LONG // 11),
     "is": " is 1" * (LONG // 5),
     "3 is": "3 + 1 is 1 or 4 " * (LONG // 16),
     "open braces": "\\frac" + "{" * 10_000 + " = 1",

@@ -1,8 +1,8 @@
-r"""A second opinion on every verified pair of real rows: sympy recomputes it, another parser reads its sides again.
+r"""Cross-check every verified pair of real rows: sympy recomputes the result, an independent parser reads the sides.
 
-Nothing of how pairgen finds or reads a calculation is used here: sides are cut from the text by cruder rules, and
-read by ``latex2sympy2_extended`` or, in plain text, as a bare row of numbers and operators. Where those cannot read a
-side there is no opinion; where they can, the original must hold and the corruption must not.
+No code of pairgen for finding or reading calculations is used: simpler rules extract both sides from the text, and
+``latex2sympy2_extended`` parses them, or, in plain text, sympy parses a sequence of numbers and operators. If a side
+cannot be read there is no opinion; otherwise the original must hold and the corruption must not.
 """
 
 import contextlib
@@ -28,28 +28,28 @@ pytestmark = pytest.mark.slow
 
 FILES = ("GSM_AnsAug.json", "GSM_FOBAR_like.jsonl", "MATH_solutions.jsonl")
 LONGEST_SIDE = 120
-"""Longer sides are left without an opinion: the second parser takes seconds for them."""
+"""Longer sides get no opinion: the independent parser takes seconds for them."""
 
 Values = Mapping[str, Fraction]
 
 
 def exact(written: str) -> tuple[Fraction, Fraction]:
-    """The value of a literal, and how far a result that was rounded to it may be away."""
+    """The value of a literal, and the maximum rounding error of a result stated by it."""
     bare = re.sub(r"\{,\}|,\\!|,\\ |\\,|[,$\s]", "", written) if "frac" not in written else written
     mixed = re.fullmatch(
         r"(-?)(\d*?)(?: and | *)\\[dtc]?frac *(?:\{ *)?(\d+?)(?: *\} *\{ *| *\{ *| *\} *| *)(\d+?) *\}?", bare
     )
     plain = re.fullmatch(r"(-?)(\d+)\s+(\d+)/(\d+)", written)
     if mixed or plain:
-        sign, whole, top, over = (mixed or plain).groups()  # type: ignore[union-attr]
-        value = int(whole or 0) + Fraction(int(top), int(over))
+        sign, integer, top, over = (mixed or plain).groups()  # type: ignore[union-attr]
+        value = int(integer or 0) + Fraction(int(top), int(over))
         return -value if sign else value, Fraction(0)
     decimals = len(bare.partition(".")[2]) if "/" not in bare else 0
     return Fraction(bare), Fraction(1, 2 * 10**decimals) if decimals else Fraction(0)
 
 
 def recomputed(expression: str) -> Fraction:
-    """What sympy makes of an expression, decimals taken as exact."""
+    """The value of an expression by sympy, with exact decimals."""
     return as_fraction(sympy.sympify(expression, rational=True))
 
 
@@ -67,7 +67,7 @@ def states(value: Fraction, written: str) -> bool:
     return abs(value - stated) <= slack
 
 
-# The sides of an equality, cut from the text.
+# Extract the sides of an equality from the text.
 
 LATEX_BORDER = re.compile(
     r"=|(?<!\\)\$|\\\\|\\\[|\\\(|\\\]|\\\)|\\begin\{[^}]*\}|\\end\{[^}]*\}|[;:<>?]|,(?!\d{3}(?!\d)|\\!|\})|\.(?!\d)|\\q?quad"
@@ -77,11 +77,11 @@ LATEX_BORDER = re.compile(
 PLAIN_BORDER = re.compile(r"=|\n|[;:?!]|,(?!\d{3}(?!\d))|\.(?!\d)")
 WORD = re.compile(r"(?<![\\a-zA-Z{])[a-zA-Z]{2,}")
 HIDDEN = re.compile(r"<<[^<>]*>>|\[asy\].*?\[/asy\]", re.DOTALL)
-"""Marked calculations and drawings."""
+"""Calculator annotations and drawings."""
 
 
 def latex_left(text: str, sign: int) -> str:
-    """What stands left of a sign; in a row of ``align*`` that begins with it, the end of the row above."""
+    """The left side at an equals sign; if a row of ``align*`` begins with it, the end of the previous row."""
     window = text[max(0, sign - 400) : sign]
     borders = list(LATEX_BORDER.finditer(window))
     while borders:
@@ -96,13 +96,13 @@ def latex_left(text: str, sign: int) -> str:
 
 
 def right_of(text: str, sign: int, border: re.Pattern[str]) -> int:
-    """Where the right side of a sign ends."""
+    """The end of the right side at an equals sign."""
     found = border.search(text, sign + 1)
     return found.start() if found else len(text)
 
 
 def normal_latex(side: str) -> str | None:
-    """A side in the dialect that the second parser reads; None where it holds something it would misread."""
+    """A side normalized for the independent parser; None if it contains something that would be misread."""
     side = re.sub(r"\\(?:text|mbox|textrm|mathrm|hbox|rm) *\{[^{}]*\}(?:\^\{?\d\}?)?", "", side)
     side = re.sub(r"\{,\}|,\\!|\\!|&|\\\$|\^ *\{? *\\circ *\}?|\\(?=%)|~", "", side)
     side = re.sub(r"(?<=\d)\\[,;: ](?=\d{3}(?!\d))|(?<=\d),(?=\d{3}(?!\d))", "", side)
@@ -130,12 +130,12 @@ def normal_latex(side: str) -> str | None:
 
 PARSED = ConversionConfig(interpret_as_mixed_fractions=False, lowercase_symbols=False)
 LETTER_E = sympy.Symbol("e")
-"""A letter like any other here, and no base of logarithms."""
+"""An ordinary variable here, not the base of natural logarithms."""
 MIXED = re.compile(r"(?<![\d.^{])(\d+) *(\\frac *\{\d+\} *\{\d+\})")
 
 
 def read_latex(side: str) -> list[sympy.Expr]:
-    """The readings of a side by the second parser: two where a number stands in front of a fraction, maybe none."""
+    """All readings of a side: two if a number precedes a fraction (mixed number or product), possibly none."""
     normal = normal_latex(side)
     if not normal or len(normal) > LONGEST_SIDE:
         return []
@@ -144,7 +144,7 @@ def read_latex(side: str) -> list[sympy.Expr]:
         written = MIXED.sub(rf"({{\1}}{joint}\2)", normal) if joint else normal
         try:
             read = latex2sympy(written, conversion_config=PARSED, normalization_config=None)
-        except Exception:  # whatever the parser ends with, it has no opinion
+        except Exception:  # no opinion, whatever the parser raises
             continue
         if isinstance(read, sympy.Expr):
             exactly = {number: sympy.Rational(str(number)) for number in read.atoms(sympy.Float)}
@@ -163,7 +163,7 @@ UNIT = re.compile(
 
 
 def plain_left(text: str, sign: int) -> str:
-    """The row of numbers and operators that ends at a sign; empty if what stands before may belong to it."""
+    """The numbers and operators before an equals sign; empty if the text before them may belong to the side."""
     window = text[max(0, sign - 200) : sign]
     borders = list(PLAIN_BORDER.finditer(window))
     window = without_units(window[borders[-1].end() :] if borders else window)
@@ -190,7 +190,7 @@ def without_units(side: str) -> str:
 
 
 def read_plain(side: str) -> list[sympy.Expr]:
-    """A row of numbers, operators and single letters; none if it is more than that."""
+    """The reading of a side of numbers, operators and single letters; empty for anything else."""
     side = side.strip().removesuffix(".")
     if not side or len(side) > LONGEST_SIDE or side[0] in "+*/×÷·^%)" or not re.search(r"\w", side):
         return []
@@ -222,9 +222,9 @@ SUPPOSING = re.compile(r"\b[Ii]f \$?\Z")
 
 
 def stated_values(text: str, before: int, answer: Fraction | None, supposed: bool = True) -> list[dict[str, Fraction]]:
-    """What a solution states of each letter last, last before a place, first after it; the answer for x otherwise.
+    """The value of each letter: stated last, last before a position, or first after it; x defaults to the answer.
 
-    ``supposed`` says that a value which is only tried counts too: ``if $d = 0$``.
+    ``supposed`` is whether values that are only assumed count too: ``if $d = 0$``.
     """
     last = {"x": answer, "X": answer} if answer is not None else {}
     near, after = dict(last), dict[str, Fraction]()
@@ -246,11 +246,11 @@ def stated_values(text: str, before: int, answer: Fraction | None, supposed: boo
 
 
 ANY = (Fraction(101, 7), Fraction(53, 11), Fraction(211, 3))
-"""Values for letters of which nothing is stated: an equality that holds for all of them is an identity."""
+"""Values for letters without a stated value: an equality that holds for all of them is taken as an identity."""
 
 
 def closed(side: sympy.Expr, values: Values) -> sympy.Expr | None:
-    """A side with its unknowns replaced; None if some are left or nothing comes of it."""
+    """A side with its variables replaced; None if one has no value or the result is not finite."""
     numbers = {symbol: values.get(symbol.name) for symbol in side.free_symbols}
     if any(value is None for value in numbers.values()):
         return None
@@ -262,13 +262,13 @@ def closed(side: sympy.Expr, values: Values) -> sympy.Expr | None:
 
 
 class Equality(NamedTuple):
-    """One reading of the two sides around a sign, the right one with the literal as it is, and corrupted."""
+    """One reading of an equality: the left side, and the right side with the original and the corrupted literal."""
 
     left: sympy.Expr
     right: sympy.Expr
     corrupted: sympy.Expr
     slack: Fraction
-    """How far apart the sides may be, since the literal, alone on its side, was rounded."""
+    """Maximum difference of the sides, if the literal is alone on its side and rounded."""
     percent: bool
 
 
@@ -288,9 +288,9 @@ def holds(left: sympy.Expr, right: sympy.Expr, slack: Fraction, percent: bool, v
         return False
 
 
-def in_formula(text: str, place: int) -> bool:
-    """Whether a place in LaTeX is inside a formula; elsewhere sentences may hold calculations in plain text."""
-    before = text[:place]
+def in_formula(text: str, position: int) -> bool:
+    """Whether a position is inside a LaTeX formula; elsewhere, sentences may contain calculations in plain text."""
+    before = text[:position]
     opened = any(
         before.rfind(start) > before.rfind(stop)
         for start, stop in ((r"\[", r"\]"), (r"\(", r"\)"), (r"\begin", r"\end"))
@@ -299,7 +299,7 @@ def in_formula(text: str, place: int) -> bool:
 
 
 def equalities(text: str, sign: int, start: int, stop: int, corrupted: str) -> list[Equality]:
-    """The readings of the equality around a sign; start is -1 where no literal of the right side is corrupted."""
+    """All readings of the equality at an equals sign; start is -1 if no literal of the right side is corrupted."""
     found = []
     latex = "\\" in text
     for read, left, border in (
@@ -343,7 +343,7 @@ def equalities(text: str, sign: int, start: int, stop: int, corrupted: str) -> l
 
 
 def judged(found: list[Equality], choices: list[dict[str, Fraction]]) -> str:
-    """What readings of an equality come to: agrees, none, or what is wrong."""
+    """The verdict over all readings of an equality: agrees, none, or what is wrong."""
     opinions = []
     for equality in found:
         left, right, corrupted, slack, percent = equality
@@ -364,14 +364,14 @@ def judged(found: list[Equality], choices: list[dict[str, Fraction]]) -> str:
                 wrong_one = holds(left, corrupted, slack, percent, values)
                 true = "true corruption" if wrong_one else "agrees"
                 opinions.append(true if right_one else f"false original: {left} = {right}")
-    for verdict in ("agrees", "true corruption"):  # of an equation with two roots, its letter is stated twice
+    for verdict in ("agrees", "true corruption"):  # an equation with two roots states its letter twice
         if verdict in opinions:
             return verdict
     return opinions[0] if opinions else "none"
 
 
 def opinion(text: str, start: int, stop: int, answer: Fraction | None, corrupted: str, solved: bool = False) -> str:
-    """What another reading says of the equality that ``text[start:stop]`` is in; ``solved``: ``x = 5``."""
+    """The verdict on the equality that contains ``text[start:stop]``; ``solved`` if it is a value: ``x = 5``."""
     unmarked = HIDDEN.sub("", text[:start])
     text, start, stop = unmarked + HIDDEN.sub("", text[start:]), len(unmarked), stop - start + len(unmarked)
     sign = text.rfind("=", 0, start)
@@ -383,7 +383,7 @@ def opinion(text: str, start: int, stop: int, answer: Fraction | None, corrupted
 
 
 def opinion_of_value(text: str, sign: int, start: int, stop: int, answer: Fraction | None, corrupted: str) -> str:
-    """Of ``x = 5``: whether some equation further up holds for it, and not for the corruption."""
+    """For ``x = 5``: whether an earlier equation holds for this value, and not for the corruption."""
     letter = re.search(r"([a-zA-Z])[a-z]*[\s&]*\Z", text[:sign])
     if letter is None:
         return "none"
@@ -424,7 +424,7 @@ def row_hash(query: str, response: str) -> str:
 
 
 def verified_pairs(folder: Path, file: str) -> Iterator[tuple[int, str, str, Corruption]]:
-    """The pair that each row gives, if it is verified."""
+    """The corruption of each row, if it is verified."""
     for number, query, response in rows(folder, file):
         with contextlib.suppress(CannotCorrupt):
             (corruption,) = corrupt(solution_of(response), query, RowRng(row_hash(query, response), 0))
@@ -450,17 +450,17 @@ def test_expression_equals_original_in_sympy(file: str, real_data: Path) -> None
     ("file", "share"), [("GSM_AnsAug.json", 0.95), ("GSM_FOBAR_like.jsonl", 0.95), ("MATH_solutions.jsonl", 0.88)]
 )
 def test_verification_agrees_with_independent_reader(file: str, share: float, real_data: Path) -> None:
-    """It has an opinion of at least this share of the verified pairs: 97 to 98 % of plain text, 92 % of LaTeX."""
+    """The reader has an opinion on at least this share of the pairs (measured: 97 to 98 % plain text, 92 % LaTeX)."""
     opinions: Counter[str] = Counter()
     disagreements = []
     for number, _, response, pair in verified_pairs(real_data, file):
         solution = solution_of(response)
         answer = Fraction(*solution.answer) if solution.answer else None
         solved = pair.step is not None and solution.steps[pair.step - 1].role == "value"
-        said = opinion(response, pair.start, pair.stop, answer, pair.corrupted, solved)
-        opinions[said] += 1
-        if said not in ("agrees", "none"):
-            disagreements.append((number, pair.strategy, said, pair.expression))
+        verdict = opinion(response, pair.start, pair.stop, answer, pair.corrupted, solved)
+        opinions[verdict] += 1
+        if verdict not in ("agrees", "none"):
+            disagreements.append((number, pair.strategy, verdict, pair.expression))
     assert not disagreements
     assert opinions["agrees"] >= share * opinions.total()
 

@@ -1,4 +1,4 @@
-"""``explain``: what is found, where it is, how it was checked; and every way of giving it a solution."""
+"""``explain``: the results found, their positions and checks; and all kinds of input."""
 
 import json
 import subprocess
@@ -51,7 +51,7 @@ def test_explain_finds_and_checks_results(text: str, found: list[tuple[str, str 
 
 
 def holds(result: dict[str, Any], step: dict[str, Any]) -> None:
-    """What is promised of every result."""
+    """Assert the invariants of every result."""
     assert list(step) == STEP_KEYS
     assert result["solution"][step["start"] : step["stop"]] == step["text"]
     if step["expression"] is None:

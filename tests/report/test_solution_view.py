@@ -1,4 +1,4 @@
-"""The view of ``explain``: results numbered in place without colour, within the width, whatever the text holds."""
+"""The view of ``explain``: results numbered in place without colour, and within the width for any text."""
 
 import io
 from typing import Any

@@ -113,7 +113,7 @@ def test_corrupt_takes_repeated_question_number_last() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "question", "answer", "taken"),
+    ("text", "question", "answer", "expected"),
     [
         (
             "we write 5x = 25, so x = 5",
@@ -128,14 +128,14 @@ def test_corrupt_takes_repeated_question_number_last() -> None:
         ("4(420) + 240 = x, which is 1920", "420 and 240", "7", "1920"),
     ],
 )
-def test_corrupt_prefers_numbers_outside_question(text: str, question: str, answer: str, taken: str) -> None:
+def test_corrupt_prefers_numbers_outside_question(text: str, question: str, answer: str, expected: str) -> None:
     for seed in range(20):
         one = corruption_of(text, seed, question=question, answer=answer)
-        assert one.original == taken
+        assert one.original == expected
 
 
 @pytest.mark.parametrize(
-    ("text", "taken"),
+    ("text", "expected"),
     [
         ("divide both sides by 7, then 50 km/hr * 24 hr/day, so there are 9 left", "9"),
         ("he sees 21 > 2 * 9, which is 18", "18"),
@@ -146,10 +146,10 @@ def test_corrupt_prefers_numbers_outside_question(text: str, question: str, answ
         (r"where \log \frac 73 is near 12 more", "12"),
     ],
 )
-def test_corrupt_prefers_stated_numbers_to_operands(text: str, taken: str) -> None:
+def test_corrupt_prefers_stated_numbers_to_operands(text: str, expected: str) -> None:
     for seed in range(20):
         one = corruption_of(text, seed)
-        assert (one.strategy, one.original) == ("number", taken)
+        assert (one.strategy, one.original) == ("number", expected)
 
 
 def test_corrupt_recognizes_negated_final_answer() -> None:

@@ -1,4 +1,4 @@
-r"""Wrong values: what each way can give, and that none of them changes the format."""
+r"""Wrong values: the values each method can give, and that no method changes the format."""
 
 import ast
 import contextlib
@@ -26,14 +26,14 @@ def read(text: str) -> Literal:
 
 
 def sampled(sample: Sample, text: str, expression: str | None = None) -> set[str | None]:
-    """All that 200 seeds give; None for an attempt that gave nothing."""
+    """All values sampled with 200 seeds; None for a failed attempt."""
     right = read(text)
     wrongs = [sample(right, expression, RowRng("row", seed)) for seed in SEEDS]
     return {None if wrong is None else str(wrong) for wrong in wrongs}
 
 
 def kind(literal: Literal) -> tuple[object, ...]:
-    """What a wrong value has in common with the right one, but for the denominator."""
+    """The properties that a wrong value shares with the right one, except the denominator."""
     value = Fraction(*literal.value)
     return (
         literal.decimals,
@@ -49,7 +49,7 @@ def kind(literal: Literal) -> tuple[object, ...]:
 
 
 def near_of_version_1(right: Literal, draws: RowRng) -> int:
-    """The units sampled before there were other ways, written down once more."""
+    """The numerator sampled by version 1, which had only this method; an independent copy."""
     units, grain = right.numerator, 1
     while units >= grain * 50 and units % (grain * 10) == 0:
         grain *= 10
@@ -123,13 +123,13 @@ SIX = {"2", "16", "13", "7", "22", "112", "8"}
         ("-5", "3 - 4*2", {"-3"}),
         ("-5", "-3 - 2", {"-1", "-6"}),
         ("5", "3 - -2", {"1"}),
-        ("1/2", "2**-1", {None}),  # -2 is no fraction
+        ("1/2", "2**-1", {None}),  # -2 is not a fraction
         ("4", "2*2", {"1"}),  # not 2 + 2; nor 0
         ("0", "5 - 5", {"10", "25", "1"}),
         ("1,500", "3 * 500", {"503"}),
         ("503", "3 + 500", {"1500"}),
         ("47.00", "25 + 15.20 + 6.80", SUMS),
-        (".50", "1/2", {None}),  # 2.00, 3.00: a whole part would show
+        (".50", "1/2", {None}),  # 2.00, 3.00 would gain an integer part
         (".50", ".25+.25", {".06"}),
         ("0.50", ".25+.25", {"0.06", "1.00"}),
         ("9", "(3/4)*12", {"84", "144"}),
@@ -213,13 +213,13 @@ def test_operation_replaces_one_operator_and_keeps_operands(expression: str) -> 
         value = calculate(ast.parse(expression, mode="eval").body)
     except ZeroDivisionError:
         assume(False)
-    whole = value.denominator == 1
+    is_integer = value.denominator == 1
     right = Literal(abs(value.numerator), 0, value < 0, denominator=value.denominator)
     sampled_values = {operation(right, expression, RowRng("row", seed)) for seed in range(300)}
     expected = {
         wrong
         for wrong in other_operations(expression)
-        if wrong and wrong != value and (wrong < 0) == (value < 0) and (wrong.denominator == 1) == whole
+        if wrong and wrong != value and (wrong < 0) == (value < 0) and (wrong.denominator == 1) == is_integer
         if not value or Fraction(1, 1000) <= wrong / value <= 1000
     }
     assert {Fraction(*wrong.value) for wrong in sampled_values if wrong} == expected

@@ -1,4 +1,4 @@
-"""The evaluator against Python's own grammar over fractions, and its bounds."""
+"""The evaluator compared with Python's parser and fractions, and its limits."""
 
 import ast
 import time
@@ -15,7 +15,7 @@ from pairgen.arithmetic.exact.verification import matches
 
 
 def slow_value(expression: str) -> Fraction | None:
-    """The obvious twin: Python's parser, walked with exact fractions; None where it divides by zero."""
+    """A simple reference: Python's parser with exact fractions; None for division by zero."""
 
     def walk(node: ast.expr) -> Fraction:
         match node:

@@ -1,4 +1,4 @@
-"""Literals: format and value, there and back."""
+"""Literals: format and value, parsed and formatted."""
 
 from fractions import Fraction
 

@@ -1,4 +1,4 @@
-"""The surd evaluator: known values, laws, sympy as a twin, and an end at once on whatever text."""
+"""The surd evaluator: known values, algebraic laws, comparison with sympy, and fast termination on any text."""
 
 import time
 from fractions import Fraction
@@ -105,7 +105,7 @@ def test_exact_value_known_values(expression: str, value: surds.Surd) -> None:
         *("sqrt(-1)", "sqrt(pi)", "sqrt(pi**2)", "sqrt(sqrt(2))", "(-8)**(1/3)", "(-4)**(1/2)", "2**(1/3)", "2**(1/4)"),
         *("2**sqrt(2)", "2**pi", "pi**(1/2)", "1**(1/13)", "2**65", "(pi**64)*pi"),
         *("1/(1 + pi)", "1/(1 + sqrt(2) + sqrt(3))"),
-        "sqrt(10007*10009*10037)",  # squarefree, but three primes above the limit are not told from a square times one
+        "sqrt(10007*10009*10037)",  # squarefree, but not distinguished from p*p*q: all primes are above the limit
     ],
 )
 def test_exact_value_raises_not_exact(expression: str) -> None:
@@ -213,7 +213,7 @@ def seconds(expression: str) -> float:
 
 
 BOUND = 5.0
-"""On hanging, not a measurement: the worst found takes a tenth of a second."""
+"""Seconds; a generous limit to detect hanging. The slowest known text takes a tenth of a second."""
 
 
 @given(
