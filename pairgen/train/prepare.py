@@ -1,6 +1,5 @@
 """Build a trainer from a config: tokenized data, the model, its batch layout, its reference, its optimizer."""
 
-from collections.abc import Callable
 from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
@@ -12,7 +11,7 @@ from pairgen.atomic import new_folder
 from pairgen.errors import UnsupportedModel
 from pairgen.pairs.dataset import PairDataset
 from pairgen.progress import Warn
-from pairgen.run_folder import BASE, METRICS
+from pairgen.run_folder import BASE
 from pairgen.train import distributed
 from pairgen.train.config import Config
 from pairgen.train.context import RunContext
@@ -27,18 +26,17 @@ from pairgen.train.model import loading as models
 from pairgen.train.model.checks import check_deterministic, check_logits, check_trees
 from pairgen.train.model.scorer import Scorer
 from pairgen.train.model.torch_internals import missing_for_trees
-from pairgen.train.output import checkpoint, metrics_log, trackers
+from pairgen.train.output import checkpoint
 from pairgen.train.output.checkpoint import Policy, TrainState
 from pairgen.train.output.metrics_log import MetricsLog
 from pairgen.train.reference.cache import ReferenceLogps
-from pairgen.train.reference.compute import StartingModel, precompute
-from pairgen.train.reference.online import OnlineReference
+from pairgen.train.reference.compute import OnlineReference, StartingModel, precompute
 from pairgen.train.scores.forward import Forward, Layout
 from pairgen.train.scores.objective import Objective
 
 
-def prepare(config: Config, context: RunContext) -> tuple[Trainer, data.TokenizedSplit]:
-    """The trainer of a run, in the state of its latest checkpoint, and the pairs it trains on.
+def prepare(config: Config, context: RunContext) -> Trainer:
+    """The trainer of a run, in the state of its latest checkpoint.
 
     Raises:
         PairgenError: the data, the model or the folder cannot be used.
@@ -50,7 +48,7 @@ def prepare(config: Config, context: RunContext) -> tuple[Trainer, data.Tokenize
     model, tokenizer = models.load(config, data.training_texts(datasets), device, saved / "model" if saved else None)
     pairs, evaluation = _tokenize(config, context, datasets, model, tokenizer)
     sampler = BatchSampler(pairs.groups.pairs, config.batch_size, config.seed)
-    steps = config.steps or sampler.steps(config.epochs)
+    train = TrainingData(pairs, evaluation, sampler, steps=config.steps or sampler.steps(config.epochs))
 
     scorer = Scorer(model)
     check_logits(scorer, len(tokenizer))
@@ -58,62 +56,42 @@ def prepare(config: Config, context: RunContext) -> tuple[Trainer, data.Tokenize
     layout = _layout(config, scorer, tokenizer, device, context.warn)
     forward = Forward(layout, device, autocast=models.precision(config, device) == "bf16")
 
-    load_start = partial(_load_start, config, datasets, device)
+    def load_start() -> Scorer:
+        """The model before the first step, loaded again."""
+        return Scorer(models.load(config, data.training_texts(datasets), device)[0])
+
+    kind = config.reference if LOSSES[config.loss].needs_reference else "none"
     reference: ReferenceLogps | OnlineReference | None = None
-    if _reference_kind(config) == "precomputed":  # before the model is distributed
-        needed = [(pairs, sampler.used(steps))]
+    if kind == "precomputed":  # before the model is distributed
+        needed = [(pairs, sampler.used(train.steps))]
         if evaluation:
             needed.append((evaluation, np.arange(len(evaluation.groups))))
         start = StartingModel(load_start if saved else lambda: scorer, forward)
         reference = precompute(config, needed, start, context)
     module = distributed.wrap(scorer, config.parallel, context.world, device).train()
-    if _reference_kind(config) == "online":
-        reference = _online_reference(config, module, scorer, load_start)
-    objective = Objective(config, module, forward, reference, _is_multiple_choice(datasets, pairs))
+    if kind == "online" and config.lora:
+        reference = OnlineReference(module, is_policy=True)
+    elif kind == "online":
+        frozen = load_start().requires_grad_(False).eval()
+        frozen.timer = scorer.timer  # its time is part of the step
+        reference = OnlineReference(frozen, is_policy=False)
 
-    policy = Policy(module, _optimizer(config, module), tokenizer)
+    weights = [weight for weight in module.parameters() if weight.requires_grad]
+    optimizer = torch.optim.AdamW(weights, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True)
     trainer = Trainer(
         config=config,
         context=context,
-        objective=objective,
-        policy=policy,
-        data=TrainingData(pairs.groups, sampler, steps, evaluation.groups if evaluation else None),
+        objective=Objective(config, module, forward, reference, _is_multiple_choice(datasets, pairs)),
+        policy=Policy(module, optimizer, tokenizer),
+        data=train,
         state=checkpoint.read_state(saved) if saved else TrainState(),
-        log=_metrics_log(config, context),
+        log=MetricsLog(context.folder, config.report_to if context.world.is_main else "none", asdict(config)),
     )
     if saved:
-        checkpoint.restore(saved, policy)
+        checkpoint.restore(saved, trainer.policy)
     if context.world.is_main:
-        metrics_log.truncate(trainer.log.file, trainer.state.step)
-    return trainer, pairs
-
-
-def _reference_kind(config: Config) -> str:
-    """``--reference``, or ``none`` for a loss that needs none."""
-    return config.reference if LOSSES[config.loss].needs_reference else "none"
-
-
-def _online_reference(
-    config: Config, module: torch.nn.Module, scorer: Scorer, load_start: Callable[[], Scorer]
-) -> OnlineReference:
-    if config.lora:
-        return OnlineReference.without_adapter(module)
-    return OnlineReference.frozen(load_start(), scorer)
-
-
-def _load_start(config: Config, datasets: list[PairDataset], device: torch.device) -> Scorer:
-    """Load the model of before the first step."""
-    return Scorer(models.load(config, data.training_texts(datasets), device)[0])
-
-
-def _optimizer(config: Config, module: torch.nn.Module) -> torch.optim.Optimizer:
-    weights = [weight for weight in module.parameters() if weight.requires_grad]
-    return torch.optim.AdamW(weights, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True)
-
-
-def _metrics_log(config: Config, context: RunContext) -> MetricsLog:
-    tracker = trackers.TRACKERS[config.report_to if context.world.is_main else "none"]
-    return MetricsLog(context.folder / METRICS, tracker(context.folder, asdict(config)))
+        trainer.log.truncate(trainer.state.step)
+    return trainer
 
 
 def _is_multiple_choice(datasets: list[PairDataset], pairs: data.TokenizedSplit) -> bool:
@@ -135,7 +113,7 @@ def _has_choices(dataset: PairDataset) -> bool:
 
 
 def _with_merged_adapter(config: Config, context: RunContext) -> Config:
-    """To train a LoRA on top of an adapter, merge that into its base first, in the run's ``base/``."""
+    """To train a LoRA adapter on top of another one, merge that into its base model first, in the run's ``base/``."""
     if not config.lora or not models.is_adapter(config.model):
         return config
     base = context.folder / BASE
@@ -167,7 +145,7 @@ def _tokenize(
 
 
 def _warn_about_data(warn: Warn, name: str, split: data.TokenizedSplit, max_length: int) -> None:
-    """Report dropped pairs, truncated prompts and tokens that cross the end of the prompt."""
+    """Warn about dropped pairs, truncated prompts and tokens that cross the end of the prompt."""
     for reason, count in split.drops.items():
         warn(f"dropped {count:,} pairs of the {name} split: {reason}")
     if split.truncated_prompts:

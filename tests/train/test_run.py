@@ -30,7 +30,6 @@ from pairgen.options import read_toml
 from pairgen.train import config as configs
 from pairgen.train import losses
 from pairgen.train.context import Phase
-from pairgen.train.interrupts import Interrupted
 from pairgen.train.model import loading, torch_internals
 from pairgen.train.run import resume, train
 from pairgen.train.scores.pair_logps import PairLogps
@@ -323,7 +322,7 @@ def test_ctrl_c_saves_a_checkpoint_to_resume_from(pairs: Path, done: Path, tmp_p
         if phase == Phase.TRAINING and step == 3:
             os.kill(os.getpid(), signal.SIGINT)
 
-    with pytest.raises(Interrupted, match=r"after step [34] of 6; a checkpoint was saved"):
+    with pytest.raises(KeyboardInterrupt, match=r"after step [34] of 6; a checkpoint was saved"):
         train(runs.config(pairs, tmp_path / "run"), progress=stop)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     resume(tmp_path / "run")

@@ -1,1 +1,1 @@
-"""Reference log-probs: computed once, cached by pair."""
+"""Reference log-probs: computed once and cached by pair, or for every batch."""

@@ -27,9 +27,7 @@ from pairgen.train.layout.batch import Batch
 FORMAT = 2
 """Version of ``SCHEMA``, part of a cache's name."""
 
-SCHEMA = pa.schema(
-    {"pair": pa.string(), "chosen": pa.list_(pa.float32()), "rejected": pa.list_(pa.float32())}  # FORMAT names these
-)
+SCHEMA = pa.schema({"pair": pa.string(), "chosen": pa.list_(pa.float32()), "rejected": pa.list_(pa.float32())})
 """Per pair: its key, and the log-prob of each token of both completions, in nats."""
 
 Score = Callable[[Sequence[TokenGroup]], tuple[Batch, Tensor]]
@@ -37,14 +35,14 @@ Score = Callable[[Sequence[TokenGroup]], tuple[Batch, Tensor]]
 
 
 class ReferenceLogps:
-    """Reference log-probs by pair. Their values stay in the memory-mapped files until they are asked for."""
+    """Reference log-probs by pair, read from the memory-mapped files when they are needed."""
 
     def __init__(self, batches: Iterable[pa.RecordBatch] = ()) -> None:
         self._rows: dict[str, tuple[pa.RecordBatch, int]] = {}
         self.add(batches)
 
     def add(self, batches: Iterable[pa.RecordBatch], prefix: str = "") -> None:
-        """Add pairs under ``prefix`` and their key; of a pair that is known, the first values stay."""
+        """Add pairs, with ``prefix`` prepended to their keys; a pair that is already known keeps its values."""
         for batch in batches:
             for row, key in enumerate(batch["pair"].to_pylist()):
                 self._rows.setdefault(prefix + key, (batch, row))
@@ -57,7 +55,7 @@ class ReferenceLogps:
 
         Args:
             width: tokens of the longest completion.
-            rejected: whether rejected completions are part of the batch; if not, their rows are those of chosen.
+            rejected: whether the batch contains rejected completions; if not, their rows repeat chosen.
 
         Returns:
             [2P, width] float64: chosen of each pair, then rejected of each; 0 after a completion's end.
@@ -72,7 +70,7 @@ class ReferenceLogps:
 
 
 def folder_of(dataset: Path, chosen: str, fallback: Path) -> Path:
-    """The folder for a dataset's log-probs: ``chosen``, else next to the data, else (read-only data) the fallback."""
+    """The folder for a dataset's log-probs: ``chosen``, or one inside the dataset, or, if that is read-only, a fallback."""
     if chosen:
         return Path(chosen)
     folder = dataset / "reference"
@@ -84,7 +82,7 @@ def folder_of(dataset: Path, chosen: str, fallback: Path) -> Path:
 
 
 def read(folder: Path) -> list[pa.RecordBatch]:
-    """All complete record batches of all streams in a folder."""
+    """The complete record batches of all streams in a folder."""
     found: list[pa.RecordBatch] = []
     for file in sorted(folder.glob("*.arrows")):
         try:
@@ -98,19 +96,18 @@ def read(folder: Path) -> list[pa.RecordBatch]:
 
 @dataclass(frozen=True)
 class ReferencePass:
-    """One pass of the reference model over the groups that are needed."""
+    """A pass of the reference model over the groups whose indices are ``needed``."""
 
     groups: GroupTable
     needed: NDArray[np.int64]
-    """Indices of groups."""
     score: Score
     pairs_at_once: int
 
     def missing(self, known: ReferenceLogps, world: World = World()) -> list[NDArray[np.int64]]:
-        """The batches of this process that have a pair which is not known yet.
+        """The batches of this process that contain an unknown pair; each process takes every ``world.size``-th batch.
 
-        Groups of similar length go together. The batches are derived from what is needed, not from what is known, so
-        that an interrupted pass ends with the same values. Each process takes every ``world.size``-th batch.
+        Groups of similar length are batched together. The batches depend on the needed groups, not on the known ones,
+        so that an interrupted pass ends with the same values.
         """
         unknown = self.groups.unknown(known)
         order = self.needed[np.argsort(self.groups.tokens[self.needed], kind="stable")]
@@ -121,10 +118,10 @@ class ReferencePass:
 def compute(
     work: ReferencePass, folder: Path, world: World = World(), progress: Callable[[int, int], None] = lambda *_: None
 ) -> None:
-    """Compute what is needed and missing in ``folder``, and write it there.
+    """Score the batches that are missing in ``folder``, and write them there.
 
     Args:
-        progress: receives the number of batches done, and of batches to do.
+        progress: called with the number of scored batches, and of all that were missing.
     """
     missing = work.missing(ReferenceLogps(read(folder)), world)
     if not missing:
@@ -139,10 +136,7 @@ def compute(
 
 
 def _scored(batch: Batch, tokens: Tensor) -> pa.RecordBatch:
-    """A row per pair. Log-probs are float32 to begin with: nothing is lost by storing them so."""
+    """A row per pair. The model computes log-probs in float32, so storing them as float32 loses nothing."""
     rows = zip(tokens.float().cpu().numpy(), batch.lengths.tolist(), strict=True)
     values = [row[:length] for row, length in rows]
-    columns = (values[: batch.pairs], values[batch.pairs :])
-    return pa.record_batch(
-        [list(batch.pair_ids), *(pa.array(part, SCHEMA.types[1]) for part in columns)], schema=SCHEMA
-    )
+    return pa.record_batch([list(batch.pair_ids), values[: batch.pairs], values[batch.pairs :]], schema=SCHEMA)

@@ -1,23 +1,25 @@
-"""The reference model's pass over all pairs before training."""
+"""Compute reference log-probs: of all pairs before training, or of every batch during it."""
 
+import contextlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from pairgen.atomic import write_text
 from pairgen.errors import RunFolderError
 from pairgen.run_folder import REFERENCE, REFERENCE_MODEL
+from pairgen.train import distributed
 from pairgen.train.config import Config
 from pairgen.train.context import Phase, RunContext
-from pairgen.train.data import splits as data
 from pairgen.train.data.groups import TokenGroup
+from pairgen.train.data.splits import TokenizedSplit
 from pairgen.train.distributed import World
 from pairgen.train.layout.batch import Batch
 from pairgen.train.model import loading as models
@@ -25,7 +27,7 @@ from pairgen.train.model.scorer import Scorer
 from pairgen.train.reference import cache
 from pairgen.train.scores.forward import Forward
 
-Needed = list[tuple[data.TokenizedSplit, NDArray[np.int64]]]
+Needed = list[tuple[TokenizedSplit, NDArray[np.int64]]]
 """Splits, and the indices of the groups in them whose pairs are needed."""
 
 
@@ -35,14 +37,12 @@ class StartingModel:
 
     load: Callable[[], Scorer]
     forward: Forward
-    _scorer: Scorer | None = None
 
-    @property
+    @cached_property
     def scorer(self) -> Scorer:
         """The model, in evaluation mode."""
-        if self._scorer is None:
-            self._scorer = self.load().eval()
-        return self._scorer
+        scorer: Scorer = self.load().eval()
+        return scorer
 
     @torch.no_grad()
     def score(self, groups: Sequence[TokenGroup]) -> tuple[Batch, Tensor]:
@@ -51,7 +51,7 @@ class StartingModel:
         return batch, self.forward.token_logps(self.scorer, batch)
 
     def weights_hash(self, file: Path, world: World) -> str:
-        """The hash of its weights, which ``file`` keeps in the run: the policy's own weights change.
+        """The hash of its weights, kept in ``file``: after the first step, the policy's weights are others.
 
         Raises:
             RunFolderError: the file is damaged.
@@ -86,3 +86,20 @@ def precompute(config: Config, needed: Needed, model: StartingModel, context: Ru
             world.barrier()
             known.add(cache.read(folder), key_prefix)
     return known
+
+
+@dataclass(frozen=True)
+class OnlineReference:
+    """A reference model that scores every batch: a frozen starting model or, under LoRA, the policy itself."""
+
+    module: nn.Module
+    is_policy: bool
+    """Whether ``module`` is the policy, whose LoRA adapter is disabled for the reference."""
+
+    def token_logps(self, forward: Forward, batch: Batch) -> Tensor:
+        """[2P, T] float64 log-prob of each token of each completion, without a gradient."""
+        adapter = (
+            distributed.unwrapped(self.module).model.disable_adapter() if self.is_policy else contextlib.nullcontext()
+        )
+        with torch.no_grad(), adapter:
+            return forward.token_logps(self.module, batch)

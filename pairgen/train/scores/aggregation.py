@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import torch
 
@@ -17,19 +18,17 @@ from pairgen.train.scores.metrics import Sums, add, global_means
 from pairgen.train.scores.objective import Objective
 
 
-def evaluate(
-    objective: Objective, groups: GroupTable, pairs_at_once: int, context: RunContext, baseline: float
-) -> dict[str, float]:
+def evaluate(objective: Objective, groups: GroupTable, context: RunContext, baseline: float) -> dict[str, float]:
     """Mean metrics over all pairs of all processes, their names prefixed with ``eval/``.
 
-    All processes run equally many batches, since a sharded model needs all of them for each; a process that has fewer
-    runs the last one again, without weight.
+    All processes run the same number of batches, since a sharded model needs all of them for each; a process that has
+    fewer runs the last one again, with weight 0.
 
     Args:
         baseline: KTO's reference point, in nats.
     """
-    world = context.world
-    parts = chunks(groups.pairs, pairs_at_once)
+    world, config = context.world, objective.config
+    parts = chunks(groups.pairs, config.micro_batch_size or config.batch_size)
     sums: Sums = {}
     objective.module.eval()
     with torch.no_grad():
@@ -43,54 +42,44 @@ def evaluate(
     return {EVAL + name: value for name, value in global_means(sums, world).items()}
 
 
+@dataclass
 class Interval:
-    """Accumulates steps until they are logged."""
+    """The steps since the last logged line."""
 
-    def __init__(self) -> None:
-        self.reset()
-
-    def reset(self) -> None:
-        """Discard everything, and restart the clock."""
-        self._sums: Sums = {}
-        self._pairs = self._padded_tokens = self._processed_tokens = 0
-        self._seconds: Counter[str] = Counter()
-        self.restart_clock()
-
-    def restart_clock(self) -> None:
-        """Exclude the time until now, such as that of an evaluation, from the throughput."""
-        self._started = time.monotonic()
+    started: float = field(default_factory=time.monotonic)
+    sums: Sums = field(default_factory=dict)
+    """Of this process, as are the tokens."""
+    padded_tokens: int = 0
+    processed_tokens: int = 0
+    pairs: int = 0
+    """Of all processes."""
+    seconds: Counter[str] = field(default_factory=Counter)
+    """Of each part of the steps that were timed."""
 
     def add(self, sums: Sums, batches: Sequence[Batch], pairs: int, seconds: Mapping[str, float]) -> None:
-        """Add a step.
-
-        Args:
-            sums: of the metrics, of this process.
-            batches: of this process.
-            pairs: of all processes.
-            seconds: of each part of the step, if they were measured.
-        """
-        self._sums = add(self._sums, sums)
-        self._pairs += pairs
-        self._padded_tokens += sum(batch.padded_tokens for batch in batches)
-        self._processed_tokens += sum(batch.processed_tokens for batch in batches)
-        self._seconds.update(seconds)
+        """Add a step; ``seconds`` is empty if it was not timed."""
+        self.sums = add(self.sums, sums)
+        self.pairs += pairs
+        self.padded_tokens += sum(batch.padded_tokens for batch in batches)
+        self.processed_tokens += sum(batch.processed_tokens for batch in batches)
+        self.seconds.update(seconds)
 
     def means(self, world: World) -> dict[str, float]:
         """The mean of each metric over all pairs of all processes."""
-        return global_means(self._sums, world)
+        return global_means(self.sums, world)
 
     def throughput(self, world: World, device: torch.device) -> dict[str, float]:
-        """Pairs per second; tokens without and with sharing; and each part's fraction of the measured step time.
+        """Pairs per second; tokens without and with sharing; and each part's fraction of the time of timed steps.
 
         Attention of padded rows counts as part of the rest.
         """
-        tokens = world.sum(torch.tensor([self._padded_tokens, self._processed_tokens], device=device))
-        padded, processed = tokens.tolist()
-        measured = {part: self._seconds[part] for part in PARTS if self._seconds[part]}
+        tokens = torch.tensor([self.padded_tokens, self.processed_tokens], device=device)
+        padded, processed = world.sum(tokens).tolist()
+        timed = {part: self.seconds[part] for part in PARTS if self.seconds[part]}
         return {
-            "pairs_per_second": self._pairs / max(time.monotonic() - self._started, 1e-9),
+            "pairs_per_second": self.pairs / max(time.monotonic() - self.started, 1e-9),
             "tokens/padded": padded,
             "tokens/processed": processed,
             "tokens/ratio": padded / processed,
-            **{f"time/{part}": seconds / sum(measured.values()) for part, seconds in measured.items()},
+            **{f"time/{part}": seconds / sum(timed.values()) for part, seconds in timed.items()},
         }

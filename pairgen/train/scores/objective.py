@@ -11,7 +11,7 @@ from pairgen.train.data.groups import TokenGroup
 from pairgen.train.layout.batch import Batch
 from pairgen.train.losses import LOSSES, Loss
 from pairgen.train.reference.cache import ReferenceLogps
-from pairgen.train.reference.online import OnlineReference
+from pairgen.train.reference.compute import OnlineReference
 from pairgen.train.scores.forward import Forward
 from pairgen.train.scores.metrics import Sums, measure
 from pairgen.train.scores.pair_logps import PairLogps
