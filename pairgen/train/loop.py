@@ -8,7 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from pairgen.atomic import write_text
@@ -16,8 +18,8 @@ from pairgen.errors import NonFiniteLoss, UsageError
 from pairgen.run_folder import BEST, EVAL, NON_FINITE
 from pairgen.train import distributed
 from pairgen.train.config import Config
-from pairgen.train.context import RunContext
-from pairgen.train.data.order import BatchSampler, split_batch
+from pairgen.train.context import Phase, RunContext
+from pairgen.train.data.order import BatchSampler, chunks, split_batch
 from pairgen.train.data.splits import TokenizedSplit
 from pairgen.train.interrupts import graceful_interrupt
 from pairgen.train.layout.batch import Batch
@@ -25,8 +27,7 @@ from pairgen.train.model import loading as models
 from pairgen.train.output import checkpoint
 from pairgen.train.output.checkpoint import Policy, TrainState
 from pairgen.train.output.metrics_log import MetricsLog
-from pairgen.train.scores.aggregation import Interval, evaluate
-from pairgen.train.scores.metrics import Sums, add, global_means
+from pairgen.train.scores.metrics import Interval, Sums, add, global_means
 from pairgen.train.scores.objective import Objective
 
 LOWER_IS_BETTER = ("loss", "chosen_below_reference", "dpop/penalty", "dpop/active")
@@ -42,6 +43,11 @@ class TrainingData:
     sampler: BatchSampler
     steps: int
     """Optimizer steps of the complete run."""
+
+    def groups_by_split(self) -> list[tuple[TokenizedSplit, NDArray[np.int64]]]:
+        """The splits, each with the indices of its groups that are used."""
+        used = [(self.pairs, self.sampler.used(self.steps))]
+        return [*used, (self.evaluation, np.arange(len(self.evaluation.groups)))] if self.evaluation else used
 
 
 @dataclass
@@ -199,8 +205,23 @@ class Trainer:
         }
 
     def _evaluate(self, split: TokenizedSplit) -> dict[str, float]:
-        """Metrics of the eval split. Raises NonFiniteLoss."""
-        metrics = evaluate(self.objective, split.groups, self.context, self.state.baseline)
+        """Mean metrics over all pairs of the eval split. Raises NonFiniteLoss.
+
+        All processes run the same number of batches, since a sharded model needs all of them for each; a process that
+        has fewer runs the last one again, with weight 0.
+        """
+        world, groups = self.context.world, split.groups
+        parts = chunks(groups.pairs, self.config.micro_batch_size or self.config.batch_size)
+        sums: Sums = {}
+        self.objective.module.eval()
+        with torch.no_grad():
+            for index in range(world.rank, len(parts) + world.rank, world.size):
+                start, stop = parts[min(index, len(parts) - 1)]
+                batch = self.objective.batch([groups[at] for at in range(start, stop)], weighted=index < len(parts))
+                sums = add(sums, self.objective.losses(batch, self.state.baseline)[1])
+                self.context.progress(Phase.EVALUATION, stop, len(groups), {})
+        self.objective.module.train()
+        metrics = {EVAL + name: value for name, value in global_means(sums, world).items()}
         for name, value in metrics.items():
             if not math.isfinite(value):
                 raise NonFiniteLoss(f"step {self.state.step}: {name} is {value}; the last checkpoint is intact")

@@ -4,7 +4,6 @@ from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
 
-import numpy as np
 import torch
 
 from pairgen.atomic import new_folder
@@ -29,8 +28,7 @@ from pairgen.train.model.torch_internals import missing_for_trees
 from pairgen.train.output import checkpoint
 from pairgen.train.output.checkpoint import Policy, TrainState
 from pairgen.train.output.metrics_log import MetricsLog
-from pairgen.train.reference.cache import ReferenceLogps
-from pairgen.train.reference.compute import OnlineReference, StartingModel, precompute
+from pairgen.train.reference import ReferenceLogps, StartingModel, precompute
 from pairgen.train.scores.forward import Forward, Layout
 from pairgen.train.scores.objective import Objective
 
@@ -46,10 +44,7 @@ def prepare(config: Config, context: RunContext) -> Trainer:
     device = models.pick_device(config.device, context.world.local_rank)
     saved = checkpoint.newest(context.folder)
     model, tokenizer = models.load(config, data.training_texts(datasets), device, saved / "model" if saved else None)
-    pairs, evaluation = _tokenize(config, context, datasets, model, tokenizer)
-    sampler = BatchSampler(pairs.groups.pairs, config.batch_size, config.seed)
-    train = TrainingData(pairs, evaluation, sampler, steps=config.steps or sampler.steps(config.epochs))
-
+    used = _training_data(config, context, datasets, model, tokenizer)
     scorer = Scorer(model)
     check_logits(scorer, len(tokenizer))
     check_deterministic(scorer, len(tokenizer))
@@ -57,33 +52,25 @@ def prepare(config: Config, context: RunContext) -> Trainer:
     forward = Forward(layout, device, autocast=models.precision(config, device) == "bf16")
 
     def load_start() -> Scorer:
-        """The model before the first step, loaded again."""
+        """Load the model of before the first step."""
         return Scorer(models.load(config, data.training_texts(datasets), device)[0])
 
-    kind = config.reference if LOSSES[config.loss].needs_reference else "none"
-    reference: ReferenceLogps | OnlineReference | None = None
-    if kind == "precomputed":  # before the model is distributed
-        needed = [(pairs, sampler.used(train.steps))]
-        if evaluation:
-            needed.append((evaluation, np.arange(len(evaluation.groups))))
+    reference: ReferenceLogps | torch.nn.Module | None = None
+    needs_reference, online = LOSSES[config.loss].needs_reference, config.reference == "online"
+    if needs_reference and not online:  # before the model is distributed
         start = StartingModel(load_start if saved else lambda: scorer, forward)
-        reference = precompute(config, needed, start, context)
+        reference = precompute(config, used.groups_by_split(), start, context)
     module = distributed.wrap(scorer, config.parallel, context.world, device).train()
-    if kind == "online" and config.lora:
-        reference = OnlineReference(module, is_policy=True)
-    elif kind == "online":
-        frozen = load_start().requires_grad_(False).eval()
-        frozen.timer = scorer.timer  # its time is part of the step
-        reference = OnlineReference(frozen, is_policy=False)
-
+    if needs_reference and online:
+        reference = module if config.lora else _frozen(load_start(), scorer)
     weights = [weight for weight in module.parameters() if weight.requires_grad]
     optimizer = torch.optim.AdamW(weights, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True)
     trainer = Trainer(
         config=config,
         context=context,
-        objective=Objective(config, module, forward, reference, _is_multiple_choice(datasets, pairs)),
+        objective=Objective(config, module, forward, reference, _is_multiple_choice(datasets, used.pairs)),
         policy=Policy(module, optimizer, tokenizer),
-        data=train,
+        data=used,
         state=checkpoint.read_state(saved) if saved else TrainState(),
         log=MetricsLog(context.folder, config.report_to if context.world.is_main else "none", asdict(config)),
     )
@@ -94,22 +81,26 @@ def prepare(config: Config, context: RunContext) -> Trainer:
     return trainer
 
 
+def _frozen(reference: Scorer, policy: Scorer) -> Scorer:
+    """A reference model without gradients, whose time counts as part of the policy's step."""
+    reference.timer = policy.timer
+    return reference.requires_grad_(False).eval()
+
+
 def _is_multiple_choice(datasets: list[PairDataset], pairs: data.TokenizedSplit) -> bool:
-    """Whether the groups with several pairs are multiple-choice questions, of which chosen is the right answer."""
-    several = [
-        dataset
-        for dataset, tokenized in zip(datasets, pairs.datasets, strict=True)
-        if (tokenized.tokens.groups.pairs > 1).any()
-    ]
-    return bool(several) and all(map(_has_choices, several))
+    """Whether groups with several pairs are multiple-choice questions, whose right answer is chosen.
 
-
-def _has_choices(dataset: PairDataset) -> bool:
-    """``multiple_choice`` of the manifest; without it, whether no pair has a corruption."""
-    if (known := dataset.manifest.get("multiple_choice")) is not None:
-        return bool(known)
-    batches = dataset.splits["train"].batches(["corrupted"])
-    return all(batch["corrupted"].null_count == batch.num_rows for batch in batches)
+    That is so by the manifests or, where those lack it, if no pair has a corruption.
+    """
+    tokenized = zip(datasets, pairs.datasets, strict=True)
+    several = [dataset for dataset, tokens in tokenized if (tokens.tokens.groups.pairs > 1).any()]
+    return bool(several) and all(
+        dataset.manifest.get("multiple_choice")
+        or all(
+            batch["corrupted"].null_count == batch.num_rows for batch in dataset.splits["train"].batches(["corrupted"])
+        )
+        for dataset in several
+    )
 
 
 def _with_merged_adapter(config: Config, context: RunContext) -> Config:
@@ -126,10 +117,10 @@ def _with_merged_adapter(config: Config, context: RunContext) -> Config:
     return replace(config, model=str(base.absolute()))
 
 
-def _tokenize(
+def _training_data(
     config: Config, context: RunContext, datasets: list[PairDataset], model: Any, tokenizer: Any
-) -> tuple[data.TokenizedSplit, data.TokenizedSplit | None]:
-    """The training and the evaluation pairs, tokenized by the main process, read by the others."""
+) -> TrainingData:
+    """The pairs of a run, tokenized by the main process and read by the others."""
     max_length = models.usable_length(model, config.max_length)
     if max_length < config.max_length:
         context.warn(f"--max-length {config.max_length} exceeds the model's context length; using {max_length}")
@@ -138,10 +129,11 @@ def _tokenize(
         pairs = data.tokenize_split(datasets, "train", cache, progress=context.progress)
         assert pairs is not None  # checked by open_datasets
         evaluation = data.tokenize_split(datasets, "eval", cache, config.eval_pairs, context.progress, context.warn)
-    _warn_about_data(context.warn, "train", pairs, max_length)
-    if evaluation:
-        _warn_about_data(context.warn, "eval", evaluation, max_length)
-    return pairs, evaluation
+    for name, split in {"train": pairs, "eval": evaluation}.items():
+        if split:
+            _warn_about_data(context.warn, name, split, max_length)
+    sampler = BatchSampler(pairs.groups.pairs, config.batch_size, config.seed)
+    return TrainingData(pairs, evaluation, sampler, config.steps or sampler.steps(config.epochs))
 
 
 def _warn_about_data(warn: Warn, name: str, split: data.TokenizedSplit, max_length: int) -> None:

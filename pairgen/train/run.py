@@ -73,10 +73,8 @@ def train(config: Config, *, overwrite: bool = False, progress: Progress = ignor
     with distributed.join_world(config.device) as world:
         if world.is_main:
             _create_folder(run, overwrite)
-            configs.save(config, run / run_folder.CONFIG)
-        world.barrier()
         with _removed_if_empty(run, world):
-            return _run(config, _context(run, world, progress, warn))
+            return _start(config, world, progress, warn)
 
 
 def resume(
@@ -90,17 +88,17 @@ def resume(
     Raises:
         RunFolderError: there is no run, or another value for an option that cannot change.
     """
-    run = Path(out).absolute()
-    config = _resumed_config(run, changes or {})
+    config = _resumed_config(Path(out).absolute(), changes or {})
     _check_names(config)
     with distributed.join_world(config.device) as world:
-        if world.is_main:
-            configs.save(config, run / run_folder.CONFIG)
-        world.barrier()
-        return _run(config, _context(run, world, progress, warn))
+        return _start(config, world, progress, warn)
 
 
-def _context(run: Path, world: World, progress: Progress, warn: Warn) -> RunContext:
+def _start(config: Config, world: World, progress: Progress, warn: Warn) -> TrainResult:
+    run = Path(config.out)
+    if world.is_main:
+        configs.save(config, run / run_folder.CONFIG)
+    world.barrier()
     warned: set[str] = set()
 
     def warn_once(message: str) -> None:
@@ -108,7 +106,7 @@ def _context(run: Path, world: World, progress: Progress, warn: Warn) -> RunCont
             warned.add(message)
             warn(message)
 
-    return RunContext(run, run / run_folder.TOKENS, world, progress, warn_once)
+    return _run(config, RunContext(run, run / run_folder.TOKENS, world, progress, warn_once))
 
 
 # ---------------------------------------------------------------- config and folder

@@ -1,5 +1,10 @@
 """Metrics of a batch, as sums and counts that add up over micro-batches and processes."""
 
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -10,6 +15,7 @@ from pairgen.train.distributed import World
 from pairgen.train.layout.batch import Batch
 from pairgen.train.layout.padded import padded_batch
 from pairgen.train.losses import LOSSES, dpop_penalty
+from pairgen.train.model.step_timer import PARTS
 from pairgen.train.scores.pair_logps import PairLogps
 
 Sums = dict[str, tuple[Tensor, Tensor]]
@@ -97,3 +103,46 @@ def global_means(sums: Sums, world: World) -> dict[str, float]:
     """The mean of each metric over all processes; metrics without values are left out."""
     table = world.sum(torch.stack([torch.stack(pair) for pair in sums.values()]).double())
     return {name: total / count for name, (total, count) in zip(sums, table.tolist(), strict=True) if count}
+
+
+@dataclass
+class Interval:
+    """The steps since the last logged line."""
+
+    started: float = field(default_factory=time.monotonic)
+    sums: Sums = field(default_factory=dict)
+    """Of this process, as are the tokens."""
+    padded_tokens: int = 0
+    processed_tokens: int = 0
+    pairs: int = 0
+    """Of all processes."""
+    seconds: Counter[str] = field(default_factory=Counter)
+    """Of each part of the steps that were timed."""
+
+    def add(self, sums: Sums, batches: Sequence[Batch], pairs: int, seconds: Mapping[str, float]) -> None:
+        """Add a step; ``seconds`` is empty if it was not timed."""
+        self.sums = add(self.sums, sums)
+        self.pairs += pairs
+        self.padded_tokens += sum(batch.padded_tokens for batch in batches)
+        self.processed_tokens += sum(batch.processed_tokens for batch in batches)
+        self.seconds.update(seconds)
+
+    def means(self, world: World) -> dict[str, float]:
+        """The mean of each metric over all pairs of all processes."""
+        return global_means(self.sums, world)
+
+    def throughput(self, world: World, device: torch.device) -> dict[str, float]:
+        """Pairs per second; tokens without and with sharing; and each part's fraction of the time of timed steps.
+
+        Attention of padded rows counts as part of the rest.
+        """
+        tokens = torch.tensor([self.padded_tokens, self.processed_tokens], device=device)
+        padded, processed = world.sum(tokens).tolist()
+        timed = {part: self.seconds[part] for part in PARTS if self.seconds[part]}
+        return {
+            "pairs_per_second": self.pairs / max(time.monotonic() - self.started, 1e-9),
+            "tokens/padded": padded,
+            "tokens/processed": processed,
+            "tokens/ratio": padded / processed,
+            **{f"time/{part}": seconds / sum(timed.values()) for part, seconds in timed.items()},
+        }

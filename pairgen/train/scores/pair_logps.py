@@ -52,11 +52,6 @@ class PairLogps:
         """[P] log pi_ref(y_w|x)."""
         return self.reference_tokens[: self.pairs].sum(1)
 
-    @cached_property
-    def reference_rejected(self) -> Tensor:
-        """[P] log pi_ref(y_l|x)."""
-        return self.reference_tokens[self.pairs :].sum(1)
-
     @property
     def reference_tokens(self) -> Tensor:
         """[2P, T] ``reference``. Raises TypeError if it is None."""
@@ -64,15 +59,15 @@ class PairLogps:
             raise TypeError("this loss needs reference log-probs, but there are none")
         return self.reference
 
-    @property
+    @cached_property
     def chosen_logratio(self) -> Tensor:
         """[P] log pi(y_w|x) - log pi_ref(y_w|x)."""
         return self.chosen - self.reference_chosen
 
-    @property
+    @cached_property
     def rejected_logratio(self) -> Tensor:
         """[P] log pi(y_l|x) - log pi_ref(y_l|x)."""
-        return self.rejected - self.reference_rejected
+        return self.rejected - self.reference_tokens[self.pairs :].sum(1)
 
     @property
     def margin(self) -> Tensor:

@@ -1,13 +1,15 @@
-"""Reference log-probs on disk: one row per pair, written as they are computed.
+"""Reference log-probs: computed before training, cached on disk by pair, and written as they are computed.
 
 They are kept next to the dataset in ``reference/<weights>-<precision>-<tokens>-v<FORMAT>/``, named by hashes of the
 weights and of the tokens they were computed from, so that every run with the same reference model uses them. Each
 process writes an Arrow stream of its own; of a stream that was cut short, the complete record batches count.
 """
 
+import json
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property, partial
 from itertools import product
 from pathlib import Path
 from uuid import uuid4
@@ -18,11 +20,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pairgen.atomic import os_errors
+from pairgen.atomic import os_errors, write_text
+from pairgen.errors import RunFolderError
+from pairgen.run_folder import REFERENCE, REFERENCE_MODEL
+from pairgen.train.config import Config
+from pairgen.train.context import Phase, RunContext
 from pairgen.train.data.groups import GroupTable, TokenGroup
 from pairgen.train.data.order import chunks
+from pairgen.train.data.splits import TokenizedSplit
 from pairgen.train.distributed import World
 from pairgen.train.layout.batch import Batch
+from pairgen.train.model import loading as models
+from pairgen.train.model.scorer import Scorer
+from pairgen.train.scores.forward import Forward
 
 FORMAT = 2
 """Version of ``SCHEMA``, part of a cache's name."""
@@ -70,7 +80,7 @@ class ReferenceLogps:
 
 
 def folder_of(dataset: Path, chosen: str, fallback: Path) -> Path:
-    """The folder for a dataset's log-probs: ``chosen``, or one inside the dataset, or, if that is read-only, a fallback."""
+    """The folder for a dataset's log-probs: ``chosen``, or one inside the dataset, or a fallback if that is read-only."""
     if chosen:
         return Path(chosen)
     folder = dataset / "reference"
@@ -115,7 +125,7 @@ class ReferencePass:
         return [run for run in runs[world.rank :: world.size] if unknown[run].any()]
 
 
-def compute(
+def compute_missing(
     work: ReferencePass, folder: Path, world: World = World(), progress: Callable[[int, int], None] = lambda *_: None
 ) -> None:
     """Score the batches that are missing in ``folder``, and write them there.
@@ -140,3 +150,62 @@ def _scored(batch: Batch, tokens: Tensor) -> pa.RecordBatch:
     rows = zip(tokens.float().cpu().numpy(), batch.lengths.tolist(), strict=True)
     values = [row[:length] for row, length in rows]
     return pa.record_batch([list(batch.pair_ids), values[: batch.pairs], values[batch.pairs :]], schema=SCHEMA)
+
+
+@dataclass
+class StartingModel:
+    """The policy as it was before its first step, loaded when it is first needed."""
+
+    load: Callable[[], Scorer]
+    forward: Forward
+
+    @cached_property
+    def scorer(self) -> Scorer:
+        """The model, in evaluation mode."""
+        scorer: Scorer = self.load().eval()
+        return scorer
+
+    @torch.no_grad()
+    def score(self, groups: Sequence[TokenGroup]) -> tuple[Batch, Tensor]:
+        """A batch of groups and [2P, T] log-probs of its completions' tokens."""
+        batch = self.forward.to_device(self.forward.layout(groups))
+        return batch, self.forward.token_logps(self.scorer, batch)
+
+    def weights_hash(self, file: Path, world: World) -> str:
+        """The hash of its weights, kept in ``file``: after the first step, the policy's weights are others.
+
+        Raises:
+            RunFolderError: the file is damaged.
+        """
+        if world.is_main and not file.is_file():
+            write_text(file, json.dumps({"weights": models.weights_hash(self.scorer)}))
+        world.barrier()
+        try:
+            weights: str = json.loads(file.read_text("utf-8"))["weights"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise RunFolderError(f"{file}: damaged ({error}); delete it to recompute the hash of the weights") from None
+        return weights
+
+
+def precompute(
+    config: Config, needed: list[tuple[TokenizedSplit, NDArray[np.int64]]], model: StartingModel, context: RunContext
+) -> ReferenceLogps:
+    """Reference log-probs of all pairs that are needed, computed where they are not in the
+
+    Raises:
+        RunFolderError: the run's hash of its reference model is damaged.
+        OutputError: the disk is full.
+    """
+    world, precision = context.world, "bf16" if model.forward.autocast else "full"
+    prefix = f"{model.weights_hash(context.folder / REFERENCE_MODEL, world)[:16]}-{precision}"
+    pairs_at_once = config.micro_batch_size or config.batch_size
+    known = ReferenceLogps()
+    for split, indices in needed:
+        for dataset, key_prefix, groups in zip(split.datasets, split.prefixes, split.by_dataset(indices), strict=True):
+            folder = folder_of(dataset.path, config.reference_dir, context.folder / REFERENCE)
+            folder /= f"{prefix}-{dataset.tokens.hash[:16]}-v{FORMAT}"
+            work = ReferencePass(dataset.tokens.groups, groups, model.score, pairs_at_once)
+            compute_missing(work, folder, world, partial(context.progress, f"{Phase.REFERENCE} {dataset.path.name}"))
+            world.barrier()
+            known.add(read(folder), key_prefix)
+    return known

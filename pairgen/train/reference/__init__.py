@@ -1,1 +1,0 @@
-"""Reference log-probs: computed once and cached by pair, or for every batch."""
