@@ -84,7 +84,8 @@ def prepare(config: Config, context: RunContext) -> Trainer:
 def _frozen(reference: Scorer, policy: Scorer) -> Scorer:
     """A reference model without gradients, whose time counts as part of the policy's step."""
     reference.timer = policy.timer
-    return reference.requires_grad_(False).eval()
+    reference.requires_grad_(False).eval()
+    return reference
 
 
 def _is_multiple_choice(datasets: list[PairDataset], pairs: data.TokenizedSplit) -> bool:

@@ -40,9 +40,6 @@ FORMAT = 2
 SCHEMA = pa.schema({"pair": pa.string(), "chosen": pa.list_(pa.float32()), "rejected": pa.list_(pa.float32())})
 """Per pair: its key, and the log-prob of each token of both completions, in nats."""
 
-Score = Callable[[Sequence[TokenGroup]], tuple[Batch, Tensor]]
-"""Scores groups with the reference model: the batch, and [2P, T] log-probs of its completions' tokens."""
-
 
 class ReferenceLogps:
     """Reference log-probs by pair, read from the memory-mapped files when they are needed."""
@@ -80,7 +77,7 @@ class ReferenceLogps:
 
 
 def folder_of(dataset: Path, chosen: str, fallback: Path) -> Path:
-    """The folder for a dataset's log-probs: ``chosen``, or one inside the dataset, or a fallback if that is read-only."""
+    """The folder for a dataset's log-probs: ``chosen``, else inside the dataset, or ``fallback`` if it is read-only."""
     if chosen:
         return Path(chosen)
     folder = dataset / "reference"
@@ -110,37 +107,33 @@ class ReferencePass:
 
     groups: GroupTable
     needed: NDArray[np.int64]
-    score: Score
+    score: Callable[[Sequence[TokenGroup]], tuple[Batch, Tensor]]
+    """Returns the batch of groups, and [2P, T] log-probs of its completions' tokens."""
     pairs_at_once: int
-
-    def missing(self, known: ReferenceLogps, world: World = World()) -> list[NDArray[np.int64]]:
-        """The batches of this process that contain an unknown pair; each process takes every ``world.size``-th batch.
-
-        Groups of similar length are batched together. The batches depend on the needed groups, not on the known ones,
-        so that an interrupted pass ends with the same values.
-        """
-        unknown = self.groups.unknown(known)
-        order = self.needed[np.argsort(self.groups.tokens[self.needed], kind="stable")]
-        runs = [order[start:stop] for start, stop in chunks(self.groups.pairs[order], self.pairs_at_once)]
-        return [run for run in runs[world.rank :: world.size] if unknown[run].any()]
 
 
 def compute_missing(
     work: ReferencePass, folder: Path, world: World = World(), progress: Callable[[int, int], None] = lambda *_: None
 ) -> None:
-    """Score the batches that are missing in ``folder``, and write them there.
+    """Score the batches that contain a pair missing in ``folder``, and write them there.
+
+    Groups of similar length are batched together. The batches depend on the needed groups, not on the missing ones, so
+    that an interrupted pass ends with the same values. Each process takes every ``world.size``-th batch.
 
     Args:
-        progress: called with the number of scored batches, and of all that were missing.
+        progress: called with the number of scored batches, and of all that are missing.
     """
-    missing = work.missing(ReferenceLogps(read(folder)), world)
+    unknown = work.groups.unknown(ReferenceLogps(read(folder)))
+    order = work.needed[np.argsort(work.groups.tokens[work.needed], kind="stable")]
+    batches = [order[start:stop] for start, stop in chunks(work.groups.pairs[order], work.pairs_at_once)]
+    missing = [batch for batch in batches[world.rank :: world.size] if unknown[batch].any()]
     if not missing:
         return
     with os_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         with pa.OSFile(str(folder / f"{uuid4().hex}.arrows"), "wb") as sink, pa.ipc.new_stream(sink, SCHEMA) as stream:
-            for number, run in enumerate(missing, 1):
-                stream.write_batch(_scored(*work.score([work.groups[index] for index in run])))
+            for number, batch in enumerate(missing, 1):
+                stream.write_batch(_scored(*work.score([work.groups[index] for index in batch])))
                 sink.flush()
                 progress(number, len(missing))
 
@@ -190,7 +183,10 @@ class StartingModel:
 def precompute(
     config: Config, needed: list[tuple[TokenizedSplit, NDArray[np.int64]]], model: StartingModel, context: RunContext
 ) -> ReferenceLogps:
-    """Reference log-probs of all pairs that are needed, computed where they are not in the
+    """Reference log-probs of the pairs of a run, computed where they are not in the cache.
+
+    Args:
+        needed: splits, and the indices of their groups that the run uses.
 
     Raises:
         RunFolderError: the run's hash of its reference model is damaged.

@@ -125,7 +125,8 @@ def _nothing_left(split: Split, drops: Counter[str]) -> str:
     remedy = (
         "raise it" if {LONG_CHOSEN, LONG_REJECTED} & drops.keys() else "try another tokenizer, or build other pairs"
     )
-    return f"{where}: all {drops.total():,} pairs were dropped: {reasons}; {remedy}"
+    pairs = f"all {drops.total():,} pairs were" if drops.total() > 1 else "its only pair was"
+    return f"{where}: {pairs} dropped: {reasons}; {remedy}"
 
 
 # ---------------------------------------------------------------- reading pairs, writing groups

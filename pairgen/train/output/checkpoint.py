@@ -54,7 +54,6 @@ class Policy:
 
     @property
     def scorer(self) -> Any:
-        """The ``Scorer``."""
         return distributed.unwrapped(self.module)
 
 
@@ -65,7 +64,7 @@ def newest(run: Path) -> Path | None:
 
 
 def save(run: Path, state: TrainState, policy: Policy, keep: int, world: distributed.World) -> None:
-    """Write a checkpoint, then remove all but the ``keep`` latest ones. To be called by every process."""
+    """Write a checkpoint, then remove all but the ``keep`` latest ones. Every process must call it."""
     weights = _weights(policy)
     moments: dict[str, Any] = get_optimizer_state_dict(policy.module, policy.optimizer, options=_GATHERED)
     if not world.is_main:
@@ -73,7 +72,10 @@ def save(run: Path, state: TrainState, policy: Policy, keep: int, world: distrib
     with new_folder(run / CHECKPOINTS / f"step-{state.step:08}") as folder:
         models.save(policy.scorer.model, policy.tokenizer, folder / "model", weights)
         save_file(_flat(moments["state"]), folder / "optimizer.safetensors")
-        save_file(_random_state(), folder / "random.safetensors")
+        random = {"cpu": torch.get_rng_state()}
+        if torch.cuda.is_available():
+            random["cuda"] = torch.cuda.get_rng_state()
+        save_file(random, folder / "random.safetensors")
         (folder / "optimizer.json").write_text(json.dumps(moments["param_groups"]), "utf-8")
         (folder / "state.json").write_text(json.dumps(asdict(state)), "utf-8")
     for old in sorted((run / CHECKPOINTS).glob("step-*"))[:-keep]:
@@ -81,7 +83,7 @@ def save(run: Path, state: TrainState, policy: Policy, keep: int, world: distrib
 
 
 def save_model(folder: Path, policy: Policy, world: distributed.World, readme: str = "") -> None:
-    """Write the model and its tokenizer, for ``from_pretrained``. To be called by every process."""
+    """Write the model and its tokenizer, for ``from_pretrained``. Every process must call it."""
     weights = _weights(policy)
     if world.is_main:
         with new_folder(folder) as new:
@@ -101,7 +103,7 @@ def read_state(folder: Path) -> TrainState:
 
 
 def restore(folder: Path, policy: Policy) -> None:
-    """Load the optimizer's and the random state of a checkpoint, whose model was loaded before.
+    """Load the optimizer's and the random state of a checkpoint; its model is already loaded.
 
     Raises:
         RunFolderError: a file is missing or damaged, or belongs to another model.
@@ -124,13 +126,6 @@ def _weights(policy: Policy) -> dict[str, Tensor]:
     """All weights, by their names in the transformers model."""
     state = get_model_state_dict(policy.module, options=_GATHERED)
     return {name.removeprefix("model."): value for name, value in state.items()}
-
-
-def _random_state() -> dict[str, Tensor]:
-    state = {"cpu": torch.get_rng_state()}
-    if torch.cuda.is_available():
-        state["cuda"] = torch.cuda.get_rng_state()
-    return state
 
 
 def _flat(state: dict[str, dict[str, Any]]) -> dict[str, Tensor]:
