@@ -3,14 +3,13 @@
 from functools import cache
 from typing import Any, NamedTuple
 
-from pairgen.sources.sample.rng import SampleRng, split_bit
+from pairgen.sources.sample.rng import SampleRng, in_split
 from pairgen.sources.sample.templates import (
     Block,
     Expression,
     Value,
     capitalized,
     fill,
-    number_lines,
     parse,
     phrases,
     plain,
@@ -40,8 +39,7 @@ class Story(NamedTuple):
     """The template of a word problem."""
 
     block: Block
-    words: tuple[str, ...]
-    givens: tuple[str, ...]  # the numbers that the problem states
+    stated: tuple[str, ...]  # the numbers that the problem states
     units: dict[str, str]  # of the stated numbers and of the steps' results
     meanings: dict[str, str]  # of the numbers that may be the unknown of a backward question
     texts: tuple[tuple[str, ...], ...]  # the wordings of each fact, and last of the question
@@ -56,18 +54,16 @@ def stories() -> tuple[Story, ...]:
 
 
 def _read_story(block: Block) -> Story:
-    numbers = number_lines(block.lines)
-    units = {name: unit for name, unit, _, _ in numbers if unit is not None}
     steps = tuple(_read_step(line) for line in block.lines["step"])
+    units = {number.name: number.unit for number in block.numbers if number.unit is not None}
     return Story(
         block,
-        tuple(name for names, _ in block.words for name in names),
-        tuple(units),
-        units | {step.key: step.unit for step in steps},
-        {name: meaning for name, _, _, meaning in numbers if meaning},
-        (*block.wordings["fact"], *block.wordings["ask"]),
-        block.lines["answer"][0],
-        steps,
+        stated=tuple(units),
+        units=units | {step.key: step.unit for step in steps},
+        meanings={number.name: number.meaning for number in block.numbers if number.meaning},
+        texts=(*block.wordings["fact"], *block.wordings["ask"]),
+        answer=block.lines["answer"][0],
+        steps=steps,
     )
 
 
@@ -100,7 +96,7 @@ class Problem(NamedTuple):
 
     @property
     def question(self) -> str:
-        """The whole problem."""
+        """The complete problem."""
         return " ".join(self.sentences())
 
     @property
@@ -113,20 +109,21 @@ class Problem(NamedTuple):
 def sample_problem(split: str, rng: SampleRng) -> Problem:
     """Sample stories until the numbers of one are plausible.
 
-    A combination of story, words and numbers gets names of one half of the name list in each split, so no question can
-    be in both.
+    The names come from one half of the name list in each split, and which half depends on the story, words and numbers:
+    so no question is in both splits.
     """
     while True:
         story = rng.choice(stories())
         values = story.block.sample(rng)
         if _calculate(story, values):
             break
-    key = f"{story.texts[0][0]} {[str(values[name]) for name in (*story.words, *story.givens)]}"
-    names, pronouns = rng.choice((("women", SHE), ("men", HE)))
-    candidates = phrases("names").wordings[names][0][split_bit(split, key) :: 2]
+    words = [name for names, _ in story.block.words for name in names]
+    key = f"{story.texts[0][0]} {[str(values[name]) for name in (*words, *story.stated)]}"
+    gender, pronouns = rng.choice((("women", SHE), ("men", HE)))
+    names = phrases("names").wordings[gender][0][0 if in_split(split, key) else 1 :: 2]
     spelled, last = rng.chance(0.3), story.steps[-1]
-    slots = values | {name: _write_given(values[name], story.units[name], spelled) for name in story.givens}
-    slots |= {"name": rng.choice(candidates), "other": phrases("names").choice("others", rng), **pronouns}
+    slots = values | {name: _write_stated(values[name], story.units[name], spelled) for name in story.stated}
+    slots |= {"name": rng.choice(names), "other": phrases("names").choice("others", rng), **pronouns}
     slots["answer"] = write_amount(values[last.key], last.unit, commas=True)
     return Problem(story, values, slots, _sample_wording(story, rng))
 
@@ -142,7 +139,7 @@ def _calculate(story: Story, values: dict[str, Any]) -> bool:
 
 
 def _sample_wording(story: Story, rng: SampleRng) -> tuple[int, ...]:
-    return tuple([int(rng.random() * len(texts)) for texts in story.texts])
+    return tuple([rng.choice(range(len(texts))) for texts in story.texts])
 
 
 def reworded(problem: Problem, rng: SampleRng) -> Problem:
@@ -164,11 +161,11 @@ def write_number(value: Value, unit: str, commas: bool = False) -> str:
 
 
 def write_amount(value: Value, unit: str, commas: bool = False) -> str:
-    """A number without unit, but with the sign of money: ``$13.50``."""
+    """A number without its unit, but with a dollar sign for money: ``$13.50``."""
     return ("$" if unit[:1] == "$" else "") + write_number(value, unit, commas)
 
 
-def _write_given(value: Value, unit: str, spelled: bool) -> str:
+def _write_stated(value: Value, unit: str, spelled: bool) -> str:
     """A number as the problem states it."""
     if unit == "%":
         return f"{plain(value * 100)}%"
