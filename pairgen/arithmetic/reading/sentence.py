@@ -82,7 +82,8 @@ def window_before(text: str, sign: int) -> str:
     return text[max(start, line) : sign]
 
 
-def read(window: str, known: Collection[str] | None, *, whole_side: bool = False) -> Expr:
+@lru_cache(1 << 14)
+def read(window: str, known: frozenset[str] | None, *, whole_side: bool = False) -> Expr:
     """The calculation at the end of a text.
 
     Args:
