@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
 
-from pairgen.arithmetic.exact.equations import TRIALS, missing_numbers, solve, trial_values
+from pairgen.arithmetic.exact.equations import TRIALS, missing_number, solve, trial_values
 from pairgen.arithmetic.exact.evaluate import evaluate, evaluate_text
 from pairgen.arithmetic.exact.expression import (
     MAX_LENGTH,
@@ -192,14 +192,19 @@ class Solution:
         before, after = self.text[step.sign + 1 : step.start], self.text[step.stop : step.side_stop]
         left = self._left(step.sign, None, whole_side=True)
         zero, one, two = (self._right(f"{before}{trial}{after}", None) for trial in "012")
-        found = missing_numbers(left, (zero, one, two), tuple(self.values.items()))
+        rights, known = (zero, one, two), tuple(self.values.items())
         stated = _signed(literal, step.negated)
-        for _, value in found:
+        found = []
+        for trial in range(TRIALS):
+            expr, value = missing_number(left, rights, known, trial)
             if value is None:
                 raise Unverified(NOT_EXACT)
             if not equal(value, stated):
                 raise Unverified(NO_MATCH)
-        return found[0][0]
+            found.append(expr)
+            if not trial and all(variables(side) <= self.values.keys() for side in (left, *rights)):
+                break
+        return found[0]
 
     def _left(self, sign: int, known: frozenset[str] | None, *, whole_side: bool = False) -> Expr:
         """The expression on the left of an equals sign; ``known`` as in ``latex.read`` and ``sentence.read``."""
@@ -229,7 +234,7 @@ def _signed(literal: Literal, negated: bool) -> Ratio:
     return (-top if negated else top), bottom
 
 
-@lru_cache(1 << 14)
+@lru_cache(1 << 12)
 def _rendered(expr: Expr) -> tuple[str, Ratio | None]:
     """An expression as text, and its value unless the text is too long to be parsed again."""
     text = render(expr)

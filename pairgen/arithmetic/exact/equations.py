@@ -89,27 +89,23 @@ def _negative(value: Ratio) -> Ratio:
     return -value[0], value[1]
 
 
-@lru_cache(1 << 14)
-def missing_numbers(
-    left: Expr, rights: tuple[Expr, Expr, Expr], known: tuple[tuple[str, Ratio], ...]
-) -> list[tuple[Expr, Ratio | None]]:
+@lru_cache(1 << 12)
+def missing_number(
+    left: Expr, rights: tuple[Expr, Expr, Expr], known: tuple[tuple[str, Ratio], ...], trial: int
+) -> tuple[Expr, Ratio | None]:
     """The number that makes both sides equal, and its value: for ``20 + 8 = 2x + ?`` it is ``(20 + 8) - (2*x + 0)``.
-
-    One for each set of trial values if a variable has no known value.
 
     Args:
         rights: the right side with 0, 1 and 2 in place of the number.
-        known: the values of variables.
+        known: the values of variables; others take those of a trial.
 
     Raises:
         Unverified: the right side is linear neither in the number nor in its reciprocal, so the number may not be
             unique.
     """
     letters = frozenset().union(*map(variables, (left, *rights)))
-    values = dict(known)
-    trials = range(TRIALS if letters - values.keys() else 1)
-    found = [_missing_number(left, rights, trial_values(letters, values, trial)) for trial in trials]
-    return [(expr, evaluate(expr)) for expr in found]
+    expr = _missing_number(left, rights, trial_values(letters, dict(known), trial))
+    return expr, evaluate(expr)
 
 
 def _missing_number(left: Expr, rights: tuple[Expr, Expr, Expr], values: Mapping[str, Ratio]) -> Expr:

@@ -37,7 +37,7 @@ _MULTIPLICATION = frozenset({"cdot", "times", "ast"})
 _CLOSING = {"(": ")", "[": "]", "{": "}", "\\{": "\\}"}
 
 
-@lru_cache(1 << 14)
+@lru_cache(1 << 12)
 def read(side: str, known: frozenset[str] | None) -> Expr:
     """Parse one side of an equation.
 
