@@ -15,7 +15,7 @@ class Notation(NamedTuple):
     quote: Callable[[str], str]  # for an equation within a sentence
 
 
-PLAIN = Notation("x", plain, str)
+TEXT = Notation("x", plain, str)
 LATEX = Notation("X", latex, "${}$".format)
 
 

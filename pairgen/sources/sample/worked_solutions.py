@@ -2,44 +2,14 @@
 
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
 
-from pairgen.sources.sample.equations import PLAIN, Linear, solve, write_linear
+from pairgen.sources.sample.equations import TEXT, Linear, solve, write_linear
 from pairgen.sources.sample.rng import SampleRng
-from pairgen.sources.sample.stories import Problem, Step, reworded, with_unknown, write_amount, write_number
-from pairgen.sources.sample.templates import Value, capitalized, fill, phrases, plain
+from pairgen.sources.sample.stories import PLAIN, Problem, Step, Style, reworded, with_unknown
+from pairgen.sources.sample.templates import capitalized, fill, phrases, plain
 
 # A lead that begins like this gets no opening: "In the end, in the end she has" would be the result.
 _BEGINS_LIKE_AN_OPENING = re.compile("in the end|at first|in all|(then|now|after|since|together|with|over|that) ").match
-
-
-class Style(NamedTuple):
-    """How one solution writes its calculations."""
-
-    times: str = "*"
-    over: str = "/"
-    space: str = " "  # around operators
-    units: bool = False  # "8 boxes x 6 pencils/box"
-    dollars: bool = False  # "$" on operands, not only on results
-    commas: bool = False
-    percent: str = "decimal"  # "%", "decimal" or "fraction"
-
-    def write_symbol(self, token: str) -> str:
-        """An operator with spaces around it; any other token unchanged."""
-        symbol = {"*": self.times, "/": self.over}.get(token, token)
-        return f"{self.space}{symbol}{self.space}" if token in ("+", "-", "*", "/") else token
-
-    def write_operand(self, value: Value, unit: str) -> str:
-        """A number as it stands in a calculation."""
-        if unit == "%":
-            percent = plain(value * 100)
-            return {"%": f"{percent}%", "fraction": f"{percent}/100", "decimal": f"{float(value):.2f}"}[self.percent]
-        if unit == "fraction":
-            return f"{value.numerator}/{value.denominator}"
-        if unit[:1] != "$":
-            return plain(value, self.commas) + (f" {unit}" if self.units and unit else "")
-        written = plain(value, self.commas, cents=True)
-        return f"{'$' if self.dollars else ''}{written}{unit[1:] if self.units else ''}"
 
 
 def _sample_style(rng: SampleRng) -> Style:
@@ -58,7 +28,7 @@ def _write_expression(problem: Problem, step: Step, style: Style) -> str:
     for token in tokens:
         if token in units:
             unit = problem.fill(units[token]) if style.units else units[token]
-            written.append(style.write_operand(problem.values[token], unit))
+            written.append(style.write_number(problem.values[token], unit))
         else:
             written.append(style.write_symbol(token))
     return "".join(written)
@@ -69,7 +39,7 @@ def _write_terms(problem: Problem, step: Step, style: Style) -> str:
     terms = step.expression.terms
     money = "$" if step.unit == "$" and not any(operator in ("*", "/") for operator, _ in terms) else ""
     style = style._replace(units=False)
-    values = [style.write_operand(evaluate(problem.values), money) for _, evaluate in terms]
+    values = [style.write_number(evaluate(problem.values), money) for _, evaluate in terms]
     return "".join(style.write_symbol(operator) + value for (operator, _), value in zip(terms, values, strict=True))
 
 
@@ -103,7 +73,7 @@ def _write_step(problem: Problem, step: Step, style: Style, opening: str, rng: S
     equation = _write_expression(problem, step, style)
     if step.expression.terms and rng.chance(0.7):
         equation += f" = {_write_terms(problem, step, style)}"
-    equation += f" = {write_amount(problem.values[step.key], step.unit, style.commas)}"
+    equation += f" = {style._replace(units=False, dollars=True).write_number(problem.values[step.key], step.unit)}"
     lead = problem.fill(rng.choice(step.leads))
     if opening and not _BEGINS_LIKE_AN_OPENING(lead):
         lead = f"{opening} {lead}"
@@ -121,7 +91,7 @@ def write_annotated_solution(problem: Problem, rng: SampleRng) -> str:
     lines = []
     for step in problem.story.steps:
         shown = _write_expression(problem, step, style) + equals + ("$" if step.unit == "$" else "")
-        result = write_number(problem.values[step.key], step.unit)
+        result = annotation.write_number(problem.values[step.key], step.unit)
         annotated = f"{shown}<<{_write_expression(problem, step, annotation)}={result}>>{result}"
         rest = _write_rest(problem, step) + ("." if rng.chance(0.7) else "")
         lines.append(f"{capitalized(problem.fill(rng.choice(step.leads)))} {annotated}{rest}")
@@ -150,10 +120,10 @@ def write_backward_solution(problem: Problem, unknown: str, rng: SampleRng) -> s
         lead = capitalized(problem.fill(rng.choice(step.leads)))
         lines.append(f"{lead} {_write_linear_step(problem, step, forms)}{_write_rest(problem, step)}.")
     form, answer = forms[story.steps[-1].key], problem.values[story.steps[-1].key]
-    known = {"answer": problem.fill(story.answer), "equation": f"{write_linear(form, PLAIN)} = {plain(answer)}"}
+    known = {"answer": problem.fill(story.answer), "equation": f"{write_linear(form, TEXT)} = {plain(answer)}"}
     lines.append(fill(texts.choice("known", rng), known))
-    lines += solve(form, answer, PLAIN, rng)
-    solution = write_number(problem.values[unknown], story.units[unknown])
+    lines += solve(form, answer, TEXT, rng)
+    solution = PLAIN.write_number(problem.values[unknown], story.units[unknown])
     if rng.chance(0.7):
         lines.append(f"The value of x is {solution}.")
     return with_final_answer(lines, solution)
@@ -162,13 +132,11 @@ def write_backward_solution(problem: Problem, unknown: str, rng: SampleRng) -> s
 def _write_linear_step(problem: Problem, step: Step, forms: dict[str, Linear]) -> str:
     """The calculation of a step and its result, both linear in x where they depend on it."""
     if not forms[step.key].slope:
-        return f"{_write_expression(problem, step, Style())} = {write_amount(problem.values[step.key], step.unit)}"
+        result = Style(dollars=True).write_number(problem.values[step.key], step.unit)
+        return f"{_write_expression(problem, step, PLAIN)} = {result}"
     written = []
     for token in step.expression.tokens:
-        if token in forms:
-            text = write_linear(forms[token], PLAIN)
-            written.append(f"({text})" if " " in text or "/" in text else text)
-        else:
-            written.append(f" {token} " if token in "+-*/" else token)
-    shown, result = "".join(written), write_linear(forms[step.key], PLAIN)
+        text = write_linear(forms[token], TEXT) if token in forms else PLAIN.write_symbol(token)
+        written.append(f"({text})" if token in forms and (" " in text or "/" in text) else text)
+    shown, result = "".join(written), write_linear(forms[step.key], TEXT)
     return shown if shown == result else f"{shown} = {result}"
