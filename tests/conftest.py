@@ -9,12 +9,12 @@ from typer.testing import CliRunner, Result
 
 from pairgen.cli import app
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run in parallel: more threads than cores only wait
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run in parallel, so more threads would only compete
 
 
 @pytest.fixture(scope="session")
 def real_data() -> Path:
-    """The folder of real rows named by PAIRGEN_REAL_DATA; in CI its absence is a failure."""
+    """The folder of real rows in PAIRGEN_REAL_DATA. Without it, tests that need it are skipped; in CI they fail."""
     folder = os.environ.get("PAIRGEN_REAL_DATA")
     if folder and Path(folder).is_dir():
         return Path(folder)
@@ -27,7 +27,7 @@ def real_data() -> Path:
 def run() -> Callable[..., Result]:
     """Run the command line in this process: ``run("build", "arc", "--out", folder)``."""
 
-    def call(*words: object) -> Result:
-        return CliRunner().invoke(app, [str(word) for word in words])
+    def call(*arguments: object) -> Result:
+        return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
     return call

@@ -1,4 +1,4 @@
-"""Atomic writes: concurrent writers, what killed processes leave, errors of the operating system."""
+"""Atomic writes: concurrent writers, leftovers of killed processes, errors of the operating system."""
 
 import errno
 import os
@@ -24,7 +24,7 @@ def names(folder: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("can_exchange", [True, False])
-def test_new_folder_replaces_all_of_the_old_one(
+def test_new_folder_replaces_an_existing_folder(
     can_exchange: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not can_exchange:
@@ -39,7 +39,7 @@ def test_new_folder_replaces_all_of_the_old_one(
 
 
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, RuntimeError, OSError])
-def test_new_folder_leaves_nothing_after_an_error(kind: type[BaseException], tmp_path: Path) -> None:
+def test_new_folder_keeps_the_old_folder_after_an_error(kind: type[BaseException], tmp_path: Path) -> None:
     write(tmp_path / "out", "old")
 
     def interrupted() -> None:
@@ -60,7 +60,7 @@ def test_write_text_replaces_a_file(tmp_path: Path) -> None:
     assert names(tmp_path / "a") == ["config.toml"]
 
 
-def test_concurrent_writers_do_not_disturb_each_other(tmp_path: Path) -> None:
+def test_new_folder_and_write_text_allow_concurrent_writers(tmp_path: Path) -> None:
     with new_folder(tmp_path / "out") as slow:
         (slow / "file").write_text("slow")
         write(tmp_path / "out", "quick")
@@ -70,58 +70,60 @@ def test_concurrent_writers_do_not_disturb_each_other(tmp_path: Path) -> None:
     assert names(tmp_path) == ["file", "out"]
 
 
-def test_a_new_folder_has_the_permissions_of_any_other(tmp_path: Path) -> None:
+def test_new_folder_has_default_permissions(tmp_path: Path) -> None:
     (tmp_path / "plain").mkdir()
     write(tmp_path / "out", "text")
     assert (tmp_path / "out").stat().st_mode == (tmp_path / "plain").stat().st_mode
 
 
-# ---------------------------------------------------------------- what killed processes leave
+# ---------------------------------------------------------------- leftovers of killed processes
 
 
-def left_behind(tmp_path: Path, name: str = f".out.12345678{SUFFIX}") -> Path:
+def make_stale_folder(tmp_path: Path, name: str = f".out.12345678{SUFFIX}") -> Path:
     (tmp_path / name / ".new" / "train").mkdir(parents=True)
     (tmp_path / name / ".new" / "train" / "00000.incomplete").write_bytes(b"half a shard")
     return tmp_path / name
 
 
-def test_stale_folders_are_removed_and_nothing_else(tmp_path: Path) -> None:
-    left_behind(tmp_path)
-    left_behind(tmp_path, f".[other]*.abcdefgh{SUFFIX}")
+def test_new_folder_removes_stale_folders_only(tmp_path: Path) -> None:
+    make_stale_folder(tmp_path)
+    make_stale_folder(tmp_path, f".[other]*.abcdefgh{SUFFIX}")
     others = [".out.12345678.other", f"out.12345678{SUFFIX}", ".hidden"]
     for name in others:
-        left_behind(tmp_path, name)
+        make_stale_folder(tmp_path, name)
     write(tmp_path / "out", "text")
     assert names(tmp_path) == sorted([*others, "out"])
 
 
-def test_the_folder_of_a_living_process_stays(tmp_path: Path) -> None:
-    left = left_behind(tmp_path)
+def test_new_folder_keeps_the_folder_of_a_running_process(tmp_path: Path) -> None:
+    stale = make_stale_folder(tmp_path)
     code = (
         "import fcntl,os,sys; fcntl.flock(os.open(sys.argv[1], os.O_RDONLY), fcntl.LOCK_EX); print(flush=True); input()"
     )
-    words = [sys.executable, "-c", code, str(left)]
-    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as living:
-        assert living.stdout
-        living.stdout.readline()
+    command = [sys.executable, "-c", code, str(stale)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        process.stdout.readline()
         write(tmp_path / "out", "first")
-        assert names(tmp_path) == [left.name, "out"]
-        living.communicate(b"\n")
+        assert names(tmp_path) == [stale.name, "out"]
+        process.communicate(b"\n")
     write(tmp_path / "out", "second")
     assert names(tmp_path) == ["out"]
 
 
-def test_a_kill_between_two_renames_is_undone(tmp_path: Path) -> None:
-    """Where two folders cannot be exchanged, the old one is out of place for a moment."""
+def test_remove_stale_restores_a_folder_after_a_kill_between_renames(tmp_path: Path) -> None:
+    """Without an atomic exchange, the old folder is moved away before the new one takes its name."""
     write(tmp_path / "my.out", "old")
-    left = left_behind(tmp_path, f".my.out.12345678{SUFFIX}")
-    (tmp_path / "my.out").rename(left / ".old")
+    stale = make_stale_folder(tmp_path, f".my.out.12345678{SUFFIX}")
+    (tmp_path / "my.out").rename(stale / ".old")
     remove_stale(tmp_path)
     assert (tmp_path / "my.out" / "file").read_text() == "old"
     assert names(tmp_path) == ["my.out"]
 
 
-def test_a_failed_rename_is_undone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_new_folder_restores_the_old_folder_after_a_failed_rename(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write(tmp_path / "out", "old")
     monkeypatch.setattr(atomic, "_exchange", lambda *_: False)
     rename = Path.rename
@@ -142,23 +144,23 @@ def test_a_failed_rename_is_undone(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize(
-    ("error", "words"),
+    ("error", "message"),
     [
         (OSError(errno.ENOSPC, "No space left on device"), "the disk is full"),
         (OSError(errno.EDQUOT, "Disk quota exceeded"), "the disk is full"),
         (SafetensorError("I/O error: No space left on device (os error 28)"), "the disk is full"),
         (SafetensorError("I/O error: Permission denied"), "cannot be written (I/O error: Permission denied)"),
         (OSError(errno.EACCES, "Permission denied"), "cannot be written (Permission denied)"),
-        (OSError("without a number"), "cannot be written (without a number)"),
+        (OSError("no error number"), "cannot be written (no error number)"),
     ],
 )
-def test_os_errors_are_one_message(error: Exception, words: str, tmp_path: Path) -> None:
+def test_os_errors_raises_one_message(error: Exception, message: str, tmp_path: Path) -> None:
     with pytest.raises(OutputError) as raised, os_errors(tmp_path):
         raise error
-    assert str(raised.value).startswith(f"{tmp_path}: {words}")
+    assert str(raised.value).startswith(f"{tmp_path}: {message}")
     assert "no incomplete output was left behind" in str(raised.value)
 
 
-def test_other_errors_pass_through(tmp_path: Path) -> None:
+def test_os_errors_passes_other_errors_through(tmp_path: Path) -> None:
     with pytest.raises(KeyError), os_errors(tmp_path):
         raise KeyError("a bug")

@@ -25,8 +25,8 @@ class Options:
     size: int | None = option(None, "A size. Default: the count.", at_least=8)
     share: float = option(0.5, "A share.", at_least=0, at_most=1)
     rate: float = option(1e-3, "A rate.", above=0)
-    fast: bool = option(False, "A switch.")
-    careful: bool = option(True, "Another switch.")
+    fast: bool = option(False, "A flag.")
+    careful: bool = option(True, "Another flag.")
 
     def __post_init__(self) -> None:
         check(self)
@@ -49,7 +49,7 @@ VALID = st.builds(
 
 
 @given(VALID)
-def test_toml_round_trip(tmp_path_factory: pytest.TempPathFactory, options: Options) -> None:
+def test_from_mapping_reads_back_written_toml(tmp_path_factory: pytest.TempPathFactory, options: Options) -> None:
     path = tmp_path_factory.mktemp("toml") / "options.toml"
     values = {name: value for name, value in asdict(options).items() if value is not None}
     path.write_text(tomli_w.dumps({**values, "data": list(options.data)}), "utf-8")
@@ -58,31 +58,31 @@ def test_toml_round_trip(tmp_path_factory: pytest.TempPathFactory, options: Opti
 
 @given(VALID)
 def test_arguments_reproduce_the_options(options: Options) -> None:
-    words = iter(arguments(options))
+    remaining = iter(arguments(options))
     values: dict[str, Any] = {}
-    for word in words:
+    for word in remaining:
         name = word.removeprefix("--no-").removeprefix("--")
         if FIELDS[name].type is bool:
             values[name] = not word.startswith("--no-")
         elif name == "data":
-            values.setdefault("data", []).append(next(words))
+            values.setdefault("data", []).append(next(remaining))
         else:
             kind = int if name in ("count", "size") else float if name in ("share", "rate") else str
-            values[name] = kind(next(words))
+            values[name] = kind(next(remaining))
     assert from_mapping(Options, values, "test") == options
 
 
-def test_defaults_need_no_arguments() -> None:
+def test_arguments_of_the_defaults_are_empty() -> None:
     assert list(arguments(Options())) == []
     assert from_mapping(Options, {}, "test") == Options()
 
 
-def test_a_single_string_is_a_list_of_one() -> None:
+def test_option_list_accepts_a_single_string() -> None:
     assert Options(data="a").data == ("a",)  # type: ignore[arg-type]
     assert Options(data=["a", "b"]).data == ("a", "b")  # type: ignore[arg-type]
 
 
-WRONG = [
+INVALID = [
     ("data", 3, "a list in which each item is a string"),
     ("data", ["a", 3], "a list in which each item is a string"),
     ("name", 3, "a string"),
@@ -103,8 +103,8 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("name", "value", "expected"), WRONG)
-def test_a_wrong_value_is_a_usage_error(name: str, value: Any, expected: str) -> None:
+@pytest.mark.parametrize(("name", "value", "expected"), INVALID)
+def test_invalid_value_is_a_usage_error(name: str, value: Any, expected: str) -> None:
     with pytest.raises(UsageError) as direct:
         Options(**{name: value})
     assert str(direct.value).startswith(f"{flag(name)} must be {expected}, got ")
@@ -113,21 +113,21 @@ def test_a_wrong_value_is_a_usage_error(name: str, value: Any, expected: str) ->
     assert str(from_file.value) == f"a.toml: {name} must be {expected}, got {value!r}"
 
 
-def test_unknown_options_list_the_known() -> None:
+def test_unknown_option_is_an_error_that_lists_the_available() -> None:
     with pytest.raises(UsageError, match="unknown option color; available: data, name, colour"):
         check_values(Options, {"color": "red"}, "a.toml")
 
 
-def test_an_integer_is_a_number() -> None:
+def test_float_option_accepts_an_integer() -> None:
     assert Options(rate=2).rate == 2
 
 
-def test_choices_added_later_are_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_choice_added_later_is_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(COLOURS, "green", 3)
     assert Options(colour="green").colour == "green"
 
 
-def test_limits_in_words() -> None:
+def test_limits_describes_the_range() -> None:
     assert [limits(FIELDS[name]) for name in ("name", "count", "share", "rate")] == [
         "",
         "at least 0",
@@ -137,7 +137,7 @@ def test_limits_in_words() -> None:
 
 
 @pytest.mark.parametrize(("text", "problem"), [(None, "cannot be read"), ("a = ", "invalid TOML")])
-def test_unreadable_toml_is_a_usage_error(tmp_path: Path, text: str | None, problem: str) -> None:
+def test_read_toml_reports_unreadable_files(tmp_path: Path, text: str | None, problem: str) -> None:
     path = tmp_path / "a.toml"
     if text is not None:
         path.write_text(text)

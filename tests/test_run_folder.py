@@ -1,10 +1,10 @@
-"""Reading run folders, complete and damaged ones."""
+"""Reading complete and damaged run folders."""
 
 import json
 from pathlib import Path
 
 import pytest
-from helpers.logged_runs import as_run, make_run
+from helpers.logged_runs import make_run, run_in_memory
 
 from pairgen.errors import RunFolderError
 from pairgen.run_folder import EVAL, open_run
@@ -21,10 +21,10 @@ def test_open_run_reads_config_and_metrics(tmp_path: Path) -> None:
 
 
 def test_values_skips_lines_without_metrics_of_the_split() -> None:
-    run = as_run(every=20)
+    run = run_in_memory(every=20)
     assert run.values(EVAL, last=False)["step"] == 0
     assert run.values(EVAL, last=True)["step"] == 40
-    assert run.values("", last=False)["step"] == 1, "step 0 has the loss of the evaluation, nothing of training"
+    assert run.values("", last=False)["step"] == 1, "step 0 has the evaluation loss but no training metrics"
     end = run.values("", last=True)
     assert end["step"] == 50
     assert "logratios/chosen" in end
@@ -32,26 +32,26 @@ def test_values_skips_lines_without_metrics_of_the_split() -> None:
 
 
 def test_evaluated_needs_an_evaluation_after_training() -> None:
-    assert as_run(every=50).evaluated
-    assert as_run(every=20).evaluated
-    assert not as_run(every=100).evaluated, "only step 0"
-    assert not as_run(every=0).evaluated
+    assert run_in_memory(every=50).evaluated
+    assert run_in_memory(every=20).evaluated
+    assert not run_in_memory(every=100).evaluated, "only step 0"
+    assert not run_in_memory(every=0).evaluated
 
 
-@pytest.mark.parametrize("half", ['{"step": 51, "loss": 0.', "{", '{"step": 51', "   "])
-def test_a_truncated_last_line_is_ignored(tmp_path: Path, half: str) -> None:
+@pytest.mark.parametrize("truncated", ['{"step": 51, "loss": 0.', "{", '{"step": 51', "   "])
+def test_open_run_ignores_a_truncated_last_line(tmp_path: Path, truncated: str) -> None:
     with (make_run(tmp_path / "run") / "metrics.jsonl").open("a") as file:
-        file.write(half)
+        file.write(truncated)
     assert open_run(tmp_path / "run").lines[-1]["step"] == 50
 
 
-def test_a_complete_last_line_needs_no_newline(tmp_path: Path) -> None:
+def test_open_run_reads_a_last_line_without_newline(tmp_path: Path) -> None:
     with (make_run(tmp_path / "run") / "metrics.jsonl").open("a") as file:
         file.write('{"step": 51, "loss": 0.1}')
     assert open_run(tmp_path / "run").lines[-1] == {"step": 51, "loss": 0.1}
 
 
-def test_steps_logged_again_keep_their_last_values(tmp_path: Path) -> None:
+def test_open_run_keeps_the_last_values_of_a_repeated_step(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "run", steps=5, every=5)
     with (folder / "metrics.jsonl").open("a") as file:
         file.writelines(json.dumps({"step": step, "loss": 9}) + "\n" for step in (3, 4))
@@ -76,7 +76,7 @@ def test_steps_logged_again_keep_their_last_values(tmp_path: Path) -> None:
         ('{"step": 2, "loss": null}', "loss must be a number, got None"),
     ],
 )
-def test_damaged_lines_are_reported_by_number(tmp_path: Path, line: str, message: str) -> None:
+def test_open_run_reports_the_number_of_a_damaged_line(tmp_path: Path, line: str, message: str) -> None:
     with (make_run(tmp_path / "run", steps=1, every=1) / "metrics.jsonl").open("a") as file:
         file.write(line + "\n")
     with pytest.raises(RunFolderError) as caught:
@@ -86,7 +86,7 @@ def test_damaged_lines_are_reported_by_number(tmp_path: Path, line: str, message
     assert "\n" not in str(caught.value)
 
 
-def test_folders_without_a_run_are_refused(tmp_path: Path) -> None:
+def test_open_run_rejects_folders_without_a_run(tmp_path: Path) -> None:
     with pytest.raises(RunFolderError, match="no such folder"):
         open_run(tmp_path / "missing")
     with pytest.raises(RunFolderError, match=r"not a run \(no config\.toml\)"):
@@ -103,14 +103,14 @@ def test_folders_without_a_run_are_refused(tmp_path: Path) -> None:
         open_run(folder)
 
 
-def test_an_invalid_config_is_reported(tmp_path: Path) -> None:
+def test_open_run_reports_an_invalid_config(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "run")
     (folder / "config.toml").write_text("loss = ")
     with pytest.raises(RunFolderError, match=r"config\.toml: invalid TOML"):
         open_run(folder)
 
 
-def test_models_of_an_unfinished_run_is_the_latest_checkpoint(tmp_path: Path) -> None:
+def test_models_falls_back_to_the_latest_checkpoint(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "run")
     (folder / "final").rmdir()
     assert open_run(folder).models() == []

@@ -5,7 +5,7 @@ Variables take the values that the solution itself states: ``5x + 3 = 28`` is ch
 """
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
 
 from pairgen.arithmetic.exact.equations import TRIALS, missing_number, solve, trial_values
@@ -115,8 +115,7 @@ class Solution:
             expr, substituted = self._calculation(step.sign, None if step.negated else literal)
         if step.negated:
             expr = Negative(Brackets(expr))
-        text = render(expr)
-        value = evaluate(expr) if len(text) <= MAX_LENGTH else None
+        text, value = _rendered(expr)
         return verify(text, value, literal, step.percent, substituted)
 
     def _calculation(self, sign: int, literal: Literal | None) -> tuple[Expr, bool]:
@@ -126,7 +125,7 @@ class Solution:
         """
         values = self.values
         try:
-            expr = self._left(sign, values)
+            expr = self._left(sign, frozenset(values))
         except Unverified as error:
             if error.reason != NO_VALUE or literal is None:
                 raise
@@ -167,7 +166,7 @@ class Solution:
     def _solutions(self, step: Step) -> Iterator[Expr]:
         """The values that the earlier equations give the variable of a step, nearest first."""
         sign = step.sign
-        known = {*self.values, step.variable}
+        known = frozenset({*self.values, step.variable})
         for _ in range(MAX_EQUATIONS):
             sign = self.text.rfind("=", 0, sign)
             if sign < 1:
@@ -193,19 +192,21 @@ class Solution:
         before, after = self.text[step.sign + 1 : step.start], self.text[step.stop : step.side_stop]
         left = self._left(step.sign, None, whole_side=True)
         zero, one, two = (self._right(f"{before}{trial}{after}", None) for trial in "012")
-        letters = frozenset().union(*map(variables, (left, zero, one, two)))
+        rights, known = (zero, one, two), tuple(self.values.items())
+        stated = _signed(literal, step.negated)
         found = []
-        for trial in range(TRIALS if letters - self.values.keys() else 1):
-            expr = missing_number(left, (zero, one, two), trial_values(letters, self.values, trial))
-            value = evaluate(expr)
+        for trial in range(TRIALS):
+            expr, value = missing_number(left, rights, known, trial)
             if value is None:
                 raise Unverified(NOT_EXACT)
-            if not equal(value, _signed(literal, step.negated)):
+            if not equal(value, stated):
                 raise Unverified(NO_MATCH)
             found.append(expr)
+            if not trial and all(variables(side) <= self.values.keys() for side in (left, *rights)):
+                break
         return found[0]
 
-    def _left(self, sign: int, known: Collection[str] | None, *, whole_side: bool = False) -> Expr:
+    def _left(self, sign: int, known: frozenset[str] | None, *, whole_side: bool = False) -> Expr:
         """The expression on the left of an equals sign; ``known`` as in ``latex.read`` and ``sentence.read``."""
         if self.is_latex:
             side = formulas.side_before(self.visible, sign)
@@ -216,7 +217,7 @@ class Solution:
                     raise
         return sentence.read(sentence.window_before(self.text, sign), known, whole_side=whole_side)
 
-    def _right(self, side: str, known: Collection[str] | None) -> Expr:
+    def _right(self, side: str, known: frozenset[str] | None) -> Expr:
         """A right side as an expression; ``known`` as in ``_left``."""
         if self.is_latex:
             try:
@@ -231,6 +232,13 @@ def _signed(literal: Literal, negated: bool) -> Ratio:
     """The value of a literal; ``negated`` if a separate minus precedes it."""
     top, bottom = literal.value
     return (-top if negated else top), bottom
+
+
+@lru_cache(1 << 12)
+def _rendered(expr: Expr) -> tuple[str, Ratio | None]:
+    """An expression as text, and its value unless the text is too long to be parsed again."""
+    text = render(expr)
+    return text, evaluate(expr) if len(text) <= MAX_LENGTH else None
 
 
 @lru_cache(1 << 16)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pairgen.builders.choices import choice_example, reject_choices
+from pairgen.builders.choices import choice_example, reject_choices, structured
 from pairgen.builders.interface import Builder, Example, clean_text
 from pairgen.pairs.record import DropRow
 from pairgen.sources.locate import Hub
@@ -11,9 +11,11 @@ from pairgen.sources.locate import Hub
 
 def _choices(row: Mapping[str, Any]) -> tuple[Any, list[Any], list[Any]]:
     """Question, texts and labels: ``question: {stem, choices: [{text, label}]}`` or ``choices: {text[], label[]}``."""
-    question: Any = row["question"]
-    choices: Any = row.get("choices")
-    if isinstance(question, Mapping):
+    question: Any = structured(row["question"])
+    choices: Any = structured(row.get("choices"))
+    if not isinstance(question, Mapping):
+        question = row["question"]
+    else:
         choices = question.get("choices")
         question = question.get("stem")
     if isinstance(choices, Mapping):

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from pairgen.builders.choices import choice_example, reject_choices
+from pairgen.builders.choices import choice_example, reject_choices, structured
 from pairgen.builders.interface import Builder, Example, clean_text
 from pairgen.builders.prompts import STYLES, Style
 from pairgen.pairs.record import DropRow
@@ -30,9 +30,10 @@ def read(row: Mapping[str, Any]) -> Example:
     question = clean_text(clean(f"{activity}: {first} {second.capitalize()}"), "context")
     if not first.strip():
         raise DropRow("context is empty")
-    if not isinstance(row["endings"], list):
+    texts = structured(row["endings"])
+    if not isinstance(texts, list):
         raise DropRow("malformed endings")
-    endings = [clean_text(clean(text) if type(text) is str else text, "ending") for text in row["endings"]]
+    endings = [clean_text(clean(text) if type(text) is str else text, "ending") for text in texts]
     label = str(row["label"]).strip()
     if not label:
         raise DropRow("no label")

@@ -1,10 +1,8 @@
 """Rows to pairs: pure functions of a batch of rows, which workers run."""
 
-import gc
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -18,19 +16,8 @@ from pairgen.building.selection import Keys, text_key
 from pairgen.pairs.record import DropRow, Pair, to_batch
 from pairgen.sources.formats import Row
 
-R = TypeVar("R")
-
 ID_DIGITS = 20
 """Hexadecimal digits of an id: 80 bits, so that two of ten million rows collide with a probability of 4e-11."""
-
-
-class RowBatch(NamedTuple):
-    """Consecutive rows of the source of one split."""
-
-    split: str
-    rows: list[Row]
-    position: int
-    """Bytes of all sources read so far."""
 
 
 @dataclass(frozen=True)
@@ -62,39 +49,16 @@ class SplitPairs:
     """64-bit keys of the pair ids."""
 
 
-class Converted(NamedTuple):
-    """The result for a ``RowBatch``: pairs by split."""
-
-    position: int
-    splits: dict[str, SplitPairs]
-
-
-def without_gc(function: Callable[[], R]) -> R:
-    """Call a function without Python's search for reference cycles: rows form none, and it takes 10% of the time."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        return function()
-    finally:
-        if was_enabled:
-            gc.enable()
-
-
-def convert(recipe: Recipe, rows: RowBatch) -> Converted:
-    """Pairs of a batch of rows."""
-    return without_gc(lambda: _convert(recipe, rows))
-
-
-def _convert(recipe: Recipe, rows: RowBatch) -> Converted:
-    builder = recipe.builder
+def convert(recipe: Recipe, source_split: str, rows: Sequence[Row]) -> dict[str, SplitPairs]:
+    """The pairs of rows, by split."""
     splits: dict[str, SplitPairs] = {}
     pairs: dict[str, list[Pair]] = {}
-    for row in rows.rows:
-        split = rows.split
+    for row in rows:
+        split = source_split
         try:
-            example = builder.read(row)
+            example = recipe.builder.read(row)
             question = text_key(example.question_group) if recipe.held_out or recipe.shots else 0
-            split = "eval" if question in recipe.held_out else rows.split
+            split = "eval" if question in recipe.held_out else source_split
             made = pairs_of(example, question, recipe)
         except DropRow as drop:
             made = []
@@ -102,13 +66,13 @@ def _convert(recipe: Recipe, rows: RowBatch) -> Converted:
         result = splits.setdefault(split, SplitPairs())
         result.rows += 1
         if made:
-            result.rows_with_fewer_pairs += builder.corrupts and len(made) < recipe.corruption.pairs_per_row
+            result.rows_with_fewer_pairs += recipe.builder.corrupts and len(made) < recipe.corruption.pairs_per_row
             pairs.setdefault(split, []).extend(made)
     for split, of_split in pairs.items():
         splits[split].batch = to_batch(of_split)
         digests = (xxhash.xxh3_64_intdigest(pair.pair_id.encode()) for pair in of_split)
         splits[split].id_keys = np.fromiter(digests, np.uint64, len(of_split))
-    return Converted(rows.position, splits)
+    return splits
 
 
 def row_id_of(key: str) -> str:
@@ -161,21 +125,14 @@ def _shots_for(question: int, row_id: str, recipe: Recipe) -> Sequence[Shot]:
     return [pool.pop(rng.below(len(pool))) for _ in range(min(recipe.shot_count, len(pool)))]
 
 
-class Questions(NamedTuple):
-    """The question of each usable row of a ``RowBatch``."""
-
-    position: int
-    keys: Keys
-
-
-def find_questions(recipe: Recipe, rows: RowBatch) -> Questions:
-    """The keys of the questions of a batch of rows, in order."""
-    keys = without_gc(lambda: [text_key(example.question_group) for example in _examples(recipe, rows)])
-    return Questions(rows.position, np.array(keys, np.uint64))
+def find_questions(recipe: Recipe, source_split: str, rows: Sequence[Row]) -> Keys:
+    """The key of the question of each usable row, in order."""
+    del source_split
+    return np.array([text_key(example.question_group) for example in _examples(recipe, rows)], np.uint64)
 
 
-def find_shots(recipe: Recipe, questions: frozenset[int], rows: RowBatch) -> list[Shot]:
-    """A few-shot example for each of ``questions`` that a batch of rows has, from its first row."""
+def find_shots(recipe: Recipe, questions: frozenset[int], rows: Sequence[Row]) -> list[Shot]:
+    """A few-shot example for each of ``questions`` that occurs in the rows, from its first row."""
     found: dict[int, Shot] = {}
     for example in _examples(recipe, rows):
         question = text_key(example.question_group)
@@ -185,8 +142,8 @@ def find_shots(recipe: Recipe, questions: frozenset[int], rows: RowBatch) -> lis
     return list(found.values())
 
 
-def _examples(recipe: Recipe, rows: RowBatch) -> Iterator[Example]:
-    for row in rows.rows:
+def _examples(recipe: Recipe, rows: Sequence[Row]) -> Iterator[Example]:
+    for row in rows:
         try:
             example = recipe.builder.read(row)
         except DropRow:

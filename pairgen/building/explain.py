@@ -21,7 +21,7 @@ from pairgen.builders.worked_solutions import solution_of
 from pairgen.building.convert import row_id_of
 from pairgen.errors import SourceError, SourceNotFound, UsageError
 from pairgen.pairs.record import DropRow
-from pairgen.sources.formats import FORMATS, Columns, format_of
+from pairgen.sources.formats import FORMATS, Columns, format_of, rows
 
 ANSWERS = ("response", "answer")
 """Fields of a row that may hold the solution; the first one present is used."""
@@ -166,10 +166,9 @@ def _from_file(path: Path) -> Iterator[SolutionInput]:
         return
     if format_ not in (FORMATS[".jsonl"], FORMATS[".json"]):
         raise UsageError(f"{path}: unsupported file type; explain reads .jsonl, .json and text files")
-    for _, number, row in format_.read(path, Columns(frozenset())):
-        where = f"{path}: {format_.unit} {number}"
+    for where, row in rows(path, Columns(frozenset())):
         if not isinstance(row, dict):
-            raise SourceError(f"{where}: {row}; fix or remove this {format_.unit}")
+            raise SourceError(f"{where}: {row}; fix or remove it")
         yield _from_row(row, where)
 
 

@@ -4,34 +4,28 @@ This process reads rows and writes pairs, both in order; workers convert batches
 """
 
 import os
-import platform
-import shlex
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import Path
-from typing import Any, Protocol, TypeVar
 
 import pyarrow as pa
-import rapidfuzz
 
-import pairgen
 from pairgen import stats
 from pairgen.builders import BUILDERS, Builder, prompts
 from pairgen.builders.interface import CorruptionOptions
 from pairgen.building import selection
-from pairgen.building.convert import Recipe, RowBatch, SplitPairs, convert, find_questions, find_shots
+from pairgen.building.convert import Recipe, SplitPairs, convert, find_questions, find_shots
+from pairgen.building.manifest import describe_build
 from pairgen.building.options import BuildOptions
 from pairgen.building.reading import Reader
 from pairgen.building.selection import Keys, SeenKeys
-from pairgen.building.workers import Workers
 from pairgen.errors import SourceError, UsageError
-from pairgen.options import arguments
-from pairgen.pairs.dataset import Manifest, PairDataset, SplitInfo
+from pairgen.pairs.dataset import PairDataset, SplitInfo
 from pairgen.pairs.writing import DatasetWriter
 from pairgen.progress import Progress, Warn, ignore
+from pairgen.sources import formats
 from pairgen.sources.formats import Columns
 from pairgen.sources.locate import Source, hashed_provenance, resolve
 
@@ -40,8 +34,8 @@ SHOT_POOL = 1024
 BYTES_PER_WORKER = 8 << 20
 """A smaller source is not worth another process."""
 
-UNREADABLE = "row could not be read"
-"""Why an invalid row yields no pair."""
+UNREADABLE = "unreadable row"
+"""Why a row that cannot be read yields no pair."""
 
 
 def build(
@@ -80,22 +74,14 @@ def build(
     count = options.workers or _fitting_workers(sources)
     with writer, ThreadPoolExecutor(1) as hashing:
         hashes = {split: hashing.submit(hashed_provenance, source) for split, source in sources.items()}
-        first_pass = _FirstPass(Reader(sources, options.on_error == "skip"), count, progress, warn)
+        skip_invalid = options.on_error == "skip"
+        first_pass = _FirstPass(Reader(sources, formats.BLOCK_BYTES, skip_invalid), count, progress, warn)
         recipe = first_pass.choose(recipe, options, eval_size)
-        reader = Reader(sources, options.on_error == "skip", warn)
+        reader = Reader(sources, formats.BLOCK_BYTES // (1 + options.shots), skip_invalid, warn)
         counts = _write_pairs(writer, recipe, reader, count, progress)
-        manifest: Manifest = {
-            "dataset": builder.name,
-            "title": builder.title,
-            "description": builder.description,
-            **_license(builder, sources),
-            **({"multiple_choice": True} if builder.multiple_choice else {}),
-            "command": rebuild_command(builder.name, writer.out.name, options),
-            "options": _recorded_options(options, builder, eval_size),
-            "sources": {split: future.result() for split, future in hashes.items()},
-            "versions": _versions(),
-            "splits": {split: of_split.info() for split, of_split in counts.items()},
-        }
+        provenance = {split: future.result() for split, future in hashes.items()}
+        manifest = describe_build(builder, writer.out.name, options, eval_size, provenance)
+        manifest["splits"] = {split: of_split.info() for split, of_split in counts.items()}
         names = ("edit_distance", stats.CORRUPTIONS) if builder.corrupts else ("edit_distance",)
         return writer.commit(manifest, lambda dataset: stats.describe(dataset, names=names))
 
@@ -106,28 +92,6 @@ def _find_builder(builder: str | Builder) -> Builder:
     if builder not in BUILDERS:
         raise UsageError(f"{builder}: no such dataset; available: {', '.join(BUILDERS)}")
     return BUILDERS[builder]
-
-
-def rebuild_command(name: str, out: str, options: BuildOptions) -> str:
-    """The command line that builds the same dataset again, in the folder that holds the source files."""
-    names = [_without_folder(source) for source in options.source]
-    return shlex.join(
-        ["pairgen", "build", name, "--out", out, *arguments(replace(options, source=tuple(names), workers=1))]
-    )
-
-
-def _without_folder(source: str) -> str:
-    """``train=/home/me/rows.json`` becomes ``train=rows.json``: cards are published."""
-    split, equals, path = source.partition("=") if source.startswith(("train=", "eval=")) else ("", "", source)
-    return f"{split}{equals}{Path(path).name}" if Path(path).expanduser().exists() else source
-
-
-def _license(builder: Builder, sources: dict[str, Source]) -> Manifest:
-    """The license of the rows: the project's own for the built-in sample, and none for a mixture."""
-    is_sample = {source.sample is not None for source in sources.values()}
-    if is_sample == {True}:
-        return {"license": "apache-2.0"}
-    return {"license": builder.license} if builder.license and is_sample == {False} else {}
 
 
 def _eval_size(builder: Builder, options: BuildOptions, sources: dict[str, Source]) -> int:
@@ -167,8 +131,7 @@ class _FirstPass:
         if "train" not in self.reader.sources:
             raise UsageError("--shots are training rows, but there is no training source; add --source train=FILE")
         reader = replace(self.reader, sources={"train": self.reader.sources["train"]})
-        results = _mapped("reading questions", partial(find_questions, recipe), reader, self.workers, self.progress)
-        keys = [questions.keys for questions in results]
+        keys = list(reader.map("reading questions", partial(find_questions, recipe), self.workers, self.progress))
         if eval_size:
             held_out, rows = selection.held_out_questions(keys, eval_size, options.seed)
             if rows < eval_size:
@@ -192,29 +155,9 @@ class _FirstPass:
             if len(shots) == len(chosen):
                 break
             if not chosen.isdisjoint(batch_keys.tolist()):
-                for shot in find_shots(recipe, chosen, batch):
+                for shot in find_shots(recipe, chosen, batch.rows()[0]):
                     shots.setdefault(shot.question, shot)
         return tuple(shots[question] for question in questions)
-
-
-class _Positioned(Protocol):
-    @property
-    def position(self) -> int: ...
-
-
-R = TypeVar("R", bound=_Positioned)
-
-
-def _mapped(
-    phase: str, function: Callable[[RowBatch], R], reader: Reader, workers: int, progress: Progress
-) -> Iterator[R]:
-    """The function's results for all batches of rows, in order, with progress in bytes read."""
-    progress(phase, 0, reader.size)
-    with Workers(workers, function) as pool:
-        for result in pool.map(reader.batches()):
-            progress(phase, result.position, reader.size)
-            yield result
-    progress(phase, reader.size, reader.size)
 
 
 # ---------------------------------------------------------------- pairs
@@ -248,8 +191,8 @@ def _write_pairs(
     """Convert all rows and write their pairs. Returns counts by split, each of which has pairs."""
     counts = {split: _Counts() for split in [*reader.sources, *(["eval"] if recipe.held_out else [])]}
     seen = SeenKeys()
-    for converted in _mapped("making pairs", partial(convert, recipe), reader, workers, progress):
-        for split, result in converted.splits.items():
+    for splits in reader.map("making pairs", partial(convert, recipe), workers, progress):
+        for split, result in splits.items():
             counts[split].add(result)
             if result.batch is not None and result.id_keys is not None:
                 writer.write(split, number_duplicates(result.batch, seen.count_and_add(result.id_keys)))
@@ -276,24 +219,3 @@ def number_duplicates(batch: pa.RecordBatch, before: Iterable[int] | None) -> pa
     ids = batch["pair_id"].to_pylist()
     numbered = [f"{pair_id}~{times + 1}" if times else pair_id for pair_id, times in zip(ids, before, strict=True)]
     return batch.set_column(batch.schema.get_field_index("pair_id"), batch.schema.field("pair_id"), pa.array(numbered))
-
-
-def _recorded_options(options: BuildOptions, builder: Builder, eval_size: int) -> dict[str, Any]:
-    corruption = {"corruption": options.corruption, "pairs_per_row": options.pairs_per_row} if builder.corrupts else {}
-    return {
-        "seed": options.seed,
-        "prompt_style": options.prompt_style or builder.style,
-        "shots": options.shots,
-        "shots_per_row": options.shots_per_row,
-        "eval_size": eval_size,
-        **corruption,
-    }
-
-
-def _versions() -> dict[str, str]:
-    return {
-        "pairgen": pairgen.__version__,
-        "python": platform.python_version(),
-        "pyarrow": pa.__version__,
-        "rapidfuzz": rapidfuzz.__version__,
-    }

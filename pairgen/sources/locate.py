@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pairgen.errors import InvalidRow, SourceError, SourceNotFound, UsageError
+from pairgen.errors import SourceError, SourceNotFound, UsageError
 from pairgen.sources import formats, sample
-from pairgen.sources.formats import Columns, Row
+from pairgen.sources.formats import Block, Columns, Records
 
 SAMPLE_ROWS = {"train": 1000, "eval": 200}
 
@@ -48,28 +48,30 @@ class Source:
         size = sum(file.stat().st_size for file in self.files) + rows * _SAMPLE_ROW_BYTES
         object.__setattr__(self, "size", size)
 
-    def rows(self, skip_invalid: bool = False) -> Iterator[tuple[int, Row | InvalidRow]]:
-        """Bytes of the source read so far, with the next row.
-
-        Args:
-            skip_invalid: yield an InvalidRow for a row that cannot be used instead of raising it.
+    def blocks(self, block_bytes: int = formats.BLOCK_BYTES) -> Iterator[tuple[str, Block]]:
+        """The name of each file, with its rows in blocks; their positions count the bytes of all files.
 
         Raises:
-            InvalidRow: a row cannot be parsed, or lacks a required column.
             SourceError: a file is damaged or cannot be read.
         """
         if self.sample:
-            for index in range(self.sample.rows):
-                row = sample.row(self.sample.dataset, self.sample.split, index, self.sample.seed)
-                yield (index + 1) * _SAMPLE_ROW_BYTES, row
-        start = 0
+            size = max(1, block_bytes // _SAMPLE_ROW_BYTES)
+            for start in range(0, self.sample.rows, size):
+                stop = min(start + size, self.sample.rows)
+                yield "sample", Block(stop * _SAMPLE_ROW_BYTES, start + 1, (self.sample, stop), _sample_rows)
+        before = 0
         for file in self.files:
             try:
-                for position, read in formats.read(file, self.columns, skip_invalid):
-                    yield start + position, read
-                start += file.stat().st_size
+                for block in formats.read(file, self.columns, block_bytes):
+                    yield str(file), block._replace(position=before + block.position)
+                before += file.stat().st_size
             except OSError as error:
                 raise SourceError(f"{file}: cannot be read ({error.strerror or error})") from error
+
+
+def _sample_rows(data: tuple[Sample, int], first: int) -> Records:
+    (dataset, split, _, seed), stop = data
+    return ((index + 1, sample.row(dataset, split, index, seed)) for index in range(first - 1, stop))
 
 
 class Hub(NamedTuple):
@@ -159,19 +161,14 @@ def _sample(where: str, dataset: str, split: str, columns: Columns) -> Source:
 
 
 def _file(path: Path, columns: Columns) -> Source:
+    formats.format_of(path)
     try:
-        formats.format_of(path)
         if path.stat().st_size == 0:
             raise SourceError(f"{path}: is empty; give a file with rows")
-        _check(path, columns)
+        formats.check_rows(path, columns)
         return Source(columns, {"files": [path.name]}, (path,))
     except OSError as error:
         raise SourceError(f"{path}: cannot be read ({error.strerror or error})") from error
-
-
-def _check(path: Path, columns: Columns) -> None:
-    """Read the first row, so that the wrong file is refused before any work is done."""
-    next(formats.format_of(path).read(path, columns), None)
 
 
 def _folder(split: str | None, path: Path, columns: Columns) -> dict[str, Source]:
@@ -200,7 +197,7 @@ def _folder(split: str | None, path: Path, columns: Columns) -> dict[str, Source
 
 def _arrow_files(files: list[Path], name: str, columns: Columns) -> Source:
     for file in files:
-        _check(file, columns)
+        formats.check_rows(file, columns)
     return Source(columns, {"files": [f"{name}/{file.name}" for file in files]}, tuple(files))
 
 

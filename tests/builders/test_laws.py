@@ -107,5 +107,5 @@ def test_paper_counts_of_arc(real_data: Path) -> None:
     }.items():
         columns = Columns(builder.columns, builder.optional)
         source = resolve([str(real_data / given)], "arc", builder.hub, columns)["train"]
-        found = [row for _, row in source.rows() if isinstance(row, dict)]
+        found = [row for _, block in source.blocks() for _, row in block.rows() if isinstance(row, dict)]
         assert sum(len(made) for _, made in rejections("arc", found)) == expected

@@ -194,7 +194,7 @@ def test_explain_agrees_with_build(name: str, tmp_path: Path) -> None:
         ('{"answer": " "}', "answer is empty"),
         ('{"response": "1 + 1 = 2", "query": 5}', "query is not a string"),
         ('{"answer": "1 + 1 = 2", "query": 5}', "query is not a string"),
-        ('{"answer": "\\ud800"}', "invalid JSON"),
+        ('{"answer": "\\ud800"}', "contains half a surrogate pair"),
         (json.dumps({"answer": "7" * (MAX_LENGTH + 1)}), "answer is over 100,000 characters"),
     ],
 )

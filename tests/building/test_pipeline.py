@@ -15,17 +15,15 @@ import pytest
 from pairgen.arithmetic.errors.rng import RowRng
 from pairgen.builders import BUILDERS, Builder
 from pairgen.builders.interface import CorruptionOptions, Example
-from pairgen.building import reading
 from pairgen.building.options import BuildOptions
 from pairgen.building.pipeline import build
-from pairgen.building.reading import Reader
 from pairgen.errors import SourceError, UsageError
 from pairgen.pairs.dataset import PairDataset, open_pairs
 from pairgen.pairs.edits import span
 from pairgen.pairs.record import Rejection
 from pairgen.pairs.validate import violations
-from pairgen.sources.formats import Columns, text
-from pairgen.sources.locate import resolve
+from pairgen.sources import formats
+from pairgen.sources.formats import text
 
 Row = dict[str, Any]
 
@@ -72,28 +70,16 @@ def test_bytes_depend_only_on_source_and_options(source: Path, tmp_path: Path, m
     built = build("metamath", tmp_path / "one", options)
     first = arrow_bytes(built.path)
     assert not violations(built)
-    for name, workers, rows in (("two", 2, 30), ("three", 3, 7), ("again", 1, 2048)):
-        monkeypatch.setattr(reading, "BATCH_ROWS", rows)
+    for name, workers, size in (("two", 2, 9000), ("three", 3, 2000), ("again", 1, 1 << 20)):
+        monkeypatch.setattr(formats, "BLOCK_BYTES", size)
         assert arrow_bytes(build("metamath", tmp_path / name, replace(options, workers=workers)).path) == first
     assert arrow_bytes(build("metamath", tmp_path / "other", replace(options, seed=1)).path) != first
 
 
-def test_huge_rows_make_small_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "BATCH_CHARACTERS", 1000)
-    source = write(tmp_path / "rows.jsonl", rows_of(20))
-    sources = resolve([str(source)], "metamath", BUILDERS["metamath"].hub, Columns(frozenset({"query"})))
-    batches = list(Reader(sources).batches())
-    assert len(batches) == 4
-    assert [row for batch in batches for row in batch.rows] == rows_of(20)
-    positions = [batch.position for batch in batches]
-    assert positions == sorted(positions)
-    assert positions[-1] == source.stat().st_size
-
-
 @pytest.mark.parametrize("name", ["rows.jsonl", "rows.json", "rows.jsonl.gz", "rows.json.gz"])
 def test_progress_moves_with_the_bytes_read(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "BATCH_ROWS", 100)
-    monkeypatch.setattr(text, "READ_BYTES", 4096)
+    monkeypatch.setattr(formats, "BLOCK_BYTES", 4096)
+    monkeypatch.setattr(text, "BUFFER_BYTES", 4096)
     rows = rows_of(3000)
     content = "".join(json.dumps(row) + "\n" for row in rows) if "jsonl" in name else json.dumps(rows)
     path = tmp_path / name
@@ -161,7 +147,7 @@ def test_ids_do_not_depend_on_the_order_of_rows(tmp_path: Path) -> None:
 
 
 def test_duplicate_rows_get_numbered_ids_and_share_a_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "BATCH_ROWS", 10)
+    monkeypatch.setattr(formats, "BLOCK_BYTES", 2000)
     rows = rows_of(60)
     dataset = build(
         "metamath",
@@ -268,10 +254,10 @@ def test_every_dropped_row_has_a_counted_reason(tmp_path: Path) -> None:
         "query is null": 1,
         "response is empty": 1,
         "response is over 100,000 characters": 1,
-        "row could not be read": 1,
+        "unreadable row": 1,
     }
     assert (counts["rows"], counts["pairs"]) == (11, 5)
-    assert warnings == [f"skipped: {source}: line 11: invalid JSON (unexpected control character in string)"]
+    assert warnings == [f"skipped: {source}: line 11: invalid JSON (unterminated string starting at)"]
     assert not violations(dataset)
 
 
@@ -299,9 +285,9 @@ def test_more_invalid_rows_than_are_reported_are_counted(tmp_path: Path) -> None
         file.write("[]\n" * 12)
     warnings: list[str] = []
     dataset = build("metamath", tmp_path / "out", BuildOptions((str(source),), on_error="skip"), warn=warnings.append)
-    assert dataset.manifest["splits"]["train"]["drops"] == {"row could not be read": 12}
+    assert dataset.manifest["splits"]["train"]["drops"] == {"unreadable row": 12}
     assert warnings[0] == f"skipped: {source}: line 6: is not a JSON object"
-    assert warnings[-1] == "skipped 7 more rows of train that cannot be read"
+    assert warnings[-1] == "skipped 7 more unreadable rows of train"
     assert len(warnings) == 6
 
 

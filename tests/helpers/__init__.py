@@ -1,1 +1,1 @@
-"""What several tests share: rows, runs, token groups, small tokenizers, slow reference implementations."""
+"""Shared by several tests: rows, runs, token groups, small tokenizers, slow reference implementations."""

@@ -1,4 +1,4 @@
-"""What the engine makes of a text, as short lists that tables of tests can hold."""
+"""The results that the corruption engine finds in a text, in a short form for tables of test cases."""
 
 from pairgen.arithmetic.labels import Unverified
 from pairgen.arithmetic.reading.steps import Step
@@ -6,7 +6,7 @@ from pairgen.arithmetic.solution import Solution
 
 
 def checked(text: str, answer: tuple[int, int] | None = None) -> list[tuple[str, str]]:
-    """Each result as written, and the expression it was recomputed by, or the reason why it was not."""
+    """Each result as written, with the expression that verifies it or the reason why it is unverified."""
     solution = Solution(text, len(text), answer)
     return [(text[step.start : step.stop], _expression_or_reason(solution, step)) for step in solution.steps]
 

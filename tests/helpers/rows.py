@@ -28,13 +28,13 @@ CORRUPTION = {
 
 
 def pair(chosen: str, rejected: str, pair_id: str, prompt: str = "Why?", **other: Any) -> Pair:
-    """A pair whose span and group id follow from its texts, unless they are given."""
+    """A pair whose edit span and group id are derived from its texts unless passed."""
     derived = dict(
         zip(("edit_start", "chosen_edit_stop", "rejected_edit_stop"), edits.span(chosen, rejected), strict=True)
     )
-    given = {"group_id": f"{prompt}|{chosen}", "source": "test/plain", **derived, **other}
-    provenance = Provenance(**{name: given.pop(name) for name in Provenance._fields if name in given})
-    return Pair(prompt=prompt, chosen=chosen, rejected=rejected, pair_id=pair_id, provenance=provenance, **given)
+    fields = {"group_id": f"{prompt}|{chosen}", "source": "test/plain", **derived, **other}
+    provenance = Provenance(**{name: fields.pop(name) for name in Provenance._fields if name in fields})
+    return Pair(prompt=prompt, chosen=chosen, rejected=rejected, pair_id=pair_id, provenance=provenance, **fields)
 
 
 def good_pairs() -> dict[str, list[Pair]]:
@@ -51,7 +51,7 @@ def good_pairs() -> dict[str, list[Pair]]:
 
 
 def good_rows() -> dict[str, list[dict[str, Any]]]:
-    """The same as rows of the contract."""
+    """``good_pairs`` as rows."""
     return {split: to_batch(pairs).to_pylist() for split, pairs in good_pairs().items()}
 
 
@@ -61,15 +61,15 @@ def make_folder(
     batch: int = 2,
     drops: Mapping[str, int] | None = None,
 ) -> store.PairDataset:
-    """Write a dataset of pairs, or of rows as they are, in batches of about ``batch`` rows, each its own shard."""
+    """Write a dataset of pairs or unvalidated rows, in batches of about ``batch`` rows, one shard per batch."""
     with pytest.MonkeyPatch.context() as patch, DatasetWriter(path) as writer:
         patch.setattr(writing, "BATCH_ROWS", batch)
         patch.setattr(writing, "SHARD_BYTES", 1)
         for name, rows in splits.items():
             writer.write(name, as_batch(rows))
-        counted = dict(drops or {})
+        drop_counts = dict(drops or {})
         infos: dict[str, SplitInfo] = {
-            name: {"rows": len(rows) + sum(counted.values()), "drops": counted} for name, rows in splits.items()
+            name: {"rows": len(rows) + sum(drop_counts.values()), "drops": drop_counts} for name, rows in splits.items()
         }
         return writer.commit({"splits": infos})
 
@@ -80,7 +80,7 @@ def as_batch(rows: Sequence[Pair] | Sequence[Mapping[str, Any]]) -> pa.RecordBat
     return pa.RecordBatch.from_pylist(list(rows), schema=SCHEMA)
 
 
-def with_manifest(path: Path, change: Any) -> store.PairDataset:
+def change_manifest(path: Path, change: Any) -> store.PairDataset:
     """Apply ``change`` to the manifest's splits, and open the folder again."""
     file = path / store.MANIFEST
     manifest = json.loads(file.read_text("utf-8"))
@@ -89,13 +89,13 @@ def with_manifest(path: Path, change: Any) -> store.PairDataset:
     return store.open_pairs(path)
 
 
-def resealed(path: Path) -> store.PairDataset:
-    """Make the manifest agree with shards that were tampered with."""
+def reseal(path: Path) -> store.PairDataset:
+    """Update sizes and hashes in the manifest after the shards were changed."""
 
-    def seal(splits: dict[str, Any]) -> None:
+    def update(splits: dict[str, Any]) -> None:
         for name, split in splits.items():
             for shard in split["shards"]:
                 file = path / name / shard["file"]
                 shard |= {"bytes": file.stat().st_size, "xxh3": store.file_hash(file)}
 
-    return with_manifest(path, seal)
+    return change_manifest(path, update)

@@ -25,24 +25,24 @@ MODELS: dict[str, dict[str, Any]] = {
     "Gemma2": {**GEMMA, "attn_logit_softcapping": 3.0, "final_logit_softcapping": 4.0},
     "Gemma3Text": GEMMA,
 }
-"""Small models by architecture; their windows are shorter than the sequences of the tests."""
+"""Small models by architecture; their attention windows are shorter than the test sequences."""
 
 
 class ExactNorm(nn.Module):
-    """An RMSNorm in the dtype of its input; those of transformers always compute in float32."""
+    """An RMSNorm that computes in the dtype of its input; those of transformers always use float32."""
 
     def __init__(self, norm: Any) -> None:
         super().__init__()
         self.weight = norm.weight
-        self.above = 1.0 if "Gemma" in type(norm).__name__ else 0.0
+        self.offset = 1.0 if "Gemma" in type(norm).__name__ else 0.0
         self.eps = norm.eps if hasattr(norm, "eps") else norm.variance_epsilon
 
     def forward(self, values: Tensor) -> Tensor:
-        return values * torch.rsqrt(values.square().mean(-1, keepdim=True) + self.eps) * (self.weight + self.above)
+        return values * torch.rsqrt(values.square().mean(-1, keepdim=True) + self.eps) * (self.weight + self.offset)
 
 
 def model_of(name: str, dtype: torch.dtype = torch.float64, seed: int = 0, **settings: Any) -> Any:
-    """A random model of ``MODELS``, in evaluation mode, with the attention for token trees."""
+    """A random model of ``MODELS`` in evaluation mode, with tree attention."""
     config = getattr(transformers, f"{name}Config")(**{**MODELS[name], **settings})
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -61,21 +61,21 @@ def use_exact_norms(model: nn.Module) -> None:
                 setattr(module, name, ExactNorm(child))
 
 
-def passed(model: Any, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-    """[2P] sums of log-probs, and the gradients of a sum that weights every token of every completion differently."""
+def score_with_gradients(model: Any, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+    """[2P] sums of log-probs, and gradients of a sum in which each token of each completion has its own weight."""
     model.zero_grad()
-    found = batch.completions(Scorer(model)(batch))
-    weights = torch.arange(len(found))[:, None] * 0.7 + torch.arange(found.shape[1]) * 0.3
-    (found * weights.cos()).sum().backward()
-    return found.detach().sum(1), {name: value.grad.clone() for name, value in model.named_parameters()}
+    logps = batch.completions(Scorer(model)(batch))
+    weights = torch.arange(len(logps))[:, None] * 0.7 + torch.arange(logps.shape[1]) * 0.3
+    (logps * weights.cos()).sum().backward()
+    return logps.detach().sum(1), {name: value.grad.clone() for name, value in model.named_parameters()}
 
 
 def assert_equal_passes(model: Any, found: Batch, expected: Batch, sums: float, gradients: float) -> None:
     """Sums of log-probs within ``sums`` (absolute), gradients within ``gradients`` of each parameter's largest."""
-    ours, our_gradients = passed(model, found)
-    theirs, their_gradients = passed(model, expected)
+    ours, our_gradients = score_with_gradients(model, found)
+    theirs, their_gradients = score_with_gradients(model, expected)
     assert float((ours - theirs).abs().max()) <= sums
-    # at least 1e-3, for batches whose gradients are almost zero
+    # the scale is at least 1e-3, for batches whose gradients are almost zero
     for name, gradient in their_gradients.items():
         scale = max(1e-3, float(gradient.abs().max()))
         assert float((our_gradients[name] - gradient).abs().max()) <= gradients * scale, name
@@ -90,51 +90,54 @@ def read_back(batch: Batch) -> list[tuple[list[int], list[int]]]:
     assert batch.positions is not None
     assert batch.subtree_end is not None
     width = batch.tokens.shape[1]
-    count, found = len(batch.label_positions), []
-    for owned in batch.completion_index:
-        scores = owned[owned < count]
+    count, sequences = len(batch.label_positions), []
+    for indices in batch.completion_index:
+        scores = indices[indices < count]
         seen_by = []
-        for place in batch.label_positions[scores].tolist():
-            row, query = divmod(place, width)
+        for position in batch.label_positions[scores].tolist():
+            row, query = divmod(position, width)
             seen = [key for key in range(query + 1) if batch.subtree_end[row, key] >= query]
             assert batch.positions[row, seen].tolist() == list(range(len(seen)))
             seen_by.append(batch.tokens[row, seen].tolist())
         completion = batch.targets[scores].tolist()
         prompt = seen_by[0]
-        assert seen_by == [prompt + completion[:at] for at in range(len(completion))]
-        found.append((prompt, completion))
-    return found
+        assert seen_by == [prompt + completion[:length] for length in range(len(completion))]
+        sequences.append((prompt, completion))
+    return sequences
 
 
 def expected_sequences(groups: Sequence[TokenGroup]) -> list[tuple[list[int], list[int]]]:
-    """What ``read_back`` must return."""
-    pairs = [(one, at) for one in groups for at in range(1, len(one.completions))]
-    chosen = [(one.prompt.tolist(), one.completions[0].tolist()) for one, _ in pairs]
-    return chosen + [(one.prompt.tolist(), one.completions[at].tolist()) for one, at in pairs]
+    """The expected result of ``read_back``."""
+    pairs = [(group, index) for group in groups for index in range(1, len(group.completions))]
+    chosen = [(group.prompt.tolist(), group.completions[0].tolist()) for group, _ in pairs]
+    return chosen + [(group.prompt.tolist(), group.completions[index].tolist()) for group, index in pairs]
 
 
 def count_tree_tokens(groups: Sequence[TokenGroup]) -> int:
-    """The number of different prefixes of prompt and completions, over all groups."""
-    starts = {
-        (at, *one.prompt.tolist(), "|", *ids[:stop].tolist())
-        for at, one in enumerate(groups)
+    """The number of distinct prefixes of prompt and completions, over all groups."""
+    prefixes = {
+        (index, *one.prompt.tolist(), "|", *ids[:stop].tolist())
+        for index, one in enumerate(groups)
         for ids in one.completions
         for stop in range(1, len(ids) + 1)
     }
-    return sum(len(one.prompt) for one in groups) + len(starts)
+    return sum(len(one.prompt) for one in groups) + len(prefixes)
 
 
 @st.composite
-def family_groups(draw: st.DrawFn, most: int = 3, branches: int = 8, length: int = 6) -> list[TokenGroup]:
-    """Groups of 1 to ``branches`` rejected completions over three tokens, so that every case is likely.
+def groups_sharing_prefixes(
+    draw: st.DrawFn, max_groups: int = 3, branches: int = 8, length: int = 6
+) -> list[TokenGroup]:
+    """Groups of 1 to ``branches`` rejected completions over three tokens, so that all special cases are likely.
 
     Empty common prefixes, branches of one token, completions that are equal or prefixes of each other, and prompts that
     are equal or share a prefix.
     """
     texts = st.lists(st.integers(3, 5), min_size=1, max_size=length)
     start = draw(st.lists(st.integers(3, 4), max_size=length))
-    made = []
-    for at in range(draw(st.integers(1, most))):
+    groups = []
+    for index in range(draw(st.integers(1, max_groups))):
         prompt = [*draw(st.just(start) | st.just([])), *draw(texts)]
-        made.append(group(prompt, draw(texts), *draw(st.lists(texts, min_size=1, max_size=branches)), name=f"g{at}"))
-    return made
+        rejected = draw(st.lists(texts, min_size=1, max_size=branches))
+        groups.append(group(prompt, draw(texts), *rejected, name=f"g{index}"))
+    return groups

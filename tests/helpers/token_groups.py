@@ -1,4 +1,4 @@
-"""Token groups for tests, written out or drawn, and a tiny Llama to score them with."""
+"""Token groups for tests, explicit or random, and a tiny Llama that scores them."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -19,14 +19,14 @@ def group(prompt: Sequence[int], chosen: Sequence[int], *rejected: Sequence[int]
     return TokenGroup(
         prompt=np.array(prompt, np.int32),
         completions=tuple(np.array(ids, np.int32) for ids in completions),
-        pair_ids=tuple(f"{name}-{at}" for at in range(len(rejected))),
+        pair_ids=tuple(f"{name}-{index}" for index in range(len(rejected))),
         edit=np.array([_edit(chosen, other) for other in rejected], np.int32).reshape(-1, 2),
         num_chars=np.array([3 * len(ids) for ids in completions], np.int32),
     )
 
 
 def _edit(chosen: Sequence[int], rejected: Sequence[int]) -> tuple[int, int]:
-    """Start and stop, in chosen, of what is neither in the common prefix nor in the common suffix."""
+    """Start and stop, in chosen, of the part between the common prefix and the common suffix."""
     shorter = min(len(chosen), len(rejected))
     start = next((at for at in range(shorter) if chosen[at] != rejected[at]), shorter)
     tail = next((at for at in range(shorter - start) if chosen[-1 - at] != rejected[-1 - at]), shorter - start)
@@ -40,40 +40,39 @@ def random_groups(
 
     A rejected completion is chosen with a few tokens replaced; one in four is an unrelated text.
     """
-    draw = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
 
     def text(low: int, high: int) -> list[int]:
-        return [int(token) for token in draw.integers(0, vocabulary, draw.integers(low, high + 1))]
+        return [int(token) for token in rng.integers(0, vocabulary, rng.integers(low, high + 1))]
 
-    made = []
-    for at in range(count):
+    groups = []
+    for index in range(count):
         chosen = text(1, length)
         rejected = []
-        for _ in range(draw.integers(1, pairs + 1)):
-            start = int(draw.integers(0, len(chosen)))
-            stop = int(draw.integers(start, min(len(chosen), start + 3) + 1))
+        for _ in range(rng.integers(1, pairs + 1)):
+            start = int(rng.integers(0, len(chosen)))
+            stop = int(rng.integers(start, min(len(chosen), start + 3) + 1))
             edited = [*chosen[:start], *text(1, 3), *chosen[stop:]]
-            rejected.append(text(1, length) if draw.random() < 0.25 else edited[:length])
-        made.append(group(text(1, length), chosen, *rejected, name=f"g{at}"))
-    return made
+            rejected.append(text(1, length) if rng.random() < 0.25 else edited[:length])
+        groups.append(group(text(1, length), chosen, *rejected, name=f"g{index}"))
+    return groups
 
 
 @st.composite
-def some_groups(draw: st.DrawFn, most: int = 3, pairs: int = 3, length: int = 7) -> list[TokenGroup]:
-    """A strategy for lists of groups: short texts over few tokens, so that they share much, or nothing, by chance."""
+def small_groups(draw: st.DrawFn, max_groups: int = 3, pairs: int = 3, length: int = 7) -> list[TokenGroup]:
+    """A strategy for lists of groups of short texts over six tokens, which share long prefixes or none at all."""
     texts = st.lists(st.integers(0, 5), min_size=1, max_size=length)
-    made = []
-    for at in range(draw(st.integers(1, most))):
+    groups = []
+    for index in range(draw(st.integers(1, max_groups))):
         chosen = draw(texts)
 
         def edited(cut: int, new: list[int], back: int, chosen: list[int] = chosen) -> list[int]:
             return [*chosen[: cut % len(chosen)], *new[:2], *chosen[cut % len(chosen) + back :]]
 
         edits = st.builds(edited, st.integers(0, length), texts, st.integers(0, 2))
-        made.append(
-            group(draw(texts), chosen, *draw(st.lists(edits | texts, min_size=1, max_size=pairs)), name=f"g{at}")
-        )
-    return made
+        rejected = draw(st.lists(edits | texts, min_size=1, max_size=pairs))
+        groups.append(group(draw(texts), chosen, *rejected, name=f"g{index}"))
+    return groups
 
 
 SMALL = {

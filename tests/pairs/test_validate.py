@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from helpers.rows import CORRUPTION, as_batch, good_pairs, good_rows, make_folder, pair, resealed, with_manifest
+from helpers.rows import CORRUPTION, as_batch, change_manifest, good_pairs, good_rows, make_folder, pair, reseal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -48,7 +48,7 @@ def swapped(at: int, chosen: str, rejected: str, **other: Any) -> Break:
 def manifest(change: Callable[[dict[str, Any]], Any]) -> Break:
     def apply(path: Path) -> store.PairDataset:
         make_folder(path, good_pairs())
-        return with_manifest(path, change)
+        return change_manifest(path, change)
 
     return apply
 
@@ -59,7 +59,7 @@ def shard(change: Callable[[Path], Any], seal: bool = True) -> Break:
     def apply(path: Path) -> store.PairDataset:
         dataset = make_folder(path, good_pairs())
         change(dataset.splits["train"].shards[0])
-        return resealed(path) if seal else store.open_pairs(path)
+        return reseal(path) if seal else store.open_pairs(path)
 
     return apply
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from helpers import console
-from helpers.logged_runs import as_run, make_run
+from helpers.logged_runs import make_run, run_in_memory
 from rich.cells import cell_len
 from rich.console import RenderableType
 
@@ -26,7 +26,7 @@ def cells(text: str, first: str) -> list[str]:
 
 
 def three() -> list[Run]:
-    return [as_run("dpo", "dpo", end=-14), as_run("ipo", "ipo", end=-4), as_run("dpop", end=0.3)]
+    return [run_in_memory("dpo", "dpo", end=-14), run_in_memory("ipo", "ipo", end=-4), run_in_memory("dpop", end=0.3)]
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_summary_shows_start_and_end(tmp_path: Path) -> None:
 
 
 def test_summary_without_evaluations_shows_training_batches() -> None:
-    text = render(summary_table(as_run(every=0)))
+    text = render(summary_table(run_in_memory(every=0)))
     assert "training batches" in text
     assert "step 1 " in text
     assert "choice accuracy" not in text
@@ -76,14 +76,14 @@ def test_summary_without_evaluations_shows_training_batches() -> None:
 
 @pytest.mark.parametrize("width", [30, 40, 60, 80, 100])
 def test_summary_fits_the_width(width: int) -> None:
-    text = render(summary_table(as_run(grouped=True)), width)
+    text = render(summary_table(run_in_memory(grouped=True)), width)
     assert max(map(cell_len, text.splitlines())) <= width
     assert "…" not in text
     assert cells(text, "loss")[-1] == "0.211"
 
 
 def test_summary_of_a_loss_without_reference() -> None:
-    text = render(summary_table(as_run(loss="cpo", reference=False)))
+    text = render(summary_table(run_in_memory(loss="cpo", reference=False)))
     assert "log-ratio" not in text
     assert "log-prob after the edit" in text
 
@@ -103,7 +103,7 @@ def test_comparison_lists_runs_below_their_reference() -> None:
 
 
 def test_comparison_has_a_reference_per_starting_model() -> None:
-    other = as_run("other")
+    other = run_in_memory("other")
     for line in other.lines:
         line["eval/logps/after_edit"] = line.get("eval/logps/after_edit", 0) - 1
     text = render(comparison([*three(), other], 100))
@@ -119,7 +119,7 @@ def test_comparison_has_a_reference_per_starting_model() -> None:
 
 def test_evaluations_are_compared_only_if_all_runs_have_them() -> None:
     assert compared(three()).split == "eval"
-    mixed = [*three(), as_run("blind", every=0)]
+    mixed = [*three(), run_in_memory("blind", every=0)]
     assert compared(mixed).split == "train"
     text = render(comparison(mixed, 100))
     assert "4 runs, training batches" in text
@@ -128,10 +128,10 @@ def test_evaluations_are_compared_only_if_all_runs_have_them() -> None:
 
 
 def test_plot_uses_training_batches_if_evaluations_are_few() -> None:
-    text = render(comparison([as_run(every=50)], 100))
+    text = render(comparison([run_in_memory(every=50)], 100))
     assert "1 run, eval split" in text
     assert "(training batches, in nats" in text
-    assert "(eval split, in nats" in render(comparison([as_run(every=10)], 100))
+    assert "(eval split, in nats" in render(comparison([run_in_memory(every=10)], 100))
 
 
 def test_plot_has_a_marker_per_run() -> None:
@@ -149,7 +149,7 @@ def test_plot_has_a_marker_per_run() -> None:
 
 @pytest.mark.parametrize("width", [40, 50, 59, 60, 80, 100, 200])
 def test_comparison_fits_the_width(width: int) -> None:
-    runs = [*three(), as_run("a-name-that-goes-on-and-on-" * 3), as_run("far", end=-12345.6)]
+    runs = [*three(), run_in_memory("a-name-that-goes-on-and-on-" * 3), run_in_memory("far", end=-12345.6)]
     text = render(comparison(runs, width), width)
     assert max(map(cell_len, text.splitlines())) <= width
     assert "…" not in text
@@ -165,17 +165,17 @@ def test_comparison_rows_do_not_wrap_at_100_columns() -> None:
 
 
 def test_runs_without_reference_are_not_plotted() -> None:
-    text = render(comparison([as_run("cpo", "cpo", reference=False), as_run()], 100))
+    text = render(comparison([run_in_memory("cpo", "cpo", reference=False), run_in_memory()], 100))
     assert "cpo: no reference model, not plotted" in text
     assert cells(text, "cpo")[:5] == ["cpo", "cpo", "50", "-", "-"]
     assert cells(text, "reference")[2] == "0.00", "they started from the same model"
-    alone = render(comparison([as_run("cpo", "cpo", reference=False)], 100))
+    alone = render(comparison([run_in_memory("cpo", "cpo", reference=False)], 100))
     assert "by step" not in alone
     assert cells(alone, "start")[1:4] == ["0", "-", "-"], "nothing refers to it"
 
 
 def test_a_run_of_one_step_has_tables() -> None:
-    runs = [as_run(steps=1, every=0), Run(Path("first"), {}, as_run().lines[:1])]
+    runs = [run_in_memory(steps=1, every=0), Run(Path("first"), {}, run_in_memory().lines[:1])]
     for selected in (runs, runs[:1], runs[1:]):
         assert max(map(cell_len, render(comparison(selected, 100)).splitlines())) <= 100
     for run in runs:
@@ -183,13 +183,13 @@ def test_a_run_of_one_step_has_tables() -> None:
 
 
 def test_runs_of_the_same_name_are_named_by_path() -> None:
-    runs = [as_run("a/run"), as_run("b/run")]
+    runs = [run_in_memory("a/run"), run_in_memory("b/run")]
     assert [run.run for run in compared(runs).runs] == ["a/run", "b/run"]
     assert "x b/run" in render(comparison(runs, 100))
 
 
 def test_the_same_run_twice_is_two_rows() -> None:
-    text = render(comparison([as_run(), as_run()], 100))
+    text = render(comparison([run_in_memory(), run_in_memory()], 100))
     assert sum(line.startswith("run   ") for line in text.splitlines()) == 3, "the head and two rows"
 
 
@@ -197,8 +197,8 @@ HOSTILE = "[red]x\x1b[2J\u202e[/] :smile:"
 
 
 def test_names_are_not_markup() -> None:
-    run = as_run(HOSTILE.replace("/", ""), HOSTILE)
-    for view in (comparison([run, as_run()], 160), summary_table(run)):
+    run = run_in_memory(HOSTILE.replace("/", ""), HOSTILE)
+    for view in (comparison([run, run_in_memory()], 160), summary_table(run)):
         text = render(view, 160)
         assert "\x1b" not in text
         assert "\u202e" not in text

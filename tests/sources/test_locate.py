@@ -53,7 +53,7 @@ def find(*given: str, hub: Hub = HUB, columns: frozenset[str] = COLUMNS) -> dict
 
 
 def rows_in(source: sources.Source) -> list[Any]:
-    return [row for _, row in source.rows()]
+    return [row for _, block in source.blocks() for _, row in block.rows()]
 
 
 # ---------------------------------------------------------------- files and folders

@@ -1,6 +1,7 @@
 """Solve an equation for a variable or a missing number; the solution is an expression over the equation's numbers."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 from pairgen.arithmetic.exact.evaluate import evaluate
 from pairgen.arithmetic.exact.expression import (
@@ -88,16 +89,26 @@ def _negative(value: Ratio) -> Ratio:
     return -value[0], value[1]
 
 
-def missing_number(left: Expr, rights: tuple[Expr, Expr, Expr], values: Mapping[str, Ratio]) -> Expr:
-    """The number that makes both sides equal: for ``20 + 8 = 2x + ?`` it is ``(20 + 8) - (2*x + 0)``.
+@lru_cache(1 << 12)
+def missing_number(
+    left: Expr, rights: tuple[Expr, Expr, Expr], known: tuple[tuple[str, Ratio], ...], trial: int
+) -> tuple[Expr, Ratio | None]:
+    """The number that makes both sides equal, and its value: for ``20 + 8 = 2x + ?`` it is ``(20 + 8) - (2*x + 0)``.
 
     Args:
         rights: the right side with 0, 1 and 2 in place of the number.
+        known: the values of variables; others take those of a trial.
 
     Raises:
         Unverified: the right side is linear neither in the number nor in its reciprocal, so the number may not be
             unique.
     """
+    letters = frozenset().union(*map(variables, (left, *rights)))
+    expr = _missing_number(left, rights, trial_values(letters, dict(known), trial))
+    return expr, evaluate(expr)
+
+
+def _missing_number(left: Expr, rights: tuple[Expr, Expr, Expr], values: Mapping[str, Ratio]) -> Expr:
     left, zero, one, two = (Brackets(substitute(side, values)) for side in (left, *rights))
 
     def is_equal(expr: Expr, integer: int) -> bool:

@@ -6,7 +6,7 @@ raises ``Unverified``, so that no side is misread.
 
 import re
 from collections.abc import Container
-from functools import reduce
+from functools import lru_cache, reduce
 from typing import NoReturn
 
 from pairgen.arithmetic.exact.expression import Binary, Brackets, Expr, Negative, Number, Pi, Sqrt, Variable, decimal
@@ -37,7 +37,8 @@ _MULTIPLICATION = frozenset({"cdot", "times", "ast"})
 _CLOSING = {"(": ")", "[": "]", "{": "}", "\\{": "\\}"}
 
 
-def read(side: str, known: Container[str] | None) -> Expr:
+@lru_cache(1 << 12)
+def read(side: str, known: frozenset[str] | None) -> Expr:
     """Parse one side of an equation.
 
     Args:

@@ -82,7 +82,8 @@ def window_before(text: str, sign: int) -> str:
     return text[max(start, line) : sign]
 
 
-def read(window: str, known: Collection[str] | None, *, whole_side: bool = False) -> Expr:
+@lru_cache(1 << 12)
+def read(window: str, known: frozenset[str] | None, *, whole_side: bool = False) -> Expr:
     """The calculation at the end of a text.
 
     Args:
@@ -121,7 +122,7 @@ def _transcription(window: str, known: frozenset[str] | None, whole_side: bool) 
         return "", error.reason
 
 
-@lru_cache(1 << 12)
+@lru_cache(1 << 14)
 def _tokens(window: str) -> tuple[_Token, ...]:
     """The tokens of a text; cached, since a text is read both with and without values for its variables."""
     tokens = []

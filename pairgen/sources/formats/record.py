@@ -1,6 +1,6 @@
 """What a reader of a format takes and yields."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -8,8 +8,8 @@ from pairgen.errors import SourceError, WrongColumns
 
 Row = dict[str, Any]
 
-Records = Iterator[tuple[int, int, Row | str]]
-"""For each row: bytes of the file read so far, the number of the row or line, and the row or what is wrong with it."""
+Records = Iterable[tuple[int, Row | str]]
+"""For each row: its number in the file, and the row or what is wrong with it."""
 
 
 class Columns(NamedTuple):
@@ -23,24 +23,59 @@ class Columns(NamedTuple):
         return self.required | self.optional
 
 
-class Format(NamedTuple):
-    """A file format.
+class Block(NamedTuple):
+    """Consecutive rows of a source. They are parsed where they are used: workers receive blocks."""
 
-    ``unit`` names what its reader counts (from 1) to locate a row. A reader may yield further columns.
-    """
-
-    read: Callable[[Path, Columns], Records]
+    position: int
+    """Bytes of the file read so far."""
+    first: int
+    """Number of the first row, from 1."""
+    data: Any
+    parse: Callable[[Any, int], Records]
+    """Rows from ``data`` and ``first``. A function that pickle finds by its name."""
     unit: str = "row"
-    may_be_compressed: bool = False
+    """What is numbered: a row or a line."""
+
+    def rows(self) -> Records:
+        return self.parse(self.data, self.first)
+
+
+Blocks = Iterator[Block]
+Reader = Callable[[Path, Columns, int], Blocks]
+"""Reads a file in blocks of about as many bytes. Rows may have more columns than asked for."""
+
+
+def grouped(records: Records, position: Callable[[], int], block_bytes: int, unit: str = "row") -> Blocks:
+    """Blocks of rows that had to be parsed to find where they end."""
+    group: list[tuple[int, Row | str]] = []
+    size = 0
+    for number, row in records:
+        group.append((number, row))
+        size += 100 + (sum(len(value) for value in row.values() if type(value) is str) if type(row) is dict else 0)
+        if size >= block_bytes:
+            yield Block(position(), group[0][0], group, parsed, unit)
+            group, size = [], 0
+    if group:
+        yield Block(position(), group[0][0], group, parsed, unit)
+
+
+def parsed(records: list[tuple[int, Row | str]], first: int) -> Records:
+    """Rows that are already parsed and numbered."""
+    del first
+    return records
 
 
 def check_columns(path: Path, found: list[str], columns: Columns) -> None:
-    """Raise WrongColumns, naming the columns found and those required, unless all required ones are present."""
+    """Raise WrongColumns unless each required column occurs, and none that is read occurs twice."""
+    names = ", ".join(map(str, found)) or "(none)"
     if not columns.required <= set(found):
         raise WrongColumns(
-            f"{path}: has the columns {', '.join(map(str, found)) or '(none)'}, but "
-            f"{', '.join(sorted(columns.required))} are required; check that the file fits this dataset"
+            f"{path}: has the columns {names}, but {', '.join(sorted(columns.required))} are required; "
+            "check that the file fits this dataset"
         )
+    for name in sorted(columns.names):
+        if found.count(name) > 1:
+            raise WrongColumns(f"{path}: has {found.count(name)} columns named {name}; rename or remove all but one")
 
 
 def unreadable_after(where: str, problem: str) -> SourceError:

@@ -1,92 +1,73 @@
-"""Linear equations in one unknown: the value of an expression as slope and constant, and the lines that solve it."""
+"""Linear equations in one unknown: how they are written, and the lines that solve them."""
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
+from typing import NamedTuple
 
 from pairgen.sources.sample.rng import SampleRng
-from pairgen.sources.sample.templates import Value, divide, latex, magnitude, plain
+from pairgen.sources.sample.templates import Value, divide, latex, plain
 
 
-@dataclass(frozen=True, slots=True)
-class Linear:
-    """``slope * x + constant``. An expression evaluates to it where a variable is ``UNKNOWN``.
+class Notation(NamedTuple):
+    """How equations are written."""
 
-    A product or a quotient must have the unknown in one operand only, and a quotient not in its divisor.
-    """
+    unknown: str
+    write: Callable[[Value], str]
+    quote: Callable[[str], str]  # for an equation within a sentence
+
+
+TEXT = Notation("x", plain, str)
+LATEX = Notation("X", latex, "${}$".format)
+
+
+class Linear(NamedTuple):
+    """``slope * x + constant``. The values of an expression at x = 0 and x = 1 determine both."""
 
     slope: Value
     constant: Value
 
-    def __add__(self, other: Any) -> "Linear":
-        linear = as_linear(other)
-        return Linear(self.slope + linear.slope, self.constant + linear.constant)
 
-    def __mul__(self, factor: Any) -> "Linear":
-        return Linear(self.slope * factor, self.constant * factor)
-
-    def __sub__(self, other: Any) -> "Linear":
-        return self.__add__(as_linear(other).__mul__(-1))
-
-    def __rsub__(self, other: Any) -> "Linear":
-        return self.__mul__(-1).__add__(other)
-
-    def __truediv__(self, divisor: Any) -> "Linear":
-        return self.__mul__(divide(1, divisor))
-
-    __radd__ = __add__
-    __rmul__ = __mul__
-
-
-UNKNOWN = Linear(1, 0)
-
-
-def as_linear(value: Any) -> Linear:
-    """A number as a linear expression without the unknown."""
-    return value if isinstance(value, Linear) else Linear(0, value)
-
-
-def side(form: Linear, unknown: str, tex: bool = False) -> str:
-    """One side of an equation: ``4x + 12``, ``60 - 3x``, ``(1/3)x``, ``7``."""
-    write = latex if tex else plain
-    slope, constant = form.slope, form.constant
+def write_linear(form: Linear, notation: Notation) -> str:
+    """A linear expression: ``4x + 12``, ``60 - 3x``, ``(1/3)x``, ``7``."""
+    (slope, constant), (unknown, write, _) = form, notation
     if not slope:
         return write(constant)
-    factor = "" if magnitude(slope) == 1 else write(magnitude(slope))
-    term = f"({factor}){unknown}" if not tex and "/" in factor else f"{factor}{unknown}"
+    factor = "" if slope in (1, -1) else write(slope).removeprefix("-")
+    term = f"({factor}){unknown}" if "/" in factor else f"{factor}{unknown}"
     if slope < 0:
         return f"{write(constant)} - {term}"
-    return _sum(term, constant, tex) if constant else term
+    return _write_sum(term, constant, write) if constant else term
 
 
-def solve(form: Linear, result: Value, unknown: str, rng: SampleRng, tex: bool = False) -> list[str]:
+def solve(form: Linear, result: Value, notation: Notation, rng: SampleRng) -> list[str]:
     """The lines from ``form = result`` to the value of the unknown, as sentences or as equations only."""
-    write, quote = (latex, "${}$".format) if tex else (plain, "{}".format)
-    slope, constant = magnitude(form.slope), form.constant
-    minuend, subtrahend = (result, constant) if form.slope > 0 else (constant, result)
-    total, left = minuend - subtrahend, side(Linear(slope, 0), unknown, tex)
+    unknown, write, quote = notation
+    constant = form.constant
+    slope, minuend, subtrahend = (form.slope, result, constant) if form.slope > 0 else (-form.slope, constant, result)
+    total, left = minuend - subtrahend, write_linear(Linear(slope, 0), notation)
     in_words = rng.chance(0.5)
     lines = []
     if constant:
         moved = quote(f"{left} = {write(total)}")
-        if in_words and form.slope > 0:
+        if not in_words:
+            lines += [quote(f"{left} = {_write_sum(write(minuend), -subtrahend, write)}"), moved]
+        elif form.slope > 0:
             verb = "Subtracting" if constant > 0 else "Adding"
-            lines.append(f"{verb} {quote(write(magnitude(constant)))} on both sides gives {moved}.")
-        elif in_words:
-            lines.append(f"Moving {quote(left)} to one side and the numbers to the other gives {moved}.")
+            lines.append(f"{verb} {quote(write(constant).removeprefix('-'))} on both sides gives {moved}.")
         else:
-            lines += [quote(f"{left} = {_sum(write(minuend), -subtrahend, tex)}"), moved]
+            lines.append(f"Moving {quote(left)} to one side and the numbers to the other gives {moved}.")
     if slope == 1:
         return lines
     divisor = write(slope)
     solution = quote(f"{unknown} = {write(divide(total, slope))}")
     if in_words:
         return [*lines, f"Dividing both sides by {quote(divisor)} gives {solution}."]
-    quotient = rf"\frac{{{write(total)}}}{{{divisor}}}"
-    if not tex:
+    if notation is LATEX:
+        quotient = rf"\frac{{{write(total)}}}{{{divisor}}}"
+    else:
         quotient = f"{write(total)} / {f'({divisor})' if '/' in divisor else divisor}"
     return [*lines, quote(f"{unknown} = {quotient}"), solution]
 
 
-def _sum(text: str, value: Value, tex: bool) -> str:
+def _write_sum(text: str, value: Value, write: Callable[[Value], str]) -> str:
     """``text + value`` or ``text - value``."""
-    return f"{text} {'-' if value < 0 else '+'} {(latex if tex else plain)(magnitude(value))}"
+    return f"{text} {'-' if value < 0 else '+'} {write(value).removeprefix('-')}"

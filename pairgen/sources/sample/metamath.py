@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from pairgen.sources.sample import stories, worked_solutions
-from pairgen.sources.sample.equations import UNKNOWN, side, solve
+from pairgen.sources.sample.equations import LATEX, Linear, solve, write_linear
 from pairgen.sources.sample.rng import SampleRng, in_split
 from pairgen.sources.sample.templates import Block, divide, fill, latex, parse, phrases, read_blocks
 
@@ -14,8 +14,9 @@ KINDS = {
     "GSM": ("AnsAug",) * 2 + ("Rephrased",) * 2 + ("SV", "FOBAR"),
     "MATH": ("AnsAug",) * 15 + ("Rephrased",) * 4 + ("SV", "FOBAR") * 6,
 }
+GSM_SHARE = 240 / 395
 
-# So many consecutive rows share one original question, as several rows of MetaMathQA do.
+# This many consecutive rows share one original question, as several rows of MetaMathQA do.
 ROWS_PER_QUESTION = 2
 
 # "= \frac{2}{3} = \frac{2}{3}", where a fraction was in lowest terms already.
@@ -26,8 +27,7 @@ def metamath_row(split: str, index: int, seed: int) -> dict[str, Any]:
     """One row in MetaMathQA's layout."""
     question_rng = SampleRng("metamath", split, seed, "question", index // ROWS_PER_QUESTION)
     rng = SampleRng("metamath", split, seed, "row", index)
-    source = "GSM" if question_rng.chance(240 / 395) else "MATH"
-    write = _word_problem_row if source == "GSM" else _exercise_row
+    source, write = ("GSM", _word_problem_row) if question_rng.chance(GSM_SHARE) else ("MATH", _exercise_row)
     return write(split, rng.choice(KINDS[source]), question_rng, rng)
 
 
@@ -53,8 +53,12 @@ def _word_problem_row(split: str, kind: str, question_rng: SampleRng, rng: Sampl
 
 
 def _exercise_row(split: str, kind: str, question_rng: SampleRng, rng: SampleRng) -> dict[str, Any]:
-    exercise, slots, original = _sample_exercise(split, question_rng)
-    query = original
+    while True:
+        exercise = question_rng.choice(read_blocks("exercises.txt"))
+        slots = exercise.sample(question_rng)
+        original = query = fill(exercise.wordings["ask"][0][0], slots)
+        if in_split(split, original):
+            break
     slots["answer"] = fill(exercise.lines["answer"][0], slots)
     if kind in ("SV", "FOBAR") and "equation" in exercise.lines:
         query = _backward_question(exercise, slots, declared=kind == "SV")
@@ -64,16 +68,6 @@ def _exercise_row(split: str, kind: str, question_rng: SampleRng, rng: SampleRng
             kind, query = "Rephrased", fill(rng.choice(exercise.wordings["ask"][0][1:]), slots)
         response = _solution(exercise, slots, rng)
     return {"type": f"MATH_{kind}", "query": query, "original_question": original, "response": response}
-
-
-def _sample_exercise(split: str, rng: SampleRng) -> tuple[Block, dict[str, Any], str]:
-    """Sample exercises until one belongs to the split: the exercise, the values of its slots, and its question."""
-    while True:
-        exercise = rng.choice(read_blocks("exercises.txt"))
-        slots = exercise.sample(rng)
-        question = fill(exercise.wordings["ask"][0][0], slots)
-        if in_split(split, question):
-            return exercise, slots, question
 
 
 def _solution(exercise: Block, slots: dict[str, Any], rng: SampleRng) -> str:
@@ -95,12 +89,14 @@ def _backward_question(exercise: Block, slots: dict[str, Any], declared: bool) -
 def _backward_solution(exercise: Block, slots: dict[str, Any], rng: SampleRng) -> str:
     """The equation and its solution."""
     text, left, right = exercise.lines["equation"][0].split("; ")
-    text, form, result = fill(text, slots), parse(left).evaluate({**slots, "X": UNKNOWN}), parse(right).evaluate(slots)
+    text, result = fill(text, slots), parse(right).evaluate(slots)
+    at_0, at_1 = (parse(left).evaluate({**slots, "X": x}) for x in (0, 1))
+    form = Linear(at_1 - at_0, at_0)
     lines = [f"{phrases('exercise').choice('equation', rng)} ${text}$."]
-    simple = f"{side(form, 'X', tex=True)} = {latex(result)}"
+    simple = f"{write_linear(form, LATEX)} = {latex(result)}"
     if simple != text.replace(r" \cdot X", "X"):
         lines.append(f"{phrases('exercise').choice('simpler', rng)} ${simple}$.")
-    lines += solve(form, result, "X", rng, tex=True)
+    lines += solve(form, result, LATEX, rng)
     solution = latex(divide(result - form.constant, form.slope))
     if rng.chance(0.7):
         lines.append(f"The value of $X$ is ${solution}$.")

@@ -3,14 +3,13 @@
 from functools import cache
 from typing import Any, NamedTuple
 
-from pairgen.sources.sample.rng import SampleRng, split_bit
+from pairgen.sources.sample.rng import SampleRng, in_split
 from pairgen.sources.sample.templates import (
     Block,
     Expression,
     Value,
     capitalized,
     fill,
-    number_lines,
     parse,
     phrases,
     plain,
@@ -23,6 +22,41 @@ MEASURES = {"liters", "centimeters", "hours", "cups", "kilometers", "kilograms"}
 NUMBER_WORDS = "zero one two three four five six seven eight nine ten eleven twelve".split()  # noqa: SIM905
 SHE = {"they": "she", "They": "She", "their": "her", "Their": "Her", "them": "her"}
 HE = {"they": "he", "They": "He", "their": "his", "Their": "His", "them": "him"}
+
+
+class Style(NamedTuple):
+    """How a text writes numbers and operators."""
+
+    times: str = "*"
+    over: str = "/"
+    space: str = " "  # around operators
+    units: bool = False  # "8 boxes x 6 pencils/box"
+    dollars: bool = False  # "$" before amounts of money
+    commas: bool = False
+    percent: str = "decimal"  # "%", "decimal" or "fraction"
+
+    def write_symbol(self, token: str) -> str:
+        """An operator with spaces around it; any other token unchanged."""
+        if token not in ("+", "-", "*", "/"):
+            return token
+        symbol = self.times if token == "*" else self.over if token == "/" else token
+        return f"{self.space}{symbol}{self.space}"
+
+    def write_number(self, value: Value, unit: str) -> str:
+        """A number: with cents if it is money, and with its unit if the style has units."""
+        if unit == "%":
+            percent = plain(value * 100)
+            return {"%": f"{percent}%", "fraction": f"{percent}/100", "decimal": f"{float(value):.2f}"}[self.percent]
+        if unit == "fraction":
+            return f"{value.numerator}/{value.denominator}"
+        if unit[:1] != "$":
+            return plain(value, self.commas) + (f" {unit}" if self.units and unit else "")
+        written = plain(value, self.commas, cents=True)
+        return f"{'$' if self.dollars else ''}{written}{unit[1:] if self.units else ''}"
+
+
+PLAIN = Style()
+PROSE = Style(dollars=True, commas=True, percent="%")
 
 
 class Step(NamedTuple):
@@ -40,8 +74,7 @@ class Story(NamedTuple):
     """The template of a word problem."""
 
     block: Block
-    words: tuple[str, ...]
-    givens: tuple[str, ...]  # the numbers that the problem states
+    stated: tuple[str, ...]  # the numbers that the problem states
     units: dict[str, str]  # of the stated numbers and of the steps' results
     meanings: dict[str, str]  # of the numbers that may be the unknown of a backward question
     texts: tuple[tuple[str, ...], ...]  # the wordings of each fact, and last of the question
@@ -56,18 +89,16 @@ def stories() -> tuple[Story, ...]:
 
 
 def _read_story(block: Block) -> Story:
-    numbers = number_lines(block.lines)
-    units = {name: unit for name, unit, _, _ in numbers if unit is not None}
     steps = tuple(_read_step(line) for line in block.lines["step"])
+    units = {number.name: number.unit for number in block.numbers if number.unit is not None}
     return Story(
         block,
-        tuple(name for names, _ in block.words for name in names),
-        tuple(units),
-        units | {step.key: step.unit for step in steps},
-        {name: meaning for name, _, _, meaning in numbers if meaning},
-        (*block.wordings["fact"], *block.wordings["ask"]),
-        block.lines["answer"][0],
-        steps,
+        stated=tuple(units),
+        units=units | {step.key: step.unit for step in steps},
+        meanings={number.name: number.meaning for number in block.numbers if number.meaning},
+        texts=(*block.wordings["fact"], *block.wordings["ask"]),
+        answer=block.lines["answer"][0],
+        steps=steps,
     )
 
 
@@ -84,7 +115,7 @@ class Problem(NamedTuple):
     story: Story
     values: dict[str, Any]  # words, numbers and the results of the steps
     slots: dict[str, Any]  # the same as the problem writes them
-    wording: tuple[int, ...]  # the index of the wording of each text
+    texts: tuple[str, ...]  # one wording of each of the story's texts
 
     def fill(self, text: str) -> str:
         """One of the story's texts with the words and numbers of the problem."""
@@ -92,7 +123,7 @@ class Problem(NamedTuple):
 
     def sentences(self) -> list[str]:
         """The facts, and last the question."""
-        return [self.fill(texts[index]) for texts, index in zip(self.story.texts, self.wording, strict=True)]
+        return [self.fill(text) for text in self.texts]
 
     def answer_sentence(self, opening: str = "") -> str:
         """The answer as a sentence."""
@@ -100,35 +131,40 @@ class Problem(NamedTuple):
 
     @property
     def question(self) -> str:
-        """The whole problem."""
+        """The complete problem."""
         return " ".join(self.sentences())
 
     @property
     def answer(self) -> str:
         """The answer as it ends a solution."""
         last = self.story.steps[-1]
-        return write_number(self.values[last.key], last.unit)
+        return PLAIN.write_number(self.values[last.key], last.unit)
 
 
 def sample_problem(split: str, rng: SampleRng) -> Problem:
     """Sample stories until the numbers of one are plausible.
 
-    A combination of story, words and numbers gets names of one half of the name list in each split, so no question can
-    be in both.
+    The names come from one half of the name list in each split, and which half depends on the story, words and numbers:
+    so no question is in both splits.
     """
     while True:
         story = rng.choice(stories())
         values = story.block.sample(rng)
         if _calculate(story, values):
             break
-    key = f"{story.texts[0][0]} {[str(values[name]) for name in (*story.words, *story.givens)]}"
-    names, pronouns = rng.choice((("women", SHE), ("men", HE)))
-    candidates = phrases("names").wordings[names][0][split_bit(split, key) :: 2]
+    words = [name for names, _ in story.block.words for name in names]
+    key = f"{story.texts[0][0]} {[str(values[name]) for name in (*words, *story.stated)]}"
+    gender, pronouns = rng.choice((("women", SHE), ("men", HE)))
+    names = phrases("names").wordings[gender][0][0 if in_split(split, key) else 1 :: 2]
     spelled, last = rng.chance(0.3), story.steps[-1]
-    slots = values | {name: _write_given(values[name], story.units[name], spelled) for name in story.givens}
-    slots |= {"name": rng.choice(candidates), "other": phrases("names").choice("others", rng), **pronouns}
-    slots["answer"] = write_amount(values[last.key], last.unit, commas=True)
-    return Problem(story, values, slots, _sample_wording(story, rng))
+    slots = values.copy()
+    for name in story.stated:
+        value, unit = values[name], story.units[name]
+        in_words = spelled and unit[:1] not in ("$", "%") and value.denominator == 1 and value <= 12
+        slots[name] = NUMBER_WORDS[int(value)] if in_words else PROSE.write_number(value, unit)
+    slots |= {"name": rng.choice(names), "other": phrases("names").choice("others", rng), **pronouns}
+    slots["answer"] = PROSE.write_number(values[last.key], last.unit)
+    return Problem(story, values, slots, tuple(map(rng.choice, story.texts)))
 
 
 def _calculate(story: Story, values: dict[str, Any]) -> bool:
@@ -141,39 +177,14 @@ def _calculate(story: Story, values: dict[str, Any]) -> bool:
     return True
 
 
-def _sample_wording(story: Story, rng: SampleRng) -> tuple[int, ...]:
-    return tuple([int(rng.random() * len(texts)) for texts in story.texts])
-
-
 def reworded(problem: Problem, rng: SampleRng) -> Problem:
     """The problem in a wording that differs in at least one sentence."""
-    while (wording := _sample_wording(problem.story, rng)) == problem.wording:
+    while (texts := tuple(map(rng.choice, problem.story.texts))) == problem.texts:
         pass
-    return problem._replace(wording=wording)
+    return problem._replace(texts=texts)
 
 
 def with_unknown(problem: Problem, name: str) -> Problem:
     """The problem with x in place of a number."""
-    unknown = {"$": "$x", "%": "x%"}.get(problem.story.units[name][:1], "x")
+    unknown = "$x" if problem.story.units[name].startswith("$") else "x"
     return problem._replace(slots=problem.slots | {name: unknown})
-
-
-def write_number(value: Value, unit: str, commas: bool = False) -> str:
-    """A number without sign and unit: ``13.50`` for money, else ``13.5``."""
-    return plain(value, commas, cents=unit[:1] == "$")
-
-
-def write_amount(value: Value, unit: str, commas: bool = False) -> str:
-    """A number without unit, but with the sign of money: ``$13.50``."""
-    return ("$" if unit[:1] == "$" else "") + write_number(value, unit, commas)
-
-
-def _write_given(value: Value, unit: str, spelled: bool) -> str:
-    """A number as the problem states it."""
-    if unit == "%":
-        return f"{plain(value * 100)}%"
-    if unit == "fraction":
-        return f"{value.numerator}/{value.denominator}"
-    if spelled and unit[:1] != "$" and value.denominator == 1 and value <= 12:
-        return NUMBER_WORDS[int(value)]
-    return write_amount(value, unit, commas=True)

@@ -20,7 +20,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
-from operator import add, mul, pow, sub
+from math import isqrt
+from operator import add, itemgetter, mul, pow, sub
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -60,48 +61,36 @@ class Expression(NamedTuple):
 
 @cache
 def parse(text: str) -> Expression:
-    """Parse an expression in Python's notation: names, numbers, ``+ - * / **`` and parentheses."""
-    tree = ast.parse(text.strip(), mode="eval").body
-    chain, node = [], tree
-    families = (ast.Add, ast.Sub), (ast.Mult, ast.Div)
-    family = families[not (isinstance(tree, ast.BinOp) and isinstance(tree.op, families[0]))]
-    while isinstance(node, ast.BinOp) and isinstance(node.op, family):
-        chain.append((_OPERATORS[type(node.op)][0], node.right))
+    """Parse an expression in Python's notation: names, integers, ``+ - * / **`` and parentheses."""
+    tree = node = ast.parse(text, mode="eval").body
+    additive = isinstance(tree, ast.BinOp) and isinstance(tree.op, ast.Add | ast.Sub)
+    operands = []
+    while isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub if additive else ast.Mult | ast.Div):
+        operands.append((_OPERATORS[type(node.op)][0], node.right))
         node = node.left
-    chain.append(("", node))
-    nested = any(isinstance(operand, ast.BinOp) for _, operand in chain)
-    terms = tuple((symbol, _compile(operand)) for symbol, operand in reversed(chain) if nested)
-    return Expression(tuple(re.findall(r"[\w.]+|[-+*/()]", text)), _compile(tree), terms)
+    operands.append(("", node))
+    nested = any(isinstance(operand, ast.BinOp) for _, operand in operands)
+    terms = tuple((symbol, _compile(operand)) for symbol, operand in reversed(operands) if nested)
+    return Expression(tuple(re.findall(r"\w+|[-+*/()]", text)), _compile(tree), terms)
 
 
 def _compile(node: ast.expr) -> Evaluate:
     """A function from the variables to the exact value."""
-    if isinstance(node, ast.Name):
-        name = node.id
-        return lambda slots: slots[name]
-    if isinstance(node, ast.Constant):
-        value = number(str(node.value))
-        return lambda _: value
-    if isinstance(node, ast.UnaryOp):
-        operand = _compile(node.operand)
-        return lambda slots: -operand(slots)
-    assert isinstance(node, ast.BinOp), ast.dump(node)
-    operator, left, right = _OPERATORS[type(node.op)][1], _compile(node.left), _compile(node.right)
-    return lambda slots: operator(left(slots), right(slots))
+    match node:
+        case ast.Name(name):
+            return itemgetter(name)
+        case ast.Constant(value):
+            return lambda _: value
+        case ast.UnaryOp(ast.USub(), negated):
+            operand = _compile(negated)
+            return lambda slots: -operand(slots)
+        case ast.BinOp(left_node, op, right_node):
+            operator, left, right = _OPERATORS[type(op)][1], _compile(left_node), _compile(right_node)
+            return lambda slots: operator(left(slots), right(slots))
+    raise ValueError(f"unsupported expression: {ast.unparse(node)}")
 
 
 # ---------------------------------------------------------------- numbers in texts
-
-
-def number(text: str) -> Value:
-    """The value of ``12``, ``1.5``, ``3/4`` or ``20%``."""
-    value = Fraction(text[:-1]) / 100 if text.endswith("%") else Fraction(text)
-    return value.numerator if value.denominator == 1 else value
-
-
-def magnitude(value: Value) -> Value:
-    """The value without its sign."""
-    return -value if value < 0 else value
 
 
 def plain(value: Value, commas: bool = False, cents: bool = False) -> str:
@@ -110,9 +99,8 @@ def plain(value: Value, commas: bool = False, cents: bool = False) -> str:
         return f"{value.numerator:,}" if commas else str(value.numerator)
     if 100 % value.denominator:
         return f"{value.numerator}/{value.denominator}"
-    units, hundredths = divmod(abs(value.numerator) * 100 // value.denominator, 100)
-    written = f"{units:,}.{hundredths:02d}" if commas else f"{units}.{hundredths:02d}"
-    return ("-" if value < 0 else "") + (written if cents else written.rstrip("0"))
+    written = f"{float(value):,.2f}" if commas else f"{float(value):.2f}"
+    return written if cents else written.rstrip("0")
 
 
 def latex(value: Value) -> str:
@@ -122,19 +110,19 @@ def latex(value: Value) -> str:
     return rf"{'-' if value < 0 else ''}\frac{{{abs(value.numerator)}}}{{{value.denominator}}}"
 
 
-def coefficient(value: Value) -> str:
-    """An integer factor before a letter: nothing for 1, ``-`` for -1."""
+def _factor(value: int) -> str:
+    """A factor before a letter: nothing for 1, ``-`` for -1."""
     return str(value)[:-1] if value in (1, -1) else str(value)
 
 
-def signed(text: str) -> str:
+def _signed(text: str) -> str:
     """``+ 3`` or ``- 3``."""
     return f"- {text[1:]}" if text[:1] == "-" else f"+ {text}"
 
 
-def root(value: Value) -> str:
+def _root(value: int) -> str:
     r"""The square root in simplest form: ``2\sqrt{3}`` for 12, ``6`` for 36."""
-    outer = next(k for k in range(int(float(value) ** 0.5), 0, -1) if value % (k * k) == 0)
+    outer = next(k for k in range(isqrt(value), 0, -1) if value % (k * k) == 0)
     inner = value // (outer * outer)
     return str(outer) if inner == 1 else rf"{outer if outer > 1 else ''}\sqrt{{{inner}}}"
 
@@ -143,11 +131,11 @@ _FORMATS: dict[str, Callable[[Any], str]] = {
     "": str,
     "dec": plain,
     "tex": latex,
-    "+": lambda value: f"- {-value}" if value < 0 else f"+ {value}",
+    "+": lambda value: _signed(str(value)),
     "()": lambda value: f"({value})" if value < 0 else str(value),
-    "x": coefficient,
-    "+x": lambda value: signed(coefficient(value)),
-    "root": root,
+    "x": _factor,
+    "+x": lambda value: _signed(_factor(value)),
+    "root": _root,
 }
 
 
@@ -189,25 +177,34 @@ def capitalized(text: str) -> str:
 # ---------------------------------------------------------------- tables
 
 
+class Number(NamedTuple):
+    """A variable that holds a number."""
+
+    name: str
+    unit: str | None  # None where the line has no parentheses
+    meaning: str
+    values: tuple[Value, ...] | Evaluate  # the values to choose from, or the calculation
+
+
 @dataclass(frozen=True, eq=False)
 class Block:
     """A block of a table."""
 
-    title: str
-    group: str  # the part of the title before a colon
+    group: str  # the first line up to the colon, if it has one
+    title: str  # the rest of the first line
     lines: dict[str, list[str]]  # the texts of the lines by keyword
     wordings: dict[str, list[tuple[str, ...]]]  # the same, split into wordings
-    words: tuple[tuple[tuple[str, ...], tuple[tuple[str, ...], ...]], ...]  # names, and the options for all of them
-    numbers: tuple[tuple[str, tuple[Value, ...] | Evaluate], ...]  # values to choose from, or the way to compute it
-    needs: tuple[Evaluate, ...]
+    words: list[tuple[list[str], list[list[str]]]]  # names, and the options for all of them
+    numbers: list[Number]
+    needs: list[Evaluate]
 
     def sample(self, rng: SampleRng) -> dict[str, Any]:
         """A word or a value for each variable, such that all needs are met."""
         while True:
             slots: dict[str, Any] = {}
-            for name, source in self.numbers:
-                slots[name] = source(slots) if callable(source) else rng.choice(source)
-            if not self.needs or all(need(slots) > 0 for need in self.needs):
+            for name, _, _, values in self.numbers:
+                slots[name] = values(slots) if callable(values) else rng.choice(values)
+            if all(need(slots) > 0 for need in self.needs):
                 break
         for names, options in self.words:
             slots.update(zip(names, rng.choice(options), strict=True))
@@ -226,51 +223,47 @@ def read_blocks(*names: str) -> tuple[Block, ...]:
     return tuple(_read_block(block) for block in re.split(r"\n{2,}", text.strip()))
 
 
+@cache
+def phrases(group: str) -> Block:
+    """A block of phrases that rows have in common."""
+    return next(block for block in read_blocks("phrases.txt") if block.group == group)
+
+
 def _read_block(text: str) -> Block:
-    title, *rest = text.split("\n")
+    header, *rest = text.split("\n")
+    group, _, title = header.partition(": ")
     lines: dict[str, list[str]] = {}
     for line in rest:
         keyword, _, content = line.partition(" ")
         lines.setdefault(keyword, []).append(content)
     words = [line.split(": ") for line in lines.get("word", ())]
     return Block(
+        group,
         title,
-        title.partition(":")[0],
         lines,
         {keyword: [split_wordings(content) for content in contents] for keyword, contents in lines.items()},
-        tuple(
-            (tuple(names.split("/")), tuple(tuple(word.split("/")) for word in rest.split(", ")))
-            for names, rest in words
-        ),
-        tuple((name, _choices(values)) for name, _, values, _ in number_lines(lines)),
-        tuple(parse(line).evaluate for line in lines.get("need", ())),
+        [(names.split("/"), [option.split("/") for option in options.split(", ")]) for names, options in words],
+        [number for line in lines.get("number", ()) for number in _read_numbers(line)],
+        [parse(line).evaluate for line in lines.get("need", ())],
     )
 
 
-def number_lines(lines: dict[str, list[str]]) -> list[tuple[str, str | None, str, str]]:
-    """The name, the unit (None where there is none in parentheses), the values and the meaning of each number."""
-    numbers = []
-    for line in lines.get("number", ()):
-        match = re.fullmatch(r"([\w, ]+?)(?: \((.*?)\))?: (.*?)(?:; (.*))?", line)
-        assert match is not None, line
-        numbers += [(name, match[2], match[3], match[4] or "") for name in match[1].split(", ")]
-    return numbers
+def _read_numbers(line: str) -> list[Number]:
+    """The numbers that share a line."""
+    match = re.fullmatch(r"([\w, ]+?)(?: \((.*?)\))?: (.*?)(?:; (.*))?", line)
+    assert match is not None, line
+    names, unit, values, meaning = match.groups()
+    return [Number(name, unit, meaning or "", _read_values(values)) for name in names.split(", ")]
 
 
-def _choices(text: str) -> tuple[Value, ...] | Evaluate:
+def _read_values(text: str) -> tuple[Value, ...] | Evaluate:
     """The values of a number, or the function that computes it."""
     if text.startswith("= "):
-        return parse(text[2:]).evaluate
+        return parse(text.removeprefix("= ")).evaluate
     text, nonzero, _ = text.partition(" not 0")
     if ".." in text:
-        low, high, step = (Fraction(item) for item in re.split(r"\.\.|/", text if "/" in text else text + "/1"))
-        values = [number(str(low + step * i)) for i in range(int((high - low) / step) + 1)]
+        low, high, step = map(Fraction, re.split(r"\.\.|/", text if "/" in text else f"{text}/1"))
+        values = [low + step * i for i in range(int((high - low) / step) + 1)]
     else:
-        values = [number(item) for item in text.split(", ")]
-    return tuple(value for value in values if value or not nonzero)
-
-
-@cache
-def phrases(title: str) -> Block:
-    """A block of phrases that rows have in common."""
-    return next(block for block in read_blocks("phrases.txt") if block.title == title)
+        values = [Fraction(item.removesuffix("%")) / (100 if "%" in item else 1) for item in text.split(", ")]
+    return tuple(value.numerator if value.denominator == 1 else value for value in values if value or not nonzero)

@@ -1,66 +1,22 @@
 """Worked solutions of word problems: in MetaMath's style, with GSM8K's calculator annotations, and backward."""
 
+import re
 from collections.abc import Sequence
-from functools import cache
-from typing import Any, NamedTuple
 
-from pairgen.sources.sample.equations import UNKNOWN, Linear, as_linear, side, solve
+from pairgen.sources.sample.equations import TEXT, Linear, solve, write_linear
 from pairgen.sources.sample.rng import SampleRng
-from pairgen.sources.sample.stories import Problem, Step, reworded, with_unknown, write_amount, write_number
-from pairgen.sources.sample.templates import Value, capitalized, fill, phrases, plain
+from pairgen.sources.sample.stories import PLAIN, Problem, Step, Style, reworded, with_unknown
+from pairgen.sources.sample.templates import capitalized, fill, phrases, plain
 
 # A lead that begins like this gets no opening: "In the end, in the end she has" would be the result.
-OPENING_LEADS = (
-    "in the end",
-    "then ",
-    "now ",
-    "at first",
-    "after ",
-    "since ",
-    "together ",
-    "with ",
-    "over ",
-    "in all",
-    "that ",
-)
-
-
-class Style(NamedTuple):
-    """How one solution writes its calculations."""
-
-    operators: dict[str, str]
-    units: bool = False  # "8 boxes x 6 pencils/box"
-    dollars: bool = False  # "$" on operands, not only on results
-    commas: bool = False
-    percent: str = "decimal"  # "%", "decimal" or "fraction"
-
-
-@cache
-def _operators(times: str = "*", over: str = "/", space: str = " ") -> dict[str, str]:
-    symbols = {"+": "+", "-": "-", "*": times, "/": over}
-    return {operator: f"{space}{symbol}{space}" for operator, symbol in symbols.items()}
+_BEGINS_LIKE_AN_OPENING = re.compile("in the end|at first|in all|(then|now|after|since|together|with|over|that) ").match
 
 
 def _sample_style(rng: SampleRng) -> Style:
     times, over, units = rng.choice("****xx×"), "÷" if rng.chance(0.08) else "/", rng.chance(0.15)
     space = "" if times == "*" and rng.chance(0.12) and not units else " "
     dollars, commas, percent = units or rng.chance(0.55), rng.chance(0.5), rng.choice(("%", "decimal", "fraction"))
-    return Style(_operators(times, over, space), units, dollars, commas, percent)
-
-
-# ---------------------------------------------------------------- calculations
-
-
-def _write_operand(value: Value, unit: str, style: Style) -> str:
-    if unit == "%":
-        percent = plain(value * 100)
-        return {"%": f"{percent}%", "fraction": f"{percent}/100"}.get(style.percent) or f"{float(value):.2f}"
-    if unit == "fraction":
-        return f"{value.numerator}/{value.denominator}"
-    if unit[:1] != "$":
-        return plain(value, style.commas) + (f" {unit}" if style.units and unit else "")
-    written = plain(value, style.commas, cents=True)
-    return f"{'$' if style.dollars else ''}{written}{unit[1:] if style.units else ''}"
+    return Style(times, over, space, units, dollars, commas, percent)
 
 
 def _write_expression(problem: Problem, step: Step, style: Style) -> str:
@@ -72,9 +28,9 @@ def _write_expression(problem: Problem, step: Step, style: Style) -> str:
     for token in tokens:
         if token in units:
             unit = problem.fill(units[token]) if style.units else units[token]
-            written.append(_write_operand(problem.values[token], unit, style))
+            written.append(style.write_number(problem.values[token], unit))
         else:
-            written.append(style.operators.get(token, token))
+            written.append(style.write_symbol(token))
     return "".join(written)
 
 
@@ -82,24 +38,15 @@ def _write_terms(problem: Problem, step: Step, style: Style) -> str:
     """A calculation with the values of its terms: ``12 + 5`` for ``4 * 3 + 5``."""
     terms = step.expression.terms
     money = "$" if step.unit == "$" and not any(operator in ("*", "/") for operator, _ in terms) else ""
-    style, values = style._replace(units=False), problem.values
-    return "".join(
-        style.operators.get(operator, "") + _write_operand(evaluate(values), money, style)
-        for operator, evaluate in terms
-    )
-
-
-def _write_lead(problem: Problem, step: Step, rng: SampleRng) -> str:
-    return problem.fill(rng.choice(step.leads))
+    style = style._replace(units=False)
+    values = [style.write_number(evaluate(problem.values), money) for _, evaluate in terms]
+    return "".join(style.write_symbol(operator) + value for (operator, _), value in zip(terms, values, strict=True))
 
 
 def _write_rest(problem: Problem, step: Step) -> str:
     """What follows a result: its noun, and the rest of the sentence."""
     noun = "" if step.unit in ("$", "") else " " + problem.fill(step.unit)
     return f"{noun} {problem.fill(step.tail)}" if step.tail else noun
-
-
-# ---------------------------------------------------------------- solutions
 
 
 def with_final_answer(lines: Sequence[str], answer: str) -> str:
@@ -126,9 +73,9 @@ def _write_step(problem: Problem, step: Step, style: Style, opening: str, rng: S
     equation = _write_expression(problem, step, style)
     if step.expression.terms and rng.chance(0.7):
         equation += f" = {_write_terms(problem, step, style)}"
-    equation += f" = {write_amount(problem.values[step.key], step.unit, style.commas)}"
-    lead = _write_lead(problem, step, rng)
-    if opening and not lead.startswith(OPENING_LEADS):
+    equation += f" = {style._replace(units=False, dollars=True).write_number(problem.values[step.key], step.unit)}"
+    lead = problem.fill(rng.choice(step.leads))
+    if opening and not _BEGINS_LIKE_AN_OPENING(lead):
         lead = f"{opening} {lead}"
     form, rest = phrases("solution").choice("step", rng), _write_rest(problem, step)
     meaning = problem.fill(step.meaning) if "<meaning>" in form else ""
@@ -138,20 +85,17 @@ def _write_step(problem: Problem, step: Step, style: Style, opening: str, rng: S
 def write_annotated_solution(problem: Problem, rng: SampleRng) -> str:
     """An answer in GSM8K's style: each calculation with its annotation, ``48/2 = <<48/2=24>>24 clips``."""
     space, percent = rng.choice((" ", " ", "")), rng.choice(("decimal", "fraction"))
-    style = Style(_operators(rng.choice("**x"), space=space), dollars=rng.chance(0.5), percent=percent)
-    annotation = Style(_operators(space=""), percent=percent)
+    style = Style(rng.choice("**x"), space=space, dollars=rng.chance(0.5), percent=percent)
+    annotation = Style(space="", percent=percent)
     equals = "=" if space == "" and rng.chance(0.5) else " = "
     lines = []
     for step in problem.story.steps:
         shown = _write_expression(problem, step, style) + equals + ("$" if step.unit == "$" else "")
-        result = write_number(problem.values[step.key], step.unit)
+        result = annotation.write_number(problem.values[step.key], step.unit)
         annotated = f"{shown}<<{_write_expression(problem, step, annotation)}={result}>>{result}"
         rest = _write_rest(problem, step) + ("." if rng.chance(0.7) else "")
-        lines.append(f"{capitalized(_write_lead(problem, step, rng))} {annotated}{rest}")
+        lines.append(f"{capitalized(problem.fill(rng.choice(step.leads)))} {annotated}{rest}")
     return "\n".join(lines) + f"\n#### {problem.answer}"
-
-
-# ---------------------------------------------------------------- backward questions
 
 
 def write_backward_question(problem: Problem, unknown: str, declared: bool) -> str:
@@ -166,31 +110,33 @@ def write_backward_question(problem: Problem, unknown: str, declared: bool) -> s
 def write_backward_solution(problem: Problem, unknown: str, rng: SampleRng) -> str:
     """The steps as linear expressions in x, the equation with the known answer, and its solution."""
     texts, problem = phrases("backward"), with_unknown(problem, unknown)
-    story, values = problem.story, problem.values | {unknown: UNKNOWN}
+    story, at_0, at_1 = problem.story, problem.values | {unknown: 0}, problem.values | {unknown: 1}
+    forms = {name: Linear(0, problem.values[name]) for name in story.stated} | {unknown: Linear(1, 0)}
     lines = [fill(texts.choice("start", rng), {"meaning": problem.fill(story.meanings[unknown])})]
     for step in story.steps:
-        values[step.key] = step.expression.evaluate(values)
-        calculation = _write_linear_step(problem, step, values)
-        lead = capitalized(_write_lead(problem, step, rng))
-        lines.append(f"{lead} {calculation}{_write_rest(problem, step)}.")
-    form, answer = as_linear(values[story.steps[-1].key]), problem.values[story.steps[-1].key]
-    known = {"answer": problem.fill(story.answer), "equation": f"{side(form, 'x')} = {plain(answer)}"}
+        for values in (at_0, at_1):
+            values[step.key] = step.expression.evaluate(values)
+        forms[step.key] = Linear(at_1[step.key] - at_0[step.key], at_0[step.key])
+        lead = capitalized(problem.fill(rng.choice(step.leads)))
+        lines.append(f"{lead} {_write_linear_step(problem, step, forms)}{_write_rest(problem, step)}.")
+    form, answer = forms[story.steps[-1].key], problem.values[story.steps[-1].key]
+    known = {"answer": problem.fill(story.answer), "equation": f"{write_linear(form, TEXT)} = {plain(answer)}"}
     lines.append(fill(texts.choice("known", rng), known))
-    lines += solve(form, answer, "x", rng)
-    solution = write_number(problem.values[unknown], story.units[unknown])
+    lines += solve(form, answer, TEXT, rng)
+    solution = PLAIN.write_number(problem.values[unknown], story.units[unknown])
     if rng.chance(0.7):
         lines.append(f"The value of x is {solution}.")
     return with_final_answer(lines, solution)
 
 
-def _write_linear_step(problem: Problem, step: Step, values: dict[str, Any]) -> str:
+def _write_linear_step(problem: Problem, step: Step, forms: dict[str, Linear]) -> str:
     """The calculation of a step and its result, both linear in x where they depend on it."""
-    value = values[step.key]
-    if not isinstance(value, Linear):
-        return f"{_write_expression(problem, step, Style(_operators()))} = {write_amount(value, step.unit)}"
+    if not forms[step.key].slope:
+        result = Style(dollars=True).write_number(problem.values[step.key], step.unit)
+        return f"{_write_expression(problem, step, PLAIN)} = {result}"
     written = []
     for token in step.expression.tokens:
-        text = side(as_linear(values[token]), "x") if token in values else f" {token} " if token in "+-*/" else token
-        written.append(f"({text})" if token in values and (" " in text or "/" in text) else text)
-    shown, result = "".join(written), side(value, "x")
+        text = write_linear(forms[token], TEXT) if token in forms else PLAIN.write_symbol(token)
+        written.append(f"({text})" if token in forms and (" " in text or "/" in text) else text)
+    shown, result = "".join(written), write_linear(forms[step.key], TEXT)
     return shown if shown == result else f"{shown} = {result}"

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from helpers.token_groups import VOCABULARY, group, random_groups, some_groups, tiny_llama
+from helpers.token_groups import VOCABULARY, group, random_groups, small_groups, tiny_llama
 from hypothesis import given, settings
 from torch import Tensor
 
@@ -140,7 +140,7 @@ def test_padded_log_probs_equal_those_of_single_sequences(llama: Any, seed: int)
     check_against_single_sequences(llama, random_groups(seed, 4))
 
 
-@given(groups=some_groups())
+@given(groups=small_groups())
 @settings(deadline=None, max_examples=15)
 def test_padded_log_probs_of_any_groups_equal_those_of_single_sequences(llama: Any, groups: list[TokenGroup]) -> None:
     check_against_single_sequences(llama, groups)
@@ -164,7 +164,7 @@ def test_log_probs_do_not_depend_on_the_rest_of_the_batch(llama: Any) -> None:
         assert together[mine, : alone.shape[1]].sub(alone).abs().max() < 1e-9
 
 
-@given(groups=some_groups(most=5))
+@given(groups=small_groups(max_groups=5))
 @settings(deadline=None, max_examples=50)
 def test_padded_batch_shapes(groups: list[TokenGroup]) -> None:
     batch = padded_batch(groups, pad=99)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from helpers.slow_trees import count_tree_tokens, expected_sequences, family_groups, read_back
+from helpers.slow_trees import count_tree_tokens, expected_sequences, groups_sharing_prefixes, read_back
 from helpers.token_groups import group, random_groups
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -84,7 +84,7 @@ def test_trees_share_few_shot_examples_between_groups() -> None:
 
 
 @pytest.mark.parametrize("share", TREE_SHARES)
-@given(groups=family_groups(), row_tokens=st.integers(1, 60))
+@given(groups=groups_sharing_prefixes(), row_tokens=st.integers(1, 60))
 @settings(max_examples=30, deadline=None)
 def test_tree_batch_contains_the_sequences_of_all_pairs(share: str, groups: list[TokenGroup], row_tokens: int) -> None:
     batch = tree_batch(groups, row_tokens, share, pad=0)
@@ -97,7 +97,7 @@ def test_tree_batch_contains_the_sequences_of_all_pairs(share: str, groups: list
     assert batch.pair_ids == plain.pair_ids
 
 
-@given(groups=family_groups())
+@given(groups=groups_sharing_prefixes())
 @settings(max_examples=40, deadline=None)
 def test_tree_batch_has_fewer_tokens_at_each_share_level(groups: list[TokenGroup]) -> None:
     tokens = [tree_batch(groups, 10_000, share).processed_tokens for share in SHARES]

@@ -6,7 +6,14 @@ from typing import Any
 import pytest
 import torch
 import transformers
-from helpers.slow_trees import MODELS, SMALL, assert_equal_passes, family_groups, model_of, passed
+from helpers.slow_trees import (
+    MODELS,
+    SMALL,
+    assert_equal_passes,
+    groups_sharing_prefixes,
+    model_of,
+    score_with_gradients,
+)
 from helpers.token_groups import VOCABULARY, group, random_groups
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -53,7 +60,9 @@ def varied_groups(seed: int) -> list[TokenGroup]:
 
 
 @given(
-    groups=family_groups(branches=8), share=st.sampled_from(TREE_SHARES), row_tokens=st.sampled_from([1, 40, 10_000])
+    groups=groups_sharing_prefixes(branches=8),
+    share=st.sampled_from(TREE_SHARES),
+    row_tokens=st.sampled_from([1, 40, 10_000]),
 )
 @settings(max_examples=12, deadline=None)
 def test_trees_give_the_log_probs_and_gradients_of_padded_rows(
@@ -63,7 +72,11 @@ def test_trees_give_the_log_probs_and_gradients_of_padded_rows(
 
 
 @pytest.mark.slow
-@given(groups=family_groups(most=6, length=12), share=st.sampled_from(TREE_SHARES), row_tokens=st.integers(1, 400))
+@given(
+    groups=groups_sharing_prefixes(max_groups=6, length=12),
+    share=st.sampled_from(TREE_SHARES),
+    row_tokens=st.integers(1, 400),
+)
 @settings(max_examples=300, deadline=None)
 def test_many_more_trees_give_the_log_probs_and_gradients_of_padded_rows(
     model: Any, groups: list[TokenGroup], share: str, row_tokens: int
@@ -84,19 +97,19 @@ def test_share_levels_give_equal_log_probs(model: Any, share: str) -> None:
 def test_trees_equal_padded_rows_in_float32(name: str) -> None:
     model = model_of(name, torch.float32)
     groups = varied_groups(1)
-    expected, _ = passed(model, padded_batch(groups))
-    found, _ = passed(model, tree_batch(groups, 60, "shots"))
+    expected, _ = score_with_gradients(model, padded_batch(groups))
+    found, _ = score_with_gradients(model, tree_batch(groups, 60, "shots"))
     assert torch.allclose(found, expected, rtol=1e-5)
     assert_equal_passes(model, tree_batch(groups, 60, "shots"), padded_batch(groups), sums=1e-3, gradients=1e-4)
 
 
 def test_gradient_checkpointing_changes_nothing(model: Any) -> None:
     batch = tree_batch(varied_groups(2), 50, "shots")
-    expected, gradients = passed(model, batch)
+    expected, gradients = score_with_gradients(model, batch)
     model.train()
     model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
     try:
-        found, again = passed(model, batch)
+        found, again = score_with_gradients(model, batch)
     finally:
         model.gradient_checkpointing_disable()
         model.eval()
@@ -114,12 +127,12 @@ def test_tree_attention_leaves_padded_rows_unchanged(name: str) -> None:
     torch.manual_seed(0)
     model = transformers.AutoModelForCausalLM.from_config(config, attn_implementation="eager").double().eval()
     groups = varied_groups(3)
-    native, _ = passed(model, padded_batch(groups))
+    native, _ = score_with_gradients(model, padded_batch(groups))
     assert model.config._attn_implementation != attention.NAME
-    of_trees, _ = passed(model, tree_batch(groups, 70, "group"))
+    of_trees, _ = score_with_gradients(model, tree_batch(groups, 70, "group"))
     assert model.config._attn_implementation == attention.NAME
-    after, _ = passed(model, padded_batch(groups))
-    again, _ = passed(model, tree_batch(groups, 70, "group"))
+    after, _ = score_with_gradients(model, padded_batch(groups))
+    again, _ = score_with_gradients(model, tree_batch(groups, 70, "group"))
     assert torch.allclose(after, native, rtol=1e-6)
     assert torch.allclose(of_trees, native, rtol=1e-6)
     assert torch.equal(of_trees, again)
@@ -128,10 +141,10 @@ def test_tree_attention_leaves_padded_rows_unchanged(name: str) -> None:
 def test_trees_are_as_exact_as_rows_under_autocast() -> None:
     model = model_of("Llama", torch.float32)
     groups = varied_groups(4)
-    exact, _ = passed(model, padded_batch(groups))
+    exact, _ = score_with_gradients(model, padded_batch(groups))
     with torch.autocast("cpu", torch.bfloat16):
-        rows, _ = passed(model, padded_batch(groups))
-        found, _ = passed(model, tree_batch(groups, 70, "shots"))
+        rows, _ = score_with_gradients(model, padded_batch(groups))
+        found, _ = score_with_gradients(model, tree_batch(groups, 70, "shots"))
     assert float((found - exact).abs().mean()) < 1.5 * float((rows - exact).abs().mean()) + 1e-3
 
 
@@ -184,7 +197,7 @@ def test_cpu_attention_with_large_scores_is_finite_at_padding() -> None:
 
 
 @given(
-    groups=family_groups(),
+    groups=groups_sharing_prefixes(),
     share=st.sampled_from(TREE_SHARES),
     window=st.sampled_from([0, 2, 5]),
     block=st.sampled_from([4, 16]),

@@ -1,0 +1,271 @@
+"""JSON text: an object per line, lists of objects, or a table written as one object."""
+
+import codecs
+import json
+import re
+from collections import deque
+from collections.abc import Iterator
+from itertools import chain, zip_longest
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from pairgen.errors import SourceError
+from pairgen.sources.formats.record import Block, Blocks, Columns, Records, Row, grouped, unreadable_after
+from pairgen.sources.formats.text import TextFile, open_text
+
+NOT_AN_OBJECT = "is not a JSON object"
+SPACE = b" \t\r\n"
+_LIST_OF_OBJECTS = re.compile(rb"\s*\[\s*\{")
+_BOUNDARY = re.compile(rb"\}\s*(,)\s*\{")
+
+
+def read_json_lines(path: Path, columns: Columns, block_bytes: int) -> Blocks:
+    """One object per line; blank lines are ignored. A file that begins with ``[{`` is a list under a wrong name."""
+    del columns
+    with open_text(path) as file:
+        if _LIST_OF_OBJECTS.match(file.peek(4096)):
+            yield from _list_blocks(path, file, block_bytes)
+        else:
+            yield from _line_blocks(file, b"", block_bytes)
+
+
+def read_json(path: Path, columns: Columns, block_bytes: int) -> Blocks:
+    """A list of objects, an object per line, or a table that is written as one object.
+
+    Raises:
+        SourceError: invalid JSON, after which no row can be found, or a file that is not UTF-8.
+    """
+    with open_text(path) as file:
+        if file.peek(4096).lstrip(SPACE).startswith(b"["):
+            yield from _list_blocks(path, file, block_bytes)
+            return
+        blank, line = b"", file.readline()
+        while line.isspace():
+            blank, line = blank + line, file.readline()
+        if file.peek(1) and isinstance(_parse_line(line), dict):
+            yield from _line_blocks(file, blank + line, block_bytes)
+            return
+        values = list(_Scanner(path, file, line, 0).values(in_list=False))
+        rows = rows_of_table(values[0], columns) if len(values) == 1 else values
+        yield from grouped(_checked(enumerate(rows, 1)), file.position, block_bytes)
+
+
+# ---------------------------------------------------------------- an object per line
+
+
+def _line_blocks(file: TextFile, data: bytes, block_bytes: int) -> Blocks:
+    first = 1
+    while data := data + file.read(block_bytes):
+        data += file.readline()
+        yield Block(file.position(), first, data, parse_lines, "line")
+        first += data.count(b"\n")
+        data = b""
+
+
+def parse_lines(data: bytes, first: int) -> Records:
+    """The rows of whole lines."""
+    for number, line in enumerate(data.split(b"\n"), first):
+        try:
+            row = orjson.loads(line)
+            yield number, (row if type(row) is dict else NOT_AN_OBJECT)
+        except orjson.JSONDecodeError:
+            if line and not line.isspace():
+                yield number, _parse_line(line)
+
+
+def _parse_line(line: bytes) -> Row | str:
+    """The object in a line, or what is wrong. Python's parser accepts NaN, which other columns may hold."""
+    try:
+        return _checked_value(json.loads(line.decode()))
+    except UnicodeDecodeError as error:
+        return f"is not UTF-8 ({error.reason})"
+    except (ValueError, RecursionError) as error:
+        return f"invalid JSON ({_reason(error)})"
+
+
+def _reason(error: ValueError | RecursionError) -> str:
+    """Why JSON is invalid, without line and column, which count within one row."""
+    if isinstance(error, RecursionError):
+        return "nested too deeply"
+    reason = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
+    return reason[:1].lower() + reason[1:]
+
+
+def _checked(values: Iterator[tuple[int, Any]]) -> Records:
+    return ((number, _checked_value(value)) for number, value in values)
+
+
+def _checked_value(value: Any) -> Row | str:
+    r"""The object, or what is wrong: Python's parser also accepts half a surrogate pair (``"\ud83d"``)."""
+    if type(value) is not dict:
+        return NOT_AN_OBJECT
+    try:
+        orjson.dumps(value)
+    except orjson.JSONEncodeError as error:
+        if "surrogates" in str(error):
+            return "contains half a surrogate pair, which is not valid Unicode"
+    return value
+
+
+# ---------------------------------------------------------------- lists of objects
+
+
+def _list_blocks(path: Path, file: TextFile, block_bytes: int) -> Blocks:
+    """The elements of a list, read in blocks, so that memory holds one block instead of the list.
+
+    Further lists or objects may follow. Nothing after an invalid value can be read: where the next one begins is
+    unknown.
+    """
+    number = 0
+    data = file.read(block_bytes).lstrip(SPACE)
+    while not data:
+        data = file.read(block_bytes).lstrip(SPACE)
+    data = data[1:]  # without the bracket
+    while (split := _last_boundary(data, block_bytes)) is not None:
+        elements, data, count = split
+        yield Block(file.position(), number + 1, elements, parse_elements)
+        number += count
+        data += file.read(block_bytes)
+    scanner = _Scanner(path, file, data, number)
+    rows = ((scanner.number, value) for value in scanner.values(in_list=True))
+    yield from grouped(_checked(rows), file.position, block_bytes)
+
+
+def _last_boundary(data: bytes, block_bytes: int) -> tuple[bytes, bytes, int] | None:
+    """The elements before the last boundary between two objects, as a list, what follows it, and their number.
+
+    A boundary inside a string or a nested list makes the part before it invalid. Then, and where there is no boundary,
+    as at the end of the file, the result is None: the slower ``_Scanner`` takes over.
+    """
+    boundaries = deque(_BOUNDARY.finditer(data, max(0, len(data) - (block_bytes >> 1))), maxlen=1)
+    if not boundaries:
+        return None
+    boundary = boundaries.pop()
+    elements = b"[%b]" % data[: boundary.start(1)]
+    try:
+        return elements, data[boundary.end(1) :], len(orjson.loads(elements))
+    except orjson.JSONDecodeError:
+        return None
+
+
+def parse_elements(data: bytes, first: int) -> Records:
+    """The rows of a valid list."""
+    for number, row in enumerate(orjson.loads(data), first):
+        yield number, (row if type(row) is dict else NOT_AN_OBJECT)
+
+
+class _Scanner:
+    """Parses value by value. ``buffer`` holds what was read and is not parsed yet, from ``position`` on."""
+
+    def __init__(self, path: Path, file: TextFile, data: bytes, number: int) -> None:
+        self.path, self.file, self.number = path, file, number
+        self.buffer, self.position = "", 0
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
+        self._parse = json.JSONDecoder().raw_decode
+        self._append(data)
+
+    def values(self, in_list: bool) -> Iterator[Any]:
+        """The elements of lists, and the values between them. ``number`` counts them.
+
+        Args:
+            in_list: the text begins with an element of a list, whose bracket was read before.
+        """
+        is_first = True
+        while character := self._next_character():
+            if character == ("]" if in_list else "["):
+                self.position += 1
+                in_list, is_first = not in_list, True
+                continue
+            if in_list and not is_first:
+                if character != ",":
+                    raise self._error("is not followed by a comma or the end of the list")
+                self.position += 1
+            elif not in_list and character != "{":
+                raise self._error("is followed by text that is neither a JSON object nor a list")
+            is_first = False
+            self.number += 1
+            yield self._next_value()
+        if in_list:
+            self.number += is_first
+            raise self._error(
+                "is invalid JSON (the file ends)" if is_first else "is not followed by a comma or the end of the list"
+            )
+
+    def _next_value(self) -> Any:
+        while True:
+            character = self._next_character()
+            try:
+                value, self.position = self._parse(self.buffer, self.position)
+                return value
+            except (ValueError, RecursionError) as error:
+                if not (character and _may_be_incomplete(error) and self._read_more()):
+                    raise self._error(f"is invalid JSON ({_reason(error)})") from error
+
+    def _next_character(self) -> str:
+        """The next character that is not white space; empty at the end of the file."""
+        while True:
+            while self.position < len(self.buffer) and self.buffer[self.position] in " \t\r\n":
+                self.position += 1
+            if self.position < len(self.buffer):
+                return self.buffer[self.position]
+            if not self._read_more():
+                return ""
+
+    def _read_more(self) -> bool:
+        """Double the buffer; False at the end of the file."""
+        data = self.file.read(max(1 << 16, len(self.buffer) - self.position))
+        self._append(data)
+        return bool(data)
+
+    def _append(self, data: bytes) -> None:
+        try:
+            decoded = self._decoder.decode(data, final=not data)
+        except UnicodeDecodeError as error:
+            raise SourceError(
+                f"{self.path}: row {self.number + 1} or a later one is not UTF-8 ({error.reason})"
+            ) from error
+        self.buffer, self.position = self.buffer[self.position :] + decoded, 0
+
+    def _error(self, problem: str) -> SourceError:
+        return unreadable_after(f"{self.path}: row {self.number}", problem)
+
+
+def _may_be_incomplete(error: Exception) -> bool:
+    """Whether reading more could resolve an error: it is at the end of the buffer, or a string is not terminated."""
+    if not isinstance(error, json.JSONDecodeError):
+        return False
+    return error.pos > len(error.doc) - 20 or error.msg.startswith("Unterminated string")
+
+
+# ---------------------------------------------------------------- a table in one object
+
+
+def rows_of_table(value: Any, columns: Columns) -> list[Any]:
+    """The rows of a table that is written as one object, in any of the layouts of pandas' ``to_json``.
+
+    ``{"data": [{..}, ..]}`` (also under another name), ``{"columns": [..], "data": [[..], ..]}``,
+    ``{"query": {"0": .., ..}, ..}``, ``{"query": [..], ..}`` and ``{"0": {"query": ..}, ..}``. Any other object is one
+    row.
+    """
+    if not isinstance(value, dict) or not columns.required:
+        return [value]
+    cells: list[Any] = [value.get(name) for name in columns.required]
+    if all(isinstance(cell, dict) for cell in cells):
+        by_key = {name: column for name, column in value.items() if isinstance(column, dict)}
+        return [{name: column.get(key) for name, column in by_key.items()} for key in dict.fromkeys(chain(*cells))]
+    if all(isinstance(cell, list) and len(cell) == len(cells[0]) for cell in cells):
+        lists = {name: column for name, column in value.items() if name in columns.names and isinstance(column, list)}
+        return [dict(zip(lists, row, strict=True)) for row in zip_longest(*lists.values())]
+
+    def is_row(row: Any) -> bool:
+        return isinstance(row, dict) and columns.required <= row.keys()
+
+    names, data = value.get("columns"), value.get("data")
+    if isinstance(names, list) and isinstance(data, list) and all(isinstance(row, list) for row in data):
+        return [dict(zip(names, row, strict=False)) for row in data]
+    tables = [table for table in value.values() if isinstance(table, list) and any(map(is_row, table))]
+    if len(tables) == 1:
+        return tables[0]
+    return list(value.values()) if value and all(map(is_row, value.values())) else [value]
