@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pairgen.errors import UsageError
-from pairgen.options import check, check_values, is_list, option, read_toml
+from pairgen.options import check, check_values, option, read_toml
 from pairgen.train.losses import LOSSES
 
 
@@ -147,8 +147,7 @@ def save(config: Config, path: Path) -> None:
 
     from pairgen.atomic import write_text
 
-    values = {name: list(value) if is_list(OPTIONS[name]) else value for name, value in asdict(config).items()}
-    write_text(path, tomli_w.dumps({name: value for name, value in values.items() if value is not None}))
+    write_text(path, tomli_w.dumps({name: value for name, value in asdict(config).items() if value is not None}))
 
 
 def combine(flags: Mapping[str, Any], file: Path | None = None, preset: str | None = None) -> Config:

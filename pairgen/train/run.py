@@ -66,7 +66,8 @@ def train(config: Config, *, overwrite: bool = False, progress: Progress = ignor
     config = _with_absolute_paths(config.resolved())
     run = Path(config.out)
     _check_names(config)
-    _refuse_nesting(config, run, [dataset.path for dataset in open_datasets(config.data)])
+    open_datasets(config.data)
+    _refuse_nesting(config, run)
     models.pick_device(config.device)
     if config.model != "tiny":
         models.load_tokenizer(config.model, config.trust_remote_code)
@@ -132,8 +133,9 @@ def _with_absolute_paths(config: Config) -> Config:
     )
 
 
-def _refuse_nesting(config: Config, run: Path, datasets: list[Path]) -> None:
+def _refuse_nesting(config: Config, run: Path) -> None:
     """Raise UsageError for a run inside a dataset, or inputs inside the run, which --overwrite would remove."""
+    datasets = [Path(folder) for folder in config.data]
     for dataset in datasets:
         if run.resolve().is_relative_to(dataset.resolve()):
             raise UsageError(f"--out {run}: is inside the dataset {dataset}; choose another --out")
@@ -234,8 +236,6 @@ def _run_sft(config: Config, context: RunContext) -> Config:
     )
     if not (run / run_folder.FINAL).is_dir():
         if context.world.is_main:
-            with os_errors(run):
-                run.mkdir(exist_ok=True)
             configs.save(sft, run / run_folder.CONFIG)
         context.world.barrier()
         _run(sft, replace(context, folder=run, phase=Phase.SFT))
