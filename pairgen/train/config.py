@@ -39,7 +39,7 @@ class Config:
     steps: int = option(0, "Optimizer steps; 0 uses --epochs.", at_least=0, may_change=True)
     epochs: float = option(1.0, "Passes over the pairs, if --steps is 0.", above=0, may_change=True)
     batch_size: int = option(16, "Pairs per optimizer step, over all processes; groups are never split.", at_least=1)
-    micro_batch_size: int = option(0, "Pairs per forward pass; 0 is the whole batch.", at_least=0, may_change=True)
+    micro_batch_size: int = option(0, "Pairs per forward pass; 0 uses the full batch.", at_least=0, may_change=True)
     share: str = option(
         "auto",
         "Which shared tokens are computed once. none; prompt: the prompt of a pair; prefix: also its completions' "

@@ -37,7 +37,7 @@ WRITTEN = (
     ".*",
     run_folder.CONFIG,  # last: a folder that still has it is known to be a run
 )
-"""Patterns of what a run writes, in the order in which --overwrite removes them."""
+"""Patterns of the files that a run writes, in the order in which --overwrite removes them."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def train(config: Config, *, overwrite: bool = False, progress: Progress = ignor
     """Train a model on pair datasets, in a new folder.
 
     Args:
-        overwrite: replace a run that is in the folder.
+        overwrite: replace an existing run.
         progress: progress callback; its phases are those of ``context.Phase``.
         warn: receives warnings, once each, in the main process.
 
@@ -87,7 +87,7 @@ def resume(
         changes: options with new values; those that would have changed the steps so far are refused.
 
     Raises:
-        RunFolderError: there is no run, or another value for an option that cannot change.
+        RunFolderError: there is no run, or a change of an option that must stay the same.
     """
     config = _resumed_config(Path(out).absolute(), changes or {})
     _check_names(config)
@@ -195,7 +195,7 @@ def _create_folder(run: Path, overwrite: bool) -> None:
 
 
 def _remove_run(run: Path) -> None:
-    """Remove what a run has written."""
+    """Remove the files that a run has written."""
     for path in [path for pattern in WRITTEN for path in run.glob(pattern)]:
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
