@@ -164,7 +164,7 @@ class StartingModel:
         return batch, self.forward.token_logps(self.scorer, batch)
 
     def weights_hash(self, file: Path, world: World) -> str:
-        """The hash of its weights, kept in ``file``: after the first step, the policy's weights are others.
+        """The hash of its weights, kept in ``file``, because the policy's weights change.
 
         Raises:
             RunFolderError: the file is damaged.
