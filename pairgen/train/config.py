@@ -19,9 +19,7 @@ class Config:
     """
 
     data: tuple[str, ...] = option((), "Pair datasets to train on: folders that `pairgen build` wrote.")
-    model: str = option(
-        "tiny", "Model to train: a local path, a Hub id, or `tiny`, a small randomly initialized Llama."
-    )
+    model: str = option("tiny", "Model: a local path, a Hub id, or `tiny`, a small untrained Llama.")
     out: str = option("", "Folder of the run.", aliases=("-o",))
 
     loss: str = option("dpop", "Loss function.", choices=LOSSES)
@@ -50,9 +48,7 @@ class Config:
         choices=("auto", "none", "prompt", "prefix", "group", "shots"),
         may_change=True,
     )
-    max_packed_length: int = option(
-        8192, "Maximum length of a packed sequence, in tokens.", at_least=64, may_change=True
-    )
+    max_packed_length: int = option(8192, "Maximum tokens of a packed sequence.", at_least=64, may_change=True)
     seed: int = option(0, "Random seed.", at_least=0)
 
     sft_steps: int | None = option(
@@ -73,9 +69,7 @@ class Config:
     max_length: int = option(
         2048, "Maximum tokens of prompt and completion; longer prompts are truncated from the left.", at_least=8
     )
-    chat: str = option(
-        "auto", "Apply the tokenizer's chat template; auto: if it has one.", choices=("auto", "on", "off")
-    )
+    chat: str = option("auto", "Apply the chat template; auto: if there is one.", choices=("auto", "on", "off"))
 
     lora: int = option(0, "Rank of a LoRA adapter to train; 0 trains all weights.", at_least=0)
     reference: str = option(
@@ -111,9 +105,7 @@ class Config:
         100, "Save a checkpoint every N steps; 0: at the end and when interrupted.", at_least=0, may_change=True
     )
     keep_checkpoints: int = option(2, "Number of latest checkpoints to keep.", at_least=1, may_change=True)
-    best: str = option(
-        "eval/loss", "Metric that selects the model saved in best/; `none` disables it.", may_change=True
-    )
+    best: str = option("eval/loss", "Metric that selects the model saved in best/, or `none`.", may_change=True)
     report_to: str = option(
         "none",
         "Experiment tracker to send metrics to.",

@@ -1,4 +1,4 @@
-"""Distributed training: the process group, FSDP and DDP wrappers, reductions, gathered weights."""
+"""Distributed training: the process group, reductions, FSDP and DDP wrappers."""
 
 import contextlib
 import os
@@ -10,16 +10,9 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.distributed.checkpoint.state_dict import (
-    StateDictOptions,
-    get_model_state_dict,
-    get_optimizer_state_dict,
-    set_optimizer_state_dict,
-)
 
 TIMEOUT = timedelta(hours=6)
 """How long processes wait for each other: one of them tokenizes for all."""
-_FULL = StateDictOptions(full_state_dict=True, cpu_offload=True)
 
 
 @dataclass(frozen=True)
@@ -42,7 +35,7 @@ class World:
         return values
 
     def barrier(self) -> None:
-        """Wait until all processes have come here."""
+        """Wait for all processes."""
         if self.size > 1:
             dist.barrier()
 
@@ -88,8 +81,10 @@ def wrap(scorer: nn.Module, parallel: str, world: World, device: torch.device) -
     from torch.distributed.fsdp import fully_shard
 
     mesh = init_device_mesh(device.type, (world.size,))
-    for layer in _layers(scorer):
-        fully_shard(layer, mesh=mesh)
+    layers = set(getattr(scorer.causal, "_no_split_modules", None) or ())  # names of classes
+    for module in list(scorer.modules()):
+        if type(module).__name__ in layers:
+            fully_shard(module, mesh=mesh)
     return fully_shard(scorer, mesh=mesh)
 
 
@@ -98,15 +93,9 @@ def unwrapped(module: Any) -> Any:
     return module.module if isinstance(module, nn.parallel.DistributedDataParallel) else module
 
 
-def _layers(scorer: nn.Module) -> list[nn.Module]:
-    """The layers of a model: modules of the classes in its ``_no_split_modules``."""
-    names = set(getattr(scorer.causal, "_no_split_modules", None) or ())
-    return [module for module in scorer.modules() if type(module).__name__ in names]
-
-
 @contextlib.contextmanager
 def gradient_sync(module: nn.Module, last: bool) -> Iterator[None]:
-    """Run a micro-batch; processes exchange gradients only in the ``last`` one of a step."""
+    """Around a micro-batch: processes exchange gradients only in the ``last`` one of a step."""
     if isinstance(module, nn.parallel.DistributedDataParallel) and not last:
         with module.no_sync():
             yield
@@ -114,25 +103,3 @@ def gradient_sync(module: nn.Module, last: bool) -> Iterator[None]:
     if hasattr(module, "set_requires_gradient_sync"):
         module.set_requires_gradient_sync(last)
     yield
-
-
-def full_norm(norm: Tensor) -> Tensor:
-    """The gradient norm as a plain tensor; under FSDP2 it is a DTensor."""
-    return norm.full_tensor() if hasattr(norm, "full_tensor") else norm
-
-
-def model_state(module: nn.Module) -> dict[str, Tensor]:
-    """All weights by their names in the transformers model, on the CPU; empty except in the main process."""
-    state = get_model_state_dict(module, options=_FULL)
-    return {name.removeprefix("model."): value for name, value in state.items()}
-
-
-def optimizer_state(module: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
-    """The optimizer's state by parameter name, on the CPU; empty except in the main process."""
-    state: dict[str, Any] = get_optimizer_state_dict(module, optimizer, options=_FULL)
-    return state
-
-
-def load_optimizer_state(module: nn.Module, optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
-    """Load a state that ``optimizer_state`` returned."""
-    set_optimizer_state_dict(module, optimizer, state, options=StateDictOptions(full_state_dict=True))

@@ -1,4 +1,4 @@
-"""What ends a run early: a signal, after which a checkpoint is saved, and running out of memory."""
+"""Early ends of a run: a signal, after which a checkpoint is saved, and running out of memory."""
 
 import signal
 import threading
@@ -11,10 +11,6 @@ from pairgen.errors import OutOfMemory
 
 OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 """Parts of the messages of a RuntimeError for lack of memory."""
-
-
-class Interrupted(KeyboardInterrupt):
-    """A run was interrupted, after saving a checkpoint."""
 
 
 @contextmanager
@@ -44,11 +40,10 @@ def translate_out_of_memory() -> Iterator[None]:
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        if isinstance(error, (MemoryError, torch.OutOfMemoryError)) or any(
-            text in str(error) for text in OUT_OF_MEMORY
-        ):
-            raise OutOfMemory(
-                "out of memory: --resume with a smaller --micro-batch-size (same result) or --gradient-checkpointing; "
-                "or start a new run with a smaller --max-length or --batch-size"
-            ) from error
-        raise
+        lacks_memory = any(text in str(error) for text in OUT_OF_MEMORY)
+        if not lacks_memory and not isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+            raise
+        raise OutOfMemory(
+            "out of memory: --resume with a smaller --micro-batch-size (same result) or --gradient-checkpointing; "
+            "or start a new run with a smaller --max-length or --batch-size"
+        ) from error

@@ -1,14 +1,16 @@
-"""The training loop. The state of a run is the weights, the optimizer and ``TrainState``."""
+"""The training loop. The state of a run consists of the weights, the optimizer and ``TrainState``."""
 
 import json
 import math
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import NoReturn
+from typing import Any, NoReturn
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from pairgen.atomic import write_text
@@ -16,39 +18,41 @@ from pairgen.errors import NonFiniteLoss, UsageError
 from pairgen.run_folder import BEST, EVAL, NON_FINITE
 from pairgen.train import distributed
 from pairgen.train.config import Config
-from pairgen.train.context import RunContext
-from pairgen.train.data.groups import GroupTable
-from pairgen.train.data.order import BatchSampler, split_batch
-from pairgen.train.interrupts import Interrupted, graceful_interrupt
+from pairgen.train.context import Phase, RunContext
+from pairgen.train.data.order import BatchSampler, chunks, split_batch
+from pairgen.train.data.splits import TokenizedSplit
+from pairgen.train.interrupts import graceful_interrupt
 from pairgen.train.layout.batch import Batch
-from pairgen.train.losses import LOSSES
-from pairgen.train.model.step_timer import StepTimer
+from pairgen.train.model import loading as models
 from pairgen.train.output import checkpoint
 from pairgen.train.output.checkpoint import Policy, TrainState
 from pairgen.train.output.metrics_log import MetricsLog
-from pairgen.train.scores.aggregation import Interval, evaluate
-from pairgen.train.scores.metrics import Sums, add, global_means
+from pairgen.train.scores.metrics import Interval, Sums, add, global_means
 from pairgen.train.scores.objective import Objective
 
 LOWER_IS_BETTER = ("loss", "chosen_below_reference", "dpop/penalty", "dpop/active")
-"""Metrics of which --best selects the lowest value; of all others it selects the highest."""
+"""Metrics whose lowest value is the best; of all others it is the highest."""
 
 
 @dataclass(frozen=True)
 class TrainingData:
-    """The groups of a run, and in which order they are used."""
+    """The pairs of a run, and the order in which they are used."""
 
-    groups: GroupTable
+    pairs: TokenizedSplit
+    evaluation: TokenizedSplit | None
     sampler: BatchSampler
     steps: int
-    """Optimizer steps of the whole run."""
-    evaluation: GroupTable | None
-    """The eval split."""
+    """Optimizer steps of the complete run."""
+
+    def groups_by_split(self) -> list[tuple[TokenizedSplit, NDArray[np.int64]]]:
+        """The splits, each with the indices of its groups that are used."""
+        used = [(self.pairs, self.sampler.used(self.steps))]
+        return [*used, (self.evaluation, np.arange(len(self.evaluation.groups)))] if self.evaluation else used
 
 
 @dataclass
 class Trainer:
-    """Runs the steps of a run, from its state to the last one."""
+    """Trains from the state of a run to its last step."""
 
     config: Config
     """With all defaults filled in (``Config.resolved``)."""
@@ -64,23 +68,20 @@ class Trainer:
     def _device(self) -> torch.device:
         return self.objective.forward.device
 
-    @property
-    def _timer(self) -> StepTimer:
-        timer: StepTimer = self.policy.scorer.timer
-        return timer
-
     def run(self) -> None:
         """Train until the last step is done.
 
         Raises:
             NonFiniteLoss: the loss is NaN or infinite; the pairs of the batch are in ``non-finite-RANK.json``.
             OutOfMemory: the device has no memory left.
-            Interrupted: Ctrl-C or SIGTERM; a checkpoint was saved.
+            KeyboardInterrupt: Ctrl-C or SIGTERM; a checkpoint was saved.
         """
         with graceful_interrupt() as interrupt, ThreadPoolExecutor(1, initializer=self._use_device) as worker:
-            if self.state.step == 0:
-                self._evaluate_start()
-            self._interval.restart_clock()
+            if self.state.step == 0 and self.data.evaluation:
+                metrics = self._evaluate(self.data.evaluation)
+                check_best(self.config.best, metrics)  # choice/* depends on the data
+                self._log({"step": 0, "epoch": 0.0, "loss": metrics["eval/loss"], **metrics})
+            self._interval = Interval()
             upcoming = worker.submit(self._batches, self.state.step)
             while self.state.step < self.data.steps:
                 batches = upcoming.result()
@@ -97,26 +98,28 @@ class Trainer:
         """The micro-batches of this process."""
         if step >= self.data.steps:
             return []
-        groups, world = self.data.groups, self.context.world
+        groups, world = self.data.pairs.groups, self.context.world
         batch = self.data.sampler.batch(step)
         parts = split_batch(batch, groups.pairs, self.config.micro_batch_size, world.rank, world.size)
         return [self.objective.batch([groups[index] for index in part], weighted) for part, weighted in parts]
 
     def _step(self, batches: list[Batch]) -> float:
         """Take an optimizer step over the mean loss of all pairs; returns the gradient's norm before clipping."""
-        pairs = int(self.data.groups.pairs[self.data.sampler.batch(self.state.step)].sum())
+        pairs = int(self.data.pairs.groups.pairs[self.data.sampler.batch(self.state.step)].sum())
+        timer = self.policy.scorer.timer
         timed = self._is_logged(self.state.step + 1)  # timing makes a GPU wait for the end of the step
         if timed:
-            self._timer.start(self._device)
+            timer.start(self._device)
         sums = self._accumulate(batches, pairs)
         norm = self._clip(sums["loss"][0], batches)
         for group in self.policy.optimizer.param_groups:
             group["lr"] = learning_rate(self.config, self.state.step, self.data.steps)
         self.policy.optimizer.step()
         self.policy.optimizer.zero_grad(set_to_none=True)
-        if LOSSES[self.config.loss].needs_baseline:
-            self.state.baseline = self._baseline(sums)
-        self._interval.add(sums, batches, pairs, self._timer.stop() if timed else {})
+        if self.objective.loss.needs_baseline:
+            logratios = {name: sums[name] for name in ("logratios/chosen", "logratios/rejected")}
+            self.state.baseline = max(0.0, sum(global_means(logratios, self.context.world).values()) / 2)
+        self._interval.add(sums, batches, pairs, timer.stop() if timed else {})
         self.state.step += 1
         return norm
 
@@ -136,7 +139,9 @@ class Trainer:
         """Clip the gradients; returns their norm before. Raises NonFiniteLoss if the norm or the loss is not finite."""
         weights = [weight for weight in self.objective.module.parameters() if weight.requires_grad]
         limit = self.config.max_grad_norm or math.inf
-        norm = distributed.full_norm(torch.nn.utils.clip_grad_norm_(weights, limit))
+        norm: Any = torch.nn.utils.clip_grad_norm_(weights, limit)
+        if hasattr(norm, "full_tensor"):  # a DTensor, under FSDP2
+            norm = norm.full_tensor()
         values = torch.stack([self.context.world.sum(loss.clone()).float(), norm.float()])  # one transfer for both
         total, size = (float(value) for value in values.tolist())
         if not (math.isfinite(total) and math.isfinite(size)):
@@ -144,7 +149,7 @@ class Trainer:
         return size
 
     def _refuse_step(self, loss: float, norm: float, batches: list[Batch]) -> NoReturn:
-        """Save a checkpoint of the step before and the pairs of this one, then raise."""
+        """Save a checkpoint of the previous step and the pairs of this one, then raise."""
         self.policy.optimizer.zero_grad(set_to_none=True)
         if self.state.step:
             self._save_checkpoint()
@@ -152,57 +157,45 @@ class Trainer:
         pair_ids = [pair_id for batch in batches for pair_id in batch.pair_ids]
         content = {"step": self.state.step + 1, "loss": str(loss), "pairs": pair_ids}
         write_text(file, json.dumps(content, indent=1))
-        saved = "a checkpoint of the step before was saved: --resume" if self.state.step else "start again"
+        advice = "a checkpoint of the previous step was saved: --resume" if self.state.step else "start again"
+        advice += " with a lower --learning-rate"
+        if models.precision(self.config, self._device) != "float32":
+            advice += ", or start a new run with --precision float32"
         raise NonFiniteLoss(
             f"step {self.state.step + 1}: loss {loss}, gradient norm {norm}; the pairs of the batch are in {file}; "
-            f"{saved} with a lower --learning-rate, or start a new run with --precision float32"
+            + advice
         )
-
-    def _baseline(self, sums: Sums) -> float:
-        """KTO's reference point for the next step: the mean log-ratio of all completions, at least 0."""
-        logratios = {name: sums[name] for name in ("logratios/chosen", "logratios/rejected")}
-        return max(0.0, sum(global_means(logratios, self.context.world).values()) / 2)
 
     # ------------------------------------------------------------ logging, evaluating and saving
 
-    def _evaluate_start(self) -> None:
-        """Evaluate the model before its first step."""
-        if self.data.evaluation is None:
-            return
-        found = self._evaluate(self.data.evaluation)
-        if self.config.best not in found and self.config.best not in ("none", "eval/loss"):
-            raise UsageError(f"--best {self.config.best}: unknown metric; available: {', '.join(found)}")
-        self._log({"step": 0, "epoch": 0.0, "loss": found["eval/loss"], **found})
-
     def _after_step(self, norm: float, interrupt: threading.Event) -> None:
-        """Log, evaluate and save where it is due."""
-        step, is_last = self.state.step, self.state.step == self.data.steps
+        """Evaluate, log and save where it is due."""
+        step, is_last, evaluation = self.state.step, self.state.step == self.data.steps, self.data.evaluation
         interrupted = self.context.world.any_rank(interrupt.is_set(), self._device)
-        evaluates = self.data.evaluation is not None and (is_last or _is_due(step, self.config.eval_every))
+        evaluates = evaluation and (is_last or _is_due(step, self.config.eval_every))
         saves = is_last or interrupted or _is_due(step, self.config.save_every)
-        if evaluates or saves or self._is_logged(step):
-            line = self._line(norm)
-            if self.data.evaluation is not None and evaluates:
-                line |= self._evaluate(self.data.evaluation)
-                self._save_if_best(line)
-            self._log(line)
-        else:
+        if not (evaluates or saves or self._is_logged(step)):
             self.context.progress(self.context.phase, step, self.data.steps, {})
+            return
+        line = self._line(norm)
+        if evaluation and evaluates:
+            line |= self._evaluate(evaluation)
+            self._save_if_best(line)
+        self._log(line)
         if saves:
             self._save_checkpoint()
-        if evaluates or saves:
-            self._interval.restart_clock()
+        self._interval = Interval()
         if interrupted and not is_last:
-            raise Interrupted(f"stopped after step {step} of {self.data.steps}; a checkpoint was saved")
+            raise KeyboardInterrupt(f"stopped after step {step} of {self.data.steps}; a checkpoint was saved")
 
     def _is_logged(self, step: int) -> bool:
-        """Whether a step is logged whatever else is due."""
+        """Whether a step is logged even if it is neither evaluated nor saved."""
         return step in (1, self.data.steps) or _is_due(step, self.config.log_every)
 
     def _line(self, norm: float) -> dict[str, float]:
-        """Metrics since the last line."""
+        """The metrics since the last line."""
         world = self.context.world
-        line = {
+        return {
             "step": self.state.step,
             "epoch": round(self.data.sampler.epoch(self.state.step), 6),
             **self._interval.means(world),
@@ -210,17 +203,29 @@ class Trainer:
             "grad_norm": norm,
             **self._interval.throughput(world, self._device),
         }
-        self._interval.reset()
-        return line
 
-    def _evaluate(self, groups: GroupTable) -> dict[str, float]:
-        """Metrics of the eval split. Raises NonFiniteLoss."""
-        pairs_at_once = self.config.micro_batch_size or self.config.batch_size
-        found = evaluate(self.objective, groups, pairs_at_once, self.context, self.state.baseline)
-        for name, value in found.items():
+    def _evaluate(self, split: TokenizedSplit) -> dict[str, float]:
+        """Mean metrics over all pairs of the eval split. Raises NonFiniteLoss.
+
+        All processes run the same number of batches, since a sharded model needs all of them for each; a process that
+        has fewer runs the last one again, with weight 0.
+        """
+        world, groups = self.context.world, split.groups
+        parts = chunks(groups.pairs, self.config.micro_batch_size or self.config.batch_size)
+        sums: Sums = {}
+        self.objective.module.eval()
+        with torch.no_grad():
+            for index in range(world.rank, len(parts) + world.rank, world.size):
+                start, stop = parts[min(index, len(parts) - 1)]
+                batch = self.objective.batch([groups[at] for at in range(start, stop)], weighted=index < len(parts))
+                sums = add(sums, self.objective.losses(batch, self.state.baseline)[1])
+                self.context.progress(Phase.EVALUATION, stop, len(groups), {})
+        self.objective.module.train()
+        metrics = {EVAL + name: value for name, value in global_means(sums, world).items()}
+        for name, value in metrics.items():
             if not math.isfinite(value):
                 raise NonFiniteLoss(f"step {self.state.step}: {name} is {value}; the last checkpoint is intact")
-        return found
+        return metrics
 
     def _save_if_best(self, line: Mapping[str, float]) -> None:
         """Save the model in ``best/`` if its value of --best is the best so far."""
@@ -240,6 +245,12 @@ class Trainer:
         if self.context.world.is_main:
             self.log.append(line)
             self.context.progress(self.context.phase, self.state.step, self.data.steps, line)
+
+
+def check_best(best: str, metrics: Collection[str]) -> None:
+    """Raise UsageError if --best is not one of the metrics of the eval split."""
+    if best not in ("none", *metrics):
+        raise UsageError(f"--best {best}: unknown metric; available: none, {', '.join(metrics)}")
 
 
 def learning_rate(config: Config, step: int, steps: int) -> float:

@@ -35,11 +35,11 @@ class Loss:
     summary: str
     """One line of help."""
     needs_reference: bool = True
-    """Whether it compares with a reference model; without, ``PairLogps.reference`` is None."""
+    """Whether it compares with a reference model; if not, ``PairLogps.reference`` is None."""
     uses_rejected: bool = True
-    """Whether it looks at rejected completions; without, they are not computed."""
+    """Whether it uses rejected completions; if not, they are not computed."""
     needs_baseline: bool = False
-    """Whether ``PairLogps.baseline`` is to be tracked: the mean log-ratio of the step before, at least 0."""
+    """Whether it uses ``PairLogps.baseline``: the mean log-ratio of the previous step, at least 0."""
 
 
 def dpop_penalty(logps: PairLogps, config: Config) -> Tensor:
@@ -52,16 +52,13 @@ def dpop_penalty(logps: PairLogps, config: Config) -> Tensor:
     gradient just below the reference is 1 + lambda times the gradient at it: rounding alone would decide which pairs
     get the larger one.
     """
-    pairs = logps.pairs
-    if config.dpop_level == "token":
-        return _fall(logps.reference_tokens[:pairs], logps.policy[:pairs], logps.rounding).sum(-1)
-    return _fall(logps.reference_chosen, logps.chosen, logps.rounding)
-
-
-def _fall(reference: Tensor, policy: Tensor, rounding: float) -> Tensor:
-    """max(0, reference - policy), and 0 where that is within rounding."""
+    of_tokens = config.dpop_level == "token"
+    policy = logps.policy[: logps.pairs] if of_tokens else logps.chosen
+    reference = logps.reference_tokens[: logps.pairs] if of_tokens else logps.reference_chosen
     fall = (reference - policy).relu()
-    return fall.where(fall > rounding * reference.abs().clamp(min=1), 0) if rounding else fall
+    if logps.rounding:
+        fall = fall.where(fall > logps.rounding * reference.abs().clamp(min=1), 0)
+    return fall.sum(-1) if of_tokens else fall
 
 
 def _logsigmoid(x: Tensor) -> Tensor:
@@ -73,9 +70,9 @@ def _logsigmoid(x: Tensor) -> Tensor:
 def dpop(logps: PairLogps, config: Config) -> Tensor:
     """[P] DPO-Positive: -log sigmoid(beta * (d - lambda * p)).
 
-    Pal et al. 2024 (arXiv 2402.13228), section 4, as its implicit reward has it. ``dpop_form="outside"`` is equation 3
-    as printed in the first version: -log sigmoid(beta * d) + lambda * p. Both decrease as chosen rises towards the
-    reference.
+    Pal et al. 2024 (arXiv 2402.13228), section 4, in the form that follows from its implicit reward.
+    ``dpop_form="outside"`` is equation 3 as printed in the first version: -log sigmoid(beta * d) + lambda * p. Both
+    decrease as chosen rises towards the reference.
     """
     penalty = config.dpop_lambda * dpop_penalty(logps, config)
     if config.dpop_form == "outside":
@@ -129,8 +126,8 @@ def kto(logps: PairLogps, config: Config) -> Tensor:
 
     Ethayarajh et al. 2024 (arXiv 2402.01306), equation 8: each pair is split into a desirable and an undesirable
     completion, and the loss is their mean. No gradient flows through the reference point z (``baseline``); the trainer
-    uses the mean log-ratio of all completions of the step before, at least 0, and 0 at the first step, where the policy
-    equals the reference. It does not depend on other pairs of the batch, so micro-batches give the same result.
+    uses the mean log-ratio of all completions of the previous step, at least 0, and 0 at the first step, where the
+    policy equals the reference. It does not depend on other pairs of the batch, so micro-batches change nothing.
     """
     desirable = (config.beta * (logps.chosen_logratio - logps.baseline)).sigmoid()
     undesirable = (config.beta * (logps.baseline - logps.rejected_logratio)).sigmoid()

@@ -1,18 +1,16 @@
 """Build a trainer from a config: tokenized data, the model, its batch layout, its reference, its optimizer."""
 
-from collections.abc import Callable
 from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
 
-import numpy as np
 import torch
 
 from pairgen.atomic import new_folder
 from pairgen.errors import UnsupportedModel
 from pairgen.pairs.dataset import PairDataset
 from pairgen.progress import Warn
-from pairgen.run_folder import BASE, METRICS
+from pairgen.run_folder import BASE
 from pairgen.train import distributed
 from pairgen.train.config import Config
 from pairgen.train.context import RunContext
@@ -27,18 +25,16 @@ from pairgen.train.model import loading as models
 from pairgen.train.model.checks import check_deterministic, check_logits, check_trees
 from pairgen.train.model.scorer import Scorer
 from pairgen.train.model.torch_internals import missing_for_trees
-from pairgen.train.output import checkpoint, metrics_log, trackers
+from pairgen.train.output import checkpoint
 from pairgen.train.output.checkpoint import Policy, TrainState
 from pairgen.train.output.metrics_log import MetricsLog
-from pairgen.train.reference.cache import ReferenceLogps
-from pairgen.train.reference.compute import StartingModel, precompute
-from pairgen.train.reference.online import OnlineReference
+from pairgen.train.reference import ReferenceLogps, StartingModel, precompute
 from pairgen.train.scores.forward import Forward, Layout
 from pairgen.train.scores.objective import Objective
 
 
-def prepare(config: Config, context: RunContext) -> tuple[Trainer, data.TokenizedSplit]:
-    """The trainer of a run, in the state of its latest checkpoint, and the pairs it trains on.
+def prepare(config: Config, context: RunContext) -> Trainer:
+    """The trainer of a run, in the state of its latest checkpoint.
 
     Raises:
         PairgenError: the data, the model or the folder cannot be used.
@@ -48,94 +44,68 @@ def prepare(config: Config, context: RunContext) -> tuple[Trainer, data.Tokenize
     device = models.pick_device(config.device, context.world.local_rank)
     saved = checkpoint.newest(context.folder)
     model, tokenizer = models.load(config, data.training_texts(datasets), device, saved / "model" if saved else None)
-    pairs, evaluation = _tokenize(config, context, datasets, model, tokenizer)
-    sampler = BatchSampler(pairs.groups.pairs, config.batch_size, config.seed)
-    steps = config.steps or sampler.steps(config.epochs)
-
+    used = _training_data(config, context, datasets, model, tokenizer)
     scorer = Scorer(model)
     check_logits(scorer, len(tokenizer))
     check_deterministic(scorer, len(tokenizer))
     layout = _layout(config, scorer, tokenizer, device, context.warn)
     forward = Forward(layout, device, autocast=models.precision(config, device) == "bf16")
 
-    load_start = partial(_load_start, config, datasets, device)
-    reference: ReferenceLogps | OnlineReference | None = None
-    if _reference_kind(config) == "precomputed":  # before the model is distributed
-        needed = [(pairs, sampler.used(steps))]
-        if evaluation:
-            needed.append((evaluation, np.arange(len(evaluation.groups))))
-        start = StartingModel(load_start if saved else lambda: scorer, forward)
-        reference = precompute(config, needed, start, context)
-    module = distributed.wrap(scorer, config.parallel, context.world, device).train()
-    if _reference_kind(config) == "online":
-        reference = _online_reference(config, module, scorer, load_start)
-    objective = Objective(config, module, forward, reference, _is_multiple_choice(datasets, pairs))
+    def load_start() -> Scorer:
+        """Load the model of before the first step."""
+        return Scorer(models.load(config, data.training_texts(datasets), device)[0])
 
-    policy = Policy(module, _optimizer(config, module), tokenizer)
+    reference: ReferenceLogps | torch.nn.Module | None = None
+    needs_reference, online = LOSSES[config.loss].needs_reference, config.reference == "online"
+    if needs_reference and not online:  # before the model is distributed
+        start = StartingModel(load_start if saved else lambda: scorer, forward)
+        reference = precompute(config, used.groups_by_split(), start, context)
+    module = distributed.wrap(scorer, config.parallel, context.world, device).train()
+    if needs_reference and online:
+        reference = module if config.lora else _frozen(load_start(), scorer)
+    weights = [weight for weight in module.parameters() if weight.requires_grad]
+    optimizer = torch.optim.AdamW(weights, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True)
     trainer = Trainer(
         config=config,
         context=context,
-        objective=objective,
-        policy=policy,
-        data=TrainingData(pairs.groups, sampler, steps, evaluation.groups if evaluation else None),
+        objective=Objective(config, module, forward, reference, _is_multiple_choice(datasets, used.pairs)),
+        policy=Policy(module, optimizer, tokenizer),
+        data=used,
         state=checkpoint.read_state(saved) if saved else TrainState(),
-        log=_metrics_log(config, context),
+        log=MetricsLog(context.folder, config.report_to if context.world.is_main else "none", asdict(config)),
     )
     if saved:
-        checkpoint.restore(saved, policy)
+        checkpoint.restore(saved, trainer.policy)
     if context.world.is_main:
-        metrics_log.truncate(trainer.log.file, trainer.state.step)
-    return trainer, pairs
+        trainer.log.truncate(trainer.state.step)
+    return trainer
 
 
-def _reference_kind(config: Config) -> str:
-    """``--reference``, or ``none`` for a loss that needs none."""
-    return config.reference if LOSSES[config.loss].needs_reference else "none"
-
-
-def _online_reference(
-    config: Config, module: torch.nn.Module, scorer: Scorer, load_start: Callable[[], Scorer]
-) -> OnlineReference:
-    if config.lora:
-        return OnlineReference.without_adapter(module)
-    return OnlineReference.frozen(load_start(), scorer)
-
-
-def _load_start(config: Config, datasets: list[PairDataset], device: torch.device) -> Scorer:
-    """Load the model of before the first step."""
-    return Scorer(models.load(config, data.training_texts(datasets), device)[0])
-
-
-def _optimizer(config: Config, module: torch.nn.Module) -> torch.optim.Optimizer:
-    weights = [weight for weight in module.parameters() if weight.requires_grad]
-    return torch.optim.AdamW(weights, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True)
-
-
-def _metrics_log(config: Config, context: RunContext) -> MetricsLog:
-    tracker = trackers.TRACKERS[config.report_to if context.world.is_main else "none"]
-    return MetricsLog(context.folder / METRICS, tracker(context.folder, asdict(config)))
+def _frozen(reference: Scorer, policy: Scorer) -> Scorer:
+    """A reference model without gradients, whose time counts as part of the policy's step."""
+    reference.timer = policy.timer
+    reference.requires_grad_(False).eval()
+    return reference
 
 
 def _is_multiple_choice(datasets: list[PairDataset], pairs: data.TokenizedSplit) -> bool:
-    """Whether the groups with several pairs are multiple-choice questions, of which chosen is the right answer."""
-    several = [
-        dataset
-        for dataset, tokenized in zip(datasets, pairs.datasets, strict=True)
-        if (tokenized.tokens.groups.pairs > 1).any()
-    ]
-    return bool(several) and all(map(_has_choices, several))
+    """Whether groups with several pairs are multiple-choice questions, whose right answer is chosen.
 
-
-def _has_choices(dataset: PairDataset) -> bool:
-    """``multiple_choice`` of the manifest; without it, whether no pair has a corruption."""
-    if (known := dataset.manifest.get("multiple_choice")) is not None:
-        return bool(known)
-    batches = dataset.splits["train"].batches(["corrupted"])
-    return all(batch["corrupted"].null_count == batch.num_rows for batch in batches)
+    That is so by the manifests or, where those lack it, if no pair has a corruption.
+    """
+    tokenized = zip(datasets, pairs.datasets, strict=True)
+    several = [dataset for dataset, tokens in tokenized if (tokens.tokens.groups.pairs > 1).any()]
+    return bool(several) and all(
+        dataset.manifest.get("multiple_choice")
+        or all(
+            batch["corrupted"].null_count == batch.num_rows for batch in dataset.splits["train"].batches(["corrupted"])
+        )
+        for dataset in several
+    )
 
 
 def _with_merged_adapter(config: Config, context: RunContext) -> Config:
-    """To train a LoRA on top of an adapter, merge that into its base first, in the run's ``base/``."""
+    """To train a LoRA adapter on top of another one, merge that into its base model first, in the run's ``base/``."""
     if not config.lora or not models.is_adapter(config.model):
         return config
     base = context.folder / BASE
@@ -148,10 +118,10 @@ def _with_merged_adapter(config: Config, context: RunContext) -> Config:
     return replace(config, model=str(base.absolute()))
 
 
-def _tokenize(
+def _training_data(
     config: Config, context: RunContext, datasets: list[PairDataset], model: Any, tokenizer: Any
-) -> tuple[data.TokenizedSplit, data.TokenizedSplit | None]:
-    """The training and the evaluation pairs, tokenized by the main process, read by the others."""
+) -> TrainingData:
+    """The pairs of a run, tokenized by the main process and read by the others."""
     max_length = models.usable_length(model, config.max_length)
     if max_length < config.max_length:
         context.warn(f"--max-length {config.max_length} exceeds the model's context length; using {max_length}")
@@ -160,14 +130,15 @@ def _tokenize(
         pairs = data.tokenize_split(datasets, "train", cache, progress=context.progress)
         assert pairs is not None  # checked by open_datasets
         evaluation = data.tokenize_split(datasets, "eval", cache, config.eval_pairs, context.progress, context.warn)
-    _warn_about_data(context.warn, "train", pairs, max_length)
-    if evaluation:
-        _warn_about_data(context.warn, "eval", evaluation, max_length)
-    return pairs, evaluation
+    for name, split in {"train": pairs, "eval": evaluation}.items():
+        if split:
+            _warn_about_data(context.warn, name, split, max_length)
+    sampler = BatchSampler(pairs.groups.pairs, config.batch_size, config.seed)
+    return TrainingData(pairs, evaluation, sampler, config.steps or sampler.steps(config.epochs))
 
 
 def _warn_about_data(warn: Warn, name: str, split: data.TokenizedSplit, max_length: int) -> None:
-    """Report dropped pairs, truncated prompts and tokens that cross the end of the prompt."""
+    """Warn about dropped pairs, truncated prompts and tokens that cross the end of the prompt."""
     for reason, count in split.drops.items():
         warn(f"dropped {count:,} pairs of the {name} split: {reason}")
     if split.truncated_prompts:

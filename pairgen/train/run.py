@@ -19,28 +19,23 @@ from pairgen.train import config as configs
 from pairgen.train import distributed
 from pairgen.train.config import Config
 from pairgen.train.context import Phase, RunContext
-from pairgen.train.data import splits as data
+from pairgen.train.data.splits import open_datasets
 from pairgen.train.distributed import World
 from pairgen.train.interrupts import translate_out_of_memory
-from pairgen.train.loop import Trainer
+from pairgen.train.loop import Trainer, check_best
 from pairgen.train.model import loading as models
-from pairgen.train.output import checkpoint, model_card, trackers
+from pairgen.train.output import checkpoint, model_card
+from pairgen.train.output.metrics_log import check_tracker
 from pairgen.train.prepare import prepare
+from pairgen.train.scores.metrics import metric_names
 
 WRITTEN = (
     run_folder.METRICS,
-    run_folder.CHECKPOINTS,
-    run_folder.BEST,
-    run_folder.FINAL,
-    run_folder.SFT,
-    run_folder.TOKENS,
-    run_folder.BASE,
+    *run_folder.FOLDERS,
     run_folder.REFERENCE_MODEL,
-    run_folder.REFERENCE,
-    run_folder.TENSORBOARD,
     run_folder.NON_FINITE.format(rank="*"),
     ".*",
-    run_folder.CONFIG,  # last: while it is there, the folder is known to be a run
+    run_folder.CONFIG,  # last: a folder that still has it is known to be a run
 )
 """Patterns of what a run writes, in the order in which --overwrite removes them."""
 
@@ -51,7 +46,7 @@ class TrainResult:
 
     folder: Path
     summary: dict[str, Any]
-    """Final metrics, steps, number of pairs, dropped pairs by reason, folder of the model."""
+    """Final metrics, steps, pairs, dropped pairs by reason, and the folders of the run and its model."""
 
 
 def train(config: Config, *, overwrite: bool = False, progress: Progress = ignore, warn: Warn = ignore) -> TrainResult:
@@ -70,19 +65,16 @@ def train(config: Config, *, overwrite: bool = False, progress: Progress = ignor
     """
     config = _with_absolute_paths(config.resolved())
     run = Path(config.out)
-    datasets = data.open_datasets(config.data)
-    _refuse_nesting(config, run, [dataset.path for dataset in datasets])
-    trackers.check(config.report_to)
+    _check_names(config)
+    _refuse_nesting(config, run, [dataset.path for dataset in open_datasets(config.data)])
     models.pick_device(config.device)
     if config.model != "tiny":
         models.load_tokenizer(config.model, config.trust_remote_code)
     with distributed.join_world(config.device) as world:
         if world.is_main:
             _create_folder(run, overwrite)
-            configs.save(config, run / run_folder.CONFIG)
-        world.barrier()
         with _removed_if_empty(run, world):
-            return _run(config, _context(run, world, progress, warn))
+            return _start(config, world, progress, warn)
 
 
 def resume(
@@ -91,22 +83,22 @@ def resume(
     """Resume a run from its latest checkpoint, or from its start if it has none yet.
 
     Args:
-        changes: options with new values; only those that leave the steps so far as they were may change.
+        changes: options with new values; those that would have changed the steps so far are refused.
 
     Raises:
         RunFolderError: there is no run, or another value for an option that cannot change.
     """
-    run = Path(out).absolute()
-    config = _resumed_config(run, changes or {})
-    trackers.check(config.report_to)
+    config = _resumed_config(Path(out).absolute(), changes or {})
+    _check_names(config)
     with distributed.join_world(config.device) as world:
-        if world.is_main:
-            configs.save(config, run / run_folder.CONFIG)
-        world.barrier()
-        return _run(config, _context(run, world, progress, warn))
+        return _start(config, world, progress, warn)
 
 
-def _context(run: Path, world: World, progress: Progress, warn: Warn) -> RunContext:
+def _start(config: Config, world: World, progress: Progress, warn: Warn) -> TrainResult:
+    run = Path(config.out)
+    if world.is_main:
+        configs.save(config, run / run_folder.CONFIG)
+    world.barrier()
     warned: set[str] = set()
 
     def warn_once(message: str) -> None:
@@ -114,10 +106,16 @@ def _context(run: Path, world: World, progress: Progress, warn: Warn) -> RunCont
             warned.add(message)
             warn(message)
 
-    return RunContext(run, run / run_folder.TOKENS, world, progress, warn_once)
+    return _run(config, RunContext(run, run / run_folder.TOKENS, world, progress, warn_once))
 
 
 # ---------------------------------------------------------------- config and folder
+
+
+def _check_names(config: Config) -> None:
+    """Raise UsageError for an unknown metric in --best, or a tracker that is not installed."""
+    check_best(config.best, [run_folder.EVAL + name for name in metric_names(config)])
+    check_tracker(config.report_to)
 
 
 def _with_absolute_paths(config: Config) -> Config:
@@ -138,7 +136,7 @@ def _refuse_nesting(config: Config, run: Path, datasets: list[Path]) -> None:
     """Raise UsageError for a run inside a dataset, or inputs inside the run, which --overwrite would remove."""
     for dataset in datasets:
         if run.resolve().is_relative_to(dataset.resolve()):
-            raise UsageError(f"--out {run}: is inside the dataset {dataset}, which a rebuild would delete")
+            raise UsageError(f"--out {run}: is inside the dataset {dataset}; choose another --out")
     for path in (*datasets, Path(config.model), *([Path(config.reference_dir)] if config.reference_dir else [])):
         if path.exists() and path.resolve().is_relative_to(run.resolve()):
             raise UsageError(f"--out {run}: contains {path}, which is an input of the run; choose another --out")
@@ -165,17 +163,15 @@ def _resumed_config(run: Path, changes: Mapping[str, Any]) -> Config:
     before = from_mapping(Config, {**read_toml(file), "out": str(run)}, str(file)).resolved()
     changed = {name: value for name, value in changes.items() if value is not None and name != "out"}
     after = _with_absolute_paths(replace(before, **changed))
-    for name, value in after.fixed().items():
-        old = before.fixed()[name]
-        if value != old:
+    for name, old in before.fixed().items():
+        if (value := after.fixed()[name]) != old:
             raise RunFolderError(
                 f"{run}: was started with {flag(name)} {old}, not {value}; keep that value, or start a new run"
             )
     if before.trust_remote_code and not changes.get("trust_remote_code"):
         raise UsageError(f"{run}: runs code that comes with the model; allow it again with --trust-remote-code")
-    newest = checkpoint.newest(run)
-    if newest and after.steps and checkpoint.read_state(newest).step > after.steps:
-        done = checkpoint.read_state(newest).step
+    done = checkpoint.read_state(newest).step if (newest := checkpoint.newest(run)) else 0
+    if after.steps and done > after.steps:
         raise RunFolderError(f"{run}: has already done {done} steps, more than --steps {after.steps}")
     return after
 
@@ -183,10 +179,11 @@ def _resumed_config(run: Path, changes: Mapping[str, Any]) -> Config:
 def _create_folder(run: Path, overwrite: bool) -> None:
     """Create the run's folder. Raises OutputExists if it has other content, or a run and ``overwrite`` is false."""
     with os_errors(run):
-        if run.exists() and (not run.is_dir() or any(run.iterdir())):
-            names = [path.name for path in run.iterdir()] if run.is_dir() else [run.name]
+        if run.exists() and not run.is_dir():
+            raise OutputExists(f"{run}: is a file; choose another --out")
+        if run.is_dir() and (names := [path.name for path in run.iterdir()]):
             others = [name for name in names if not any(Path(name).match(pattern) for pattern in WRITTEN)]
-            if others or not (run / run_folder.CONFIG).is_file():
+            if others or run_folder.CONFIG not in names:
                 example = f" ({others[0]})" if others else ""
                 raise OutputExists(f"{run}: contains other files{example}; choose another --out")
             if not overwrite:
@@ -208,19 +205,21 @@ def _remove_run(run: Path) -> None:
 
 
 def _run(config: Config, context: RunContext) -> TrainResult:
-    """Run the stages of a run, or what is left of them."""
+    """Run the stages of a run that are not done yet."""
     after_sft = _run_sft(config, context) if config.sft_steps else config
     with translate_out_of_memory():
-        trainer, pairs = prepare(after_sft, context)
+        trainer = prepare(after_sft, context)
+        if trainer.state.step >= trainer.data.steps and (context.folder / run_folder.FINAL).is_dir():
+            context.warn(f"{context.folder}: already finished at step {trainer.state.step:,}; to go on, raise --steps")
         try:
             trainer.run()
         finally:
             trainer.log.close()
-        return _finish(config, trainer, pairs)
+        return _finish(config, trainer)
 
 
 def _run_sft(config: Config, context: RunContext) -> Config:
-    """Run the SFT stage, unless its model is there already; returns the config of the stage after it."""
+    """Run the SFT stage, unless it is finished; returns the config of the stage after it."""
     run = context.folder / run_folder.SFT
     sft = replace(
         config,
@@ -243,9 +242,9 @@ def _run_sft(config: Config, context: RunContext) -> Config:
     return replace(config, model=str(run / run_folder.FINAL), sft_steps=0)
 
 
-def _finish(config: Config, trainer: Trainer, pairs: data.TokenizedSplit) -> TrainResult:
+def _finish(config: Config, trainer: Trainer) -> TrainResult:
     """Write the final model with its card."""
-    run, world = Path(config.out), trainer.context.world
+    run, world, pairs = Path(config.out), trainer.context.world, trainer.data.pairs
     final = run / run_folder.FINAL
     summary = {
         "out": str(run),

@@ -18,8 +18,7 @@ from pairgen.train.config import Config
 from pairgen.train.data.groups import TokenGroup
 from pairgen.train.layout.tree import tree_batch
 from pairgen.train.model.scorer import Scorer
-from pairgen.train.reference import cache
-from pairgen.train.reference.compute import StartingModel
+from pairgen.train.reference import ReferenceLogps, ReferencePass, StartingModel, compute_missing, read
 from pairgen.train.scores.forward import Forward
 from pairgen.train.scores.metrics import Sums, add
 from pairgen.train.scores.objective import Objective
@@ -49,9 +48,9 @@ class Ours:
 
         forward = self.objective.forward
         start = StartingModel(lambda: self.objective.module, forward)
-        cache.compute(cache.ReferencePass(pairs.groups, np.asarray(pairs.used), start.score, 32), folder)
+        compute_missing(ReferencePass(pairs.groups, np.asarray(pairs.used), start.score, 32), folder)
         self.objective.module.train()
-        self.objective = replace(self.objective, reference=cache.ReferenceLogps(cache.read(folder)))
+        self.objective = replace(self.objective, reference=ReferenceLogps(read(folder)))
 
     def step(self, groups: Sequence[TokenGroup]) -> First:
         """One optimizer step over groups."""

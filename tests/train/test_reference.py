@@ -12,7 +12,7 @@ from pairgen.train.data.groups import SCHEMA, GroupTable, TokenGroup
 from pairgen.train.distributed import World
 from pairgen.train.layout.batch import Batch
 from pairgen.train.layout.padded import padded_batch
-from pairgen.train.reference.cache import ReferenceLogps, ReferencePass, compute, folder_of, read
+from pairgen.train.reference import ReferenceLogps, ReferencePass, compute_missing, folder_of, read
 
 
 def some_groups(count: int = 12) -> GroupTable:
@@ -55,7 +55,7 @@ def needed(groups: GroupTable, indices: Sequence[int], model: Model, pairs_at_on
 
 def test_tokens_returns_the_log_probs_of_each_pair(tmp_path: Path) -> None:
     groups = some_groups()
-    compute(needed(groups, range(len(groups)), Model(), 4), tmp_path / "ref")
+    compute_missing(needed(groups, range(len(groups)), Model(), 4), tmp_path / "ref")
     known = ReferenceLogps(read(tmp_path / "ref"))
     for group in groups:
         tokens = known.tokens(group.pair_ids, 10)
@@ -70,16 +70,16 @@ def test_tokens_returns_the_log_probs_of_each_pair(tmp_path: Path) -> None:
 
 def test_a_second_run_computes_nothing(tmp_path: Path) -> None:
     groups = some_groups()
-    compute(needed(groups, range(len(groups)), Model(), 4), tmp_path)
+    compute_missing(needed(groups, range(len(groups)), Model(), 4), tmp_path)
     again = Model(stop_after=0)
-    compute(needed(groups, range(len(groups)), again, 4), tmp_path)
+    compute_missing(needed(groups, range(len(groups)), again, 4), tmp_path)
     assert again.batches == []
 
 
 def test_only_needed_groups_are_computed(tmp_path: Path) -> None:
     groups = some_groups()
     model = Model()
-    compute(needed(groups, [3, 5], model, 100), tmp_path)
+    compute_missing(needed(groups, [3, 5], model, 100), tmp_path)
     assert {key for batch in model.batches for key in batch} == {*groups[3].pair_ids, *groups[5].pair_ids}
 
 
@@ -87,17 +87,17 @@ def test_only_needed_groups_are_computed(tmp_path: Path) -> None:
 def test_an_interrupted_pass_continues_with_the_same_batches(tmp_path: Path, after: int) -> None:
     groups = some_groups()
     whole, first, second = Model(), Model(stop_after=after), Model()
-    compute(needed(groups, range(len(groups)), whole, 4), tmp_path / "whole")
+    compute_missing(needed(groups, range(len(groups)), whole, 4), tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):
-        compute(needed(groups, range(len(groups)), first, 4), tmp_path / "cut")
-    compute(needed(groups, range(len(groups)), second, 4), tmp_path / "cut")
+        compute_missing(needed(groups, range(len(groups)), first, 4), tmp_path / "cut")
+    compute_missing(needed(groups, range(len(groups)), second, 4), tmp_path / "cut")
     assert len(whole.batches) > 4
     assert first.batches + second.batches == whole.batches
 
 
 def test_complete_batches_of_a_truncated_file_are_read(tmp_path: Path) -> None:
     groups = some_groups()
-    compute(needed(groups, range(len(groups)), Model(), 4), tmp_path)
+    compute_missing(needed(groups, range(len(groups)), Model(), 4), tmp_path)
     (part,) = tmp_path.glob("*.arrows")
     data = part.read_bytes()
     counts = set()
@@ -107,7 +107,7 @@ def test_complete_batches_of_a_truncated_file_are_read(tmp_path: Path) -> None:
         assert all(batch.validate(full=True) is None for batch in known)
         counts.add(len(known))
     assert counts >= {0, 1, 2}
-    compute(needed(groups, range(len(groups)), Model(), 4), tmp_path)
+    compute_missing(needed(groups, range(len(groups)), Model(), 4), tmp_path)
     known_keys = ReferenceLogps(read(tmp_path))
     assert all(key in known_keys for group in groups for key in group.pair_ids)
 
@@ -115,16 +115,16 @@ def test_complete_batches_of_a_truncated_file_are_read(tmp_path: Path) -> None:
 def test_processes_share_the_work(tmp_path: Path) -> None:
     groups = some_groups()
     alone, one, two = Model(), Model(), Model()
-    compute(needed(groups, range(len(groups)), alone, 4), tmp_path / "alone")
-    compute(needed(groups, range(len(groups)), one, 4), tmp_path / "both", World(0, 2))
-    compute(needed(groups, range(len(groups)), two, 4), tmp_path / "other", World(1, 2))
+    compute_missing(needed(groups, range(len(groups)), alone, 4), tmp_path / "alone")
+    compute_missing(needed(groups, range(len(groups)), one, 4), tmp_path / "both", World(0, 2))
+    compute_missing(needed(groups, range(len(groups)), two, 4), tmp_path / "other", World(1, 2))
     assert sorted(one.batches + two.batches) == sorted(alone.batches)
     assert one.batches
     assert two.batches
 
 
 def test_prefixes_separate_datasets(tmp_path: Path) -> None:
-    compute(needed(some_groups(2), range(2), Model(), 4), tmp_path)
+    compute_missing(needed(some_groups(2), range(2), Model(), 4), tmp_path)
     both = ReferenceLogps()
     both.add(read(tmp_path), "0:")
     both.add(read(tmp_path), "1:")

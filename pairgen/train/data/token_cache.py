@@ -120,10 +120,13 @@ def _nothing_left(split: Split, drops: Counter[str]) -> str:
     where = split.shards[0].parent if split.shards else split.name
     if not drops:
         return f"{where}: the split is empty; build the dataset again from more rows"
-    reasons = "; ".join(f"{reason}: {count:,}" for reason, count in drops.most_common())
-    too_long = {LONG_CHOSEN, LONG_REJECTED} & drops.keys()
-    remedy = "raise --max-length" if too_long else "try another tokenizer, or build other pairs"
-    return f"{where}: all pairs were dropped ({reasons}); {remedy}"
+    counted = [f"{reason} ({count:,})" for reason, count in drops.most_common()]
+    reasons = ", ".join(counted if len(drops) > 1 else drops)
+    remedy = (
+        "raise it" if {LONG_CHOSEN, LONG_REJECTED} & drops.keys() else "try another tokenizer, or build other pairs"
+    )
+    pairs = f"all {drops.total():,} pairs were" if drops.total() > 1 else "its only pair was"
+    return f"{where}: {pairs} dropped: {reasons}; {remedy}"
 
 
 # ---------------------------------------------------------------- reading pairs, writing groups

@@ -1,1 +1,1 @@
-"""What a run writes: checkpoints, the model card, metrics, experiment trackers."""
+"""What a run writes: checkpoints, metrics and the model card."""

@@ -13,13 +13,22 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import nn
+from torch import Tensor, nn
+from torch.distributed.checkpoint.state_dict import (
+    StateDictOptions,
+    get_model_state_dict,
+    get_optimizer_state_dict,
+    set_optimizer_state_dict,
+)
 
 from pairgen.atomic import new_folder
 from pairgen.errors import RunFolderError
 from pairgen.run_folder import CHECKPOINTS
 from pairgen.train import distributed
 from pairgen.train.model import loading as models
+
+_GATHERED = StateDictOptions(full_state_dict=True, cpu_offload=True)
+"""State of all processes, on the CPU of the main one; empty in the others."""
 
 
 @dataclass
@@ -45,7 +54,6 @@ class Policy:
 
     @property
     def scorer(self) -> Any:
-        """The ``Scorer``."""
         return distributed.unwrapped(self.module)
 
 
@@ -56,15 +64,18 @@ def newest(run: Path) -> Path | None:
 
 
 def save(run: Path, state: TrainState, policy: Policy, keep: int, world: distributed.World) -> None:
-    """Write a checkpoint, then remove all but the ``keep`` latest ones. To be called by every process."""
-    weights = distributed.model_state(policy.module)
-    moments = distributed.optimizer_state(policy.module, policy.optimizer)
+    """Write a checkpoint, then remove all but the ``keep`` latest ones. Every process must call it."""
+    weights = _weights(policy)
+    moments: dict[str, Any] = get_optimizer_state_dict(policy.module, policy.optimizer, options=_GATHERED)
     if not world.is_main:
         return
     with new_folder(run / CHECKPOINTS / f"step-{state.step:08}") as folder:
         models.save(policy.scorer.model, policy.tokenizer, folder / "model", weights)
         save_file(_flat(moments["state"]), folder / "optimizer.safetensors")
-        save_file(_random_state(), folder / "random.safetensors")
+        random = {"cpu": torch.get_rng_state()}
+        if torch.cuda.is_available():
+            random["cuda"] = torch.cuda.get_rng_state()
+        save_file(random, folder / "random.safetensors")
         (folder / "optimizer.json").write_text(json.dumps(moments["param_groups"]), "utf-8")
         (folder / "state.json").write_text(json.dumps(asdict(state)), "utf-8")
     for old in sorted((run / CHECKPOINTS).glob("step-*"))[:-keep]:
@@ -72,8 +83,8 @@ def save(run: Path, state: TrainState, policy: Policy, keep: int, world: distrib
 
 
 def save_model(folder: Path, policy: Policy, world: distributed.World, readme: str = "") -> None:
-    """Write the model and its tokenizer, for ``from_pretrained``. To be called by every process."""
-    weights = distributed.model_state(policy.module)
+    """Write the model and its tokenizer, for ``from_pretrained``. Every process must call it."""
+    weights = _weights(policy)
     if world.is_main:
         with new_folder(folder) as new:
             models.save(policy.scorer.model, policy.tokenizer, new, weights)
@@ -92,7 +103,7 @@ def read_state(folder: Path) -> TrainState:
 
 
 def restore(folder: Path, policy: Policy) -> None:
-    """Load the optimizer's and the random state of a checkpoint, whose model was loaded before.
+    """Load the optimizer's and the random state of a checkpoint; its model is already loaded.
 
     Raises:
         RunFolderError: a file is missing or damaged, or belongs to another model.
@@ -102,7 +113,8 @@ def restore(folder: Path, policy: Policy) -> None:
         random = load_file(folder / "random.safetensors")
         groups = json.loads((folder / "optimizer.json").read_text("utf-8"))
         saved = {"state": _nested(moments), "param_groups": groups}
-        distributed.load_optimizer_state(policy.module, policy.optimizer, saved)
+        options = StateDictOptions(full_state_dict=True)
+        set_optimizer_state_dict(policy.module, policy.optimizer, saved, options=options)
     except (OSError, SafetensorError, KeyError, ValueError, RuntimeError) as error:
         raise RunFolderError(f"{folder}: damaged ({error}); delete it to resume from the previous checkpoint") from None
     torch.set_rng_state(random["cpu"])
@@ -110,14 +122,13 @@ def restore(folder: Path, policy: Policy) -> None:
         torch.cuda.set_rng_state(random["cuda"])
 
 
-def _random_state() -> dict[str, torch.Tensor]:
-    state = {"cpu": torch.get_rng_state()}
-    if torch.cuda.is_available():
-        state["cuda"] = torch.cuda.get_rng_state()
-    return state
+def _weights(policy: Policy) -> dict[str, Tensor]:
+    """All weights, by their names in the transformers model."""
+    state = get_model_state_dict(policy.module, options=_GATHERED)
+    return {name.removeprefix("model."): value for name, value in state.items()}
 
 
-def _flat(state: dict[str, dict[str, Any]]) -> dict[str, torch.Tensor]:
+def _flat(state: dict[str, dict[str, Any]]) -> dict[str, Tensor]:
     """``{weight: {moment: tensor}}`` as ``{moment/weight: tensor}``."""
     return {
         f"{moment}/{name}": torch.as_tensor(value).contiguous()
@@ -126,8 +137,8 @@ def _flat(state: dict[str, dict[str, Any]]) -> dict[str, torch.Tensor]:
     }
 
 
-def _nested(flat: dict[str, torch.Tensor]) -> dict[str, dict[str, torch.Tensor]]:
-    state: dict[str, dict[str, torch.Tensor]] = {}
+def _nested(flat: dict[str, Tensor]) -> dict[str, dict[str, Tensor]]:
+    state: dict[str, dict[str, Tensor]] = {}
     for key, value in flat.items():
         moment, name = key.split("/", 1)
         state.setdefault(name, {})[moment] = value

@@ -1,1 +1,1 @@
-"""What a batch is worth: the log-probs of its pairs, the objective computed from them, and metrics."""
+"""Log-probs of pairs, the objective and the metrics computed from them."""

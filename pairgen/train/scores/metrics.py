@@ -1,12 +1,21 @@
 """Metrics of a batch, as sums and counts that add up over micro-batches and processes."""
 
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
 import torch
 from torch import Tensor
 
 from pairgen.train.config import Config
+from pairgen.train.data.groups import TokenGroup
 from pairgen.train.distributed import World
 from pairgen.train.layout.batch import Batch
+from pairgen.train.layout.padded import padded_batch
 from pairgen.train.losses import LOSSES, dpop_penalty
+from pairgen.train.model.step_timer import PARTS
 from pairgen.train.scores.pair_logps import PairLogps
 
 Sums = dict[str, tuple[Tensor, Tensor]]
@@ -23,9 +32,9 @@ def measure(batch: Batch, logps: PairLogps, losses: Tensor, config: Config, mult
     Returns:
         ``loss``; TRL's ``logps/*`` and ``rewards/*``; the log-ratios; the mean log-prob per token of chosen before, at
         and after the edit; the share of pairs with chosen below the reference; DPOP's penalty p and the share of pairs
-        where it is positive, for every loss with a reference, since it measures the failure that DPOP prevents; and,
-        over groups, how often chosen beats every rejected, by sum and per character (``choice/*``).
-        Log-probs are in nats. Without a reference, what compares with it is left out.
+        where it is positive, for every loss with a reference, since it measures the failure that DPOP prevents; and
+        the share of groups where chosen beats every rejected, by sum and per character (``choice/*``).
+        Log-probs are in nats. Without a reference, metrics that compare with it are left out.
     """
     uses_rejected = LOSSES[config.loss].uses_rejected
     weight = batch.weight.to(losses.dtype)
@@ -50,20 +59,10 @@ def measure(batch: Batch, logps: PairLogps, losses: Tensor, config: Config, mult
         penalty = dpop_penalty(logps, config)
         mean("dpop/penalty", penalty)
         mean("dpop/active", (penalty > 0).to(weight.dtype))
-    sums |= _around_edit(logps, weight)
+    tokens = logps.policy[: logps.pairs]
+    for name, inside in (("before", logps.before_edit), ("at", logps.at_edit), ("after", logps.after_edit)):
+        mean(f"logps/{name}_edit", tokens, inside[: logps.pairs] * weight[:, None])
     return sums | _choice(batch, logps.policy.detach(), weight) if uses_rejected and multiple_choice else sums
-
-
-def _around_edit(logps: PairLogps, weight: Tensor) -> Sums:
-    """Log-prob per token of chosen before, at and after its edit, over all tokens of all pairs."""
-    chosen = logps.policy[: logps.pairs].detach()
-    parts = {
-        "logps/before_edit": logps.before_edit,
-        "logps/at_edit": logps.at_edit,
-        "logps/after_edit": logps.after_edit,
-    }
-    weights = {name: inside[: logps.pairs] * weight[:, None] for name, inside in parts.items()}
-    return {name: ((chosen * each).sum(), each.sum()) for name, each in weights.items()}
 
 
 def _choice(batch: Batch, tokens: Tensor, weight: Tensor) -> Sums:
@@ -71,21 +70,30 @@ def _choice(batch: Batch, tokens: Tensor, weight: Tensor) -> Sums:
 
     Harnesses score the text without EOS, so the last token is left out. Only groups of at least two pairs count.
     """
-    sums = tokens.sum(1) - tokens.gather(1, batch.lengths[:, None] - 1)[:, 0]
-    by_char = sums / batch.num_chars.clamp(min=1)
-    wins = {name: of[: batch.pairs] > of[batch.pairs :] for name, of in (("acc", sums), ("acc_norm", by_char))}
-    size = torch.zeros_like(weight).index_add_(0, batch.group, torch.ones_like(weight))
-    held = torch.zeros_like(weight).index_add_(0, batch.group, weight)
-    counts = (size > 1) & (held > 0)
+
+    def per_group(values: Tensor) -> Tensor:
+        return torch.zeros_like(weight).index_add_(0, batch.group, values)
+
+    counts = (per_group(torch.ones_like(weight)) > 1) & (per_group(weight) > 0)
+    total = tokens.sum(1) - tokens.gather(1, batch.lengths[:, None] - 1)[:, 0]
     found: Sums = {}
-    for name, won in wins.items():
-        lost = torch.zeros_like(weight).index_add_(0, batch.group, (~won).to(weight.dtype))
+    for name, scores in (("acc", total), ("acc_norm", total / batch.num_chars.clamp(min=1))):
+        lost = per_group((~(scores[: batch.pairs] > scores[batch.pairs :])).to(weight.dtype))
         found[f"choice/{name}"] = (((lost == 0) & counts).to(weight.dtype).sum(), counts.to(weight.dtype).sum())
     return found
 
 
+def metric_names(config: Config) -> list[str]:
+    """All metrics that a loss may have: those that ``measure`` returns for a made-up pair."""
+    ids = np.zeros(1, np.int32)
+    batch = padded_batch([TokenGroup(ids, (ids, ids), ("",), np.zeros((1, 2), np.int32), ids)])
+    zeros = torch.zeros(2, 1)
+    reference = zeros if LOSSES[config.loss].needs_reference else None
+    return list(measure(batch, PairLogps(zeros, reference, zeros == 0, batch.edit), zeros[0], config))
+
+
 def add(total: Sums, more: Sums) -> Sums:
-    """Sums over both."""
+    """The sums over both."""
     if not total:
         return more
     return {name: (total[name][0] + part, total[name][1] + count) for name, (part, count) in more.items()}
@@ -95,3 +103,46 @@ def global_means(sums: Sums, world: World) -> dict[str, float]:
     """The mean of each metric over all processes; metrics without values are left out."""
     table = world.sum(torch.stack([torch.stack(pair) for pair in sums.values()]).double())
     return {name: total / count for name, (total, count) in zip(sums, table.tolist(), strict=True) if count}
+
+
+@dataclass
+class Interval:
+    """The steps since the last logged line."""
+
+    started: float = field(default_factory=time.monotonic)
+    sums: Sums = field(default_factory=dict)
+    """Of this process, as are the tokens."""
+    padded_tokens: int = 0
+    processed_tokens: int = 0
+    pairs: int = 0
+    """Of all processes."""
+    seconds: Counter[str] = field(default_factory=Counter)
+    """Of each part of the steps that were timed."""
+
+    def add(self, sums: Sums, batches: Sequence[Batch], pairs: int, seconds: Mapping[str, float]) -> None:
+        """Add a step; ``seconds`` is empty if it was not timed."""
+        self.sums = add(self.sums, sums)
+        self.pairs += pairs
+        self.padded_tokens += sum(batch.padded_tokens for batch in batches)
+        self.processed_tokens += sum(batch.processed_tokens for batch in batches)
+        self.seconds.update(seconds)
+
+    def means(self, world: World) -> dict[str, float]:
+        """The mean of each metric over all pairs of all processes."""
+        return global_means(self.sums, world)
+
+    def throughput(self, world: World, device: torch.device) -> dict[str, float]:
+        """Pairs per second; tokens without and with sharing; and each part's fraction of the time of timed steps.
+
+        Attention of padded rows counts as part of the rest.
+        """
+        tokens = torch.tensor([self.padded_tokens, self.processed_tokens], device=device)
+        padded, processed = world.sum(tokens).tolist()
+        timed = {part: self.seconds[part] for part in PARTS if self.seconds[part]}
+        return {
+            "pairs_per_second": self.pairs / max(time.monotonic() - self.started, 1e-9),
+            "tokens/padded": padded,
+            "tokens/processed": processed,
+            "tokens/ratio": padded / processed,
+            **{f"time/{part}": seconds / sum(timed.values()) for part, seconds in timed.items()},
+        }

@@ -1,5 +1,6 @@
 """The training objective: from groups to a batch, and from a batch to its losses and metrics."""
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -8,10 +9,10 @@ from torch import Tensor, nn
 
 from pairgen.train.config import Config
 from pairgen.train.data.groups import TokenGroup
+from pairgen.train.distributed import unwrapped
 from pairgen.train.layout.batch import Batch
 from pairgen.train.losses import LOSSES, Loss
-from pairgen.train.reference.cache import ReferenceLogps
-from pairgen.train.reference.online import OnlineReference
+from pairgen.train.reference import ReferenceLogps
 from pairgen.train.scores.forward import Forward
 from pairgen.train.scores.metrics import Sums, measure
 from pairgen.train.scores.pair_logps import PairLogps
@@ -25,10 +26,10 @@ class Objective:
     module: nn.Module
     """The policy: a ``Scorer``, or the module that distributes it over processes."""
     forward: Forward
-    reference: ReferenceLogps | OnlineReference | None
-    """None if the loss needs none."""
+    reference: ReferenceLogps | nn.Module | None
+    """Precomputed log-probs, or the module that scores each batch: with --lora, the policy; None if not needed."""
     multiple_choice: bool
-    """Whether groups are questions of which chosen is the right answer, as in ARC and HellaSwag."""
+    """Whether groups are multiple-choice questions whose right answer is chosen, as in ARC and HellaSwag."""
 
     @property
     def loss(self) -> Loss:
@@ -36,7 +37,7 @@ class Objective:
         return LOSSES[self.config.loss]
 
     def batch(self, groups: Sequence[TokenGroup], weighted: bool = True) -> Batch:
-        """Lay groups out on the device; with ``weighted=False`` no pair counts in losses and metrics."""
+        """Lay groups out on the device; with ``weighted=False``, all pairs have weight 0."""
         uses_rejected = self.loss.uses_rejected
         batch = self.forward.layout(groups if uses_rejected else [group.chosen_only() for group in groups])
         if not weighted:
@@ -52,21 +53,23 @@ class Objective:
         Args:
             baseline: KTO's reference point, in nats.
         """
-        logps = self.pair_logps(batch, baseline)
-        losses = self.loss.function(logps, self.config)
-        return losses, measure(batch, logps, losses, self.config, self.multiple_choice)
-
-    def pair_logps(self, batch: Batch, baseline: float = 0.0) -> PairLogps:
-        """Log-probs of all tokens under policy and reference."""
         policy = self.forward.token_logps(self.module, batch)
-        known = batch.reference
-        if isinstance(self.reference, OnlineReference):
-            known = self.reference.token_logps(self.forward, batch)
-        return PairLogps(
+        logps = PairLogps(
             policy=policy,
-            reference=known,
+            reference=self._reference_logps(batch),
             mask=torch.arange(policy.shape[1], device=policy.device) < batch.lengths[:, None],
             edit=batch.edit,
             baseline=baseline,
             rounding=self.forward.rounding,
         )
+        losses = self.loss.function(logps, self.config)
+        return losses, measure(batch, logps, losses, self.config, self.multiple_choice)
+
+    def _reference_logps(self, batch: Batch) -> Tensor | None:
+        """[2P, T] float64 log-prob of each token of each completion under the reference model."""
+        if not isinstance(self.reference, nn.Module):
+            return batch.reference
+        lora = self.config.lora
+        adapter = unwrapped(self.reference).model.disable_adapter() if lora else contextlib.nullcontext()
+        with torch.no_grad(), adapter:
+            return self.forward.token_logps(self.reference, batch)

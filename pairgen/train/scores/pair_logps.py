@@ -1,4 +1,4 @@
-"""Log-probabilities of pairs, token by token: what losses and metrics are functions of."""
+"""Log-probabilities of pairs, token by token: the input of losses and metrics."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class PairLogps:
     """Log-probabilities of P pairs under the policy and the reference model, in nats.
 
     The first P of the 2P rows are the chosen completions, the others the rejected ones of the same pairs; T is the
-    length of the longest completion. For a loss that does not use rejected completions (``Loss.uses_rejected``) these
+    length of the longest completion. For a loss that does not use rejected completions (``Loss.uses_rejected``), their
     rows repeat chosen.
     """
 
@@ -28,9 +28,9 @@ class PairLogps:
     edit: Tensor
     """[2P, 2] int64: first and, exclusive, last token of the edit. Before and after it, both completions are equal."""
     baseline: Tensor | float = 0.0
-    """KTO's reference point z_0."""
+    """KTO's reference point z."""
     rounding: float = 0.0
-    """Relative rounding error of log-probs: how far those of equal models may differ if batched differently."""
+    """Relative rounding error of log-probs: those of equal models may differ by as much if batched differently."""
 
     @property
     def pairs(self) -> int:
@@ -49,34 +49,29 @@ class PairLogps:
 
     @cached_property
     def reference_chosen(self) -> Tensor:
-        """[P] log pi_ref(y_w|x). Raises TypeError without a reference, as all that compares with one."""
+        """[P] log pi_ref(y_w|x)."""
         return self.reference_tokens[: self.pairs].sum(1)
-
-    @cached_property
-    def reference_rejected(self) -> Tensor:
-        """[P] log pi_ref(y_l|x)."""
-        return self.reference_tokens[self.pairs :].sum(1)
 
     @property
     def reference_tokens(self) -> Tensor:
-        """[2P, T] ``reference``, which must be there."""
+        """[2P, T] ``reference``. Raises TypeError if it is None."""
         if self.reference is None:
             raise TypeError("this loss needs reference log-probs, but there are none")
         return self.reference
 
-    @property
+    @cached_property
     def chosen_logratio(self) -> Tensor:
         """[P] log pi(y_w|x) - log pi_ref(y_w|x)."""
         return self.chosen - self.reference_chosen
 
-    @property
+    @cached_property
     def rejected_logratio(self) -> Tensor:
         """[P] log pi(y_l|x) - log pi_ref(y_l|x)."""
-        return self.rejected - self.reference_rejected
+        return self.rejected - self.reference_tokens[self.pairs :].sum(1)
 
     @property
     def margin(self) -> Tensor:
-        """[P] chosen log-ratio minus rejected log-ratio: d in the losses."""
+        """[P] chosen log-ratio minus rejected log-ratio."""
         return self.chosen_logratio - self.rejected_logratio
 
     @cached_property
@@ -106,7 +101,7 @@ class PairLogps:
 
     @property
     def at_edit(self) -> Tensor:
-        """[2P, T] bool: tokens of the edit; none where it only deletes (or, in the other completion, inserts)."""
+        """[2P, T] bool: tokens of the edit; none in a completion from which it only deletes."""
         return self.mask & (self._index >= self.edit[:, :1]) & (self._index < self.edit[:, 1:])
 
     @property

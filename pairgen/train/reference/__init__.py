@@ -1,1 +1,0 @@
-"""Reference log-probs: computed once, cached by pair."""
