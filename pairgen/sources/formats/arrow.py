@@ -25,7 +25,9 @@ def _arrow_errors(path: Path) -> Iterator[None]:
         check_content(path, start, {".parquet": b"PAR1", ".arrow": b"ARROW1"}.get(path.suffix.lower(), b""))
         yield
     except (pa.lib.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise SourceError(f"{path}: cannot be read ({str(error).partition(chr(10))[0]}); download or copy it again") from error
+        raise SourceError(
+            f"{path}: cannot be read ({str(error).partition(chr(10))[0]}); download or copy it again"
+        ) from error
 
 
 def read_parquet(path: Path, columns: Columns, block_bytes: int) -> Blocks:
