@@ -90,7 +90,7 @@ def _find_builder(builder: str | Builder) -> Builder:
     if isinstance(builder, Builder):
         return builder
     if builder not in BUILDERS:
-        raise UsageError(f"{builder}: no such dataset; available: {', '.join(BUILDERS)}")
+        raise UsageError(f"unknown dataset {builder!r}; available: {', '.join(BUILDERS)}")
     return BUILDERS[builder]
 
 
@@ -201,9 +201,9 @@ def _write_pairs(
         counts[split].drops[UNREADABLE] += invalid
     for split, of_split in counts.items():
         if not of_split.pairs:
-            reasons = ", ".join(f"{reason}: {times}" for reason, times in of_split.drops.most_common(3))
+            reasons = ", ".join(f"{reason}: {times:,}" for reason, times in of_split.drops.most_common(3))
             raise SourceError(
-                f"the {split} split has no pairs ({of_split.rows} source rows; {reasons or 'it is empty'}); "
+                f"the {split} split has no pairs ({reasons or 'its source has no rows'}); "
                 "check that --source fits this dataset"
             )
     return counts

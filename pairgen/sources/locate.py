@@ -136,8 +136,8 @@ def _locate(split: str | None, where: str, dataset: str, hub: Hub | None, column
         theirs = {split: home.splits.get(split, split)} if split else home.splits
         return {name: _hub(home, their, columns) for name, their in theirs.items()}
     raise SourceNotFound(
-        f"{where}: no such file; give a .json, .jsonl, .csv or .parquet file, a save_to_disk folder, "
-        "a Hub id, or `sample`"
+        f"{where}: no such file; give a file ({', '.join(formats.FORMATS)}), a save_to_disk folder, a Hub dataset, "
+        "or `sample`"
     )
 
 

@@ -208,7 +208,7 @@ def test_kill_at_every_step(tmp_path: Path) -> None:
         killer.stdin.write(f"{at}\n")
         killer.stdin.flush()
         answer = killer.stdout.readline().strip()
-        assert answer in ("died", "ended 0"), "the build failed of its own"
+        assert answer in ("died", "ended 0"), "the build failed without being killed"
         died = answer == "died"
         opened = assert_complete_or_unopenable(place, tmp_path / "cache" / str(at))
         assert "old" in opened, "the old output stays complete"

@@ -137,7 +137,7 @@ def test_the_sample_builds_valid_pairs(name: str, tmp_path: Path) -> None:
     assert open_pairs(tmp_path / name).manifest == dataset.manifest
 
 
-def test_ids_do_not_depend_on_the_order_of_rows(tmp_path: Path) -> None:
+def test_pair_ids_do_not_depend_on_the_order_of_rows(tmp_path: Path) -> None:
     rows = rows_of(100)
     forward = build("metamath", tmp_path / "a", BuildOptions((str(write(tmp_path / "a.jsonl", rows)),)))
     backward = build("metamath", tmp_path / "b", BuildOptions((str(write(tmp_path / "b.jsonl", rows[::-1])),)))
@@ -209,7 +209,7 @@ def test_shots_per_row_differ_and_never_come_from_eval(source: Path, tmp_path: P
 @pytest.mark.parametrize(
     ("options", "given", "words"),
     [
-        ({"eval_size": 300}, ["rows.jsonl"], "leave some to train on"),
+        ({"eval_size": 300}, ["rows.jsonl"], "choose a smaller --eval-size"),
         ({"eval_size": 1}, ["rows.jsonl"], "every question has at least 2 rows"),
         ({"eval_size": 2}, ["train=rows.jsonl", "eval=rows.jsonl"], "drop one of the two"),
         ({"eval_size": 2}, ["eval=rows.jsonl"], "no training source"),

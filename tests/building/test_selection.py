@@ -36,7 +36,7 @@ def keys_of(parts: list[list[int]]) -> list[Keys]:
         ("half \ud83d", "half \ud83e", False),
     ],
 )
-def test_text_key_looks_past_case_and_white_space(one: str, other: str, same: bool) -> None:
+def test_text_key_ignores_case_and_whitespace(one: str, other: str, same: bool) -> None:
     assert (text_key(one) == text_key(other)) is same
     assert 0 <= text_key(one) < 2**64
 
@@ -66,7 +66,7 @@ def test_held_out_questions_have_at_most_the_rows_asked_for(
 
 @pytest.mark.parametrize("size", [1, 7, 500, 999])
 @pytest.mark.parametrize("seed", [0, 1])
-def test_questions_of_one_row_give_any_size(size: int, seed: int) -> None:
+def test_held_out_questions_of_one_row_reach_any_size(size: int, seed: int) -> None:
     keys = [np.arange(start, start + 100, dtype=np.uint64) for start in range(0, 1000, 100)]
     held_out, rows = held_out_questions(keys, size, seed)
     assert len(held_out) == rows == size
@@ -78,9 +78,9 @@ def test_questions_of_one_row_give_any_size(size: int, seed: int) -> None:
 @pytest.mark.parametrize(
     ("parts", "size", "words"),
     [
-        ([[1, 2, 3]], 3, "the source has 3 usable rows; leave some to train on"),
-        ([[1, 2, 3]], 4, "the source has 3 usable rows"),
-        ([], 1, "the source has 0 usable rows"),
+        ([[1, 2, 3]], 3, "the source has only 3 usable rows; choose a smaller --eval-size"),
+        ([[1, 2, 3]], 4, "the source has only 3 usable rows"),
+        ([], 1, "the source has only 0 usable rows"),
         ([[1, 1, 1, 1]], 2, "every question has at least 4 rows"),
     ],
 )
@@ -105,7 +105,7 @@ def test_few_shot_questions_are_distinct_and_never_held_out(
     assert shots == few_shot_questions(keys_of(parts), held_out, count + 1, seed)[:count], "one more only adds one"
 
 
-def test_purpose_and_seed_draw_different_orders() -> None:
+def test_shuffled_questions_depend_on_purpose_and_seed() -> None:
     keys = [np.arange(50, dtype=np.uint64)]
     orders = [shuffled_questions(keys, seed, purpose)[0].tolist() for seed in (0, 1) for purpose in ("eval", "shots")]
     assert len({tuple(order) for order in orders}) == 4
@@ -129,7 +129,7 @@ def test_seen_keys_counts_as_a_dictionary_does(parts: list[list[int]]) -> None:
         assert found is None or found.tolist() == expected
 
 
-def test_seen_keys_takes_few_runs() -> None:
+def test_seen_keys_keeps_few_runs() -> None:
     seen = SeenKeys()
     for start in range(0, 100_000, 100):
         assert seen.count_and_add(np.arange(start, start + 100, dtype=np.uint64)) is None

@@ -365,7 +365,7 @@ def test_damaged_gz(name: str, harm: str, tmp_path: Path) -> None:
     with pytest.raises(SourceError) as error:
         read(path, [])
     assert message(error).startswith(str(path))
-    assert "get the file again" in str(error.value)
+    assert "download or copy it again" in str(error.value)
 
 
 @pytest.mark.parametrize("name", ["rows.parquet", "rows.arrow"])

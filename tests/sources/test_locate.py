@@ -117,7 +117,7 @@ def test_a_file_is_hashed_for_the_manifest(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "kind", "words"),
     [
-        (["gone.jsonl"], SourceNotFound, "gone.jsonl: no such file; give a .json"),
+        (["gone.jsonl"], SourceNotFound, "gone.jsonl: no such file; give a file"),
         (["some/where/gone.jsonl"], SourceNotFound, "some/where/gone.jsonl: no such file"),
         (["some/gone.csv"], SourceNotFound, "no such file"),
         (["train=gone"], SourceNotFound, "gone: no such file"),

@@ -25,7 +25,9 @@ def _arrow_errors(path: Path) -> Iterator[None]:
         check_content(path, start, {".parquet": b"PAR1", ".arrow": b"ARROW1"}.get(path.suffix.lower(), b""))
         yield
     except (pa.lib.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise SourceError(f"{path}: cannot be read ({str(error).partition(chr(10))[0]}); get it again") from error
+        raise SourceError(
+            f"{path}: cannot be read ({str(error).partition(chr(10))[0]}); download or copy it again"
+        ) from error
 
 
 def read_parquet(path: Path, columns: Columns, block_bytes: int) -> Blocks:
@@ -107,5 +109,5 @@ def shards(folder: Path) -> list[Path]:
         raise SourceError(f"{folder / 'state.json'}: was not written by save_to_disk ({error!r})") from error
     for file in files:
         if not file.is_file():
-            raise SourceError(f"{file}: listed in state.json but missing; get the folder again")
+            raise SourceError(f"{file}: listed in state.json but missing; download or copy the folder again")
     return files

@@ -80,4 +80,6 @@ def check_columns(path: Path, found: list[str], columns: Columns) -> None:
 
 def unreadable_after(where: str, problem: str) -> SourceError:
     """The error for a fault after which no next row can be found, so that it cannot be skipped."""
-    return SourceError(f"{where} {problem}; nothing after it can be read, so fix it or get the file again")
+    return SourceError(
+        f"{where} {problem}; nothing after it can be read, so fix the file, or download or copy it again"
+    )

@@ -54,7 +54,7 @@ def open_text(path: Path) -> Iterator[TextFile]:
                 file.read(3)
             yield TextFile(file.read, file.readline, file.peek, raw.tell)
         except (EOFError, OSError, zlib.error) as error:
-            raise SourceError(f"{path}: is damaged or ends too early ({error}); get the file again") from error
+            raise SourceError(f"{path}: is damaged or ends too early ({error}); download or copy it again") from error
 
 
 def check_content(path: Path, start: bytes, expected: bytes = b"") -> None:
