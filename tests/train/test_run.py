@@ -71,7 +71,7 @@ def test_a_run_leaves_its_config_metrics_checkpoints_and_model(done: Path) -> No
     assert not [path for path in done.rglob("*") if path.suffix in (".bin", ".pt", ".pkl")]
 
 
-@pytest.mark.parametrize(("share", "resumed"), [("auto", ["attention", "head", "rest"]), ("none", ["head", "rest"])])
+@pytest.mark.parametrize(("share", "parts"), [("auto", ["attention", "head", "rest"]), ("none", ["head", "rest"])])
 def test_metrics_include_the_share_of_time_by_part(pairs: Path, tmp_path: Path, share: str, parts: list[str]) -> None:
     """For padded rows, attention counts as part of the rest."""
     out = train(runs.config(pairs, tmp_path / "run", share=share, sft_steps=0, steps=2)).folder
