@@ -37,7 +37,7 @@ class Config:
     kto_undesirable: float = option(1.0, "KTO weight of rejected completions.", at_least=0)
 
     steps: int = option(0, "Optimizer steps; 0 uses --epochs.", at_least=0, may_change=True)
-    epochs: float = option(1.0, "Passes over the pairs, if --steps is 0.", above=0, may_change=True)
+    epochs: float = option(1.0, "Number of epochs, if --steps is 0.", above=0, may_change=True)
     batch_size: int = option(16, "Pairs per optimizer step, over all processes; groups are never split.", at_least=1)
     micro_batch_size: int = option(0, "Pairs per forward pass; 0 uses the full batch.", at_least=0, may_change=True)
     share: str = option(

@@ -34,11 +34,7 @@ from pairgen.train.scores.objective import Objective
 
 
 def prepare(config: Config, context: RunContext) -> Trainer:
-    """The trainer of a run, in the state of its latest checkpoint.
-
-    Raises:
-        PairgenError: the data, the model or the folder cannot be used.
-    """
+    """The trainer of a run, in the state of its latest checkpoint. Raises PairgenError for unusable data or models."""
     config = _with_merged_adapter(config, context)
     datasets = data.open_datasets(config.data)
     device = models.pick_device(config.device, context.world.local_rank)
@@ -156,8 +152,7 @@ def _warn_about_data(warn: Warn, name: str, split: data.TokenizedSplit, max_leng
 def _layout(config: Config, scorer: Scorer, tokenizer: Any, device: torch.device, warn: Warn) -> Layout:
     """The layout of --share; for ``auto``, trees if the model's log-probs of trees equal those of padded rows.
 
-    Raises:
-        UnsupportedModel: the model does not support the requested level of sharing.
+    Raises UnsupportedModel if the model does not support the requested level of sharing.
     """
     share = "shots" if config.share == "auto" else config.share
     if share != "none":

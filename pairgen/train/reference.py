@@ -164,11 +164,7 @@ class StartingModel:
         return batch, self.forward.token_logps(self.scorer, batch)
 
     def weights_hash(self, file: Path, world: World) -> str:
-        """The hash of its weights, kept in ``file``, because the policy's weights change.
-
-        Raises:
-            RunFolderError: the file is damaged.
-        """
+        """The hash of its weights, kept in ``file``, because the policy's weights change. Raises RunFolderError."""
         if world.is_main and not file.is_file():
             write_text(file, json.dumps({"weights": models.weights_hash(self.scorer)}))
         world.barrier()
@@ -186,10 +182,6 @@ def precompute(
 
     Args:
         needed: splits, and the indices of their groups that the run uses.
-
-    Raises:
-        RunFolderError: the run's hash of its reference model is damaged.
-        OutputError: the disk is full.
     """
     world, precision = context.world, "bf16" if model.forward.autocast else "full"
     prefix = f"{model.weights_hash(context.folder / REFERENCE_MODEL, world)[:16]}-{precision}"

@@ -212,7 +212,9 @@ def _run(config: Config, context: RunContext) -> TrainResult:
     with translate_out_of_memory():
         trainer = prepare(after_sft, context)
         if trainer.state.step >= trainer.data.steps and (context.folder / run_folder.FINAL).is_dir():
-            context.warn(f"{context.folder}: already finished at step {trainer.state.step:,}; to go on, raise --steps")
+            context.warn(
+                f"{context.folder}: already finished at step {trainer.state.step:,}; to train longer, raise --steps"
+            )
         try:
             trainer.run()
         finally:

@@ -391,7 +391,7 @@ def test_resuming_a_finished_run_warns_and_changes_nothing(done: Path) -> None:
     before = weights(done)
     warnings: list[str] = []
     resume(done, warn=warnings.append)
-    assert warnings == [f"{done}: already finished at step 6; to go on, raise --steps"]
+    assert warnings == [f"{done}: already finished at step 6; to train longer, raise --steps"]
     assert weights(done) == before
     assert [line["step"] for line in lines(done)] == [0, 1, 2, 3, 4, 5, 6]
 

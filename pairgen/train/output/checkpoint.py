@@ -105,8 +105,7 @@ def read_state(folder: Path) -> TrainState:
 def restore(folder: Path, policy: Policy) -> None:
     """Load the optimizer's and the random state of a checkpoint; its model is already loaded.
 
-    Raises:
-        RunFolderError: a file is missing or damaged, or belongs to another model.
+    Raises RunFolderError if a file is missing or damaged, or belongs to another model.
     """
     try:
         moments = load_file(folder / "optimizer.safetensors")

@@ -36,7 +36,6 @@ class Objective:
 
     @property
     def loss(self) -> Loss:
-        """The entry of ``LOSSES``."""
         return LOSSES[self.config.loss]
 
     def batch(self, groups: Sequence[TokenGroup], weighted: bool = True) -> Batch:
@@ -51,11 +50,7 @@ class Objective:
         return self.forward.to_device(batch)
 
     def losses(self, batch: Batch, baseline: float = 0.0) -> tuple[Tensor, Sums]:
-        """[P] loss of each pair, and the batch's metrics.
-
-        Args:
-            baseline: KTO's reference point, in nats.
-        """
+        """[P] loss of each pair, and the batch's metrics; ``baseline`` is KTO's reference point, in nats."""
         policy = self.forward.token_logps(self.module, batch)
         logps = PairLogps(
             policy=policy,

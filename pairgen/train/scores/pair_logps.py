@@ -56,7 +56,7 @@ class PairLogps:
     def reference_tokens(self) -> Tensor:
         """[2P, T] ``reference``. Raises TypeError if it is None."""
         if self.reference is None:
-            raise TypeError("this loss needs reference log-probs, but there are none")
+            raise TypeError("this loss needs reference log-probs")
         return self.reference
 
     @cached_property
