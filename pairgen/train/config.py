@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pairgen.errors import UsageError
-from pairgen.options import check, check_values, is_list, option, read_toml
+from pairgen.options import check, check_values, option, read_toml
 from pairgen.train.losses import LOSSES
 
 
@@ -39,7 +39,7 @@ class Config:
     steps: int = option(0, "Optimizer steps; 0 uses --epochs.", at_least=0, may_change=True)
     epochs: float = option(1.0, "Passes over the pairs, if --steps is 0.", above=0, may_change=True)
     batch_size: int = option(16, "Pairs per optimizer step, over all processes; groups are never split.", at_least=1)
-    micro_batch_size: int = option(0, "Pairs per forward pass; 0 is the whole batch.", at_least=0, may_change=True)
+    micro_batch_size: int = option(0, "Pairs per forward pass; 0 uses the full batch.", at_least=0, may_change=True)
     share: str = option(
         "auto",
         "Which shared tokens are computed once. none; prompt: the prompt of a pair; prefix: also its completions' "
@@ -147,8 +147,7 @@ def save(config: Config, path: Path) -> None:
 
     from pairgen.atomic import write_text
 
-    values = {name: list(value) if is_list(OPTIONS[name]) else value for name, value in asdict(config).items()}
-    write_text(path, tomli_w.dumps({name: value for name, value in values.items() if value is not None}))
+    write_text(path, tomli_w.dumps({name: value for name, value in asdict(config).items() if value is not None}))
 
 
 def combine(flags: Mapping[str, Any], file: Path | None = None, preset: str | None = None) -> Config:

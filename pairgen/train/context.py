@@ -1,4 +1,4 @@
-"""What all parts of a run share: its folder, the processes that take part, and the callbacks."""
+"""The context of a run: its folder, its processes and the callbacks it reports to."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -9,7 +9,7 @@ from pairgen.train.distributed import World
 
 
 class Phase(StrEnum):
-    """The phases that a run reports progress of; the first two are followed by the name of a dataset."""
+    """Phases of a run, as passed to progress callbacks; the first two are followed by the name of a dataset."""
 
     TOKENIZATION = "tokenizing"
     REFERENCE = "reference log-probs of"
@@ -20,7 +20,7 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True)
 class RunContext:
-    """Where a run takes place, and whom it reports to."""
+    """The folder, processes and callbacks of a run."""
 
     folder: Path
     tokens: Path
@@ -29,4 +29,4 @@ class RunContext:
     progress: Progress
     warn: Warn
     phase: Phase = Phase.TRAINING
-    """What training steps are reported as."""
+    """The phase that training steps are reported under."""

@@ -93,13 +93,9 @@ def unwrapped(module: Any) -> Any:
     return module.module if isinstance(module, nn.parallel.DistributedDataParallel) else module
 
 
-@contextlib.contextmanager
-def gradient_sync(module: nn.Module, last: bool) -> Iterator[None]:
-    """Around a micro-batch: processes exchange gradients only in the ``last`` one of a step."""
-    if isinstance(module, nn.parallel.DistributedDataParallel) and not last:
-        with module.no_sync():
-            yield
-        return
-    if hasattr(module, "set_requires_gradient_sync"):
+def gradient_sync(module: nn.Module, last: bool) -> contextlib.AbstractContextManager[None]:
+    """A context for a micro-batch: processes exchange gradients only in the ``last`` one of a step."""
+    if hasattr(module, "set_requires_gradient_sync"):  # FSDP2
         module.set_requires_gradient_sync(last)
-    yield
+    is_ddp = isinstance(module, nn.parallel.DistributedDataParallel)
+    return module.no_sync() if is_ddp and not last else contextlib.nullcontext()

@@ -198,7 +198,7 @@ class Trainer:
         return {
             "step": self.state.step,
             "epoch": round(self.data.sampler.epoch(self.state.step), 6),
-            **self._interval.means(world),
+            **global_means(self._interval.sums, world),
             "learning_rate": self.policy.optimizer.param_groups[0]["lr"],
             "grad_norm": norm,
             **self._interval.throughput(world, self._device),

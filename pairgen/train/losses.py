@@ -43,7 +43,7 @@ class Loss:
 
 
 def dpop_penalty(logps: PairLogps, config: Config) -> Tensor:
-    """[P] p, before lambda: max(0, rw - w) of the whole completion, or summed over tokens (``dpop_level="token"``).
+    """[P] p, before lambda: max(0, rw - w) of the completion, or summed over its tokens (``dpop_level="token"``).
 
     The token level follows the paper's derivation in appendix B.2, which takes the maximum at each token: tokens above
     the reference cannot make up for tokens below it. It is never smaller than the completion level.

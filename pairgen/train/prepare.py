@@ -91,7 +91,7 @@ def _frozen(reference: Scorer, policy: Scorer) -> Scorer:
 def _is_multiple_choice(datasets: list[PairDataset], pairs: data.TokenizedSplit) -> bool:
     """Whether groups with several pairs are multiple-choice questions, whose right answer is chosen.
 
-    That is so by the manifests or, where those lack it, if no pair has a corruption.
+    They are if the manifest declares it or no pair has a corruption.
     """
     tokenized = zip(datasets, pairs.datasets, strict=True)
     several = [dataset for dataset, tokens in tokenized if (tokens.tokens.groups.pairs > 1).any()]
@@ -159,16 +159,15 @@ def _layout(config: Config, scorer: Scorer, tokenizer: Any, device: torch.device
     Raises:
         UnsupportedModel: the model does not support the requested level of sharing.
     """
-    share = config.share
-    if share == "auto":
+    share = "shots" if config.share == "auto" else config.share
+    if share != "none":
         try:
             check_trees(scorer, len(tokenizer))
-            share = "shots"
         except UnsupportedModel as error:
+            if config.share != "auto":
+                raise
             warn(f"prefix sharing is disabled: {error}")
             share = "none"
-    elif share != "none":
-        check_trees(scorer, len(tokenizer))
     if share != "none" and (missing := missing_for_trees(device)):
         warn(f"attention over token trees is slower than it could be: torch {torch.__version__} lacks {missing}")
     pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id

@@ -5,6 +5,7 @@ weights and of the tokens they were computed from, so that every run with the sa
 process writes an Arrow stream of its own; of a stream that was cut short, the complete record batches count.
 """
 
+import contextlib
 import json
 import os
 from collections.abc import Callable, Iterable, Sequence
@@ -81,10 +82,8 @@ def folder_of(dataset: Path, chosen: str, fallback: Path) -> Path:
     if chosen:
         return Path(chosen)
     folder = dataset / "reference"
-    try:
+    with contextlib.suppress(OSError):
         folder.mkdir(exist_ok=True)
-    except OSError:
-        return fallback
     return folder if os.access(folder, os.W_OK) else fallback
 
 
@@ -165,7 +164,7 @@ class StartingModel:
         return batch, self.forward.token_logps(self.scorer, batch)
 
     def weights_hash(self, file: Path, world: World) -> str:
-        """The hash of its weights, kept in ``file``: after the first step, the policy's weights are others.
+        """The hash of its weights, kept in ``file``, because the policy's weights change.
 
         Raises:
             RunFolderError: the file is damaged.

@@ -37,7 +37,7 @@ WRITTEN = (
     ".*",
     run_folder.CONFIG,  # last: a folder that still has it is known to be a run
 )
-"""Patterns of what a run writes, in the order in which --overwrite removes them."""
+"""Patterns of the files that a run writes, in the order in which --overwrite removes them."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def train(config: Config, *, overwrite: bool = False, progress: Progress = ignor
     """Train a model on pair datasets, in a new folder.
 
     Args:
-        overwrite: replace a run that is in the folder.
+        overwrite: replace an existing run.
         progress: progress callback; its phases are those of ``context.Phase``.
         warn: receives warnings, once each, in the main process.
 
@@ -66,7 +66,8 @@ def train(config: Config, *, overwrite: bool = False, progress: Progress = ignor
     config = _with_absolute_paths(config.resolved())
     run = Path(config.out)
     _check_names(config)
-    _refuse_nesting(config, run, [dataset.path for dataset in open_datasets(config.data)])
+    open_datasets(config.data)
+    _refuse_nesting(config, run)
     models.pick_device(config.device)
     if config.model != "tiny":
         models.load_tokenizer(config.model, config.trust_remote_code)
@@ -86,7 +87,7 @@ def resume(
         changes: options with new values; those that would have changed the steps so far are refused.
 
     Raises:
-        RunFolderError: there is no run, or another value for an option that cannot change.
+        RunFolderError: there is no run, or a change of an option that must stay the same.
     """
     config = _resumed_config(Path(out).absolute(), changes or {})
     _check_names(config)
@@ -132,8 +133,9 @@ def _with_absolute_paths(config: Config) -> Config:
     )
 
 
-def _refuse_nesting(config: Config, run: Path, datasets: list[Path]) -> None:
+def _refuse_nesting(config: Config, run: Path) -> None:
     """Raise UsageError for a run inside a dataset, or inputs inside the run, which --overwrite would remove."""
+    datasets = [Path(folder) for folder in config.data]
     for dataset in datasets:
         if run.resolve().is_relative_to(dataset.resolve()):
             raise UsageError(f"--out {run}: is inside the dataset {dataset}; choose another --out")
@@ -193,7 +195,7 @@ def _create_folder(run: Path, overwrite: bool) -> None:
 
 
 def _remove_run(run: Path) -> None:
-    """Remove what a run has written."""
+    """Remove the files that a run has written."""
     for path in [path for pattern in WRITTEN for path in run.glob(pattern)]:
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
@@ -234,8 +236,6 @@ def _run_sft(config: Config, context: RunContext) -> Config:
     )
     if not (run / run_folder.FINAL).is_dir():
         if context.world.is_main:
-            with os_errors(run):
-                run.mkdir(exist_ok=True)
             configs.save(sft, run / run_folder.CONFIG)
         context.world.barrier()
         _run(sft, replace(context, folder=run, phase=Phase.SFT))

@@ -1,4 +1,4 @@
-"""``pairgen train``: flags, what reaches the trainer, and failures."""
+"""``pairgen train``: flags, the arguments of the trainer, and failures."""
 
 import os
 import sys
@@ -47,7 +47,7 @@ class Trainer:
     def _run(self, out: Path, progress: Any, warn: Any) -> Outcome:
         if self.fails:
             raise self.fails
-        warn("left out 2 pairs")
+        warn("dropped 2 pairs")
         if progress:
             progress("tokens", 0, 40, {})
             progress("train", 1, 50, {"loss": 0.5, "logratios/chosen": 0.1, "pairs_per_second": 45.0})
@@ -136,7 +136,7 @@ def test_json_is_one_object(run: Run, trainer: Trainer) -> None:
 def test_progress_and_warnings_go_to_stderr(run: Run, trainer: Trainer) -> None:
     lines = run("train", "pairs", "--out", "run").stderr.splitlines()
     assert lines == [
-        "left out 2 pairs",
+        "dropped 2 pairs",
         "tokens 0/40",
         "train 1/50  loss 0.500  chosen log-ratio +0.10  45.0 pairs/s",
         "train 50/50  loss 0.250",

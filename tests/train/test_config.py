@@ -1,4 +1,4 @@
-"""The config of a run: read from flags, a file and a preset, checked, saved, and what a resumed run may change."""
+"""The config of a run: reading, checking and saving it, and the options that a resumed run may change."""
 
 import subprocess
 import sys

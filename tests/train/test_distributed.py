@@ -30,7 +30,7 @@ def losses(run: Path) -> list[float]:
 @pytest.mark.slow
 @pytest.mark.parametrize("micro", [0, 1])
 @pytest.mark.parametrize("parallel", ["ddp", "fsdp"])
-def test_two_processes_equal_one(tmp_path: Path, parallel: str, micro: int) -> None:
+def test_two_processes_match_one(tmp_path: Path, parallel: str, micro: int) -> None:
     from pairgen.train.run import train
 
     data = runs.dataset(tmp_path / "pairs")
@@ -65,17 +65,17 @@ def test_two_processes_equal_one(tmp_path: Path, parallel: str, micro: int) -> N
 @pytest.mark.slow
 @pytest.mark.parametrize("parallel", ["ddp", "fsdp"])
 def test_two_processes_resume(tmp_path: Path, parallel: str) -> None:
-    """A run with SFT in two processes, stopped at its third step, resumes in two processes as if uninterrupted."""
+    """A run with SFT, stopped after its third step, resumes with the losses of an uninterrupted run."""
     data = runs.dataset(tmp_path / "pairs")
     changes: dict[str, Any] = {"lr_schedule": "constant", "warmup_ratio": 0.0, "parallel": parallel, "best": "none"}
-    for name, steps in (("whole", 6), ("parts", 3)):
+    for name, steps in (("uninterrupted", 6), ("resumed", 3)):
         config = runs.config(data, tmp_path / name, **changes, steps=steps, reference_dir=str(tmp_path / "r"))
         done = torchrun(config, tmp_path / f"{name}.toml")
         assert done.returncode == 0, done.stderr
     again = subprocess.run(
         [
             sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "pairgen",
-            "train", "--resume", "--out", str(tmp_path / "parts"), "--steps", "6",
+            "train", "--resume", "--out", str(tmp_path / "resumed"), "--steps", "6",
         ],
         capture_output=True,
         text=True,
@@ -84,4 +84,4 @@ def test_two_processes_resume(tmp_path: Path, parallel: str) -> None:
         check=False,
     )  # fmt: skip
     assert again.returncode == 0, again.stderr
-    assert losses(tmp_path / "parts") == pytest.approx(losses(tmp_path / "whole"), abs=1e-6)
+    assert losses(tmp_path / "resumed") == pytest.approx(losses(tmp_path / "uninterrupted"), abs=1e-6)

@@ -41,7 +41,7 @@ over_dpop = pytest.mark.parametrize("forms", DPOP, ids=named)
 
 @dataclass
 class Case:
-    """One pair in plain numbers: log-probs of the tokens of chosen, sums for rejected."""
+    """One pair as plain numbers: token log-probs of chosen, sums for rejected."""
 
     tokens: list[float]
     reference_tokens: list[float]
@@ -52,7 +52,7 @@ class Case:
 
 
 def case_logps(*cases: Case, references: bool = True) -> PairLogps:
-    """The cases as one batch in float64; rejected has its whole log-prob on its first token."""
+    """The cases as one batch in float64; all of the log-prob of rejected is on its first token."""
     longest = max(max(len(case.tokens), case.rejected_length) for case in cases)
 
     def padded(lists: list[list[float]]) -> Tensor:
@@ -65,13 +65,13 @@ def case_logps(*cases: Case, references: bool = True) -> PairLogps:
 
 
 def pair_logps(policy: Tensor, reference: Tensor | None, lengths: Any, **more: Any) -> PairLogps:
-    """Log-probs of completions of so many tokens, without an edit."""
+    """Log-probs of completions with these lengths and no edit."""
     mask = torch.arange(policy.shape[1]) < torch.as_tensor(lengths)[:, None]
     return PairLogps(policy, reference, mask, torch.zeros(len(policy), 2, dtype=torch.int64), **more)
 
 
 def column(values: Tensor, width: int) -> Tensor:
-    """[P, width] sums as completions that have it all on their first token."""
+    """[P, width] log-probs of completions whose sums are on the first token."""
     return torch.nn.functional.pad(values[:, None], (0, width - 1))
 
 
@@ -208,7 +208,7 @@ def test_gradients_equal_finite_differences(name: str, forms: dict[str, str]) ->
 
 
 @over_variants
-def test_needs_reference_says_whether_a_loss_uses_it(name: str, forms: dict[str, str]) -> None:
+def test_needs_reference_matches_the_function(name: str, forms: dict[str, str]) -> None:
     function, needs_reference = LOSSES[name].function, LOSSES[name].needs_reference
     without = case_logps(BY_HAND, references=False)
     if needs_reference:
@@ -236,7 +236,7 @@ def test_losses_stay_finite_for_extreme_log_probs(name: str, forms: dict[str, st
     assert torch.isfinite(policy.grad).all()
 
 
-# The policy is the reference
+# Policy and reference are equal
 
 
 @pytest.mark.parametrize(
@@ -261,7 +261,7 @@ def test_every_loss_with_a_reference_is_covered() -> None:
     assert {name for name, _ in REFERENCED} == {"dpo", "dpop", "ipo", "hinge", "kto"}
 
 
-# Chosen and rejected pull the right way
+# Monotonicity in chosen and rejected
 
 
 @pytest.mark.parametrize(("name", "forms"), [variant for variant in VARIANTS if variant[0] != "ipo"], ids=named)
@@ -297,7 +297,7 @@ def test_losses_fall_when_rejected_falls(name: str) -> None:
 def test_dpop_rises_as_chosen_falls_below_the_reference(
     forms: dict[str, str], case: Case, beta: float, weight: float, step: float, data: st.DataObject
 ) -> None:
-    """By as much as its gradient says at the least: the penalty's slope is lambda, inside it is scaled by beta."""
+    """By at least the gradient times the step: the penalty's slope is lambda, times beta inside the sigmoid."""
     falls = data.draw(st.lists(st.floats(0.01, 4.0), min_size=len(case.tokens), max_size=len(case.tokens)))
     below = [reference - fall for reference, fall in zip(case.reference_tokens, falls, strict=True)]
     at = data.draw(st.integers(0, len(below) - 1))
@@ -395,7 +395,7 @@ def test_hinge_is_0_beyond_its_margin() -> None:
 @few
 @given(case=cases(), higher=st.floats(0.1, 3.0))
 def test_kto_scores_each_completion_independently(case: Case, higher: float) -> None:
-    """Weights pick a side; a higher reference point asks more of chosen and less of rejected."""
+    """A higher reference point raises the loss of chosen and lowers that of rejected."""
     chosen_alone, rejected_alone = {"kto_undesirable": 0.0}, {"kto_desirable": 0.0}
     other = replace(case, rejected=case.rejected - 1.0)
     moved = replace(case, baseline=case.baseline + higher)
@@ -426,7 +426,7 @@ def test_cpo_and_aft_are_a_ranking_term_plus_sft(case: Case) -> None:
 
 
 @pytest.mark.parametrize("level", ["completion", "token"])
-def test_differences_within_rounding_count_as_0(level: str) -> None:
+def test_dpop_penalty_ignores_differences_within_rounding(level: str) -> None:
     """Only where the rounding error is known; a larger difference counts in full."""
     reference = torch.full((3, 2), -250.0, dtype=torch.float64)
     policy = reference - torch.tensor([[0.0, 0.0], [1e-5, 1e-5], [0.01, 0.01]])

@@ -1,4 +1,4 @@
-"""The model card: valid metadata, and nothing of this machine."""
+"""The model card: valid metadata, and no local paths."""
 
 from pathlib import Path
 

@@ -18,11 +18,11 @@ def run_example(*words: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300, check=False)
 
 
-def test_the_example_is_one_short_file() -> None:
+def test_outside_loss_is_one_short_file() -> None:
     assert len(EXAMPLE.read_text("utf-8").splitlines()) <= 40
 
 
-def test_it_trains_from_the_command_line(tmp_path: Path) -> None:
+def test_outside_loss_trains_from_the_command_line(tmp_path: Path) -> None:
     data = tiny_runs.dataset(tmp_path / "pairs")
     words = ["--loss", "edit-dpo", "--steps", "3", "--sft-steps", "0", "--batch-size", "4", "--device", "cpu"]
     done = run_example("train", str(data), "--out", str(tmp_path / "run"), *words)

@@ -1,4 +1,4 @@
-"""Reference log-probs: cached by pair, resumed after an interruption, independent of what was cached before."""
+"""Reference log-probs: cached by pair, resumed after an interruption, independent of the pairs already cached."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -35,7 +35,7 @@ def some_groups(count: int = 12) -> GroupTable:
 
 
 class Model:
-    """Gives each token a log-prob that follows from its id, and counts its batches."""
+    """Assigns each token a log-prob derived from its id, and records its batches."""
 
     def __init__(self, stop_after: int = 10**9) -> None:
         self.batches: list[tuple[str, ...]] = []
@@ -86,13 +86,13 @@ def test_only_needed_groups_are_computed(tmp_path: Path) -> None:
 @pytest.mark.parametrize("after", [0, 1, 2, 3])
 def test_an_interrupted_pass_continues_with_the_same_batches(tmp_path: Path, after: int) -> None:
     groups = some_groups()
-    whole, first, second = Model(), Model(stop_after=after), Model()
-    compute_missing(needed(groups, range(len(groups)), whole, 4), tmp_path / "whole")
+    uninterrupted, first, second = Model(), Model(stop_after=after), Model()
+    compute_missing(needed(groups, range(len(groups)), uninterrupted, 4), tmp_path / "uninterrupted")
     with pytest.raises(KeyboardInterrupt):
         compute_missing(needed(groups, range(len(groups)), first, 4), tmp_path / "cut")
     compute_missing(needed(groups, range(len(groups)), second, 4), tmp_path / "cut")
-    assert len(whole.batches) > 4
-    assert first.batches + second.batches == whole.batches
+    assert len(uninterrupted.batches) > 4
+    assert first.batches + second.batches == uninterrupted.batches
 
 
 def test_complete_batches_of_a_truncated_file_are_read(tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ def test_prefixes_separate_datasets(tmp_path: Path) -> None:
     assert "0-0" not in both
 
 
-def test_the_folder_is_next_to_the_data_or_in_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_folder_of_is_in_the_dataset_or_in_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert folder_of(tmp_path, "", tmp_path / "run") == tmp_path / "reference"
     assert folder_of(tmp_path, str(tmp_path / "x"), tmp_path / "run") == tmp_path / "x"
     monkeypatch.setattr("os.access", lambda *_: False)

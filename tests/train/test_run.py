@@ -125,7 +125,7 @@ def test_equal_configs_give_equal_runs(pairs: Path, done: Path, tmp_path: Path) 
 
 
 def _curves_of_layouts(folder: Path, data: str, **changes: Any) -> tuple[list[float], list[float]]:
-    """The losses of 20 steps on padded rows and on trees, each with a reference of its own."""
+    """The losses of 20 steps on padded rows and on trees, each with its own reference."""
     pairs = runs.dataset(folder / "pairs", data, rows=24)
     same: dict[str, Any] = {"model": str(runs.start_model(pairs, folder / "model")), "best": "none", **changes}
     same |= {"sft_steps": 0, "steps": 20, "batch_size": 6, "learning_rate": 5e-5}
@@ -299,24 +299,24 @@ def test_resuming_with_more_steps_equals_an_uninterrupted_run(pairs: Path, done:
         "warmup_ratio": 0.0,
         "reference_dir": str(tmp_path / "reference"),
     }
-    train(runs.config(pairs, tmp_path / "whole", **changes, best="none"))
-    train(runs.config(pairs, tmp_path / "parts", **changes, best="none", steps=3))
-    resume(tmp_path / "parts", {"steps": 6})
-    assert weights(tmp_path / "parts") == weights(tmp_path / "whole")
-    assert weights(tmp_path / "parts") != weights(done)
-    assert [line["step"] for line in lines(tmp_path / "parts")] == [0, 1, 2, 3, 4, 5, 6]
+    train(runs.config(pairs, tmp_path / "uninterrupted", **changes, best="none"))
+    train(runs.config(pairs, tmp_path / "resumed", **changes, best="none", steps=3))
+    resume(tmp_path / "resumed", {"steps": 6})
+    assert weights(tmp_path / "resumed") == weights(tmp_path / "uninterrupted")
+    assert weights(tmp_path / "resumed") != weights(done)
+    assert [line["step"] for line in lines(tmp_path / "resumed")] == [0, 1, 2, 3, 4, 5, 6]
 
 
 def test_a_deleted_reference_is_recomputed_with_the_starting_model(pairs: Path, tmp_path: Path) -> None:
     changes: dict[str, Any] = {"lr_schedule": "constant", "warmup_ratio": 0.0, "best": "none", "loss": "dpo"}
-    for name, steps in (("whole", 4), ("parts", 3)):
+    for name, steps in (("uninterrupted", 4), ("resumed", 3)):
         reference = str(tmp_path / name / "kept")
         train(runs.config(pairs, tmp_path / name, **changes, steps=steps, reference_dir=reference))
-    for file in (tmp_path / "parts" / "kept").rglob("*.arrows"):
+    for file in (tmp_path / "resumed" / "kept").rglob("*.arrows"):
         file.unlink()
-    resume(tmp_path / "parts", {"steps": 4})
-    for whole, parts in zip(lines(tmp_path / "whole"), lines(tmp_path / "parts"), strict=True):
-        assert parts["loss"] == pytest.approx(whole["loss"], abs=1e-5)
+    resume(tmp_path / "resumed", {"steps": 4})
+    for expected, found in zip(lines(tmp_path / "uninterrupted"), lines(tmp_path / "resumed"), strict=True):
+        assert found["loss"] == pytest.approx(expected["loss"], abs=1e-5)
 
 
 def test_ctrl_c_saves_a_checkpoint_to_resume_from(pairs: Path, done: Path, tmp_path: Path) -> None:
@@ -338,7 +338,7 @@ def _files(run: Path) -> int:
 
 
 def _killed(process: "subprocess.Popen[str]", run: Path, signs: int, seconds: float) -> bool:
-    """Kill a process some seconds after it has made progress ``signs`` times; whether it was still running."""
+    """Kill a process some seconds after it has made progress ``signs`` times. Returns whether it was running."""
     seen = _files(run)
     while process.poll() is None and signs:
         with contextlib.suppress(FileNotFoundError):  # removed in the meantime
@@ -357,7 +357,11 @@ def _killed(process: "subprocess.Popen[str]", run: Path, signs: int, seconds: fl
 def test_a_run_killed_ten_times_ends_with_the_same_weights(pairs: Path, tmp_path: Path) -> None:
     """``kill -9`` at ten random moments, also in SFT and reference passes, and ``--resume`` after each; bit for bit."""
     changes: dict[str, Any] = {"save_every": 1, "steps": 60, "sft_steps": 40, "eval_every": 10}
-    train(runs.config(pairs, tmp_path / "whole", **changes, reference_dir=str(tmp_path / "reference-whole")))
+    train(
+        runs.config(
+            pairs, tmp_path / "uninterrupted", **changes, reference_dir=str(tmp_path / "reference-uninterrupted")
+        )
+    )
 
     cut = runs.config(pairs, tmp_path / "cut", **changes, reference_dir=str(tmp_path / "reference-cut"))
     configs.save(cut, tmp_path / "cut.toml")
@@ -378,9 +382,9 @@ def test_a_run_killed_ten_times_ends_with_the_same_weights(pairs: Path, tmp_path
     last = start_or_resume()
     output, _ = last.communicate(timeout=300)
     assert last.returncode == 0, output
-    assert weights(tmp_path / "cut") == weights(tmp_path / "whole")
+    assert weights(tmp_path / "cut") == weights(tmp_path / "uninterrupted")
     losses_of_cut = [line["loss"] for line in lines(tmp_path / "cut")]
-    assert losses_of_cut == [line["loss"] for line in lines(tmp_path / "whole")]
+    assert losses_of_cut == [line["loss"] for line in lines(tmp_path / "uninterrupted")]
 
 
 def test_resuming_a_finished_run_warns_and_changes_nothing(done: Path) -> None:
@@ -421,7 +425,7 @@ def test_overwrite_replaces_a_run(pairs: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("precision", ["float32", "bf16"])
-def test_a_nan_loss_saves_the_pairs_of_the_batch(
+def test_nan_loss_saves_the_pairs_of_the_batch(
     pairs: Path, done: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, precision: str
 ) -> None:
     """Only a run in bfloat16 is advised to use float32."""
@@ -514,7 +518,7 @@ def test_resume_refuses_fewer_steps_than_done(done: Path, tmp_path: Path) -> Non
 
 
 def test_an_unknown_best_metric_is_refused(pairs: Path, tmp_path: Path) -> None:
-    """At once and by name, from what the loss measures; a metric that the data lack is refused at the first step."""
+    """Before training, by the metrics of the loss; at the first evaluation, by those of the data."""
     with pytest.raises(UsageError, match=r"eval/los: unknown metric; available: none, eval/loss, eval/logps/chosen"):
         train(runs.config(pairs, tmp_path / "run", best="eval/los"))
     with pytest.raises(UsageError, match=r"eval/rewards/chosen: unknown metric"):

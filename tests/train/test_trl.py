@@ -1,4 +1,4 @@
-"""Against TRL: same model, same pairs, same order, float32 on a CPU: the same losses and log-probs, step after step."""
+"""Against TRL: same model, same pairs, same order, float32 on a CPU: the same losses and log-probs at every step."""
 
 import json
 from pathlib import Path
@@ -18,7 +18,7 @@ STEPS, BATCH, RATE = 5, 4, 1e-3
 @pytest.mark.slow
 @pytest.mark.parametrize("loss", ["dpo", "ipo"])
 @pytest.mark.parametrize("name", ["metamath", "hellaswag"])
-def test_five_steps_equal_trl(tmp_path: Path, loss: str, name: str) -> None:
+def test_five_steps_match_trl(tmp_path: Path, loss: str, name: str) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer
     from trl import DPOConfig, DPOTrainer
 

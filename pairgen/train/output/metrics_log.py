@@ -29,7 +29,7 @@ class MetricsLog:
         self._send(line)
 
     def truncate(self, step: int) -> None:
-        """Remove lines after a checkpoint's step, which will be logged again; of step 0 there is no checkpoint yet."""
+        """Remove the lines after a checkpoint's step, which will be logged again; all of them for step 0."""
         if self._file.is_file():
             lines = [line for line in read_metrics(self._file) if line["step"] <= step] if step else []
             write_text(self._file, "".join(json.dumps(line) + "\n" for line in lines))

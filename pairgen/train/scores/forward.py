@@ -12,9 +12,6 @@ from pairgen.train.layout.batch import Batch
 Layout = Callable[[Sequence[TokenGroup]], Batch]
 """How groups become rows of tokens."""
 
-FLOAT32_ROUNDING = 2e-6
-"""Relative error of a completion's log-prob in float32: some ten units in the last place, by the order of its sums."""
-
 
 @dataclass(frozen=True)
 class Forward:
@@ -24,11 +21,6 @@ class Forward:
     device: torch.device
     autocast: bool
     """Whether to compute in bfloat16 with weights in float32."""
-
-    @property
-    def rounding(self) -> float:
-        """Relative rounding error of log-probs; 0 under bfloat16, where it is unknown."""
-        return 0.0 if self.autocast else FLOAT32_ROUNDING
 
     def to_device(self, batch: Batch) -> Batch:
         """The batch on the device; on a GPU the copies run in the background."""

@@ -107,17 +107,15 @@ def global_means(sums: Sums, world: World) -> dict[str, float]:
 
 @dataclass
 class Interval:
-    """The steps since the last logged line."""
+    """The steps since the last logged line: pairs of all processes, sums and tokens of this one."""
 
     started: float = field(default_factory=time.monotonic)
     sums: Sums = field(default_factory=dict)
-    """Of this process, as are the tokens."""
+    pairs: int = 0
     padded_tokens: int = 0
     processed_tokens: int = 0
-    pairs: int = 0
-    """Of all processes."""
     seconds: Counter[str] = field(default_factory=Counter)
-    """Of each part of the steps that were timed."""
+    """Of each part of the timed steps."""
 
     def add(self, sums: Sums, batches: Sequence[Batch], pairs: int, seconds: Mapping[str, float]) -> None:
         """Add a step; ``seconds`` is empty if it was not timed."""
@@ -126,10 +124,6 @@ class Interval:
         self.padded_tokens += sum(batch.padded_tokens for batch in batches)
         self.processed_tokens += sum(batch.processed_tokens for batch in batches)
         self.seconds.update(seconds)
-
-    def means(self, world: World) -> dict[str, float]:
-        """The mean of each metric over all pairs of all processes."""
-        return global_means(self.sums, world)
 
     def throughput(self, world: World, device: torch.device) -> dict[str, float]:
         """Pairs per second; tokens without and with sharing; and each part's fraction of the time of timed steps.

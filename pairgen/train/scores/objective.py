@@ -17,6 +17,9 @@ from pairgen.train.scores.forward import Forward
 from pairgen.train.scores.metrics import Sums, measure
 from pairgen.train.scores.pair_logps import PairLogps
 
+FLOAT32_ROUNDING = 2e-6
+"""Relative error of a completion's log-prob in float32: some ten units in the last place, by the order of its sums."""
+
 
 @dataclass(frozen=True)
 class Objective:
@@ -60,7 +63,7 @@ class Objective:
             mask=torch.arange(policy.shape[1], device=policy.device) < batch.lengths[:, None],
             edit=batch.edit,
             baseline=baseline,
-            rounding=self.forward.rounding,
+            rounding=0.0 if self.forward.autocast else FLOAT32_ROUNDING,  # unknown in bfloat16
         )
         losses = self.loss.function(logps, self.config)
         return losses, measure(batch, logps, losses, self.config, self.multiple_choice)

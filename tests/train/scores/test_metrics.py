@@ -61,11 +61,11 @@ def test_metrics_equal_values_computed_by_hand() -> None:
     assert result["logps/at_edit"] == pytest.approx((-2 - 1 - 1) / 3)
     assert result["logps/after_edit"] == pytest.approx((-3 - 1) / 2)  # pair 1's last, pair 2's last
     assert result["choice/acc"] == 0  # of the one group with two pairs, one rejected has a higher sum
-    assert result["choice/acc_norm"] == 0  # -2/4 against -1.5/1 and -4/8: a tie is no win
+    assert result["choice/acc_norm"] == 0  # -2/4 against -1.5/1 and -4/8: a tie does not count as a win
 
 
 def test_choices_are_scored_without_eos() -> None:
-    """Per character or not, and in both without the end of the text, the last token."""
+    """By sum and per character, both without the last token, EOS."""
     groups = [group([(0, 1), (0, 1)], [2, 2, 2], [10, 1, 1])]
     tokens = torch.tensor([[-2.0, -9], [-2, -9], [-1, -1], [-3, -1]]).double()
     result = found(of(groups, tokens, None))
@@ -81,21 +81,21 @@ def test_metrics_without_a_reference() -> None:
 
 @given(st.lists(st.integers(1, 3), min_size=2, max_size=6), st.integers(0, 100))
 def test_metrics_of_parts_add_up(sizes: list[int], seed: int) -> None:
-    """Metrics of a batch equal those of its groups one by one; a part that counts nothing changes nothing."""
+    """Metrics of a batch equal those of its groups one by one; parts with a count of 0 have no effect."""
     rng = np.random.default_rng(seed)
     groups = [group([(0, 1)] * size, [2] * (size + 1), [3] * (size + 1), f"{n}-") for n, size in enumerate(sizes)]
     tokens = [torch.from_numpy(-rng.random((2 * size, 2))) for size in sizes]
-    whole = torch.cat(
+    tokens_of_all = torch.cat(
         [
             *(part[:size] for part, size in zip(tokens, sizes, strict=True)),
             *(part[size:] for part, size in zip(tokens, sizes, strict=True)),
         ]
     )
-    together = found(of(groups, whole, whole * 1.1))
+    together = found(of(groups, tokens_of_all, tokens_of_all * 1.1))
     total: Sums = {}
     for one, part in zip(groups, tokens, strict=True):
         total = add(total, of([one], part, part * 1.1))
-    del together["loss"]  # numbered anew in each batch here
+    del together["loss"]  # here, the losses of each batch are numbered from 0
     apart = found(total)
     assert {name: apart[name] for name in together} == pytest.approx(together)
 
