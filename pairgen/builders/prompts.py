@@ -20,6 +20,11 @@ class Style(NamedTuple):
     template: str
     separator: str
 
+    @property
+    def columns(self) -> frozenset[str]:
+        """Columns of the source that it needs."""
+        return frozenset()
+
     def render(self, question: str, row: Mapping[str, Any]) -> tuple[str, str]:
         """Prompt and separator for one question."""
         del row
@@ -41,6 +46,10 @@ STYLES: dict[str, Style] = {
 class PromptStyle(Protocol):
     """Renders a question into a prompt and the separator that starts the completion."""
 
+    @property
+    def columns(self) -> frozenset[str] | None:
+        """Columns of the source that it may need; None for all."""
+
     def render(self, question: str, row: Mapping[str, Any]) -> tuple[str, str]: ...
 
 
@@ -57,7 +66,7 @@ class TemplateFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            self.text = path.read_text("utf-8")
+            self.text = path.read_text("utf-8-sig")
         except OSError as error:
             raise SourceNotFound(f"{path}: cannot be read ({error.strerror})") from error
         except UnicodeDecodeError as error:
@@ -89,6 +98,17 @@ class TemplateFile:
         if unknown:
             raise UsageError(f"{self.path}: unknown variables {', '.join(sorted(unknown))}; available: question, row")
 
+    @property
+    def columns(self) -> frozenset[str] | None:
+        """The columns in ``row.NAME`` and ``row["NAME"]``; None if ``row`` is used in another way."""
+        from jinja2 import nodes
+
+        tree = self._template.environment.parse(self.text)
+        names = [node.attr for node in tree.find_all(nodes.Getattr) if _is_row(node.node)]
+        items = [node.arg.value for node in tree.find_all(nodes.Getitem) if _is_row(node.node) and _is_text(node.arg)]
+        uses = sum(map(_is_row, tree.find_all(nodes.Name)))
+        return frozenset([*names, *items]) if uses == len(names) + len(items) else None
+
     def render(self, question: str, row: Mapping[str, Any]) -> tuple[str, str]:
         """Prompt and separator for one question. Raises UsageError if the template fails for it."""
         import jinja2
@@ -100,6 +120,14 @@ class TemplateFile:
         prompt = text.rstrip()
         separator = text[len(prompt) :]
         return prompt, separator if separator and separator[0] in "\n " else " "
+
+
+def _is_row(node: Any) -> bool:
+    return getattr(node, "name", None) == "row"
+
+
+def _is_text(node: Any) -> bool:
+    return isinstance(getattr(node, "value", None), str)
 
 
 def find(style: str, known: Mapping[str, Style]) -> PromptStyle:

@@ -31,6 +31,8 @@ from pairgen.sources.locate import Source, hashed_provenance, resolve
 
 SHOT_POOL = 1024
 """Few-shot examples that ``shots_per_row`` samples from."""
+LARGE_OUTPUT = 1_000_000_000
+"""Bytes of few-shot prompts from which a build warns of its size."""
 BYTES_PER_WORKER = 8 << 20
 """A smaller source is not worth another process."""
 
@@ -68,7 +70,8 @@ def build(
         )
     writer = DatasetWriter(out, overwrite)
     style = prompts.find(options.prompt_style or builder.style, builder.styles)
-    sources = resolve(options.source, builder.name, builder.hub, Columns(builder.columns, builder.optional))
+    optional = None if style.columns is None else builder.optional | style.columns
+    sources = resolve(options.source, builder.name, builder.hub, Columns(builder.columns, optional))
     eval_size = _eval_size(builder, options, sources)
     recipe = Recipe(builder, options.seed, style, CorruptionOptions(options.corruption, options.pairs_per_row))
     count = options.workers or _fitting_workers(sources)
@@ -139,8 +142,17 @@ class _FirstPass:
             recipe = replace(recipe, held_out=held_out)
         if options.shots:
             shots = self._shots(recipe, options, reader, keys)
+            self._warn_of_size(sum(map(len, keys)), options.shots, shots)
             recipe = replace(recipe, shots=shots, shot_count=options.shots, shots_per_row=options.shots_per_row)
         return recipe
+
+    def _warn_of_size(self, rows: int, count: int, shots: Sequence[prompts.Shot]) -> None:
+        length = sum(len(shot.text) for shot in shots) // len(shots)
+        if (size := rows * count * length) > LARGE_OUTPUT:
+            self.warn(
+                f"the prompts of {rows:,} rows will take {size / 1e9:.1f} GB or more: {count:,} few-shot examples of "
+                f"{length:,} characters each"
+            )
 
     def _shots(
         self, recipe: Recipe, options: BuildOptions, reader: Reader, keys: Sequence[Keys]

@@ -36,6 +36,9 @@ from pairgen.pairs.record import SCHEMA, features
 BATCH_ROWS = 2048
 """Least number of rows of a record batch, which ends where ``group_id`` changes."""
 
+BATCH_BYTES = 64 << 20
+"""Bytes of text at which a record batch ends earlier, also where ``group_id`` changes."""
+
 SHARD_BYTES = 64 << 20
 """Size at which a shard is closed."""
 
@@ -145,14 +148,15 @@ class _SplitWriter:
         self._folder = folder
         self._shards: list[ShardInfo] = []
         self._pending: list[pa.RecordBatch] = []
-        self._pending_rows = 0
+        self._pending_rows = self._pending_bytes = 0
         self._sink: Any = None
         folder.mkdir()
 
     def write(self, batch: pa.RecordBatch) -> None:
         self._pending.append(batch)
         self._pending_rows += batch.num_rows
-        if self._pending_rows > BATCH_ROWS:
+        self._pending_bytes += batch.nbytes
+        if self._pending_rows > BATCH_ROWS or self._pending_bytes > BATCH_BYTES:
             self._write_batches(is_last=False)
 
     def finish(self, split: str) -> list[ShardInfo]:
@@ -177,13 +181,13 @@ class _SplitWriter:
     def _write_batches(self, is_last: bool) -> None:
         table = pa.Table.from_batches(self._pending, SCHEMA).combine_chunks()
         start = 0
-        for stop in [*batch_ends(table["group_id"]), *([table.num_rows] if is_last else [])]:
+        for stop in [*batch_ends(table), *([table.num_rows] if is_last else [])]:
             # Unlike a slice, ``take`` copies: the bytes written do not depend on the buffers that rows arrived in.
             for batch in table.take(np.arange(start, stop)).combine_chunks().to_batches():
                 self._write_batch(batch)
             start = stop
-        self._pending = table.slice(start).to_batches()
-        self._pending_rows = table.num_rows - start
+        rest = table.slice(start)
+        self._pending, self._pending_rows, self._pending_bytes = rest.to_batches(), rest.num_rows, rest.nbytes
 
     def _write_batch(self, batch: pa.RecordBatch) -> None:
         if self._sink is None:
@@ -208,18 +212,25 @@ class _SplitWriter:
         shard |= {"bytes": path.stat().st_size, "xxh3": file_hash(path)}
 
 
-def batch_ends(group_ids: pa.ChunkedArray) -> list[int]:
-    """Where record batches end: at the first change of the group at least ``BATCH_ROWS`` rows after the last end.
+def batch_ends(table: pa.Table) -> list[int]:
+    """Where record batches end: where the group first changes after ``BATCH_ROWS`` rows or ``BATCH_BYTES`` of text.
 
     The last rows, after which no change is known yet, are left over.
     """
-    count = max(len(group_ids) - 1, 0)
-    changes = pc.not_equal(group_ids.slice(1), group_ids.slice(0, count)).fill_null(True)
+    group_ids = table["group_id"]
+    changes = pc.not_equal(group_ids.slice(1), group_ids.slice(0, max(len(group_ids) - 1, 0))).fill_null(True)
     starts = np.flatnonzero(changes.to_numpy()) + 1
+    lengths = [pc.binary_length(table[name]).fill_null(0).to_numpy() for name in ("prompt", "chosen", "rejected")]
+    bytes_before = np.concatenate([[0], np.cumsum(sum(lengths))])
     ends: list[int] = []
-    while (at := np.searchsorted(starts, (ends[-1] if ends else 0) + BATCH_ROWS)) < len(starts):
-        ends.append(int(starts[at]))
-    return ends
+    last = 0
+    while True:
+        full = min(last + BATCH_ROWS, int(np.searchsorted(bytes_before, bytes_before[last] + BATCH_BYTES)))
+        at = np.searchsorted(starts, max(full, last + 1))
+        if at == len(starts):
+            return ends
+        last = int(starts[at])
+        ends.append(last)
 
 
 def _write_json(path: Path, value: Any) -> None:

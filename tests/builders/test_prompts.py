@@ -162,3 +162,17 @@ SHOTS = [Shot(number, f"shot {number}") for number in (5, 9, 2)]
 )
 def test_with_shots_skips_the_question_itself(question: int, count: int, expected: str) -> None:
     assert with_shots("Why?", question, SHOTS, count) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "columns"),
+    [
+        ("{{ question }}", frozenset()),
+        ("{{ row.level }} {{ row['type'] }} {{ question }}", frozenset({"level", "type"})),
+        ("{% if row.level %}{{ row.level.text }}{% endif %}", frozenset({"level"})),
+        ("{% for name in row %}{{ name }}{% endfor %}", None),
+        ("{{ row[question] }}", None),
+    ],
+)
+def test_template_columns(text: str, columns: frozenset[str] | None, tmp_path: Path) -> None:
+    assert template(tmp_path, text).columns == columns

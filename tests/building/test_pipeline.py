@@ -4,17 +4,22 @@ import gzip
 import hashlib
 import itertools
 import json
+import re
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from pairgen.arithmetic.errors.rng import RowRng
 from pairgen.builders import BUILDERS, Builder
 from pairgen.builders.interface import CorruptionOptions, Example
+from pairgen.building import pipeline
 from pairgen.building.options import BuildOptions
 from pairgen.building.pipeline import build
 from pairgen.errors import SourceError, UsageError
@@ -306,3 +311,47 @@ def test_the_manifest_records_how_the_dataset_was_built(source: Path, tmp_path: 
     assert manifest["sources"] == {"train": {"files": ["rows.jsonl"], "sha256": [digest]}}
     assert manifest["statistics"]["train"]["edit_distance"]["count"] == 300
     assert str(tmp_path) not in json.dumps(manifest), "no path of this machine is published"
+
+
+def test_large_few_shot_prompts_are_announced(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline, "LARGE_OUTPUT", 10_000)
+    warnings: list[str] = []
+    build("metamath", tmp_path / "out", BuildOptions((str(source),), shots=3), warn=warnings.append)
+    assert len(warnings) == 1
+    assert re.fullmatch(
+        r"the prompts of 300 rows will take 0\.0 GB or more: 3 few-shot examples of \d+ characters each", warnings[0]
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [1, 2])
+def test_memory_of_many_few_shot_examples_is_bounded(workers: int, tmp_path: Path) -> None:
+    """4,000 rows with 1,500 examples each are 2 GB of pairs; a batch of them once took several times as much memory."""
+    script = (
+        "import resource, sys; from pairgen.building.pipeline import build; "
+        "from pairgen.building.options import BuildOptions; "
+        f"build('metamath', sys.argv[1], BuildOptions(('train=sample:4000',), shots=1500, workers={workers})); "
+        "print(sum(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)))"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path / "out")]
+    kilobytes = int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    assert sum(file.stat().st_size for file in (tmp_path / "out").rglob("*.arrow")) > 1_500_000_000
+    assert kilobytes < 1_500_000
+
+
+@pytest.mark.parametrize("template", ["[{{ row.level }}] {{ question }}", "{{ row['level'] }} {{ question }}"])
+@pytest.mark.parametrize("name", ["rows.jsonl", "rows.csv", "rows.tsv", "rows.parquet"])
+def test_columns_of_a_template_are_read_from_every_format(name: str, template: str, tmp_path: Path) -> None:
+    frame = pd.DataFrame([{**row, "level": "easy", "other": 1} for row in rows_of(6)])
+    path = tmp_path / name
+    if name.endswith("parquet"):
+        frame.to_parquet(path)
+    elif name.endswith("jsonl"):
+        frame.to_json(path, orient="records", lines=True)
+    else:
+        frame.to_csv(path, index=False, sep="\t" if "tsv" in name else ",")
+    (tmp_path / "style.jinja").write_text(f"\ufeff{template}", "utf-8")
+    options = BuildOptions((str(path),), prompt_style=str(tmp_path / "style.jinja"))
+    found = pairs(build("metamath", tmp_path / "out", options))
+    assert len(found) == 6
+    assert all(pair["prompt"].startswith(("easy A", "[easy] A")) for pair in found)

@@ -94,10 +94,11 @@ def hashes(folder: Path) -> dict[str, str]:
     groups=st.lists(st.integers(1, 4), min_size=1, max_size=40),
     cuts=st.lists(st.integers(0, 100), max_size=6),
     batch_rows=st.integers(1, 9),
+    batch_bytes=st.sampled_from([300, 1 << 20]),
     shard_bytes=st.sampled_from([1, 9000, 1 << 20]),
 )
 def test_bytes_do_not_depend_on_the_batches_written(
-    groups: list[int], cuts: list[int], batch_rows: int, shard_bytes: int, tmp_path: Path
+    groups: list[int], cuts: list[int], batch_rows: int, batch_bytes: int, shard_bytes: int, tmp_path: Path
 ) -> None:
     rows = [
         pair._replace(
@@ -110,6 +111,7 @@ def test_bytes_do_not_depend_on_the_batches_written(
     ]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(writing, "BATCH_ROWS", batch_rows)
+        patch.setattr(writing, "BATCH_BYTES", batch_bytes)
         patch.setattr(writing, "SHARD_BYTES", shard_bytes)
         for name, ends in (("a", []), ("b", sorted(cuts))):
             with DatasetWriter(tmp_path / name, overwrite=True) as writer:
@@ -119,10 +121,12 @@ def test_bytes_do_not_depend_on_the_batches_written(
     assert hashes(tmp_path / "a") == hashes(tmp_path / "b")
     written = [batch["group_id"].to_pylist() for batch in dataset.splits["train"].batches()]
     assert [group for batch in written for group in batch] == [row.group_id for row in rows]
-    for batch, following in itertools.pairwise(written):
-        assert len(batch) >= batch_rows
-        assert batch[-1] != following[0], "a group is never divided"
-        assert len(set(batch[batch_rows - 1 :])) == 1, "a batch ends at the first change of the group"
+    sizes = {row.pair_id: sum(len(text.encode()) for text in row[:3]) for row in rows}
+    for batch, following in itertools.pairwise(dataset.splits["train"].batches()):
+        ids, group_ids = batch["pair_id"].to_pylist(), batch["group_id"].to_pylist()
+        full = next(n for n in range(1, len(ids) + 1) if n >= batch_rows or sum(map(sizes.get, ids[:n])) >= batch_bytes)
+        assert group_ids[-1] != following["group_id"][0].as_py(), "a group is never divided"
+        assert len(set(group_ids[full - 1 :])) == 1, "a batch ends at the first change of the group"
 
 
 def test_shards_are_closed_by_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

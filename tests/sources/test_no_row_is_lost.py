@@ -52,7 +52,9 @@ def read_all(path: Path, block_bytes: int) -> Outcome | SourceError:
         for batch in reader.batches():
             found, invalid = batch.rows()
             reader.report("train", invalid)
-            rows += ({name: value for name, value in row.items() if name in COLUMNS.names} for row in found)
+            rows += (
+                {name: value for name, value in row.items() if name in ("query", "response", "type")} for row in found
+            )
     except SourceError as error:
         return error
     return Outcome(rows, reader.invalid["train"])

@@ -66,7 +66,7 @@ def read_arrow(path: Path, columns: Columns, block_bytes: int) -> Blocks:
 
 def _column_names(path: Path, schema: pa.Schema, columns: Columns) -> list[str]:
     check_columns(path, schema.names, columns)
-    return [name for name in schema.names if name in columns.names]
+    return columns.read_of(schema.names)
 
 
 def _block_rows(block_bytes: int, total_bytes: int, rows: int) -> int:

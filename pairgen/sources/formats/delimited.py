@@ -24,7 +24,8 @@ def read_csv(path: Path, columns: Columns, block_bytes: int) -> Blocks:
         try:
             header = next(reader, [])
             check_columns(path, header, columns)
-            records = ((reader.line_num, _row(cells, header, columns)) for cells in reader if cells)
+            read = columns.read_of(header)
+            records = ((reader.line_num, _row(cells, header, read)) for cells in reader if cells)
             yield from grouped(records, file.position, block_bytes, "line")
         except csv.Error as error:
             raise unreadable_after(f"{path}: line {reader.line_num}:", f"invalid CSV ({error})") from error
@@ -41,7 +42,7 @@ def read_tsv(path: Path, columns: Columns, block_bytes: int) -> Blocks:
         _, first = next(lines, (1, ""))
         header, _ = _record([first], len(_cells(first)))
         check_columns(path, header, columns)
-        yield from grouped(_tsv_records(lines, header, columns), file.position, block_bytes, "line")
+        yield from grouped(_tsv_records(lines, header, columns.read_of(header)), file.position, block_bytes, "line")
 
 
 def _lines(path: Path, file: TextFile) -> Iterator[str]:
@@ -56,14 +57,14 @@ def _lines(path: Path, file: TextFile) -> Iterator[str]:
             raise unreadable_after(f"{path}: line {number}", f"is not UTF-8 ({error.reason})") from error
 
 
-def _row(cells: list[str], header: list[str], columns: Columns) -> Row | str:
+def _row(cells: list[str], header: list[str], read: list[str]) -> Row | str:
     if len(cells) != len(header):
         count = f"{len(cells)} cell" + "s" * (len(cells) != 1)
         return f"has {count}, but the header has {len(header)}"
-    return {name: cell for name, cell in zip(header, cells, strict=True) if name in columns.names}
+    return {name: cell for name, cell in zip(header, cells, strict=True) if name in read}
 
 
-def _tsv_records(lines: Iterator[tuple[int, str]], header: list[str], columns: Columns) -> Records:
+def _tsv_records(lines: Iterator[tuple[int, str]], header: list[str], read: list[str]) -> Records:
     waiting: deque[tuple[int, str]] = deque()
     while waiting or (waiting := deque(itertools.islice(lines, 1))):
         if '"' in waiting[0][1]:
@@ -73,7 +74,7 @@ def _tsv_records(lines: Iterator[tuple[int, str]], header: list[str], columns: C
         for _ in range(count):
             waiting.popleft()
         if line.strip("\r\n"):
-            yield number, _row(cells, header, columns)
+            yield number, _row(cells, header, read)
 
 
 def _record(lines: list[str], width: int) -> tuple[list[str], int]:

@@ -256,7 +256,7 @@ def rows_of_table(value: Any, columns: Columns) -> list[Any]:
         by_key = {name: column for name, column in value.items() if isinstance(column, dict)}
         return [{name: column.get(key) for name, column in by_key.items()} for key in dict.fromkeys(chain(*cells))]
     if all(isinstance(cell, list) and len(cell) == len(cells[0]) for cell in cells):
-        lists = {name: column for name, column in value.items() if name in columns.names and isinstance(column, list)}
+        lists = {name: value[name] for name in columns.read_of(list(value)) if isinstance(value[name], list)}
         return [dict(zip(lists, row, strict=True)) for row in zip_longest(*lists.values())]
 
     def is_row(row: Any) -> bool:

@@ -1,6 +1,6 @@
 """What a reader of a format takes and yields."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,14 +13,14 @@ Records = Iterable[tuple[int, Row | str]]
 
 
 class Columns(NamedTuple):
-    """Columns to read: those that every row must have, and others that are used if present."""
+    """Columns to read: those that every row must have, and others that are used if present (None: all)."""
 
     required: frozenset[str]
-    optional: frozenset[str] = frozenset()
+    optional: frozenset[str] | None = frozenset()
 
-    @property
-    def names(self) -> frozenset[str]:
-        return self.required | self.optional
+    def read_of(self, found: Sequence[str]) -> list[str]:
+        """Those of the columns of a file that are read."""
+        return [name for name in found if self.optional is None or name in self.required or name in self.optional]
 
 
 class Block(NamedTuple):
@@ -73,7 +73,7 @@ def check_columns(path: Path, found: list[str], columns: Columns) -> None:
             f"{path}: has the columns {names}, but {', '.join(sorted(columns.required))} are required; "
             "check that the file fits this dataset"
         )
-    for name in sorted(columns.names):
+    for name in columns.read_of(found):
         if found.count(name) > 1:
             raise WrongColumns(f"{path}: has {found.count(name)} columns named {name}; rename or remove all but one")
 
