@@ -29,7 +29,7 @@ from pairgen.train.output import checkpoint
 from pairgen.train.output.checkpoint import Policy, TrainState
 from pairgen.train.output.metrics_log import MetricsLog
 from pairgen.train.reference import ReferenceLogps, StartingModel, precompute
-from pairgen.train.scores.forward import Forward, Layout
+from pairgen.train.scores.forward import Forward
 from pairgen.train.scores.objective import Objective
 
 
@@ -40,22 +40,19 @@ def prepare(config: Config, context: RunContext) -> Trainer:
     device = models.pick_device(config.device, context.world.local_rank)
     saved = checkpoint.newest(context.folder)
     model, tokenizer = models.load(config, data.training_texts(datasets), device, saved / "model" if saved else None)
-    used = _training_data(config, context, datasets, model, tokenizer)
+    training = _training_data(config, context, datasets, model, tokenizer)
     scorer = Scorer(model)
-    check_logits(scorer, len(tokenizer))
-    check_deterministic(scorer, len(tokenizer))
-    layout = _layout(config, scorer, tokenizer, device, context.warn)
-    forward = Forward(layout, device, autocast=models.precision(config, device) == "bf16")
+    forward = _forward(config, scorer, tokenizer, device, context.warn)
 
     def load_start() -> Scorer:
-        """Load the model of before the first step."""
+        """Load the starting model again."""
         return Scorer(models.load(config, data.training_texts(datasets), device)[0])
 
     reference: ReferenceLogps | torch.nn.Module | None = None
     needs_reference, online = LOSSES[config.loss].needs_reference, config.reference == "online"
     if needs_reference and not online:  # before the model is distributed
         start = StartingModel(load_start if saved else lambda: scorer, forward)
-        reference = precompute(config, used.groups_by_split(), start, context)
+        reference = precompute(config, training.groups_by_split(), start, context)
     module = distributed.wrap(scorer, config.parallel, context.world, device).train()
     if needs_reference and online:
         reference = module if config.lora else _frozen(load_start(), scorer)
@@ -64,9 +61,9 @@ def prepare(config: Config, context: RunContext) -> Trainer:
     trainer = Trainer(
         config=config,
         context=context,
-        objective=Objective(config, module, forward, reference, _is_multiple_choice(datasets, used.pairs)),
+        objective=Objective(config, module, forward, reference, _is_multiple_choice(datasets, training.pairs)),
         policy=Policy(module, optimizer, tokenizer),
-        data=used,
+        data=training,
         state=checkpoint.read_state(saved) if saved else TrainState(),
         log=MetricsLog(context.folder, config.report_to if context.world.is_main else "none", asdict(config)),
     )
@@ -149,11 +146,13 @@ def _warn_about_data(warn: Warn, name: str, split: data.TokenizedSplit, max_leng
         )
 
 
-def _layout(config: Config, scorer: Scorer, tokenizer: Any, device: torch.device, warn: Warn) -> Layout:
-    """The layout of --share; for ``auto``, trees if the model's log-probs of trees equal those of padded rows.
+def _forward(config: Config, scorer: Scorer, tokenizer: Any, device: torch.device, warn: Warn) -> Forward:
+    """Passes with the layout of --share; for ``auto``, trees if the model scores them like padded rows.
 
-    Raises UnsupportedModel if the model does not support the requested level of sharing.
+    Raises UnsupportedModel if the model cannot be trained, or does not support the requested level of sharing.
     """
+    check_logits(scorer, len(tokenizer))
+    check_deterministic(scorer, len(tokenizer))
     share = "shots" if config.share == "auto" else config.share
     if share != "none":
         try:
@@ -166,4 +165,5 @@ def _layout(config: Config, scorer: Scorer, tokenizer: Any, device: torch.device
     if share != "none" and (missing := missing_for_trees(device)):
         warn(f"attention over token trees is slower than it could be: torch {torch.__version__} lacks {missing}")
     pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
-    return partial(tree_batch, row_tokens=config.max_packed_length, share=share, pad=pad)
+    layout = partial(tree_batch, row_tokens=config.max_packed_length, share=share, pad=pad)
+    return Forward(layout, device, autocast=models.precision(config, device) == "bf16")
