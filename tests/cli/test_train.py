@@ -204,7 +204,8 @@ def test_a_missing_torch_is_one_message(run: Run, monkeypatch: pytest.MonkeyPatc
         done = run("train", *words, "--out", "run")
         assert done.exit_code == 1
         assert done.stderr == (
-            "pairgen: training needs torch, which is not installed; in your checkout of pairgen, run: pip install '.[train]'\n"
+            "pairgen: training needs torch, which is not installed; "
+            "in your checkout of pairgen, run: pip install '.[train]'\n"
         )
 
 
