@@ -31,6 +31,12 @@ class BuildOptions:
     on_error: str = option(
         "stop", "On a row that cannot be read, stop, or skip and count it.", choices=("stop", "skip")
     )
+    id_column: str = option(
+        "id", "Column of the source that is kept as row_id, to join the pairs with it.", metavar="COLUMN"
+    )
+    drops: str | None = option(
+        None, "Write each row that yields no pair to this JSON Lines file, with its reason.", metavar="FILE"
+    )
     corruption: str = option(
         "near",
         "How wrong values are generated. "

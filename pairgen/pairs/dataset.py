@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MANIFEST = "pairgen.json"
-FORMAT = 2
+FORMAT = 3
+OLDEST_FORMAT = 2
+"""Format 3 added the columns ``row`` and ``row_id``, which may be missing."""
 
 
 class ShardInfo(TypedDict):
@@ -193,10 +195,10 @@ def open_pairs(path: str | os.PathLike[str]) -> PairDataset:
         raise InvalidDataset(f"{folder}: {problem}; create a dataset with `pairgen build NAME --out DIR`")
     try:
         manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
-        if manifest["format"] != FORMAT:
+        if not OLDEST_FORMAT <= manifest["format"] <= FORMAT:
             raise InvalidDataset(
-                f"{folder}: has format {manifest['format']!r}, but this release reads format {FORMAT}; "
-                + ("upgrade pairgen" if manifest["format"] > FORMAT else "build it again")
+                f"{folder}: has format {manifest['format']!r}, but this release reads formats {OLDEST_FORMAT} to "
+                f"{FORMAT}; {'upgrade pairgen' if manifest['format'] > FORMAT else 'build it again'}"
             )
         splits = splits_of(folder, manifest["splits"])
     except FileNotFoundError:

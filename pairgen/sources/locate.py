@@ -49,7 +49,7 @@ class Source:
         object.__setattr__(self, "size", size)
 
     def blocks(self, block_bytes: int = formats.BLOCK_BYTES) -> Iterator[tuple[str, Block]]:
-        """The name of each file, with its rows in blocks; their positions count the bytes of all files.
+        """The path of each file, with its rows in blocks; their positions count the bytes of all files.
 
         Raises:
             SourceError: a file is damaged or cannot be read.
