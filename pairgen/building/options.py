@@ -17,8 +17,9 @@ class BuildOptions:
 
     source: tuple[str, ...] = option(
         (),
-        "Where rows come from, once per split: a .json, .jsonl, .csv, .tsv (each also .gz), .parquet or .arrow file, "
-        "a `save_to_disk` folder, a Hub dataset, or sample[:ROWS[:SEED]]. Default: the Hub.",
+        "Where rows come from: a .json, .jsonl, .csv, .tsv (each also .gz), .parquet or .arrow file, a pattern of "
+        "files ('part-*.jsonl'), - for JSON on stdin, a `save_to_disk` folder, a Hub dataset, or sample[:ROWS[:SEED]]. "
+        "Repeat it for more files or splits. Default: the Hub.",
         metavar="<[split=]source>",
     )
     seed: int = option(0, "Random seed. The choices for a row depend on the seed and on the row only.")
