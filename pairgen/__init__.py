@@ -1,15 +1,13 @@
 """pairgen builds preference pairs that differ by one verified edit, and trains on them.
 
 The names below are imported when they are first used, so that ``import pairgen`` is quick and never loads torch.
-``pairgen.train`` is the trainer: ``pairgen.train.train(config)``, ``pairgen.train.resume(folder, changes)``.
 """
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pairgen import train
-    from pairgen.api import build, compare, describe
+    from pairgen.api import build, compare, describe, train
     from pairgen.building.explain import explain
     from pairgen.building.options import BuildOptions
     from pairgen.pairs.dataset import PairDataset, open_pairs
@@ -37,14 +35,13 @@ _MODULES = {
     "describe": "pairgen.api",
     "explain": "pairgen.building.explain",
     "open_pairs": "pairgen.pairs.dataset",
+    "train": "pairgen.api",
     "violations": "pairgen.pairs.validate",
 }
 """Where the public names are defined."""
 
 
 def __getattr__(name: str) -> Any:
-    if name == "train":
-        return importlib.import_module("pairgen.train")
     if name in _MODULES:
         return getattr(importlib.import_module(_MODULES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

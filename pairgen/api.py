@@ -3,17 +3,16 @@
 They call the same functions as the command line, and have the same options under the same names, with ``_`` for ``-``.
 """
 
-import inspect
 import os
 import warnings
-from collections.abc import Callable, Iterable
-from dataclasses import MISSING, fields
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from pairgen.building.options import BuildOptions
-from pairgen.options import from_mapping
+from pairgen.options import from_mapping, with_signature
 from pairgen.progress import Progress, ignore
+from pairgen.train.call import train
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,33 +20,10 @@ if TYPE_CHECKING:
     from pairgen.builders import Builder
     from pairgen.pairs.dataset import PairDataset
 
-F = TypeVar("F", bound=Callable[..., Any])
 AnyPath = str | os.PathLike[str]
 
 
-def _with_options(cls: type[Any]) -> Callable[[F], F]:
-    """Show the options of a class, which a function takes as ``**options``, in its signature."""
-
-    def decorate(function: F) -> F:
-        signature = inspect.signature(function)
-        own = [parameter for parameter in signature.parameters.values() if parameter.kind is not parameter.VAR_KEYWORD]
-        options = [
-            inspect.Parameter(
-                item.name,
-                inspect.Parameter.KEYWORD_ONLY,
-                default=item.default if item.default is not MISSING else inspect.Parameter.empty,
-                annotation=item.type,
-            )
-            for item in fields(cls)
-            if item.name not in signature.parameters
-        ]
-        function.__signature__ = signature.replace(parameters=[*own, *options])  # type: ignore[attr-defined]
-        return function
-
-    return decorate
-
-
-@_with_options(BuildOptions)
+@with_signature(BuildOptions)
 def build(
     dataset: "str | Builder",
     out: AnyPath,
@@ -149,7 +125,13 @@ def compare(*runs: AnyPath) -> "pd.DataFrame":
     """The last metrics of run folders as a data frame, a row for each run.
 
     Of evaluations if every run was evaluated, else of training batches. The index is the name of the run; the columns
-    are ``path``, ``loss``, ``split`` and the metrics under their names in ``metrics.jsonl``.
+    are ``path``, ``loss``, ``split``, the options that differ between the runs, and the metrics under their names in
+    ``metrics.jsonl`` (but ``loss_value`` for its ``loss``).
+
+    >>> pairgen.compare("run")[["loss", "split", "step"]]
+         loss split  step
+    run
+    run  dpop  eval     2
 
     Raises:
         RunFolderError: a folder that is not a run, or a damaged one.
@@ -159,5 +141,17 @@ def compare(*runs: AnyPath) -> "pd.DataFrame":
     from pairgen.report import run_tables
 
     found = run_tables.compare([Path(run) for run in runs])
-    rows = [{"path": run.path, "loss": run.loss, "split": found.split, **run.end} for run in found.runs]
+
+    def options(run: run_tables.RunEnds) -> dict[str, Any]:
+        return {name: run.config.get(name) for name in found.differing}
+
+    def metrics(run: run_tables.RunEnds) -> dict[str, Any]:
+        return {"loss_value" if name == "loss" else name: value for name, value in run.end.items()}
+
+    rows = [
+        {"path": run.path, "loss": run.loss, "split": found.split, **options(run), **metrics(run)} for run in found.runs
+    ]
     return pd.DataFrame(rows, index=pd.Index([run.run for run in found.runs], name="run"))
+
+
+__all__ = ["build", "compare", "describe", "train"]

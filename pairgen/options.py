@@ -4,15 +4,17 @@ The command line generates its flags from these fields, TOML files and manifests
 checked here, with the same messages.
 """
 
+import inspect
 import tomllib
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import Field, field, fields
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import MISSING, Field, field, fields
 from pathlib import Path
 from typing import Any, TypedDict, TypeVar, Unpack, get_args, get_origin
 
 from pairgen.errors import UsageError
 
 T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Rules(TypedDict, total=False):
@@ -99,14 +101,48 @@ def from_mapping(cls: type[T], values: Mapping[str, Any], where: str) -> T:
     return cls(**values)
 
 
-def read_toml(path: Path) -> dict[str, Any]:
-    """The values of a TOML file. Raises UsageError if it cannot be read or is not valid TOML."""
+def with_signature(cls: type[Any]) -> Callable[[F], F]:
+    """Show the options of a class, which a function takes as ``**options``, in its signature."""
+
+    def decorate(function: F) -> F:
+        signature = inspect.signature(function)
+        own = [parameter for parameter in signature.parameters.values() if parameter.kind is not parameter.VAR_KEYWORD]
+        options = [
+            inspect.Parameter(
+                item.name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=item.default if item.default is not MISSING else inspect.Parameter.empty,
+                annotation=item.type,
+            )
+            for item in fields(cls)
+            if item.name not in signature.parameters
+        ]
+        function.__signature__ = signature.replace(parameters=[*own, *options])  # type: ignore[attr-defined]
+        return function
+
+    return decorate
+
+
+def read_values(path: Path) -> dict[str, Any]:
+    """The values of a TOML file, or of a YAML file if its name ends in .yaml or .yml.
+
+    Raises:
+        UsageError: it cannot be read, is invalid, or does not consist of names and values.
+    """
+    import yaml
+
+    is_yaml = path.suffix.lower() in (".yaml", ".yml")
     try:
-        return tomllib.loads(path.read_text("utf-8"))
+        text = path.read_text("utf-8")
+        values = yaml.safe_load(text) or {} if is_yaml else tomllib.loads(text)
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: invalid TOML ({error})") from error
+    except (tomllib.TOMLDecodeError, yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        reason = " ".join(str(error).split())
+        raise UsageError(f"{path}: invalid {'YAML' if is_yaml else 'TOML'} ({reason})") from error
+    if not isinstance(values, dict) or not all(isinstance(name, str) for name in values):
+        raise UsageError(f"{path}: must consist of options and their values, as in `loss: dpop`")
+    return values
 
 
 def arguments(options: Any) -> Iterator[str]:

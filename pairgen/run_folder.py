@@ -31,6 +31,9 @@ NON_FINITE = "non-finite-{rank}.json"
 FOLDERS = ("checkpoints", "best", "final", "sft", "tokens", "base", "reference", "tensorboard")
 CHECKPOINTS, BEST, FINAL, SFT, TOKENS, BASE, REFERENCE, TENSORBOARD = FOLDERS
 
+SAME_AS_REFERENCE = ("rewards/accuracies", "chosen_below_reference")
+"""Metrics that mean nothing at step 0, where policy and reference are equal and any difference is rounding."""
+
 EVAL = "eval/"
 """Prefix of the eval split's metrics."""
 

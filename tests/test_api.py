@@ -1,9 +1,11 @@
 """The public names of the package: found, documented with examples that run, typed, and quick to import."""
 
 import doctest
+import importlib
 import inspect
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 
@@ -12,10 +14,14 @@ import pandas as pd
 import pytest
 
 import pairgen
+from pairgen import api
+from pairgen.building.explain import explain
 from pairgen.building.options import BuildOptions
 from pairgen.errors import InvalidDataset, UsageError
+from pairgen.pairs.dataset import open_pairs
+from pairgen.train.config import Config
 
-EXAMPLES = ("build", "open_pairs", "describe", "explain")
+EXAMPLES = (api.build, open_pairs, api.describe, explain, api.train, api.compare)
 """Functions whose docstrings have an example, in the order in which the examples build on each other."""
 
 
@@ -27,9 +33,10 @@ def test_public_name_exists_and_is_documented(name: str) -> None:
 
 def test_examples_of_the_docstrings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    names = {"pairgen": pairgen}
-    for name in EXAMPLES:
-        example = doctest.DocTestParser().get_doctest(getattr(pairgen, name).__doc__, names, name, None, None)
+    names: dict[str, object] = {"pairgen": pairgen}
+    for function in EXAMPLES:
+        docstring = function.__doc__ or ""
+        example = doctest.DocTestParser().get_doctest(docstring, names, function.__name__, None, None)
         assert example.examples
         report: list[str] = []
         doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE).run(
@@ -66,6 +73,8 @@ pairs: pairgen.PairDataset = pairgen.build("arc", "arc-pairs", "sample:20", seed
 rejected: str = pairs["train"][0]["rejected"]
 total: int = len(pairs)
 means = pairgen.describe(pairs)["mean"].tolist()
+run = pairgen.train(pairs, "runs/a", loss="dpop", steps=2, callbacks=[lambda metrics: print(metrics["step"])])
+folder = run.folder.name.upper()
 best: str = pairgen.compare("runs/a", "runs/b").index[0]
 found = pairgen.explain("3 * 4 = 12")["steps"]
 options = pairgen.BuildOptions(("sample:20",), seed=1)
@@ -84,14 +93,6 @@ def test_a_script_passes_strict_type_checks(script: str, accepted: bool, tmp_pat
 
 
 # ---------------------------------------------------------------- build
-
-
-def test_build_shows_the_options_of_the_command_line() -> None:
-    parameters = inspect.signature(pairgen.build).parameters
-    for item in fields(BuildOptions):
-        assert item.name in parameters
-        if item.name != "source":
-            assert parameters[item.name].default == item.default
 
 
 def test_build_takes_one_source_or_several(tmp_path: Path) -> None:
@@ -116,6 +117,53 @@ def test_build_takes_one_source_or_several(tmp_path: Path) -> None:
 def test_build_refuses_options_in_words(options: dict[str, object], words: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=words):
         pairgen.build("arc", tmp_path / "a", "sample:20", **options)
+
+
+@pytest.mark.parametrize(("function", "options"), [(api.build, BuildOptions), (api.train, Config)])
+def test_signature_shows_the_options_of_the_command_line(function: Callable[..., object], options: type) -> None:
+    parameters = inspect.signature(function).parameters
+    for item in fields(options):
+        assert item.name in parameters
+        if item.name not in ("source", "data", "out"):
+            assert parameters[item.name].default == item.default
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"steps": "5"}, "train: steps must be an integer, got '5'"),
+        ({"los": "dpo"}, "train: unknown option los; available: data, model"),
+        ({"loss": "dpx"}, "train: loss must be one of dpop"),
+    ],
+)
+def test_train_refuses_options_in_words(options: dict[str, object], words: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=words):
+        pairgen.train(tmp_path / "pairs", tmp_path / "run", **options)
+
+
+def test_train_can_be_called_once_its_package_is_imported() -> None:
+    importlib.import_module("pairgen.train.config")
+    assert callable(pairgen.train)
+
+
+def test_train_takes_datasets_and_calls_back(tmp_path: Path) -> None:
+    pairs = pairgen.build("arc", tmp_path / "pairs", "train=sample:6")
+    steps: list[float] = []
+    phases: set[str] = set()
+    options = {"steps": 2, "sft_steps": 1, "batch_size": 3}
+    result = pairgen.train(
+        [pairs],
+        tmp_path / "run",
+        callbacks=[lambda metrics: steps.append(metrics["step"])],
+        progress=lambda phase, *_: phases.add(phase),
+        **options,
+    )
+    assert steps == [1, 2]
+    assert {"training", "SFT"} <= phases
+    frame = pairgen.compare(result.folder)
+    assert frame.loc["run", "loss"] == "dpop"
+    with pytest.warns(UserWarning, match="--epochs has no effect with --steps 1"):
+        pairgen.train(pairs.path, tmp_path / "other", steps=1, epochs=2.0, sft_steps=0)
 
 
 # ---------------------------------------------------------------- datasets

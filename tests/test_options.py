@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pairgen.errors import UsageError
-from pairgen.options import arguments, check, check_values, flag, from_mapping, limits, option, read_toml
+from pairgen.options import arguments, check, check_values, flag, from_mapping, limits, option, read_values
 
 COLOURS = {"red": 1, "blue": 2}
 
@@ -53,7 +53,7 @@ def test_from_mapping_reads_back_written_toml(tmp_path_factory: pytest.TempPathF
     path = tmp_path_factory.mktemp("toml") / "options.toml"
     values = {name: value for name, value in asdict(options).items() if value is not None}
     path.write_text(tomli_w.dumps({**values, "data": list(options.data)}), "utf-8")
-    assert from_mapping(Options, read_toml(path), str(path)) == options
+    assert from_mapping(Options, read_values(path), str(path)) == options
 
 
 @given(VALID)
@@ -137,9 +137,9 @@ def test_limits_describes_the_range() -> None:
 
 
 @pytest.mark.parametrize(("text", "problem"), [(None, "cannot be read"), ("a = ", "invalid TOML")])
-def test_read_toml_reports_unreadable_files(tmp_path: Path, text: str | None, problem: str) -> None:
+def test_read_values_reports_unreadable_files(tmp_path: Path, text: str | None, problem: str) -> None:
     path = tmp_path / "a.toml"
     if text is not None:
         path.write_text(text)
     with pytest.raises(UsageError, match=problem):
-        read_toml(path)
+        read_values(path)

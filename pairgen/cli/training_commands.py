@@ -53,7 +53,7 @@ def train(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="TOML file of options. Flags take precedence: `--no-compile` overrides `compile = true`.",
+            help="TOML or YAML file of options. Flags take precedence: `--no-compile` overrides `compile = true`.",
             rich_help_panel=PANELS["model"],
         ),
     ] = None,
@@ -105,7 +105,7 @@ def _train(config: Config, overwrite: bool) -> Any:
     if not config.out:
         raise UsageError("train: missing --out, the folder of the run")
     with _training(config.out) as (progress, warn):
-        from pairgen.train import train
+        from pairgen.train.run import train
 
         return train(config, overwrite=overwrite, progress=progress, warn=warn)
 
@@ -115,7 +115,7 @@ def _resume(changes: dict[str, Any]) -> Any:
     if not out:
         raise UsageError("train: --resume needs --out, the folder of the run")
     with _training(out) as (progress, warn):
-        from pairgen.train import resume
+        from pairgen.train.run import resume
 
         return resume(Path(out), changes, progress=progress, warn=warn)
 

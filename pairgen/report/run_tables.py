@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean, median
+from statistics import fmean, median, stdev
 from typing import Any, NamedTuple
 
 from rich.console import Group, RenderableType
@@ -14,7 +14,7 @@ from pairgen.errors import install_hint
 from pairgen.report.curves import MIN_WIDTH, curves
 from pairgen.report.tables import Column, FittedTable, facts
 from pairgen.report.text import format_share, safe_text, shorten
-from pairgen.run_folder import EVAL, Run, open_run
+from pairgen.run_folder import EVAL, FINAL, SAME_AS_REFERENCE, SFT, Run, open_run
 
 NATS, NATS_PER_TOKEN, PAIRS, GROUPS = "nats", "nats per token", "of pairs", "of groups"
 
@@ -74,9 +74,6 @@ METRICS = {
 COMPARED = [key for key, metric in METRICS.items() if metric.head]
 """The metrics that runs are compared by."""
 
-SAME_AS_REFERENCE = ("rewards/accuracies", "chosen_below_reference")
-"""Not shown for step 0, where policy and reference are equal and any difference is rounding."""
-
 SPLITS = {EVAL: "eval split", "": "training batches"}
 """Which pairs the values are means of, by the prefix of their metrics."""
 
@@ -97,7 +94,7 @@ def format_metric(value: float | None, unit: str) -> str:
 
 def _cell(values: Mapping[str, Any], key: str) -> str:
     """A metric of a logged step."""
-    hidden = key in SAME_AS_REFERENCE and values["step"] == 0
+    hidden = key in SAME_AS_REFERENCE and values.get("step") == 0
     return format_metric(None if hidden else values.get(key), METRICS[key].unit)
 
 
@@ -134,6 +131,8 @@ def _run_facts(run: Run) -> Table:
     times = {part: [value for _, value in run.series(f"time/{part}")] for part in ("attention", "head", "rest")}
     if any(times.values()):
         rows.append(("time", ", ".join(f"{part} {fmean(values):.0%}" for part, values in times.items() if values)))
+    if (sft := run.path / SFT / FINAL).is_dir():
+        rows.append(("SFT model", f"{sft} (start other runs from it with --model)"))
     rows += [("best model" if folder.name == "best" else "model", str(folder)) for folder in run.models()]
     return facts((name, safe_text(text)) for name, text in rows)
 
@@ -149,6 +148,7 @@ class RunEnds:
     """Its name, unique among the runs."""
     path: str
     loss: str
+    config: Mapping[str, Any]
     start: Mapping[str, Any]
     end: Mapping[str, Any]
 
@@ -159,6 +159,8 @@ class Comparison:
 
     split: str
     """``eval`` if every run was evaluated, else ``train``: values of training batches."""
+    differing: list[str]
+    """Options that do not have the same value in all runs."""
     runs: list[RunEnds]
 
     @property
@@ -180,10 +182,27 @@ def compared(runs: Sequence[Run]) -> Comparison:
     """The first and the last values of each run."""
     prefix = EVAL if all(run.evaluated for run in runs) else ""
     ends = [
-        RunEnds(name, str(run.path), run.loss, run.values(prefix, last=False), run.values(prefix, last=True))
+        RunEnds(
+            name,
+            str(run.path),
+            run.loss,
+            run.config,
+            run.values(prefix, last=False),
+            run.values(prefix, last=True),
+        )
         for name, run in _named(runs)
     ]
-    return Comparison("eval" if prefix else "train", ends)
+    return Comparison("eval" if prefix else "train", differing_options(runs), ends)
+
+
+NOT_COMPARED = ("out", "loss", "reference_dir", "device", "report_to", "log_every", "save_every", "keep_checkpoints")
+"""Options that say where and how a run was done, or that have a column of their own."""
+
+
+def differing_options(runs: Sequence[Run]) -> list[str]:
+    """The options that do not have the same value in all runs; those of one loss count only for its runs."""
+    names = dict.fromkeys(name for run in runs for name in run.config if name not in NOT_COMPARED)
+    return [name for name in names if len({str(run.config.get(name)) for run in runs}) > 1]
 
 
 def _named(runs: Sequence[Run]) -> list[tuple[str, Run]]:
@@ -201,24 +220,49 @@ def comparison(runs: Sequence[Run], width: int) -> RenderableType:
     """
     found = compared(runs)
     title = Text(f"{len(runs)} {'runs' if len(runs) > 1 else 'run'}, {SPLITS[found.prefix]}", style="bold")
-    parts: list[RenderableType] = [title, _comparison_table(found.runs)]
+    parts: list[RenderableType] = [title, _comparison_table(found)]
     return Group(*parts, *(_plot(runs, width) if width >= MIN_WIDTH else []))
 
 
-def _comparison_table(runs: Sequence[RunEnds]) -> FittedTable:
+def _comparison_table(found: Comparison) -> FittedTable:
     metrics = [METRICS[key] for key in COMPARED]
     columns = [Column(metric.head, hide=metric.hide, note=metric.note) for metric in metrics]
     names = [Column("run", numeric=False), Column("loss", numeric=False)]
-    table = FittedTable(*names, Column("step", hide=6), *columns)
-    for group in _by_start(runs):
+    options = [Column(name.replace("_", "\n"), hide=5) for name in found.differing]
+    table = FittedTable(*names, *options, Column("step", hide=6), *columns)
+
+    def add_row(name: str, loss: str, config: Mapping[str, Any], values: Mapping[str, Any], style: str = "") -> None:
+        options = [_option(config[option]) if option in config else "" for option in found.differing]
+        step = f"{values['step']:,}" if "step" in values else ""
+        table.add_row(name, loss, *options, step, *(_cell(values, key) for key in COMPARED), style=style)
+
+    for group in _by_start(found.runs):
         start = max((run.start for run in group), key=len)  # some losses log fewer metrics
         is_reference = start["step"] == 0 and "logratios/chosen" in start
-        cells = [_cell(start, key) for key in COMPARED]
-        table.add_row("reference" if is_reference else "start", "", f"{start['step']:,}", *cells, style="dim")
+        add_row("reference" if is_reference else "start", "", {}, start, "dim")
         for run in group:
-            cells = [_cell(run.end, key) for key in COMPARED]
-            table.add_row(run.run, run.loss, f"{run.end['step']:,}", *cells)
+            add_row(run.run, run.loss, run.config, run.end)
+        for runs in _by_seed(group):
+            for name, statistic in (("mean", fmean), ("sd", stdev)):
+                values = {key: statistic(run.end[key] for run in runs) for key in COMPARED if key in runs[0].end}
+                config = {key: value for key, value in runs[0].config.items() if key != "seed"}
+                add_row(f"{name} of {len(runs)} seeds", runs[0].loss, config, values, "bold")
     return table
+
+
+def _by_seed(runs: Sequence[RunEnds]) -> list[list[RunEnds]]:
+    """Runs that differ in nothing but their seeds, where there are at least two."""
+    groups: dict[tuple[str, ...], list[RunEnds]] = {}
+    for run in runs:
+        rest = {name: value for name, value in run.config.items() if name not in ("out", "seed")}
+        groups.setdefault((run.loss, *sorted(map(str, rest.items()))), []).append(run)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def _option(value: Any) -> str:
+    """An option's value; paths without their folders."""
+    parts = value if isinstance(value, (list, tuple)) else [value]
+    return ", ".join(Path(part).name if isinstance(part, str) and "/" in part else str(part) for part in parts)
 
 
 def _by_start(runs: Sequence[RunEnds]) -> list[list[RunEnds]]:

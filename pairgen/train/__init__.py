@@ -1,19 +1,21 @@
 """The trainer: pairs -> token groups -> batches -> log-probs -> loss -> checkpoints and metrics.
 
-``train`` and ``resume`` load torch when they are first asked for; ``pairgen.train.config`` never does.
+The module can be called: ``pairgen.train("pairs", "run", loss="dpop")`` is ``train.call.train``. ``train.run.train``
+takes a ``Config``, and ``train.run.resume`` goes on with a run. Only these load torch.
 """
 
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from pairgen.train.run import TrainResult, resume, train
-
-__all__ = ["TrainResult", "resume", "train"]
+import sys
+from types import ModuleType
+from typing import Any
 
 
-def __getattr__(name: str) -> Any:
-    if name in __all__:
-        from pairgen.train import run
+class _CallableModule(ModuleType):
+    """Python enters a submodule in its package under its name, so ``pairgen.train`` is this module, once imported."""
 
-        return getattr(run, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        from pairgen.train.call import train
+
+        return train(*arguments, **options)
+
+
+sys.modules[__name__].__class__ = _CallableModule

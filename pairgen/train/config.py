@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pairgen.errors import UsageError
-from pairgen.options import check, check_values, option, read_toml
+from pairgen.options import check, check_values, flag, option, read_values
 from pairgen.train.losses import LOSSES
 
 
@@ -128,10 +128,32 @@ class Config:
         sft_rate = self.sft_learning_rate or (3e-3 if tiny else rate)
         return replace(self, learning_rate=rate, sft_steps=sft_steps, sft_learning_rate=sft_rate)
 
+    def without_effect(self) -> list[str]:
+        """Options with a value of their own that the others make ineffective, each with the reason."""
+        loss = f"--loss {self.loss}"
+        reasons = {
+            **{name: loss for names in LOSS_OPTIONS.values() for name in names},
+            **dict.fromkeys(LOSS_OPTIONS.get(self.loss, ()), ""),
+            "epochs": f"--steps {self.steps}" if self.steps else "",
+            "sft_learning_rate": "" if self.sft_steps else "--sft-steps 0",
+            "reference": "" if LOSSES[self.loss].needs_reference else loss,
+            "reference_dir": "" if LOSSES[self.loss].needs_reference else loss,
+        }
+        changed = [name for name, reason in reasons.items() if reason and getattr(self, name) != OPTIONS[name].default]
+        return [f"{flag(name)} has no effect with {reasons[name]}" for name in changed]
+
     def fixed(self) -> dict[str, Any]:
         """The options that must stay the same when a run is resumed."""
         return {name: getattr(self, name) for name, item in OPTIONS.items() if not item.metadata.get("may_change")}
 
+
+LOSS_OPTIONS = {
+    "dpop": ("dpop_lambda", "dpop_form", "dpop_level"),
+    "ipo": ("ipo_level",),
+    "cpo": ("cpo_alpha",),
+    "kto": ("kto_desirable", "kto_undesirable"),
+}
+"""Options of one loss only."""
 
 OPTIONS: dict[str, "Field[Any]"] = {item.name: item for item in fields(Config)}
 
@@ -160,7 +182,7 @@ def combine(flags: Mapping[str, Any], file: Path | None = None, preset: str | No
         raise UsageError(f"--preset {preset}: unknown preset; available: {', '.join(PRESETS)}")
     values: dict[str, Any] = dict(PRESETS[preset]) if preset else {}
     if file is not None:
-        loaded = read_toml(file)
+        loaded = read_values(file)
         check_values(Config, loaded, str(file))
         if loaded.get("trust_remote_code") and not flags.get("trust_remote_code"):
             raise UsageError(f"{file}: sets trust_remote_code; confirm it with the flag --trust-remote-code")

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from pairgen.atomic import write_text
 from pairgen.errors import NonFiniteLoss, UsageError
-from pairgen.run_folder import BEST, EVAL, NON_FINITE
+from pairgen.run_folder import BEST, EVAL, NON_FINITE, SAME_AS_REFERENCE
 from pairgen.train import distributed
 from pairgen.train.config import Config
 from pairgen.train.context import Phase, RunContext
@@ -80,6 +80,8 @@ class Trainer:
             if self.state.step == 0 and self.data.evaluation:
                 metrics = self._evaluate(self.data.evaluation)
                 check_best(self.config.best, metrics)  # choice/* depends on the data
+                if self.objective.loss.needs_reference:
+                    metrics = {name: value for name, value in metrics.items() if not name.endswith(SAME_AS_REFERENCE)}
                 self._log({"step": 0, "epoch": 0.0, "loss": metrics["eval/loss"], **metrics})
             self._interval = Interval()
             upcoming = worker.submit(self._batches, self.state.step)
@@ -205,27 +207,43 @@ class Trainer:
         }
 
     def _evaluate(self, split: TokenizedSplit) -> dict[str, float]:
-        """Mean metrics over all pairs of the eval split. Raises NonFiniteLoss.
+        """Mean metrics over all pairs of the eval split and, if there are several datasets, over those of each.
+
+        Raises:
+            NonFiniteLoss: a metric is not finite.
+        """
+        world = self.context.world
+        sums: Sums = {}
+        metrics: dict[str, float] = {}
+        self.objective.module.eval()
+        for name, start, stop in split.ranges():
+            of_dataset = self._evaluate_groups(split, start, stop)
+            sums = add(sums, of_dataset)
+            if len(split.datasets) > 1:
+                metrics |= {f"{EVAL}{name}/{key}": value for key, value in global_means(of_dataset, world).items()}
+        self.objective.module.train()
+        metrics = {EVAL + name: value for name, value in global_means(sums, world).items()} | metrics
+        for name, value in metrics.items():
+            if not math.isfinite(value):
+                raise NonFiniteLoss(f"step {self.state.step}: {name} is {value}; the last checkpoint is intact")
+        return metrics
+
+    def _evaluate_groups(self, split: TokenizedSplit, first: int, end: int) -> Sums:
+        """The sums of the metrics of some groups.
 
         All processes run the same number of batches, since a sharded model needs all of them for each; a process that
         has fewer runs the last one again, with weight 0.
         """
         world, groups = self.context.world, split.groups
-        parts = chunks(groups.pairs, self.config.micro_batch_size or self.config.batch_size)
+        parts = chunks(groups.pairs[first:end], self.config.micro_batch_size or self.config.batch_size)
         sums: Sums = {}
-        self.objective.module.eval()
         with torch.no_grad():
             for index in range(world.rank, len(parts) + world.rank, world.size):
-                start, stop = parts[min(index, len(parts) - 1)]
+                start, stop = (first + at for at in parts[min(index, len(parts) - 1)])
                 batch = self.objective.batch([groups[at] for at in range(start, stop)], weighted=index < len(parts))
                 sums = add(sums, self.objective.losses(batch, self.state.baseline)[1])
                 self.context.progress(Phase.EVALUATION, stop, len(groups), {})
-        self.objective.module.train()
-        metrics = {EVAL + name: value for name, value in global_means(sums, world).items()}
-        for name, value in metrics.items():
-            if not math.isfinite(value):
-                raise NonFiniteLoss(f"step {self.state.step}: {name} is {value}; the last checkpoint is intact")
-        return metrics
+        return sums
 
     def _save_if_best(self, line: Mapping[str, float]) -> None:
         """Save the model in ``best/`` if its value of --best is the best so far."""

@@ -71,8 +71,8 @@ def dpop(logps: PairLogps, config: Config) -> Tensor:
     """[P] DPO-Positive: -log sigmoid(beta * (d - lambda * p)).
 
     Pal et al. 2024 (arXiv 2402.13228), section 4, in the form that follows from its implicit reward.
-    ``dpop_form="outside"`` is equation 3 as printed in the first version: -log sigmoid(beta * d) + lambda * p. Both
-    decrease as chosen rises towards the reference.
+    ``dpop_form="outside"`` is equation 3 as printed in section 4 of arXiv 2402.13228v1:
+    -log sigmoid(beta * d) + lambda * p. Both decrease as chosen rises towards the reference.
     """
     penalty = config.dpop_lambda * dpop_penalty(logps, config)
     if config.dpop_form == "outside":

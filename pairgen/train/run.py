@@ -13,7 +13,7 @@ from typing import Any
 from pairgen import run_folder
 from pairgen.atomic import os_errors
 from pairgen.errors import OutputExists, PairgenError, RunFolderError, UsageError
-from pairgen.options import flag, from_mapping, read_toml
+from pairgen.options import flag, from_mapping, read_values
 from pairgen.progress import Progress, Warn, ignore
 from pairgen.train import config as configs
 from pairgen.train import distributed
@@ -22,7 +22,7 @@ from pairgen.train.context import Phase, RunContext
 from pairgen.train.data.splits import open_datasets
 from pairgen.train.distributed import World
 from pairgen.train.interrupts import translate_out_of_memory
-from pairgen.train.loop import Trainer, check_best
+from pairgen.train.loop import Trainer, check_best, learning_rate
 from pairgen.train.model import loading as models
 from pairgen.train.output import checkpoint, model_card
 from pairgen.train.output.metrics_log import check_tracker
@@ -63,7 +63,7 @@ def train(config: Config, *, overwrite: bool = False, progress: Progress = ignor
         OutputExists: the folder is not empty.
         TrainingError: the model cannot be trained, the device is out of memory, or the loss is NaN.
     """
-    config = _with_absolute_paths(config.resolved())
+    given, config = config, _with_absolute_paths(config.resolved())
     run = Path(config.out)
     _check_names(config)
     open_datasets(config.data)
@@ -71,6 +71,8 @@ def train(config: Config, *, overwrite: bool = False, progress: Progress = ignor
     models.pick_device(config.device)
     if config.model != "tiny":
         models.load_tokenizer(config.model, config.trust_remote_code)
+    for message in given.without_effect():
+        warn(message)
     with distributed.join_world(config.device) as world:
         if world.is_main:
             _create_folder(run, overwrite)
@@ -91,6 +93,7 @@ def resume(
     """
     config = _resumed_config(Path(out).absolute(), changes or {})
     _check_names(config)
+    _warn_of_schedule(config, warn)
     with distributed.join_world(config.device) as world:
         return _start(config, world, progress, warn)
 
@@ -136,7 +139,9 @@ def _with_absolute_paths(config: Config) -> Config:
 def _refuse_nesting(config: Config, run: Path) -> None:
     """Raise UsageError for a run inside a dataset, or inputs inside the run, which --overwrite would remove."""
     datasets = [Path(folder) for folder in config.data]
-    for dataset in datasets:
+    for number, dataset in enumerate(datasets):
+        if any(dataset.samefile(other) for other in datasets[:number]):
+            raise UsageError(f"{dataset}: is named twice; name each dataset once")
         if run.resolve().is_relative_to(dataset.resolve()):
             raise UsageError(f"--out {run}: is inside the dataset {dataset}; choose another --out")
     for path in (*datasets, Path(config.model), *([Path(config.reference_dir)] if config.reference_dir else [])):
@@ -162,7 +167,7 @@ def _resumed_config(run: Path, changes: Mapping[str, Any]) -> Config:
     file = run / run_folder.CONFIG
     if not file.is_file():
         raise RunFolderError(f"{run}: no run to resume; start one without --resume")
-    before = from_mapping(Config, {**read_toml(file), "out": str(run)}, str(file)).resolved()
+    before = from_mapping(Config, {**read_values(file), "out": str(run)}, str(file)).resolved()
     changed = {name: value for name, value in changes.items() if value is not None and name != "out"}
     after = _with_absolute_paths(replace(before, **changed))
     for name, old in before.fixed().items():
@@ -176,6 +181,22 @@ def _resumed_config(run: Path, changes: Mapping[str, Any]) -> Config:
     if after.steps and done > after.steps:
         raise RunFolderError(f"{run}: has already done {done} steps, more than --steps {after.steps}")
     return after
+
+
+def _warn_of_schedule(config: Config, warn: Warn) -> None:
+    """Warn if the learning rate rises again because a finished cosine schedule got more steps."""
+    run = Path(config.out)
+    if not (newest := checkpoint.newest(run)) or config.lr_schedule != "cosine" or not config.steps:
+        return
+    done = checkpoint.read_state(newest).step
+    lines = run_folder.read_metrics(run / run_folder.METRICS) if (run / run_folder.METRICS).is_file() else []
+    before = lines[-1].get("learning_rate") if lines else None
+    after = learning_rate(config, done, config.steps) if done < config.steps else None
+    if before is not None and after is not None and after > 1.5 * before and done > config.warmup_ratio * config.steps:
+        warn(
+            f"the learning rate rises from {before:.2g} to {after:.2g}: the cosine schedule now ends at step "
+            f"{config.steps:,}; --lr-schedule constant or a new run avoids this"
+        )
 
 
 def _create_folder(run: Path, overwrite: bool) -> None:

@@ -11,10 +11,10 @@ import typer
 from helpers.logged_runs import make_run
 from typer.testing import Result
 
-import pairgen.train
 from pairgen.cli import load_app
 from pairgen.cli.training_commands import PANELS
 from pairgen.options import flag
+from pairgen.train import run as train_run
 from pairgen.train.config import OPTIONS, PRESETS, Config
 
 Run = Callable[..., Result]
@@ -59,7 +59,7 @@ class Trainer:
 def trainer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Trainer:
     made = Trainer()
     for name in ("train", "resume"):
-        monkeypatch.setitem(vars(pairgen.train), name, getattr(made, name))
+        monkeypatch.setattr(train_run, name, getattr(made, name))
     monkeypatch.delenv("RANK", raising=False)
     monkeypatch.chdir(tmp_path)
     return made
@@ -195,8 +195,6 @@ def test_invalid_usage_is_one_message_and_exit_code_2(run: Run, trainer: Trainer
 
 
 def test_a_missing_torch_is_one_message(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("train", "resume", "run"):
-        monkeypatch.delitem(vars(pairgen.train), name, raising=False)
     for name in [name for name in sys.modules if name.startswith("pairgen.train.") and name != "pairgen.train.config"]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "torch", None)

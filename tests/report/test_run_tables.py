@@ -2,8 +2,9 @@
 
 import builtins
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
+from statistics import fmean, stdev
 from typing import Any
 
 import pytest
@@ -232,3 +233,30 @@ def test_log_probs_of_different_training_batches_are_not_compared(tmp_path: Path
     line = next(line for line in text.splitlines() if line.startswith("log-prob after the edit"))
     assert line.split()[4:6] == ["-", "->"]
     assert "training batches" in text
+
+
+def with_config(name: str, end: float, **config: Any) -> Run:
+    made = run_in_memory(name, end=end)
+    return replace(made, config={**made.config, **config})
+
+
+def test_comparison_shows_the_options_that_differ() -> None:
+    runs = [with_config("a", 0.1, beta=0.1, model="/models/one"), with_config("b", 0.2, beta=0.3, model="/models/two")]
+    found = compared(runs)
+    assert found.differing == ["beta", "model"]
+    assert [run.config["beta"] for run in found.runs] == [0.1, 0.3]
+    text = render(comparison(runs, 160), 160)
+    assert cells(text, "a")[2:4] == ["0.1", "one"]
+    assert "/models" not in text
+    assert "beta" not in render(comparison([runs[0], with_config("c", 0.1, beta=0.1, model="/models/one")], 160), 160)
+
+
+def test_runs_that_differ_in_their_seeds_have_a_mean() -> None:
+    runs = [with_config(f"run-{seed}", end, beta=0.1, seed=seed) for seed, end in enumerate((-1.0, -2.0, -3.0))]
+    text = render(comparison([*runs, with_config("other", 5.0, beta=0.2, seed=0)], 160), 160)
+    mean, sd = cells(text, "mean"), cells(text, "sd")
+    assert mean[:4] == ["mean", "of", "3", "seeds"]
+    ends = [float(cells(text, f"run-{seed}")[5]) for seed in range(3)]
+    assert float(mean[6]) == pytest.approx(fmean(ends), abs=0.01)
+    assert float(sd[6]) == pytest.approx(stdev(ends), abs=0.01)
+    assert text.count("seeds") == 2

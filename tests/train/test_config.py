@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pairgen.errors import UsageError
-from pairgen.options import from_mapping, read_toml
+from pairgen.options import from_mapping, read_values
 from pairgen.train.config import OPTIONS, PRESETS, Config, combine, save
 from pairgen.train.losses import LOSSES, Loss, dpo
 
@@ -24,12 +24,12 @@ def test_save_and_load_round_trip(tmp_path: Path) -> None:
     config = Config(data=("数据", "b"), out='Läufe/"3"\n\\', beta=0.1, steps=7, sft_steps=0, compile=True)
     save(config, tmp_path / "config.toml")
     assert combine({}, tmp_path / "config.toml") == config
-    assert from_mapping(Config, read_toml(tmp_path / "config.toml"), "there") == config
+    assert from_mapping(Config, read_values(tmp_path / "config.toml"), "there") == config
 
 
 def test_options_without_a_value_are_not_saved(tmp_path: Path) -> None:
     save(Config(data=("a", "b"), sft_steps=0), tmp_path / "config.toml")
-    saved = read_toml(tmp_path / "config.toml")
+    saved = read_values(tmp_path / "config.toml")
     assert saved["data"] == ["a", "b"]
     assert saved["sft_steps"] == 0
     assert set(saved) == set(OPTIONS) - {"learning_rate", "sft_learning_rate"}

@@ -26,7 +26,7 @@ from pairgen.errors import (
     UnsupportedModel,
     UsageError,
 )
-from pairgen.options import read_toml
+from pairgen.options import read_values
 from pairgen.train import config as configs
 from pairgen.train import losses
 from pairgen.train.context import Phase
@@ -60,7 +60,7 @@ def weights(run: Path) -> bytes:
 
 
 def test_a_run_leaves_its_config_metrics_checkpoints_and_model(done: Path) -> None:
-    config = read_toml(done / "config.toml")
+    config = read_values(done / "config.toml")
     assert (config["loss"], config["steps"], config["learning_rate"]) == ("dpop", 6, 2e-4)
     assert [line["step"] for line in lines(done)] == [0, 1, 2, 3, 4, 5, 6]
     assert all("loss" in line for line in lines(done))
@@ -198,10 +198,16 @@ def test_micro_batches_and_online_reference_give_the_same_losses(
 
 
 def test_several_datasets_may_have_equal_pair_ids(pairs: Path, tmp_path: Path) -> None:
-    """With the same dataset twice, pairs are identified by dataset and pair id."""
-    flags = {**runs.FAST, "data": [str(pairs), str(pairs)], "out": str(tmp_path / "run"), "sft_steps": 0, "steps": 2}
+    """With a copy of the same dataset, pairs are identified by dataset and pair id, and evaluated by dataset."""
+    other = shutil.copytree(pairs, tmp_path / "other")
+    flags = {**runs.FAST, "data": [str(pairs), str(other)], "out": str(tmp_path / "run"), "sft_steps": 0, "steps": 2}
     outcome = train(configs.combine(flags))
     assert outcome.summary["pairs"] == 40
+    last = lines(tmp_path / "run")[-1]
+    assert last["eval/pairs/loss"] == pytest.approx(last["eval/other/loss"])
+    assert last["eval/loss"] == pytest.approx((last["eval/pairs/loss"] + last["eval/other/loss"]) / 2)
+    with pytest.raises(UsageError, match="is named twice; name each dataset once"):
+        train(configs.combine({**flags, "data": [str(pairs), f"{pairs}/../{pairs.name}"], "out": str(tmp_path / "b")}))
     assert lines(tmp_path / "run")[1]["loss"] == pytest.approx(0.693147, abs=1e-4)
 
 
@@ -539,3 +545,32 @@ def test_lora_after_sft_loads_with_its_trained_base(pairs: Path, done: Path, tmp
     ended, looked = lines(tmp_path / "run")[-1], lines(tmp_path / "look")[0]
     assert looked["eval/logps/chosen"] == pytest.approx(ended["eval/logps/chosen"], rel=1e-4)
     assert lines(tmp_path / "run")[0]["eval/logps/chosen"] != pytest.approx(ended["eval/logps/chosen"], rel=1e-4)
+
+
+def test_options_without_effect_are_said(pairs: Path, tmp_path: Path) -> None:
+    warnings: list[str] = []
+    options: dict[str, Any] = {"loss": "dpo", "dpop_lambda": 5.0, "steps": 1, "epochs": 2.0, "sft_steps": 0}
+    train(runs.config(pairs, tmp_path / "run", **options), warn=warnings.append)
+    assert "--dpop-lambda has no effect with --loss dpo" in warnings
+    assert "--epochs has no effect with --steps 1" in warnings
+    warnings.clear()
+    quiet = runs.config(pairs, tmp_path / "quiet", loss="dpop", dpop_lambda=5.0, steps=1, sft_steps=0)
+    train(quiet, warn=warnings.append)
+    assert not [text for text in warnings if "has no effect" in text]
+
+
+def test_resume_with_more_steps_says_that_the_rate_rises(pairs: Path, tmp_path: Path) -> None:
+    options: dict[str, Any] = {"steps": 4, "sft_steps": 0, "learning_rate": 1e-3}
+    for schedule in ("cosine", "constant"):
+        run, warnings = tmp_path / schedule, list[str]()
+        train(runs.config(pairs, run, **options, lr_schedule=schedule))
+        resume(run, {"steps": 8}, warn=warnings.append)
+        rises = [text for text in warnings if "the learning rate rises from" in text]
+        assert len(rises) == (schedule == "cosine")
+
+
+def test_step_0_has_no_metrics_that_are_rounding(done: Path) -> None:
+    first, last = lines(done)[0], lines(done)[-1]
+    for name in ("eval/rewards/accuracies", "eval/chosen_below_reference"):
+        assert name not in first
+        assert name in last

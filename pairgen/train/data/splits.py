@@ -49,6 +49,15 @@ class TokenizedSplit:
         """What is prepended to the pair ids of each dataset in ``groups``."""
         return pair_id_prefixes(len(self.datasets))
 
+    def ranges(self) -> Iterator[tuple[str, int, int]]:
+        """The name of each dataset (numbered if several have it), and where its groups start and stop in ``groups``."""
+        names = [dataset.path.name for dataset in self.datasets]
+        start = 0
+        for number, (name, dataset) in enumerate(zip(names, self.datasets, strict=True), 1):
+            stop = start + len(dataset.tokens.groups)
+            yield f"{number}-{name}" if names.count(name) > 1 else name, start, stop
+            start = stop
+
     def by_dataset(self, indices: NDArray[np.int64]) -> list[NDArray[np.int64]]:
         """Divide indices into ``groups`` into indices into the groups of each dataset, sorted."""
         stops = np.cumsum([len(dataset.tokens.groups) for dataset in self.datasets])
