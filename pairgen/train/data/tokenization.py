@@ -90,22 +90,25 @@ class PairTokenizer:
     Args:
         tokenizer: a fast tokenizer of transformers; it is not modified.
         chat: "on", "off", or "auto": on if the tokenizer has a chat template.
-        max_length: most tokens of prompt and completion together.
+        max_length: maximum number of tokens of prompt and completion together.
+        model: the value of --model, for error messages.
 
     Raises:
         UnsupportedModel: the tokenizer has no EOS or no offsets.
         UsageError: ``chat`` is "on" and there is no template.
     """
 
-    def __init__(self, tokenizer: Any, chat: str = "auto", max_length: int = 2048) -> None:
-        name = getattr(tokenizer, "name_or_path", "") or type(tokenizer).__name__
-        if not getattr(tokenizer, "is_fast", False):
-            raise UnsupportedModel(f"{name}: a fast tokenizer is required; choose a model that has a tokenizer.json")
+    def __init__(self, tokenizer: Any, chat: str = "auto", max_length: int = 2048, model: str = "") -> None:
+        model = model or tokenizer.name_or_path
+        if not tokenizer.is_fast:
+            raise UnsupportedModel(f"--model {model}: has no fast tokenizer; choose a model that has a tokenizer.json")
         if tokenizer.eos_token_id is None:
-            raise UnsupportedModel(f"{name}: the tokenizer has no EOS token; set eos_token in tokenizer_config.json")
+            raise UnsupportedModel(
+                f"--model {model}: its tokenizer has no EOS token; set eos_token in tokenizer_config.json"
+            )
         if chat == "on" and not tokenizer.chat_template:
-            raise UsageError(f"--chat on: the tokenizer ({name}) has no chat template; use --chat off")
-        self.name, self.tokenizer, self.max_length = name, tokenizer, max_length
+            raise UsageError(f"--chat on: the tokenizer of --model {model} has no chat template; use --chat off")
+        self.model, self.tokenizer, self.max_length = model, tokenizer, max_length
         self.chat = bool(tokenizer.chat_template) and chat != "off"
         self.eos, self.bos = int(tokenizer.eos_token_id), tokenizer.bos_token_id
 
@@ -166,7 +169,7 @@ class PairTokenizer:
         for text in texts:
             if not text.startswith(prompt):
                 raise UnsupportedModel(
-                    f"{self.name}: its chat template renders the prompt differently once it is answered "
+                    f"--model {self.model}: its chat template renders the prompt differently once it is answered "
                     f"({prompt[-40:]!r} became {text[: len(prompt)][-40:]!r}); use --chat off"
                 )
         starts = [text.find(answer, len(prompt)) for text, answer in zip(texts, answers, strict=True)]
@@ -182,7 +185,9 @@ class PairTokenizer:
         try:
             return list(self.tokenizer.apply_chat_template(conversations, tokenize=False, **options))
         except (jinja2.TemplateError, ValueError, TypeError) as error:
-            raise UnsupportedModel(f"{self.name}: its chat template fails ({error}); use --chat off") from error
+            raise UnsupportedModel(
+                f"--model {self.model}: its chat template fails ({error}); use --chat off"
+            ) from error
 
     # ------------------------------------------------------------ tokens
 

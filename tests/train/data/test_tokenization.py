@@ -7,6 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from helpers.rows import make_folder, pair
@@ -20,7 +21,7 @@ from pairgen.pairs import dataset as store
 from pairgen.pairs import edits
 from pairgen.pairs.record import Pair
 from pairgen.train.data import token_cache
-from pairgen.train.data.groups import TokenGroup, concatenate
+from pairgen.train.data.groups import GroupTable, TokenGroup
 from pairgen.train.data.token_cache import CachedTokens, TokenCache
 from pairgen.train.data.tokenization import (
     CHANGED,
@@ -67,10 +68,9 @@ def cached(path: Path, pairs: list[Pair], tokenizer: Any, **options: Any) -> Cac
     """A dataset of these pairs, written once per folder, through the token cache."""
     if not (path / "pairs").exists():
         make_folder(path / "pairs", {"train": pairs})
-    split = store.open_pairs(path / "pairs").splits["train"]
-    reading = {name: options.pop(name) for name in ("chat", "max_length") if name in options}
-    cache = TokenCache(path / "tokens", PairTokenizer(tokenizer, **reading))
-    return cache.tokenize(split, **{"split_hash": "d", **options})
+    settings = {name: options.pop(name) for name in ("chat", "max_length") if name in options}
+    cache = TokenCache(path / "tokens", PairTokenizer(tokenizer, **settings))
+    return cache.tokenize(store.open_pairs(path / "pairs"), "train", **options)
 
 
 def plain(group: TokenGroup) -> tuple[Any, ...]:
@@ -389,8 +389,8 @@ def test_unsupported_chat_templates_raise() -> None:
     failing = with_template("{{ raise_exception('two turns only') }}")
     with pytest.raises(UnsupportedModel, match="two turns only"):
         tokenize(failing, pair_group("Why?", " sun", " moon"), chat="on")
-    with pytest.raises(UsageError, match="no chat template"):
-        PairTokenizer(byte_level(), "on", 64)
+    with pytest.raises(UsageError, match=r"^--chat on: the tokenizer of --model tiny has no chat template; use --chat"):
+        PairTokenizer(byte_level(), "on", 64, model="tiny")
 
 
 # ---------------------------------------------------------------- truncation and drops
@@ -474,12 +474,13 @@ def test_cache_keeps_groups_across_batches_and_shards(tmp_path: Path) -> None:
         assert plain(group) == plain(expected)
 
 
-def test_concatenate_makes_pair_ids_unique(tmp_path: Path) -> None:
-    groups = cached(tmp_path, PAIRS[1:], TOKENIZERS["byte-level"]).groups
-    assert concatenate([groups]) is groups
-    both = concatenate([groups, groups])
+def test_group_table_of_several_datasets_has_unique_pair_ids(tmp_path: Path) -> None:
+    (table,) = cached(tmp_path, PAIRS[1:], TOKENIZERS["byte-level"]).groups.tables
+    both = GroupTable([table, table])
     assert [group.pair_ids for group in both][1:3] == [("0:b-1",), ("1:a-1", "1:a-2", "1:a-3")]
     assert both.pairs.tolist() == [3, 1, 3, 1]
+    assert [part.tolist() for part in both.by_table(np.array([3, 0, 2]))] == [[0], [0, 1]]
+    assert both.unknown({"0:a-1", "0:a-2", "0:a-3", "1:b-1"}).tolist() == [False, True, True, False]
 
 
 def test_pairs_that_are_not_consecutive_make_several_groups(tmp_path: Path) -> None:
@@ -523,8 +524,9 @@ def test_error_when_all_pairs_are_dropped(tmp_path: Path) -> None:
 def test_unsupported_tokenizers_raise(tmp_path: Path) -> None:
     class Slow:
         is_fast = False
+        name_or_path = "some/model"
 
-    with pytest.raises(UnsupportedModel, match="a fast tokenizer is required"):
+    with pytest.raises(UnsupportedModel, match="--model some/model: has no fast tokenizer"):
         cached(tmp_path, PAIRS, Slow())
     with pytest.raises(UnsupportedModel, match="no EOS token"):
         cached(tmp_path, PAIRS, byte_level(eos_token=None))
@@ -627,7 +629,7 @@ def test_hash_depends_on_all_that_tokens_depend_on(tmp_path: Path, tokens: Cache
     tokenizer = TOKENIZERS["byte-level"]
     hashes = [
         tokens.hash,
-        cached(tmp_path, PAIRS, tokenizer, split_hash="e").hash,
+        cached(tmp_path / "other", PAIRS[1:], tokenizer).hash,
         cached(tmp_path, PAIRS, tokenizer, max_length=64).hash,
         cached(tmp_path, PAIRS, tokenizer, limit=2).hash,
         cached(tmp_path, PAIRS, TOKENIZERS["byte-level without BOS"]).hash,
@@ -648,7 +650,7 @@ def test_cache_records_drops(tmp_path: Path) -> None:
 
 
 def test_unwritable_folder_raises(tmp_path: Path) -> None:
-    split = make_folder(tmp_path / "pairs", {"train": PAIRS}).splits["train"]
+    pairs = make_folder(tmp_path / "pairs", {"train": PAIRS})
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot be written"):
-        TokenCache(tmp_path / "file" / "tokens", PairTokenizer(TOKENIZERS["byte-level"])).tokenize(split, "d")
+        TokenCache(tmp_path / "file" / "tokens", PairTokenizer(TOKENIZERS["byte-level"])).tokenize(pairs, "train")
