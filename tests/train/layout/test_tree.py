@@ -9,11 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pairgen.train.data.groups import TokenGroup
-from pairgen.train.layout import prompt_starts
-from pairgen.train.layout.branching import TokenTree, token_tree
+from pairgen.train.layout import sharing
 from pairgen.train.layout.packing import balance, pack, row_lengths
 from pairgen.train.layout.padded import padded_batch
-from pairgen.train.layout.prompt_starts import common_starts
+from pairgen.train.layout.sharing import TokenTree, common_starts, token_tree
 from pairgen.train.layout.tree import SHARES, tree_batch
 
 TREE_SHARES = [share for share in SHARES if share != "none"]
@@ -21,7 +20,7 @@ TREE_SHARES = [share for share in SHARES if share != "none"]
 
 @pytest.fixture(autouse=True)
 def _share_short_starts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prompt_starts, "MIN_SHARED", 3)
+    monkeypatch.setattr(sharing, "MIN_SHARED", 3)
 
 
 def tree_of(*completions: list[int], share: bool = True) -> TokenTree:

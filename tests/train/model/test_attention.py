@@ -22,7 +22,7 @@ from torch.nn.attention.flex_attention import create_block_mask
 
 from pairgen.errors import UnsupportedModel
 from pairgen.train.data.groups import TokenGroup
-from pairgen.train.layout import prompt_starts
+from pairgen.train.layout import sharing
 from pairgen.train.layout.padded import padded_batch
 from pairgen.train.layout.tree import SHARES, tree_batch
 from pairgen.train.model import attention, block_plan, cpu_attention, torch_internals
@@ -39,7 +39,7 @@ TREE_SHARES = [share for share in SHARES if share != "none"]
 @pytest.fixture(autouse=True, params=["unsplit", "split"])
 def _split_cost(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Test with unsplit trees, as small ones are, and with trees split wherever possible, as large ones are."""
-    monkeypatch.setattr(prompt_starts, "MIN_SHARED", 3)
+    monkeypatch.setattr(sharing, "MIN_SHARED", 3)
     monkeypatch.setattr(block_plan, "CALL_COST", 30_000 if request.param == "unsplit" else 0)
 
 
