@@ -9,23 +9,32 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pairgen import train
+    from pairgen.api import build, compare, describe
     from pairgen.building.explain import explain
     from pairgen.building.options import BuildOptions
-    from pairgen.building.pipeline import build
-    from pairgen.pairs.dataset import open_pairs
+    from pairgen.pairs.dataset import PairDataset, open_pairs
     from pairgen.pairs.validate import violations
-    from pairgen.report.run_tables import compare
-    from pairgen.stats import describe
 
 __version__ = "0.1.0"
 
-__all__ = ["BuildOptions", "build", "compare", "describe", "explain", "open_pairs", "train", "violations"]
+__all__ = [
+    "BuildOptions",
+    "PairDataset",
+    "build",
+    "compare",
+    "describe",
+    "explain",
+    "open_pairs",
+    "train",
+    "violations",
+]
 
 _MODULES = {
     "BuildOptions": "pairgen.building.options",
-    "build": "pairgen.building.pipeline",
-    "compare": "pairgen.report.run_tables",
-    "describe": "pairgen.stats",
+    "PairDataset": "pairgen.pairs.dataset",
+    "build": "pairgen.api",
+    "compare": "pairgen.api",
+    "describe": "pairgen.api",
     "explain": "pairgen.building.explain",
     "open_pairs": "pairgen.pairs.dataset",
     "violations": "pairgen.pairs.validate",

@@ -31,6 +31,11 @@ class UsageError(PairgenError):
     exit_code = 2
 
 
+def install_hint(extra: str) -> str:
+    """How to install optional dependencies. The name ``pairgen`` on PyPI belongs to another project."""
+    return f"in your checkout of pairgen, run: pip install '.[{extra}]'"
+
+
 class SourceError(PairgenError):
     """Source rows are unavailable or unreadable."""
 

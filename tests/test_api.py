@@ -1,17 +1,42 @@
-"""The public names of the package."""
+"""The public names of the package: found, documented with examples that run, typed, and quick to import."""
 
+import doctest
+import inspect
 import subprocess
 import sys
+from dataclasses import fields
+from pathlib import Path
 
+import datasets
+import pandas as pd
 import pytest
 
 import pairgen
+from pairgen.building.options import BuildOptions
+from pairgen.errors import InvalidDataset, UsageError
+
+EXAMPLES = ("build", "open_pairs", "describe", "explain")
+"""Functions whose docstrings have an example, in the order in which the examples build on each other."""
 
 
 @pytest.mark.parametrize("name", pairgen.__all__)
 def test_public_name_exists_and_is_documented(name: str) -> None:
     assert name in dir(pairgen)
     assert getattr(pairgen, name).__doc__
+
+
+def test_examples_of_the_docstrings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    names = {"pairgen": pairgen}
+    for name in EXAMPLES:
+        example = doctest.DocTestParser().get_doctest(getattr(pairgen, name).__doc__, names, name, None, None)
+        assert example.examples
+        report: list[str] = []
+        doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE).run(
+            example, out=report.append, clear_globs=False
+        )
+        assert not report, "".join(report)
+        names |= example.globs
 
 
 def test_unknown_name_is_an_attribute_error() -> None:
@@ -22,7 +47,7 @@ def test_unknown_name_is_an_attribute_error() -> None:
 def test_public_names_do_not_import_torch() -> None:
     code = (
         "import sys, pairgen; [getattr(pairgen, name) for name in pairgen.__all__]; "
-        "print(sorted({'torch', 'transformers', 'datasets'} & set(sys.modules)))"
+        "print(sorted({'torch', 'transformers', 'datasets', 'pandas'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
@@ -32,3 +57,119 @@ def test_import_loads_no_submodule() -> None:
     code = "import sys, pairgen; print([name for name in sys.modules if name.startswith('pairgen.')])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+SCRIPT = """
+import pairgen
+
+pairs: pairgen.PairDataset = pairgen.build("arc", "arc-pairs", "sample:20", seed=1)
+rejected: str = pairs["train"][0]["rejected"]
+total: int = len(pairs)
+means = pairgen.describe(pairs)["mean"].tolist()
+best: str = pairgen.compare("runs/a", "runs/b").index[0]
+found = pairgen.explain("3 * 4 = 12")["steps"]
+options = pairgen.BuildOptions(("sample:20",), seed=1)
+for pair in pairgen.open_pairs("arc-pairs"):
+    print(pair["prompt"])
+"""
+
+
+@pytest.mark.parametrize(("script", "accepted"), [(SCRIPT, True), (SCRIPT + "pairs.bild()\n", False)])
+def test_a_script_passes_strict_type_checks(script: str, accepted: bool, tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text(script)
+    command = [sys.executable, "-m", "mypy", "--strict", "--ignore-missing-imports", str(tmp_path / "script.py")]
+    root = Path(pairgen.__file__).parents[1]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=root, check=False)
+    assert (done.returncode == 0) is accepted, done.stdout
+
+
+# ---------------------------------------------------------------- build
+
+
+def test_build_shows_the_options_of_the_command_line() -> None:
+    parameters = inspect.signature(pairgen.build).parameters
+    for item in fields(BuildOptions):
+        assert item.name in parameters
+        if item.name != "source":
+            assert parameters[item.name].default == item.default
+
+
+def test_build_takes_one_source_or_several(tmp_path: Path) -> None:
+    built = pairgen.build("arc", tmp_path / "a", "sample:20")
+    assert list(built.splits) == ["train", "eval"]
+    assert [pair["pair_id"] for pair in pairgen.build("arc", tmp_path / "b", ["train=sample:20"])] == [
+        pair["pair_id"] for pair in built["train"]
+    ]
+    frame = pd.DataFrame([{"query": "How many?", "response": "3 * 4 = 12 pens.\nThe answer is: 12"}])
+    frame.to_json(tmp_path / "rows.jsonl", orient="records", lines=True)
+    assert len(pairgen.build("metamath", tmp_path / "c", tmp_path / "rows.jsonl")) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"sead": 3}, "build: unknown option sead; available: source, seed"),
+        ({"seed": "3"}, "build: seed must be an integer, got '3'"),
+        ({"shots": -1}, "build: shots must be at least 0, got -1"),
+    ],
+)
+def test_build_refuses_options_in_words(options: dict[str, object], words: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=words):
+        pairgen.build("arc", tmp_path / "a", "sample:20", **options)
+
+
+# ---------------------------------------------------------------- datasets
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory: pytest.TempPathFactory) -> pairgen.PairDataset:
+    return pairgen.build("metamath", tmp_path_factory.mktemp("pairs") / "pairs", "sample:40", eval_size=0)
+
+
+def test_dataset_is_a_sequence_of_pairs(pairs: pairgen.PairDataset) -> None:
+    train = pairs["train"]
+    rows = list(train)
+    assert len(rows) == len(train) == len(pairs) == len(list(pairs))
+    assert [train[index] for index in range(len(train))] == rows
+    assert train[-1] == rows[-1]
+    with pytest.raises(IndexError):
+        train[len(train)]
+    with pytest.raises(KeyError):
+        pairs["eval"]
+
+
+def test_dataset_repr_is_short(pairs: pairgen.PairDataset) -> None:
+    assert repr(pairs) == "PairDataset('pairs': train 40 pairs)"
+
+
+def test_dataset_converts_to_pandas_and_datasets(pairs: pairgen.PairDataset) -> None:
+    rows = list(pairs)
+    frame = pairs.to_pandas()
+    assert list(frame["pair_id"]) == [row["pair_id"] for row in rows]
+    assert set(frame["split"]) == {"train"}
+    converted = pairs.to_datasets()
+    assert isinstance(converted, datasets.DatasetDict)
+    assert converted["train"].to_list() == rows
+    assert pairs["train"].to_datasets().to_list() == rows
+
+
+def test_open_pairs_names_a_newer_format(tmp_path: Path) -> None:
+    (tmp_path / "pairgen.json").write_text('{"format": 99, "new": []}')
+    with pytest.raises(InvalidDataset, match="has format 99, but this release reads formats 2 to 3; upgrade pairgen"):
+        pairgen.open_pairs(tmp_path)
+    with pytest.raises(InvalidDataset, match="is a file, not a folder"):
+        pairgen.open_pairs(tmp_path / "pairgen.json")
+
+
+# ---------------------------------------------------------------- statistics and runs
+
+
+def test_describe_has_a_row_for_each_split_and_statistic(pairs: pairgen.PairDataset) -> None:
+    frame = pairgen.describe(pairs.path)
+    assert set(frame.index.get_level_values("statistic")) >= {"edit_distance", "prompt_length", "pairs_per_group"}
+    assert frame.loc[("train", "edit_distance"), "count"] == 40
+    assert frame.loc[("train", "edit_distance"), "mean"] == pytest.approx(pairs.to_pandas()["edit_distance"].mean())
+    by = pairgen.describe(pairs, by="strategy")
+    counts = by.xs("edit_distance", level="statistic")["count"]
+    assert counts.sum() == 40
+    assert set(counts.index.get_level_values("strategy")) == set(pairs.to_pandas()["strategy"].fillna("none"))

@@ -1,6 +1,5 @@
 """Rows to pairs: pure functions of a batch of rows, which workers run."""
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -12,9 +11,9 @@ from pairgen.arithmetic.errors.rng import RowRng
 from pairgen.builders import Builder
 from pairgen.builders.interface import CorruptionOptions, Example
 from pairgen.builders.prompts import PromptStyle, Shot, with_shots
+from pairgen.building.reading import SourceRow
 from pairgen.building.selection import Keys, text_key
 from pairgen.pairs.record import DropRow, Pair, to_batch
-from pairgen.sources.formats import Row
 
 ID_DIGITS = 20
 """Hexadecimal digits of an id: 80 bits, so that two of ten million rows collide with a probability of 4e-11."""
@@ -34,6 +33,8 @@ class Recipe:
     """Few-shot examples to choose from."""
     shot_count: int = 0
     shots_per_row: bool = False
+    id_column: str = "id"
+    """Column of the source that becomes ``row_id``."""
 
 
 @dataclass
@@ -41,7 +42,8 @@ class SplitPairs:
     """The pairs of one split that a batch of rows yielded, and its counts."""
 
     rows: int = 0
-    drops: Counter[str] = field(default_factory=Counter)
+    drops: list[tuple[str, str]] = field(default_factory=list)
+    """Where each row is that yielded no pair, and the reason."""
     rows_with_fewer_pairs: int = 0
     """Rows that yielded fewer pairs than requested."""
     batch: pa.RecordBatch | None = None
@@ -49,20 +51,20 @@ class SplitPairs:
     """64-bit keys of the pair ids."""
 
 
-def convert(recipe: Recipe, source_split: str, rows: Sequence[Row]) -> dict[str, SplitPairs]:
+def convert(recipe: Recipe, source_split: str, rows: Sequence[SourceRow]) -> dict[str, SplitPairs]:
     """The pairs of rows, by split."""
     splits: dict[str, SplitPairs] = {}
     pairs: dict[str, list[Pair]] = {}
-    for row in rows:
+    for where, row in rows:
         split = source_split
         try:
             example = recipe.builder.read(row)
             question = text_key(example.question_group) if recipe.held_out or recipe.shots else 0
             split = "eval" if question in recipe.held_out else source_split
-            made = pairs_of(example, question, recipe)
+            made = pairs_of(example, question, recipe, where)
         except DropRow as drop:
             made = []
-            splits.setdefault(split, SplitPairs()).drops[drop.reason] += 1
+            splits.setdefault(split, SplitPairs()).drops.append((where, drop.reason))
         result = splits.setdefault(split, SplitPairs())
         result.rows += 1
         if made:
@@ -80,7 +82,7 @@ def row_id_of(key: str) -> str:
     return xxhash.xxh3_128_hexdigest(key.encode())[:ID_DIGITS]
 
 
-def pairs_of(example: Example, question: int, recipe: Recipe) -> list[Pair]:
+def pairs_of(example: Example, question: int, recipe: Recipe, where: str | None = None) -> list[Pair]:
     """All pairs of one example, at least one. Raises DropRow where there is none.
 
     ``pair_id`` is the digest of the row's key and the number of the pair in its row. ``group_id`` is a digest of prompt
@@ -99,6 +101,7 @@ def pairs_of(example: Example, question: int, recipe: Recipe) -> list[Pair]:
     chosen = separator + example.answer
     group_id = xxhash.xxh3_128_hexdigest(f"{prompt}\0{chosen}".encode())[:ID_DIGITS]
     shift = len(separator)
+    source_id = example.row.get(recipe.id_column)
     return [
         Pair(
             prompt,
@@ -110,6 +113,8 @@ def pairs_of(example: Example, question: int, recipe: Recipe) -> list[Pair]:
             rejection.edit.start + shift,
             rejection.edit.chosen_stop + shift,
             rejection.edit.rejected_stop + shift,
+            row=where,
+            row_id=None if source_id is None else str(source_id),
             provenance=rejection.provenance,
         )
         for index, rejection in enumerate(rejections)
@@ -125,13 +130,13 @@ def _shots_for(question: int, row_id: str, recipe: Recipe) -> Sequence[Shot]:
     return [pool.pop(rng.below(len(pool))) for _ in range(min(recipe.shot_count, len(pool)))]
 
 
-def find_questions(recipe: Recipe, source_split: str, rows: Sequence[Row]) -> Keys:
+def find_questions(recipe: Recipe, source_split: str, rows: Sequence[SourceRow]) -> Keys:
     """The key of the question of each usable row, in order."""
     del source_split
     return np.array([text_key(example.question_group) for example in _examples(recipe, rows)], np.uint64)
 
 
-def find_shots(recipe: Recipe, questions: frozenset[int], rows: Sequence[Row]) -> list[Shot]:
+def find_shots(recipe: Recipe, questions: frozenset[int], rows: Sequence[SourceRow]) -> list[Shot]:
     """A few-shot example for each of ``questions`` that occurs in the rows, from its first row."""
     found: dict[int, Shot] = {}
     for example in _examples(recipe, rows):
@@ -142,8 +147,8 @@ def find_shots(recipe: Recipe, questions: frozenset[int], rows: Sequence[Row]) -
     return list(found.values())
 
 
-def _examples(recipe: Recipe, rows: Sequence[Row]) -> Iterator[Example]:
-    for row in rows:
+def _examples(recipe: Recipe, rows: Sequence[SourceRow]) -> Iterator[Example]:
+    for _, row in rows:
         try:
             example = recipe.builder.read(row)
         except DropRow:

@@ -54,6 +54,9 @@ def explain(
     from 1 and is None for a number that is not a result. If nothing can be corrupted, ``corruption`` is None and
     ``dropped`` gives the reason; else ``dropped`` is None.
 
+    >>> pairgen.explain("She packs 4 * 6 = 24 pens, so 24 + 3 = 27 in all.")["corruption"]["corrupted"]
+    '25'
+
     Args:
         text: the solution; calculator annotations (``<<48/2=24>>``) locate the results and their calculations.
         question: text of the question; its numbers are not results.

@@ -47,7 +47,14 @@ def rebuild_command(name: str, out: str, options: BuildOptions) -> str:
     """The command line that builds the same dataset again, in the folder that holds the source files."""
     names = [_without_folder(source) for source in options.source]
     return shlex.join(
-        ["pairgen", "build", name, "--out", out, *arguments(replace(options, source=tuple(names), workers=1))]
+        [
+            "pairgen",
+            "build",
+            name,
+            "--out",
+            out,
+            *arguments(replace(options, source=tuple(names), workers=1, drops=None)),
+        ]
     )
 
 

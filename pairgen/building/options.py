@@ -17,8 +17,9 @@ class BuildOptions:
 
     source: tuple[str, ...] = option(
         (),
-        "Where rows come from, once per split: a .json, .jsonl, .csv, .tsv (each also .gz), .parquet or .arrow file, "
-        "a `save_to_disk` folder, a Hub dataset, or sample[:ROWS[:SEED]]. Default: the Hub.",
+        "Where rows come from: a .json, .jsonl, .csv, .tsv (each also .gz), .parquet or .arrow file, a pattern of "
+        "files ('part-*.jsonl'), - for JSON on stdin, a `save_to_disk` folder, a Hub dataset, or sample[:ROWS[:SEED]]. "
+        "Repeat it for more files or splits. Default: the Hub.",
         metavar="<[split=]source>",
     )
     seed: int = option(0, "Random seed. The choices for a row depend on the seed and on the row only.")
@@ -30,6 +31,12 @@ class BuildOptions:
     )
     on_error: str = option(
         "stop", "On a row that cannot be read, stop, or skip and count it.", choices=("stop", "skip")
+    )
+    id_column: str = option(
+        "id", "Column of the source that is kept as row_id, to join the pairs with it.", metavar="COLUMN"
+    )
+    drops: str | None = option(
+        None, "Write each row that yields no pair to this JSON Lines file, with its reason.", metavar="FILE"
     )
     corruption: str = option(
         "near",

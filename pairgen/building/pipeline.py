@@ -3,16 +3,19 @@
 This process reads rows and writes pairs, both in order; workers convert batches of rows in between.
 """
 
+import json
 import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 
 import pyarrow as pa
 
 from pairgen import stats
+from pairgen.atomic import write_text
 from pairgen.builders import BUILDERS, Builder, prompts
 from pairgen.builders.interface import CorruptionOptions
 from pairgen.building import selection
@@ -70,10 +73,11 @@ def build(
         )
     writer = DatasetWriter(out, overwrite)
     style = prompts.find(options.prompt_style or builder.style, builder.styles)
-    optional = None if style.columns is None else builder.optional | style.columns
+    optional = None if style.columns is None else builder.optional | style.columns | {options.id_column}
     sources = resolve(options.source, builder.name, builder.hub, Columns(builder.columns, optional))
     eval_size = _eval_size(builder, options, sources)
-    recipe = Recipe(builder, options.seed, style, CorruptionOptions(options.corruption, options.pairs_per_row))
+    corruption = CorruptionOptions(options.corruption, options.pairs_per_row)
+    recipe = Recipe(builder, options.seed, style, corruption, id_column=options.id_column)
     count = options.workers or _fitting_workers(sources)
     with writer, ThreadPoolExecutor(1) as hashing:
         hashes = {split: hashing.submit(hashed_provenance, source) for split, source in sources.items()}
@@ -82,6 +86,8 @@ def build(
         recipe = first_pass.choose(recipe, options, eval_size)
         reader = Reader(sources, formats.BLOCK_BYTES // (1 + options.shots), skip_invalid, warn)
         counts = _write_pairs(writer, recipe, reader, count, progress)
+        if options.drops is not None:
+            _write_drops(Path(options.drops), counts)
         provenance = {split: future.result() for split, future in hashes.items()}
         manifest = describe_build(builder, writer.out.name, options, eval_size, provenance)
         manifest["splits"] = {split: of_split.info() for split, of_split in counts.items()}
@@ -182,7 +188,8 @@ class _Counts:
     rows: int = 0
     pairs: int = 0
     rows_with_fewer_pairs: int = 0
-    drops: Counter[str] = field(default_factory=Counter)
+    drops: list[tuple[str, str]] = field(default_factory=list)
+    """Where each row is that yielded no pair, and the reason."""
 
     def add(self, result: SplitPairs) -> None:
         self.rows += result.rows
@@ -190,11 +197,15 @@ class _Counts:
         self.rows_with_fewer_pairs += result.rows_with_fewer_pairs
         self.drops += result.drops
 
+    @property
+    def reasons(self) -> Counter[str]:
+        return Counter(reason for _, reason in self.drops)
+
     def info(self) -> SplitInfo:
         info: SplitInfo = {"rows": self.rows}
         if self.rows_with_fewer_pairs:
             info["rows_with_fewer_pairs"] = self.rows_with_fewer_pairs
-        return {**info, "drops": dict(sorted(self.drops.items()))}
+        return {**info, "drops": dict(sorted(self.reasons.items()))}
 
 
 def _write_pairs(
@@ -209,16 +220,25 @@ def _write_pairs(
             if result.batch is not None and result.id_keys is not None:
                 writer.write(split, number_duplicates(result.batch, seen.count_and_add(result.id_keys)))
     for split, invalid in reader.invalid.items():
-        counts[split].rows += invalid
-        counts[split].drops[UNREADABLE] += invalid
+        counts[split].rows += len(invalid)
+        counts[split].drops += ((row.where, UNREADABLE) for row in invalid)
     for split, of_split in counts.items():
         if not of_split.pairs:
-            reasons = ", ".join(f"{reason}: {times:,}" for reason, times in of_split.drops.most_common(3))
+            reasons = ", ".join(f"{reason}: {times:,}" for reason, times in of_split.reasons.most_common(3))
             raise SourceError(
                 f"the {split} split has no pairs ({reasons or 'its source has no rows'}); "
                 "check that --source fits this dataset"
             )
     return counts
+
+
+def _write_drops(path: Path, counts: dict[str, _Counts]) -> None:
+    rows = [
+        {"split": split, "row": where, "reason": reason}
+        for split, of_split in counts.items()
+        for where, reason in of_split.drops
+    ]
+    write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
 
 
 def number_duplicates(batch: pa.RecordBatch, before: Iterable[int] | None) -> pa.RecordBatch:

@@ -1,10 +1,10 @@
 """A function mapped over the rows of all sources; unreadable rows are counted, or stop it."""
 
 import gc
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from pairgen.building.workers import Workers
@@ -19,10 +19,19 @@ MAX_WARNINGS = 5
 """Unreadable rows of a split that are reported one by one."""
 
 
+class SourceRow(NamedTuple):
+    """A row and where it is: the name of its file, and the number of its line or row."""
+
+    where: str
+    row: Row
+
+
 class Invalid(NamedTuple):
     """A row that cannot be read."""
 
     where: str
+    location: str
+    """The same in words, with the path of the file."""
     problem: str
 
 
@@ -36,16 +45,17 @@ class RowBatch(NamedTuple):
     position: int
     """Bytes of all sources read so far."""
 
-    def rows(self) -> tuple[list[Row], list[Invalid]]:
+    def rows(self) -> tuple[list[SourceRow], list[Invalid]]:
         """The rows that have all required columns, and those that cannot be read."""
-        rows: list[Row] = []
+        rows: list[SourceRow] = []
         invalid: list[Invalid] = []
+        name = Path(self.file).name
         for number, row in self.block.rows():
             if type(row) is dict and self.required <= row.keys():
-                rows.append(row)
+                rows.append(SourceRow(f"{name}:{number}", row))
                 continue
             problem = f"has no {', '.join(sorted(self.required - row.keys()))}" if type(row) is dict else str(row)
-            invalid.append(Invalid(f"{self.file}: {self.block.unit} {number}", problem))
+            invalid.append(Invalid(f"{name}:{number}", f"{self.file}: {self.block.unit} {number}", problem))
         return rows, invalid
 
 
@@ -53,21 +63,23 @@ class RowBatch(NamedTuple):
 class Reader:
     """Reads the sources of all splits in order.
 
-    ``block_bytes`` limits a batch. ``invalid`` counts unreadable rows by split, if they are skipped.
+    ``block_bytes`` limits a batch. ``invalid`` holds the unreadable rows by split, if they are skipped.
     """
 
     sources: Mapping[str, Source]
     block_bytes: int
     skip_invalid: bool = False
     warn: Warn = ignore
-    invalid: Counter[str] = field(default_factory=Counter)
+    invalid: dict[str, list[Invalid]] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
         """Bytes of all sources."""
         return sum(source.size for source in self.sources.values())
 
-    def map(self, phase: str, function: Callable[[str, list[Row]], R], workers: int, progress: Progress) -> Iterator[R]:
+    def map(
+        self, phase: str, function: Callable[[str, list[SourceRow]], R], workers: int, progress: Progress
+    ) -> Iterator[R]:
         """The function's results for the split and rows of each batch, in order, with progress in bytes read.
 
         Raises:
@@ -79,9 +91,9 @@ class Reader:
                 self.report(split, invalid)
                 progress(phase, position, self.size)
                 yield result
-        for split, count in self.invalid.items():
-            if count > MAX_WARNINGS:
-                self.warn(f"skipped {count - MAX_WARNINGS:,} more unreadable rows of {split}")
+        for split, skipped in self.invalid.items():
+            if len(skipped) > MAX_WARNINGS:
+                self.warn(f"skipped {len(skipped) - MAX_WARNINGS:,} more unreadable rows of {split}")
         progress(phase, self.size, self.size)
 
     def batches(self) -> Iterator[RowBatch]:
@@ -96,13 +108,14 @@ class Reader:
         """Count unreadable rows and warn of the first ones. Raises InvalidRow unless they are skipped."""
         for row in invalid:
             if not self.skip_invalid:
-                raise InvalidRow(row.where, row.problem)
-            self.invalid[split] += 1
-            if self.invalid[split] <= MAX_WARNINGS:
-                self.warn(f"skipped: {row.where}: {row.problem}")
+                raise InvalidRow(row.location, row.problem)
+            skipped = self.invalid.setdefault(split, [])
+            skipped.append(row)
+            if len(skipped) <= MAX_WARNINGS:
+                self.warn(f"skipped: {row.location}: {row.problem}")
 
 
-def _apply(function: Callable[[str, list[Row]], R], batch: RowBatch) -> tuple[str, int, list[Invalid], R]:
+def _apply(function: Callable[[str, list[SourceRow]], R], batch: RowBatch) -> tuple[str, int, list[Invalid], R]:
     """Parse a batch and call the function.
 
     Python's search for reference cycles is off meanwhile: rows form none, and it takes 10% of the time.

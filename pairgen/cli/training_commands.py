@@ -14,7 +14,7 @@ from rich.console import Console
 from pairgen.cli.app import Json, command, print_json, rank
 from pairgen.cli.bars import progress_reporter
 from pairgen.cli.flags import with_options
-from pairgen.errors import TrainingError, UsageError
+from pairgen.errors import TrainingError, UsageError, install_hint
 from pairgen.progress import Progress, Warn
 from pairgen.train.config import PRESETS, Config, combine
 
@@ -31,7 +31,7 @@ PANELS = {
 """Headings of the help, each by the first option under it."""
 
 EXTRA_PACKAGES = ("torch", "transformers", "tokenizers", "safetensors")
-"""Installed by `pip install 'pairgen[train]'` only."""
+"""Installed by the extra ``train`` only."""
 
 
 @command(
@@ -135,9 +135,7 @@ def _training(out: str) -> Iterator[tuple[Progress, Warn]]:
     except ImportError as error:
         if (error.name or "").partition(".")[0] not in EXTRA_PACKAGES:
             raise
-        raise TrainingError(
-            f"training needs {error.name}, which is not installed: pip install 'pairgen[train]'"
-        ) from error
+        raise TrainingError(f"training needs {error.name}, which is not installed; {install_hint('train')}") from error
     except KeyboardInterrupt as interrupt:
         started = (Path(out) / "config.toml").is_file()
         hint = f"resume with: pairgen train --resume --out {shlex.quote(out)}" if started else "no run was started"

@@ -17,7 +17,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import pyarrow as pa
 import xxhash
@@ -25,8 +25,14 @@ import xxhash
 from pairgen.errors import InvalidDataset
 from pairgen.pairs.record import SCHEMA, conform
 
+if TYPE_CHECKING:
+    import datasets
+    import pandas as pd
+
 MANIFEST = "pairgen.json"
-FORMAT = 2
+FORMAT = 3
+OLDEST_FORMAT = 2
+"""Format 3 added the columns ``row`` and ``row_id``, which may be missing."""
 
 
 class ShardInfo(TypedDict):
@@ -93,6 +99,35 @@ class Split:
                     raise InvalidDataset(f"{shard}: {problem}; build the dataset again") from None
                 yield found
 
+    def __len__(self) -> int:
+        return self.pairs
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        """The pairs in order, each as a dictionary of its columns."""
+        for batch in self.batches():
+            yield from batch.to_pylist()
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        """One pair, counted from 0, or from the end if negative. Raises IndexError."""
+        row = range(self.pairs)[index]
+        for batch in self.batches():
+            if row < batch.num_rows:
+                pair: dict[str, Any] = batch.slice(row, 1).to_pylist()[0]
+                return pair
+            row -= batch.num_rows
+        raise IndexError(index)
+
+    def to_pandas(self) -> "pd.DataFrame":
+        """All pairs as a data frame."""
+        frame: pd.DataFrame = self.table().to_pandas()
+        return frame
+
+    def to_datasets(self) -> "datasets.Dataset":
+        """All pairs as a dataset of the ``datasets`` library, memory-mapped."""
+        import datasets
+
+        return datasets.load_from_disk(str(self.shards[0].parent))
+
     def table(self, columns: Sequence[str] | None = None) -> pa.Table:
         """All rows as one memory-mapped table."""
         schema = SCHEMA if columns is None else pa.schema([SCHEMA.field(name) for name in columns])
@@ -105,26 +140,66 @@ class Split:
             ) from error
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class PairDataset:
-    """A complete dataset: its manifest and its splits by name."""
+    """A complete dataset: its manifest and its splits by name. Iteration yields the pairs of all splits."""
 
     path: Path
     manifest: Manifest
     splits: dict[str, Split]
 
+    def __repr__(self) -> str:
+        splits = ", ".join(f"{name} {split.pairs:,} pairs" for name, split in self.splits.items())
+        return f"PairDataset({self.path.name!r}: {splits})"
+
+    def __len__(self) -> int:
+        return sum(map(len, self.splits.values()))
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        for split in self.splits.values():
+            yield from split
+
+    def __getitem__(self, split: str) -> Split:
+        """A split by name. Raises KeyError."""
+        return self.splits[split]
+
+    def to_pandas(self) -> "pd.DataFrame":
+        """The pairs of all splits as a data frame, with the column ``split`` in front."""
+        import pandas as pd
+
+        frames = [split.to_pandas() for split in self.splits.values()]
+        for frame, name in zip(frames, self.splits, strict=True):
+            frame.insert(0, "split", name)
+        return pd.concat(frames, ignore_index=True)
+
+    def to_datasets(self) -> "datasets.DatasetDict":
+        """The splits as a ``DatasetDict`` of the ``datasets`` library, memory-mapped."""
+        import datasets
+
+        return datasets.load_from_disk(str(self.path))
+
 
 def open_pairs(path: str | os.PathLike[str]) -> PairDataset:
     """Open a folder that pairgen wrote.
+
+    >>> pairs = pairgen.open_pairs("arc-pairs")
+    >>> len(pairs), len(pairs["eval"]), pairs["train"][0]["rejected"]
+    (2979, 1489, " the Earth's shadow falling on the Moon")
 
     Raises:
         InvalidDataset: no such folder, no manifest, a manifest of a newer format, or a shard it names is missing.
     """
     folder = Path(path)
     if not folder.is_dir():
-        raise InvalidDataset(f"{folder}: no such folder; create one with `pairgen build NAME --out {folder}`")
+        problem = "is a file, not a folder" if folder.exists() else "no such folder"
+        raise InvalidDataset(f"{folder}: {problem}; create a dataset with `pairgen build NAME --out DIR`")
     try:
         manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
+        if not OLDEST_FORMAT <= manifest["format"] <= FORMAT:
+            raise InvalidDataset(
+                f"{folder}: has format {manifest['format']!r}, but this release reads formats {OLDEST_FORMAT} to "
+                f"{FORMAT}; {'upgrade pairgen' if manifest['format'] > FORMAT else 'build it again'}"
+            )
         splits = splits_of(folder, manifest["splits"])
     except FileNotFoundError:
         raise InvalidDataset(
@@ -132,12 +207,8 @@ def open_pairs(path: str | os.PathLike[str]) -> PairDataset:
         ) from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InvalidDataset(
-            f"{folder / MANIFEST}: not a pairgen manifest ({type(error).__name__}: {error}); build the dataset again"
+            f"{folder / MANIFEST}: invalid manifest ({type(error).__name__}: {error}); build the dataset again"
         ) from None
-    if manifest.get("format") != FORMAT:
-        raise InvalidDataset(
-            f"{folder}: has format {manifest.get('format')!r}, but this release reads format {FORMAT}; build it again"
-        )
     for shard in (shard for split in splits.values() for shard in split.shards):
         if not shard.is_file():
             raise InvalidDataset(f"{shard}: listed in the manifest but missing; build the dataset again")

@@ -10,6 +10,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from pairgen.errors import install_hint
 from pairgen.report.curves import MIN_WIDTH, curves
 from pairgen.report.tables import Column, FittedTable, facts
 from pairgen.report.text import format_share, safe_text, shorten
@@ -243,5 +244,5 @@ def _plot(runs: Sequence[Run], width: int) -> list[RenderableType]:
     try:
         plot = curves(plotted, width)
     except ImportError:
-        return [Text(), Text("no plot: plotext is not installed (pip install 'pairgen[train]')", style="dim")]
+        return [Text(), Text(f"no plot: plotext is not installed; {install_hint('train')}", style="dim")]
     return [Text(), title, plot, *missing]

@@ -3,10 +3,16 @@
 This module knows formats, not datasets: reading a source yields plain dictionaries.
 """
 
+import atexit
+import glob
 import hashlib
 import logging
+import shutil
+import sys
+import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cache, reduce
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -49,7 +55,7 @@ class Source:
         object.__setattr__(self, "size", size)
 
     def blocks(self, block_bytes: int = formats.BLOCK_BYTES) -> Iterator[tuple[str, Block]]:
-        """The name of each file, with its rows in blocks; their positions count the bytes of all files.
+        """The path of each file, with its rows in blocks; their positions count the bytes of all files.
 
         Raises:
             SourceError: a file is damaged or cannot be read.
@@ -86,15 +92,16 @@ def resolve(names: Iterable[str], dataset: str, hub: Hub | None, columns: Column
     """Find what ``--source`` names: ``SPLIT=SOURCE`` or ``SOURCE`` (train), where SOURCE is one of
 
     - a file: .json, .jsonl, .csv, .tsv, .parquet, .arrow; text files also compressed, as .gz;
+    - a pattern of files, ``'part-*.jsonl'``, or ``-``: JSON or JSON Lines on stdin;
     - a folder that ``save_to_disk`` wrote (of several splits, those are used whose names match ours);
     - ``sample``, ``sample:ROWS`` or ``sample:ROWS:SEED``;
     - a Hub dataset ``owner/name``.
 
-    No name means the dataset's own id on the Hub.
+    Several files of a split are read one after another. No name means the dataset's own id on the Hub.
 
     Raises:
         SourceNotFound: no such file, or the Hub cannot be reached.
-        UsageError: a split named twice, or an unknown split.
+        UsageError: an unknown split, a file named twice, or files combined with other sources.
         WrongColumns: a required column is missing from a file that lists its columns.
         SourceError: a file that is empty or cannot be read.
     """
@@ -105,9 +112,7 @@ def resolve(names: Iterable[str], dataset: str, hub: Hub | None, columns: Column
     for text in names or [hub.id if hub else ""]:
         split, where = _split_of(text)
         for name, source in _locate(split, where, dataset, hub, columns).items():
-            if name in found:
-                raise UsageError(f"--source {text}: the {name} split already has a source; name each split once")
-            found[name] = source
+            found[name] = _combined(found[name], source, f"--source {text}") if name in found else source
     return {name: found[name] for name in ("train", "eval") if name in found}
 
 
@@ -126,7 +131,11 @@ def _locate(split: str | None, where: str, dataset: str, hub: Hub | None, column
             name: _sample(where, dataset, name, columns)
             for name in ([split] if split else hub.splits if hub else ["train"])
         }
+    if where == "-":
+        return {split or "train": _file(_stdin(), columns, "stdin")}
     path = Path(where).expanduser()
+    if not path.exists() and any(character in where for character in "*?["):
+        return {split or "train": _pattern(path, where, columns)}
     if path.is_dir():
         return _folder(split, path, columns)
     if path.exists():
@@ -160,13 +169,43 @@ def _sample(where: str, dataset: str, split: str, columns: Columns) -> Source:
     return Source(columns, {"sample": rows, "seed": seed}, sample=Sample(dataset, split, rows, seed))
 
 
-def _file(path: Path, columns: Columns) -> Source:
+def _combined(first: Source, second: Source, where: str) -> Source:
+    """The rows of two sources, if both are files."""
+    if not (first.provenance.keys() == second.provenance.keys() == {"files"}):
+        raise UsageError(f"{where}: only files can be combined in one split, not the Hub or the built-in sample")
+    repeated = next((file for file in second.files if file in first.files), None)
+    if repeated:
+        raise UsageError(f"{where}: {repeated} is named twice")
+    names = [*first.provenance["files"], *second.provenance["files"]]
+    return Source(first.columns, {"files": names}, (*first.files, *second.files))
+
+
+def _pattern(path: Path, where: str, columns: Columns) -> Source:
+    """The files that match a pattern, in the order of their names."""
+    files = [Path(name) for name in sorted(glob.glob(str(path), recursive=True))]  # noqa: PTH207 - also for absolute patterns
+    if not files:
+        raise SourceNotFound(f"{where}: no file matches this pattern")
+    sources = [_file(file, columns) for file in files]
+    return reduce(lambda first, second: _combined(first, second, where), sources)
+
+
+@cache
+def _stdin() -> Path:
+    """What is on stdin, as a temporary file: rows are read twice for some options."""
+    folder = Path(tempfile.mkdtemp(prefix="pairgen-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    with (folder / "stdin.json").open("wb") as file:
+        shutil.copyfileobj(sys.stdin.buffer, file)
+    return folder / "stdin.json"
+
+
+def _file(path: Path, columns: Columns, name: str | None = None) -> Source:
     formats.format_of(path)
     try:
         if path.stat().st_size == 0:
-            raise SourceError(f"{path}: is empty; give a file with rows")
+            raise SourceError(f"{name or path}: is empty; give a file with rows")
         formats.check_rows(path, columns)
-        return Source(columns, {"files": [path.name]}, (path,))
+        return Source(columns, {"files": [name or path.name]}, (path,))
     except OSError as error:
         raise SourceError(f"{path}: cannot be read ({error.strerror or error})") from error
 

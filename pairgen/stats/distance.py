@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pairgen.errors import UsageError
+from pairgen.errors import UsageError, install_hint
 from pairgen.pairs import edits
 
 Units = Sequence[Sequence[Hashable]]
@@ -99,13 +99,11 @@ def load_tokenizer(name: str) -> Any:
     try:
         from transformers import AutoTokenizer
     except ImportError:
-        raise UsageError(
-            "--unit token needs transformers, which is not installed; pip install 'pairgen[train]'"
-        ) from None
+        raise UsageError(f"--unit token needs transformers, which is not installed; {install_hint('train')}") from None
     try:
         return AutoTokenizer.from_pretrained(name, trust_remote_code=False)
     except Exception as error:  # a broken folder raises anything from OSError to AttributeError
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise UsageError(
-            f"--tokenizer {name}: cannot be loaded ({reason}); give a hub id or a folder with a tokenizer in it"
+            f"--tokenizer {name}: cannot be loaded ({reason}); give a Hub id or a folder with a tokenizer"
         ) from error

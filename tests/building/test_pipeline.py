@@ -146,7 +146,7 @@ def test_pair_ids_do_not_depend_on_the_order_of_rows(tmp_path: Path) -> None:
     rows = rows_of(100)
     forward = build("metamath", tmp_path / "a", BuildOptions((str(write(tmp_path / "a.jsonl", rows)),)))
     backward = build("metamath", tmp_path / "b", BuildOptions((str(write(tmp_path / "b.jsonl", rows[::-1])),)))
-    by_id = [{pair["pair_id"]: pair for pair in pairs(dataset)} for dataset in (forward, backward)]
+    by_id = [{pair["pair_id"]: {**pair, "row": None} for pair in pairs(dataset)} for dataset in (forward, backward)]
     assert by_id[0] == by_id[1]
     assert len(by_id[0]) == 100
 
@@ -355,3 +355,38 @@ def test_columns_of_a_template_are_read_from_every_format(name: str, template: s
     found = pairs(build("metamath", tmp_path / "out", options))
     assert len(found) == 6
     assert all(pair["prompt"].startswith(("easy A", "[easy] A")) for pair in found)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_pairs_point_to_their_rows(workers: int, tmp_path: Path) -> None:
+    rows = [{**row, "key": index * 3} for index, row in enumerate(rows_of(40))]
+    source = write(tmp_path / "own.jsonl", rows)
+    options = BuildOptions((str(source),), eval_size=10, id_column="key", workers=workers)
+    dataset = build("metamath", tmp_path / "out", options)
+    lines = source.read_text().splitlines()
+    found = [pair for split in dataset.splits for pair in pairs(dataset, split)]
+    assert len(found) == 40
+    for pair in found:
+        name, _, number = pair["row"].partition(":")
+        row = json.loads(lines[int(number) - 1])
+        assert name == "own.jsonl"
+        assert pair["prompt"] == row["query"]
+        assert pair["row_id"] == str(row["key"])
+    assert "--id-column key" in dataset.manifest["command"]
+
+
+def test_dropped_rows_are_listed_in_a_file(tmp_path: Path) -> None:
+    good = rows_of(3)
+    source = write(tmp_path / "rows.jsonl", [good[0], {**good[1], "query": None}, good[2]])
+    with source.open("a") as file:
+        file.write("nothing\n")
+    drops = tmp_path / "drops.jsonl"
+    options = BuildOptions((str(source),), on_error="skip", drops=str(drops))
+    dataset = build("metamath", tmp_path / "out", options, warn=lambda _: None)
+    listed = [json.loads(line) for line in drops.read_text().splitlines()]
+    assert listed == [
+        {"split": "train", "row": "rows.jsonl:2", "reason": "query is null"},
+        {"split": "train", "row": "rows.jsonl:4", "reason": "unreadable row"},
+    ]
+    assert Counter(row["reason"] for row in listed) == dataset.manifest["splits"]["train"]["drops"]
+    assert str(drops) not in json.dumps(dataset.manifest)

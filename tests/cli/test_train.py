@@ -203,7 +203,10 @@ def test_a_missing_torch_is_one_message(run: Run, monkeypatch: pytest.MonkeyPatc
     for words in (("pairs",), ("--resume",)):
         done = run("train", *words, "--out", "run")
         assert done.exit_code == 1
-        assert done.stderr == ("pairgen: training needs torch, which is not installed: pip install 'pairgen[train]'\n")
+        assert done.stderr == (
+            "pairgen: training needs torch, which is not installed; "
+            "in your checkout of pairgen, run: pip install '.[train]'\n"
+        )
 
 
 def test_other_import_errors_are_raised(run: Run, trainer: Trainer) -> None:

@@ -90,9 +90,9 @@ def read(path: Path, skipped: list[str] | None = None, block_bytes: int = format
         positions.append(batch.position)
         found, invalid = pickle.loads(pickle.dumps(batch)).rows()  # noqa: S301 - as a worker process receives it
         reader.report("train", invalid)
-        rows += found
+        rows += (row for _, row in found)
         if skipped is not None:
-            skipped += (f"{row.where}: {row.problem}" for row in invalid)
+            skipped += (f"{row.location}: {row.problem}" for row in invalid)
     assert positions == sorted(positions)
     assert positions[-1] <= path.stat().st_size
     return rows

@@ -17,6 +17,7 @@ import pytest
 from pairgen.builders import BUILDERS
 from pairgen.building.pipeline import build
 from pairgen.errors import PairgenError, SourceError, SourceNotFound, UsageError, WrongColumns
+from pairgen.pairs.dataset import open_pairs
 from pairgen.sources import locate as sources
 from pairgen.sources.formats import Columns
 from pairgen.sources.locate import Hub
@@ -65,6 +66,34 @@ def test_files_by_split(tmp_path: Path) -> None:
     assert find(f"train={one}", f"eval={two}") == {"train": rows_of(3), "eval": rows_of(2, "caps")}
     assert list(find(f"eval={two}", one)) == ["train", "eval"], "train comes first, however it was given"
     assert find(f"eval={two}") == {"eval": rows_of(2, "caps")}
+
+
+def test_several_files_of_a_split(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("part-2.jsonl", "part-10.jsonl", "part-1.jsonl"):
+        write(tmp_path / name, rows_of(2, name))
+    write(tmp_path / "odd [1]*.jsonl", rows_of(1, "odd"))
+    in_order = [row for name in ("part-1.jsonl", "part-10.jsonl", "part-2.jsonl") for row in rows_of(2, name)]
+    assert find("part-*.jsonl") == {"train": in_order}
+    assert find("eval=part-1*.jsonl", "train=part-2.jsonl") == {
+        "train": rows_of(2, "part-2.jsonl"),
+        "eval": in_order[:4],
+    }
+    assert find("part-1.jsonl", "part-10.jsonl", "part-2.jsonl") == {"train": in_order}
+    assert find("odd [1]*.jsonl") == {"train": rows_of(1, "odd")}, "a file of that name comes before a pattern"
+
+
+def test_rows_on_stdin(tmp_path: Path) -> None:
+    rows = json.dumps(rows_of(3))
+    command = [sys.executable, "-m", "pairgen", "build", "metamath", "--source", "-", "--out", str(tmp_path / "out")]
+    done = subprocess.run([*command, "--eval-size", "1"], input=rows, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    manifest = json.loads((tmp_path / "out" / "pairgen.json").read_text())
+    assert {name: split["pairs"] for name, split in manifest["splits"].items()} == {"train": 2, "eval": 1}
+    assert manifest["sources"]["train"]["files"] == ["stdin"]
+    assert {pair["row"] for pair in open_pairs(tmp_path / "out")} == {f"stdin.json:{number}" for number in (1, 2, 3)}
+    done = subprocess.run([*command, "--overwrite"], input="", capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "pairgen: stdin: is empty; give a file with rows\n")
 
 
 def test_file_name_with_equals_sign_or_tilde(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,8 +153,10 @@ def test_a_file_is_hashed_for_the_manifest(tmp_path: Path) -> None:
         ([""], SourceNotFound, "no such file|folder without state.json"),
         (["test=rows.jsonl"], UsageError, "there is no split 'test'; write train=FILE or eval=FILE"),
         (["Train=rows.jsonl"], UsageError, "there is no split 'Train'"),
-        (["rows.jsonl", "rows.jsonl"], UsageError, "the train split already has a source"),
-        (["eval=rows.jsonl", "eval=rows.jsonl"], UsageError, "the eval split already has a source"),
+        (["rows.jsonl", "rows.jsonl"], UsageError, "rows.jsonl is named twice"),
+        (["eval=rows.jsonl", "eval=rows*.jsonl"], UsageError, "rows.jsonl is named twice"),
+        (["rows.jsonl", "sample:5"], UsageError, "only files can be combined in one split"),
+        (["none-*.jsonl"], SourceNotFound, r"none-\*.jsonl: no file matches this pattern"),
         (["empty.jsonl"], SourceError, "empty.jsonl: is empty"),
         (["empty.parquet"], SourceError, "empty.parquet: is empty"),
         (["folder"], SourceNotFound, "folder: is a folder without state.json"),

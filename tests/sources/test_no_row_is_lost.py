@@ -53,11 +53,12 @@ def read_all(path: Path, block_bytes: int) -> Outcome | SourceError:
             found, invalid = batch.rows()
             reader.report("train", invalid)
             rows += (
-                {name: value for name, value in row.items() if name in ("query", "response", "type")} for row in found
+                {name: value for name, value in row.items() if name in ("query", "response", "type")}
+                for _, row in found
             )
     except SourceError as error:
         return error
-    return Outcome(rows, reader.invalid["train"])
+    return Outcome(rows, len(reader.invalid.get("train", [])))
 
 
 def check(case: Case, path: Path, block_bytes: int, is_compressed: bool) -> None:

@@ -108,7 +108,7 @@ def test_token_distance_names_the_tokenizer(tmp_path: Path, monkeypatch: pytest.
 
 def test_token_distance_without_transformers_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "transformers", None)
-    with pytest.raises(UsageError, match=r"pip install 'pairgen\[train\]'"):
+    with pytest.raises(UsageError, match=r"run: pip install '\.\[train\]'"):
         edits.load_tokenizer("some/model")
 
 

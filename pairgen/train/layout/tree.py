@@ -17,15 +17,6 @@ from pairgen.train.layout.packing import balance, pack, row_lengths
 from pairgen.train.layout.padded import padded_batch, pair_fields
 from pairgen.train.layout.sharing import Indices, TokenTree, common_starts, token_tree
 
-SHARES = {
-    "none": "no sharing: one padded sequence per completion",
-    "prompt": "the prompt, between the two completions of a pair",
-    "prefix": "also the common prefix of chosen and rejected",
-    "group": "also prompt and chosen of all pairs of a group, and common prefixes of its rejected completions",
-    "shots": "also common prefixes of the prompts of several groups, such as few-shot examples",
-}
-"""The tokens that each level of sharing computes once."""
-
 
 class _Unit(NamedTuple):
     """A prompt and its completions: those of a group, or of a single pair if groups are not shared."""
@@ -50,7 +41,8 @@ class _Tree(NamedTuple):
 def tree_batch(groups: Sequence[TokenGroup], row_tokens: int, share: str = "group", pad: int = 0) -> Batch:
     """Lay groups out as trees, packed into rows of at most ``row_tokens`` tokens. A longer tree makes a longer row.
 
-    Rows are filled as evenly as possible and padded with ``pad``. ``share`` is a key of ``SHARES``.
+    Rows are filled as evenly as possible and padded with ``pad``. ``share`` is a value of ``Config.share``: none,
+    prompt, prefix, group (also common prefixes of its rejected completions) or shots.
 
     Worked example, the group with prompt 5 6, chosen 7 8 2 and rejected 7 9::
 

@@ -13,7 +13,7 @@ import xxhash
 from safetensors import SafetensorError
 from torch import nn
 
-from pairgen.errors import UnsupportedModel, UsageError
+from pairgen.errors import UnsupportedModel, UsageError, install_hint
 from pairgen.train.config import Config
 from pairgen.train.model.tiny import tiny_model, train_tokenizer
 
@@ -144,7 +144,7 @@ def _peft() -> Iterator[Any]:
     try:
         import peft
     except ImportError:
-        raise UsageError("--lora needs peft: install it with `pip install 'pairgen[lora]'`") from None
+        raise UsageError(f"--lora needs peft, which is not installed; {install_hint('lora')}") from None
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*is_gradient_checkpointing", FutureWarning)
         yield peft

@@ -9,6 +9,7 @@ import transformers
 from helpers.slow_trees import (
     MODELS,
     SMALL,
+    TREE_SHARES,
     assert_equal_passes,
     groups_sharing_prefixes,
     model_of,
@@ -24,7 +25,7 @@ from pairgen.errors import UnsupportedModel
 from pairgen.train.data.groups import TokenGroup
 from pairgen.train.layout import sharing
 from pairgen.train.layout.padded import padded_batch
-from pairgen.train.layout.tree import SHARES, tree_batch
+from pairgen.train.layout.tree import tree_batch
 from pairgen.train.model import attention, block_plan, cpu_attention, torch_internals
 from pairgen.train.model.attention import use_tree_attention
 from pairgen.train.model.checks import check_trees
@@ -32,8 +33,6 @@ from pairgen.train.model.scorer import Scorer
 from pairgen.train.model.tree_mask import TreeMask, block_mask, mask_mod
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*gradient_checkpointing_:FutureWarning")
-
-TREE_SHARES = [share for share in SHARES if share != "none"]
 
 
 @pytest.fixture(autouse=True, params=["unsplit", "split"])

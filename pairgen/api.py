@@ -1,0 +1,163 @@
+"""The functions of ``pairgen`` for notebooks and scripts: paths and plain values in, datasets and data frames out.
+
+They call the same functions as the command line, and have the same options under the same names, with ``_`` for ``-``.
+"""
+
+import inspect
+import os
+import warnings
+from collections.abc import Callable, Iterable
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pairgen.building.options import BuildOptions
+from pairgen.options import from_mapping
+from pairgen.progress import Progress, ignore
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from pairgen.builders import Builder
+    from pairgen.pairs.dataset import PairDataset
+
+F = TypeVar("F", bound=Callable[..., Any])
+AnyPath = str | os.PathLike[str]
+
+
+def _with_options(cls: type[Any]) -> Callable[[F], F]:
+    """Show the options of a class, which a function takes as ``**options``, in its signature."""
+
+    def decorate(function: F) -> F:
+        signature = inspect.signature(function)
+        own = [parameter for parameter in signature.parameters.values() if parameter.kind is not parameter.VAR_KEYWORD]
+        options = [
+            inspect.Parameter(
+                item.name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=item.default if item.default is not MISSING else inspect.Parameter.empty,
+                annotation=item.type,
+            )
+            for item in fields(cls)
+            if item.name not in signature.parameters
+        ]
+        function.__signature__ = signature.replace(parameters=[*own, *options])  # type: ignore[attr-defined]
+        return function
+
+    return decorate
+
+
+@_with_options(BuildOptions)
+def build(
+    dataset: "str | Builder",
+    out: AnyPath,
+    source: AnyPath | Iterable[AnyPath] = (),
+    *,
+    overwrite: bool = False,
+    progress: Progress = ignore,
+    **options: Any,
+) -> "PairDataset":
+    """Build a pair dataset in a folder and open it, as ``pairgen build`` does.
+
+    >>> import pairgen
+    >>> pairs = pairgen.build("arc", "arc-pairs", "sample:500", seed=1, shots=5)
+    >>> pairs
+    PairDataset('arc-pairs': train 1,490 pairs, eval 1,489 pairs)
+
+    Args:
+        dataset: ``"metamath"``, ``"gsm8k"``, ``"arc"``, ``"hellaswag"`` or a builder of your own.
+        out: the folder to write.
+        source: where rows come from: a file, a folder, a Hub dataset or ``"sample:ROWS"``, or several of them with
+            their splits, ``["train=a.jsonl", "eval=b.jsonl"]``. Default: the dataset's own rows from the Hub.
+        overwrite: replace a pair dataset at ``out``.
+        progress: called with progress in bytes of the source.
+        options: see ``BuildOptions``.
+
+    Raises:
+        UsageError: an unknown dataset or option, or options that conflict.
+        SourceError: rows are unavailable or unreadable, or a split has no pairs.
+        OutputError: ``out`` already exists or cannot be written; nothing incomplete is left behind.
+    """
+    from pairgen.building.pipeline import build as build_dataset
+
+    sources = [source] if isinstance(source, (str, os.PathLike)) else source
+    chosen = from_mapping(BuildOptions, {**options, "source": [os.fspath(path) for path in sources]}, "build")
+    return build_dataset(dataset, out, chosen, overwrite=overwrite, progress=progress, warn=warnings.warn)
+
+
+def describe(
+    dataset: "PairDataset | AnyPath",
+    *,
+    metric: str = "levenshtein",
+    unit: str = "char",
+    tokenizer: str | None = None,
+    by: str | None = None,
+) -> "pd.DataFrame":
+    """Statistics of a dataset as a data frame, a row for each split and statistic.
+
+    >>> pairgen.describe("arc-pairs").loc["train"][["unit", "5%", "50%", "95%"]].round(2)
+                            unit      5%     50%     95%
+    statistic
+    edit_distance          share    0.08    0.62    0.86
+    prompt_length    code points  697.00  743.00  806.00
+    chosen_length    code points    6.00   12.00   41.00
+    rejected_length  code points    5.00   13.00   41.00
+    shared_prefix          share    0.03    0.12    0.45
+    pairs_per_group        pairs    3.00    3.00    3.60
+
+    The columns are ``unit``, ``count``, ``mean``, ``sd``, ``min``, ``5%``, ``25%``, ``50%``, ``75%``, ``95%``, ``max``
+    and ``definition``. With ``by``, the index has a third level, the values of that column.
+
+    Args:
+        metric, unit, tokenizer: how the edit distance is measured.
+        by: ``"source"``, ``"strategy"``, ``"check"`` or ``"reason"``.
+
+    Raises:
+        UsageError: an unknown metric, unit or column, or a tokenizer that is missing or cannot be loaded.
+        InvalidDataset: a folder that is not a pair dataset, or a damaged one.
+    """
+    import pandas as pd
+
+    from pairgen import stats
+    from pairgen.pairs.dataset import PairDataset, open_pairs
+
+    opened = dataset if isinstance(dataset, PairDataset) else open_pairs(dataset)
+    found = stats.describe(opened, metric=metric, unit=unit, tokenizer=tokenizer, by=by)
+    rows = {}
+    for split, statistics in found.items():
+        for name, about in statistics.items():
+            if isinstance(about, dict) and "quantiles" in about:
+                parts = about["by"][by] if by and "by" in about else {"all": about} if by else {None: about}
+                for value, summary in parts.items():
+                    rows[(split, name, value)] = _summary_row(summary, about)
+    index = pd.MultiIndex.from_tuples(rows, names=["split", "statistic", by])
+    frame = pd.DataFrame(list(rows.values()), index=index)
+    return frame if by else frame.droplevel(2)
+
+
+def _summary_row(summary: dict[str, Any], about: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "unit": about["scale"],
+        **{name: summary[name] for name in ("count", "mean", "sd", "min")},
+        **{f"{percent}%": value for percent, value in summary["quantiles"].items()},
+        "max": summary["max"],
+        "definition": about["definition"],
+    }
+
+
+def compare(*runs: AnyPath) -> "pd.DataFrame":
+    """The last metrics of run folders as a data frame, a row for each run.
+
+    Of evaluations if every run was evaluated, else of training batches. The index is the name of the run; the columns
+    are ``path``, ``loss``, ``split`` and the metrics under their names in ``metrics.jsonl``.
+
+    Raises:
+        RunFolderError: a folder that is not a run, or a damaged one.
+    """
+    import pandas as pd
+
+    from pairgen.report import run_tables
+
+    found = run_tables.compare([Path(run) for run in runs])
+    rows = [{"path": run.path, "loss": run.loss, "split": found.split, **run.end} for run in found.runs]
+    return pd.DataFrame(rows, index=pd.Index([run.run for run in found.runs], name="run"))
