@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from helpers.slow_trees import count_tree_tokens, expected_sequences, groups_sharing_prefixes, read_back
+from helpers.slow_trees import TREE_SHARES, count_tree_tokens, expected_sequences, groups_sharing_prefixes, read_back
 from helpers.token_groups import group, random_groups
 from hypothesis import given, settings
 from hypothesis import strategies as st
