@@ -1,8 +1,8 @@
-"""Attention over token trees on a CPU: the blocks of a ``Plan``, their results merged.
+"""Attention over token trees on a CPU, in the blocks of a ``Plan``.
 
-The two results of a query, for its own segment and for one above it, are merged by their logsumexp
-l = log sum exp(scores): with m = logaddexp(l1, l2), the output is out1 * exp(l1 - m) + out2 * exp(l2 - m). The backward
-pass of each part needs only the merged output and m. The tests compare with ``masked_attention``.
+Two outputs for the same query are merged by their logsumexp l = log sum exp(scores): with m = logaddexp(l1, l2), the
+merged output is out1 * exp(l1 - m) + out2 * exp(l2 - m). The backward pass of each block needs only the merged output
+and m. The tests compare with ``masked_attention``.
 """
 
 from typing import Any

@@ -183,7 +183,7 @@ def _check_vocabulary(model: Any, tokenizer: Any, name: str) -> None:
     rows = model.get_input_embeddings().weight.shape[0]
     if len(tokenizer) > rows:
         raise UnsupportedModel(
-            f"--model {name}: its tokenizer has {len(tokenizer):,} tokens and its embeddings {rows:,}; "
+            f"--model {name}: its tokenizer has {len(tokenizer):,} tokens and its embeddings {rows:,} rows; "
             "tokenizer and model do not match"
         )
 
