@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from pairgen.cli import app
+from pairgen.cli import load_app
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run in parallel, so more threads would only compete
 
@@ -28,6 +28,6 @@ def run() -> Callable[..., Result]:
     """Run the command line in this process: ``run("build", "arc", "--out", folder)``."""
 
     def call(*arguments: object) -> Result:
-        return CliRunner().invoke(app, [str(argument) for argument in arguments])
+        return CliRunner().invoke(load_app(), [str(argument) for argument in arguments])
 
     return call

@@ -20,7 +20,7 @@ import typer
 from typer.testing import CliRunner
 
 from pairgen.builders import BUILDERS
-from pairgen.cli import app
+from pairgen.cli import load_app
 from pairgen.pairs.dataset import open_pairs
 from pairgen.pairs.record import COLUMNS
 from pairgen.sources import sample
@@ -32,7 +32,7 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
 CARDS = sorted((ROOT / "data_cards").glob("*.md"))
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-COMMANDS: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+COMMANDS: dict[str, Any] = typer.main.get_command(load_app()).commands  # type: ignore[attr-defined]
 
 STAND_INS = {
     "Qwen/Qwen3-0.6B": "my-model",  # a tiny model made for the test
@@ -120,7 +120,7 @@ def run(words: list[str]) -> None:
         done = subprocess.run(command, capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, done.stderr
     else:
-        result = CliRunner().invoke(app, words[1:])
+        result = CliRunner().invoke(load_app(), words[1:])
         assert result.exit_code == 0, f"{shlex.join(words)}\n{result.output}\n{result.exception!r}"
 
 
@@ -176,7 +176,7 @@ def test_readme_runs_without_training(sandbox: Path) -> None:
 def test_readme_shows_the_output_of_explain(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "110")
     line = next(line for line in commands(README) if line.startswith('pairgen explain "'))
-    output = CliRunner().invoke(app, shlex.split(line)[1:]).stdout
+    output = CliRunner().invoke(load_app(), shlex.split(line)[1:]).stdout
     assert "\n".join(row.rstrip() for row in output.strip().splitlines()) in README
 
 

@@ -3,7 +3,33 @@
 Exit codes: 0 success, 1 failure, 2 invalid usage, 3 validation failed (`validate`), 130 interrupted.
 """
 
-from pairgen.cli import dataset_commands, training_commands  # importing them adds their commands to the app
-from pairgen.cli.app import app, main
+import io
+import sys
+from typing import TYPE_CHECKING
 
-__all__ = ["app", "dataset_commands", "main", "training_commands"]
+if TYPE_CHECKING:
+    import typer
+
+
+def load_app() -> "typer.Typer":
+    """The Typer app with all commands."""
+    from pairgen.cli import dataset_commands, training_commands  # noqa: F401 - adds their commands
+    from pairgen.cli.app import app
+
+    return app
+
+
+def main() -> None:
+    """Run the command line. Ctrl-C while it is being imported ends it as quietly as later."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # for an encoding without the characters of a text
+    try:
+        load_app()(prog_name="pairgen")
+    except KeyboardInterrupt:  # before a command has begun
+        raise SystemExit(130) from None
+    except OSError as error:  # from --version and --help
+        from pairgen.cli.app import report_output_error
+
+        report_output_error(error)
+        raise SystemExit(1) from None

@@ -1,8 +1,11 @@
 """The Typer app, error reporting, and what the commands share."""
 
 import copy
+import difflib
 import json
 import os
+import re
+import sys
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -13,12 +16,61 @@ from typer.core import TyperCommand, TyperGroup
 import pairgen
 from pairgen.errors import PairgenError
 
+OTHER_NAMES = {
+    "--lr": "--learning-rate",
+    "--bs": "--batch-size",
+    "--per-device-train-batch-size": "--micro-batch-size",
+    "--num-train-epochs": "--epochs",
+    "--max-steps": "--steps",
+    "--output-dir": "--out",
+    "--num-proc": "--workers",
+    "--num-workers": "--workers",
+    "--dataset": "--source",
+    "--num-fewshot": "--shots",
+}
+"""Options of other tools, and what they are called here."""
+
 
 class Command(TyperCommand):
-    """A command with compact help."""
+    """A command with compact help, which accepts ``_`` for ``-`` in options and suggests names for unknown ones."""
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         super(Command, _compact(self)).format_help(ctx, formatter)
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        return [piece.replace("{", "").replace("}", "") for piece in super().collect_usage_pieces(ctx)]
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, [_with_dashes(argument) for argument in args])
+        except Exception as error:
+            name = getattr(error, "option_name", None)
+            if name and hasattr(error, "possibilities"):
+                known = [
+                    option for parameter in self.get_params(ctx) for option in parameter.opts if option[:2] == "--"
+                ]
+                close = (
+                    [OTHER_NAMES[name]] if OTHER_NAMES.get(name) in known else difflib.get_close_matches(name, known)
+                )
+                error.possibilities = close
+            elif message := getattr(error, "message", None):
+                error.message = _NOT_VALID.sub(_requirement, message)  # type: ignore[attr-defined]
+            raise
+
+
+_NOT_VALID = re.compile(r"Input should be a valid (\w+).*", re.DOTALL)
+
+
+def _requirement(found: "re.Match[str]") -> str:
+    return f"must be {'an' if found[1][0] in 'aeiou' else 'a'} {found[1]}"
+
+
+def _with_dashes(argument: str) -> str:
+    """``--learning_rate=0.1`` becomes ``--learning-rate=0.1``."""
+    if not argument.startswith("--"):
+        return argument
+    name, equals, value = argument.partition("=")
+    return f"{name.replace('_', '-')}{equals}{value}"
 
 
 class Group(TyperGroup):
@@ -29,7 +81,15 @@ class Group(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         try:
-            return super().invoke(ctx)
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+            return result
+        except BrokenPipeError:  # the reader, such as `head`, has seen enough
+            _discard_output()
+            raise typer.Exit from None
+        except OSError as error:
+            report_output_error(error)
+            raise typer.Exit(1) from error
         except PairgenError as error:
             process = f", process {rank()}" if rank() else ""
             print_stderr(f"pairgen{process}: {error}")
@@ -38,6 +98,19 @@ class Group(TyperGroup):
             if not rank():
                 print_stderr(f"pairgen: {'; '.join(['interrupted', *map(str, interrupt.args)])}")
             raise typer.Exit(130) from None
+
+
+def report_output_error(error: OSError) -> None:
+    """Say that stdout cannot be written. Raises the error if it is about a file."""
+    if error.filename is not None:
+        raise error
+    _discard_output()
+    print_stderr(f"pairgen: the output cannot be written ({error.strerror or error})")
+
+
+def _discard_output() -> None:
+    """Keep Python from writing what is left in its buffers when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _compact(command: Any) -> Any:
@@ -57,6 +130,8 @@ def _compact_parameter(parameter: Any) -> Any:
         shown.opts = [*long[:1], *(name for name in shown.opts if name not in long)]
         shown.secondary_opts = []
         shown.metavar = "" if shown.is_flag else shown.metavar
+    else:
+        shown.display_type_rich = lambda **_: None
     return shown
 
 
@@ -80,23 +155,24 @@ def command(help: str, examples: list[str]) -> Callable[[Any], Any]:
     return app.command(cls=Command, help=help, epilog="Examples:\n\n" + "\n".join(lines))
 
 
-def main() -> None:
-    """Run the command line."""
-    try:
-        app(prog_name="pairgen")
-    except KeyboardInterrupt:  # before a command has begun
-        raise SystemExit(130) from None
-
-
 def rank() -> int:
     """This process's rank under torchrun, else 0. Only rank 0 prints results and progress."""
     value = os.environ.get("RANK", "")
     return int(value) if value.isdecimal() else 0
 
 
+class OutputConsole(Console):
+    """Results on stdout."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError  # rich would exit with 1
+
+
 def print_stderr(text: str) -> None:
-    """Print a message on stderr, unwrapped and without interpreting markup in it."""
-    Console(stderr=True).print(text, markup=False, highlight=False, emoji=False, soft_wrap=True)
+    """Print a message on stderr, unwrapped, without markup, and with control characters shown as escapes."""
+    from pairgen.report.text import safe_text
+
+    Console(stderr=True).print(safe_text(text), highlight=False, soft_wrap=True)
 
 
 def print_json(value: Any) -> None:
@@ -104,7 +180,7 @@ def print_json(value: Any) -> None:
     typer.echo(json.dumps(value, ensure_ascii=False))
 
 
-Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
 def _print_version(requested: bool) -> None:

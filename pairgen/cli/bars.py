@@ -8,11 +8,11 @@ from datetime import timedelta
 
 from rich import progress as rich_progress
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 
 from pairgen.cli.app import print_stderr, rank
 from pairgen.progress import Progress, Warn, ignore
+from pairgen.report.text import safe_text
 
 Fields = Mapping[str, float | str]
 """Values shown next to a phase: metrics by name, or texts."""
@@ -27,7 +27,10 @@ METRICS = {
 """The metrics that are shown, and how. Others are left to metrics.jsonl."""
 
 MAX_COUNT = 100_000
-"""A larger total is one of bytes or tokens: only the percentage is shown."""
+"""A larger total is one of tokens: only the percentage is shown."""
+
+BYTES = ("reading questions", "making pairs")
+"""Phases that count bytes of the source: also only the percentage."""
 
 LOG_INTERVAL = 10.0
 """Seconds between lines of a log. Each 10% of a phase is also logged, at most once a second."""
@@ -43,16 +46,29 @@ def progress_reporter() -> Iterator[tuple[Progress, Warn]]:
         with _new_bars(console) as bars:
             yield (
                 Bars(bars).update,
-                lambda text: bars.console.print(text, markup=False, highlight=False, emoji=False, soft_wrap=True),
+                lambda text: bars.console.print(safe_text(text), highlight=False, soft_wrap=True),
             )
     else:
         yield LogLines(print_stderr).update, print_stderr
 
 
 def _new_bars(console: Console) -> rich_progress.Progress:
-    columns = ("{task.description}", BarColumn(20), "{task.percentage:>3.0f}%", TextColumn("{task.fields[count]}"))
+    def text(template: str) -> TextColumn:
+        return TextColumn(template, markup=False)  # with markup, `:100:` in a name would become a picture
+
+    columns = (
+        text("{task.description}"),
+        BarColumn(20),
+        text("{task.percentage:>3.0f}%"),
+        text("{task.fields[count]}"),
+    )
     return rich_progress.Progress(
-        *columns, TimeRemainingColumn(), TextColumn("{task.fields[values]}"), console=console, transient=True
+        *columns,
+        text("{task.fields[count]}"),
+        TimeRemainingColumn(),
+        text("{task.fields[values]}"),
+        console=console,
+        transient=True,
     )
 
 
@@ -66,18 +82,18 @@ class Bars:
     def update(self, phase: str, done: int, total: int, fields: Fields = NO_FIELDS, /) -> None:
         """Move the bar of a phase. A count that goes down starts the phase again, as each evaluation does."""
         if phase not in self._tasks:
-            self._tasks[phase] = self._bars.add_task(escape(phase), total=total, count="", values="")
+            self._tasks[phase] = self._bars.add_task(phase, total=total, count="", values="")
         task = self._tasks[phase]
         if done < self._bars.tasks[task].completed:
             self._bars.reset(task, total=total)
-        self._bars.update(task, completed=done, total=total, count=format_count(done, total))
+        self._bars.update(task, completed=done, total=total, count=format_count(phase, done, total))
         if fields:
-            self._bars.update(task, values=escape(format_fields(fields)))
+            self._bars.update(task, values=format_fields(fields))
 
 
-def format_count(done: int, total: int) -> str:
-    """``7/50``, or nothing for totals over ``MAX_COUNT``."""
-    return f"{done:,}/{total:,}" if total <= MAX_COUNT else ""
+def format_count(phase: str, done: int, total: int) -> str:
+    """``7/50``, or nothing for bytes and for totals over ``MAX_COUNT``."""
+    return f"{done:,}/{total:,}" if total <= MAX_COUNT and phase not in BYTES else ""
 
 
 def format_fields(fields: Fields) -> str:
@@ -118,7 +134,7 @@ class LogLines:
             state.start_time, state.start, state.logged = now, done, done
         state.fields = fields or state.fields
         if is_new or self._is_due(now, done, total, state):
-            position = format_count(done, total) or f"{done / total:.0%}"
+            position = format_count(phase, done, total) or f"{done / max(total, 1):.0%}"
             parts = [f"{phase} {position}", format_fields(state.fields), _time_left(now, done, total, state)]
             self._write("  ".join(part for part in parts if part))
             self._last_time, state.logged = now, done

@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from pairgen.builders import BUILDERS
 from pairgen.building.options import BuildOptions
-from pairgen.cli.app import Json, command, print_json, print_stderr
+from pairgen.cli.app import Json, OutputConsole, command, print_json, print_stderr
 from pairgen.cli.bars import progress_reporter
 from pairgen.cli.flags import with_options
 from pairgen.errors import ValidationFailed
@@ -68,14 +67,15 @@ def build(
         print_json({"out": str(out), **{split: _build_result(dataset.manifest, split) for split in dataset.splits}})
         return
     from pairgen.report.dataset_tables import corruption_tables, split_summary
+    from pairgen.report.text import count
 
     for split in dataset.splits:
         built = _build_result(dataset.manifest, split)
         typer.echo(split_summary(split, built, options.pairs_per_row))
         if "corruptions" in built:
-            Console().print(corruption_tables(built["corruptions"]), "")
-    pairs = sum(split.pairs for split in dataset.splits.values())
-    typer.echo(f"Wrote {pairs:,} pairs to {out}. Inspect them with: pairgen show {shlex.quote(str(out))}")
+            OutputConsole().print(corruption_tables(built["corruptions"]), "")
+    pairs = len(dataset)
+    typer.echo(f"Wrote {count(pairs, 'pair')} to {out}. Inspect them with: pairgen show {shlex.quote(str(out))}")
 
 
 def _build_result(manifest: Mapping[str, Any], split: str) -> dict[str, Any]:
@@ -96,7 +96,7 @@ def _build_result(manifest: Mapping[str, Any], split: str) -> dict[str, Any]:
 )
 def stats(
     path: Dataset,
-    edit_distance: Annotated[bool, typer.Option("--edit-distance", help="Only the edit distance.")] = False,
+    edit_distance: Annotated[bool, typer.Option("--edit-distance", help="Show only the edit distance.")] = False,
     metric: Annotated[str, typer.Option(metavar="<name>", help=f"Distance: {', '.join(METRICS)}.")] = "levenshtein",
     unit: Annotated[str, typer.Option(metavar="<char|word|token>", help="What the distance counts.")] = "char",
     tokenizer: Annotated[str | None, typer.Option(metavar="ID", help="Tokenizer for --unit token.")] = None,
@@ -110,20 +110,21 @@ def stats(
     from pairgen.stats import describe
 
     names = ["edit_distance"] if edit_distance else None
-    statistics = describe(open_pairs(path), metric=metric, unit=unit, tokenizer=tokenizer, by=by, names=names)
+    dataset = open_pairs(path)
+    statistics = describe(dataset, metric=metric, unit=unit, tokenizer=tokenizer, by=by, names=names)
     if as_json:
         print_json(statistics)
         return
     from pairgen.report.dataset_tables import statistics_view
 
-    Console().print(statistics_view(statistics))
+    OutputConsole().print(statistics_view(statistics, dataset.manifest.get("dataset")))
 
 
 @command(
     help="Show pairs with the edit marked: [-removed-] from chosen, {+inserted+} in rejected.",
     examples=[
         "pairgen show pairs",
-        "pairgen show pairs --limit 2 --split eval --where check=verified",
+        "pairgen show pairs --limit 2 --split eval --random --where check=verified",
         "pairgen show pairs --where 'edit_distance<0.002' --where 'source~FOBAR'",
     ],
 )
@@ -140,7 +141,10 @@ def show(
             help="Only pairs with column=value, column!=value, column<number, column>number or column~text (contains).",
         ),
     ] = None,
+    pair_id: Annotated[str | None, typer.Option("--id", metavar="PAIR_ID", help="Only the pair with this id.")] = None,
     split: Annotated[str | None, typer.Option(metavar="NAME", help="Only this split. Default: all.")] = None,
+    random: Annotated[bool, typer.Option("--random", help="Show pairs at random instead of the first ones.")] = False,
+    seed: Annotated[int, typer.Option(help="Random seed for --random.")] = 0,
     full: Annotated[bool, typer.Option("--full", help="Do not shorten long texts.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -148,11 +152,12 @@ def show(
     from pairgen.report.filter import select
     from pairgen.report.pair_view import pair_view
 
-    rows = select(open_pairs(path), limit, where or (), split)
+    conditions = [*(where or ()), *([f"pair_id={pair_id}"] if pair_id else [])]
+    rows = select(open_pairs(path), limit, conditions, split, seed if random else None)
     if as_json:
         print_json(rows)
         return
-    console = Console()
+    console = OutputConsole()
     for row in rows:
         console.print(pair_view(row, console.width, full=full))
     if not rows:
@@ -187,7 +192,7 @@ def explain(
     from pairgen.building.explain import explain, solutions
     from pairgen.report.solution_view import explained_view
 
-    console = Console()
+    console = OutputConsole()
     for item in itertools.islice(solutions(solution), limit):
         explanation = explain(item.text, item.question, corruption, seed, item.key)
         if as_json:
@@ -204,10 +209,11 @@ def validate(path: Dataset, as_json: Json = False) -> None:
     from pairgen.pairs.dataset import open_pairs
     from pairgen.pairs.invariants import INVARIANTS
     from pairgen.pairs.validate import violations
+    from pairgen.report.text import count
 
     dataset = open_pairs(path)
     found = violations(dataset)
-    pairs = sum(split.pairs for split in dataset.splits.values())
+    pairs = len(dataset)
     if as_json:
         print_json({"pairs": pairs, "violations": [asdict(violation) for violation in found]})
     else:
@@ -215,6 +221,6 @@ def validate(path: Dataset, as_json: Json = False) -> None:
             typer.echo(str(violation))
     if found:
         violated = f"{len(found)} {'invariant is' if len(found) == 1 else 'invariants are'} violated"
-        raise ValidationFailed(f"{path}: {violated} in {pairs:,} pairs; build the dataset again")
+        raise ValidationFailed(f"{path}: {violated} in {count(pairs, 'pair')}; build the dataset again")
     if not as_json:
-        typer.echo(f"{path}: {pairs:,} pairs, all {len(INVARIANTS)} invariants hold")
+        typer.echo(f"{path}: {count(pairs, 'pair')}, all {len(INVARIANTS)} invariants hold")

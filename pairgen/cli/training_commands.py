@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
-from pairgen.cli.app import Json, command, print_json, rank
+from pairgen.cli.app import Json, OutputConsole, command, print_json, rank
 from pairgen.cli.bars import progress_reporter
 from pairgen.cli.flags import with_options
 from pairgen.errors import TrainingError, UsageError, install_hint
@@ -97,7 +96,7 @@ def train(
     from pairgen.report.run_tables import summary_table
     from pairgen.run_folder import open_run
 
-    Console().print(summary_table(open_run(result.folder)))
+    OutputConsole().print(summary_table(open_run(result.folder)))
 
 
 def _train(config: Config, overwrite: bool) -> Any:
@@ -157,5 +156,5 @@ def compare(
     if as_json:
         print_json(asdict(compared(runs)))
         return
-    console = Console()
+    console = OutputConsole()
     console.print(comparison(runs, console.width))

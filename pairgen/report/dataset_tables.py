@@ -10,7 +10,7 @@ from rich.text import Text
 
 from pairgen.pairs import verification_rates
 from pairgen.report.tables import Column, FittedTable
-from pairgen.report.text import format_number, format_share, safe_text
+from pairgen.report.text import count, format_number, format_share, safe_text
 
 BAR_WIDTH = 40
 """Cells of the longest bar of a histogram."""
@@ -18,27 +18,32 @@ BAR_WIDTH = 40
 COLUMNS = {"mean": 0, "sd": 3, "min": 2, "5": 5, "25": 6, "50": 1, "75": 7, "95": 4, "max": 1}
 """Columns of a summary; the higher the number, the earlier a narrow terminal hides it."""
 
+PAPER_DATASETS = ("metamath", "arc")
 PAPER = (
     "The Smaug paper reports 6.5% for MetaMath and 90% for ARC without defining the metric; "
     "--metric hamming --unit token comes closest."
 )
 
 
-def statistics_view(statistics: Mapping[str, Mapping[str, Any]]) -> RenderableType:
-    """Tables of what ``stats.describe`` returns, by split, a histogram of the edit distance, and its definition."""
+def statistics_view(statistics: Mapping[str, Mapping[str, Any]], dataset: str | None = None) -> RenderableType:
+    """Tables of what ``stats.describe`` returns, by split, a histogram of the edit distance, and its definition.
+
+    Args:
+        dataset: the name of the builder; the paper's figures are cited for its datasets.
+    """
     parts: list[RenderableType] = []
     for name, split in statistics.items():
         parts += [*_split_view(name, split), Text()]
     distance = next((split["edit_distance"] for split in statistics.values() if "edit_distance" in split), None)
     if distance:
         parts += [Text.assemble(("edit distance: ", "bold"), safe_text(distance["definition"]))]
-        parts += [Text(PAPER, style="dim")]
+        parts += [Text(PAPER, style="dim")] if dataset in PAPER_DATASETS else []
     return Group(*parts)
 
 
 def _split_view(name: str, split: Mapping[str, Any]) -> list[RenderableType]:
-    read = f" from {split['rows']:,} rows" if split["rows"] is not None else ""
-    heading = Text.assemble((safe_text(name).plain, "bold"), f": {split['pairs']:,} pairs{read}")
+    read = f" from {count(split['rows'], 'row')}" if split["rows"] is not None else ""
+    heading = Text.assemble((safe_text(name).plain, "bold"), f": {count(split['pairs'], 'pair')}{read}")
     summaries = {title: values for title, values in split.items() if isinstance(values, Mapping) and "scale" in values}
     parts: list[RenderableType] = [heading, _summary_table(summaries)]
     distance = split.get("edit_distance")
@@ -47,7 +52,7 @@ def _split_view(name: str, split: Mapping[str, Any]) -> list[RenderableType]:
         for column, groups in distance.get("by", {}).items():
             parts += [Text(), _group_table(column, groups)]
     if "corruptions" in split:
-        total = f"{split['corruptions']['pairs']:,} pairs, {verification_rates.summary(split['corruptions'])}"
+        total = f"{count(split['corruptions']['pairs'], 'pair')}, {verification_rates.summary(split['corruptions'])}"
         parts += [Text(), Text.assemble(("corruptions: ", "bold"), total), corruption_tables(split["corruptions"])]
     if split["drops"]:
         parts += [Text(), Text.assemble(("dropped rows: ", "bold"), safe_text(_drops(split["drops"])))]
@@ -101,7 +106,7 @@ def corruption_tables(corruptions: Mapping[str, Any]) -> RenderableType:
     parts: list[RenderableType] = []
     for counted in verification_rates.tables(corruptions):
         first, *others = counted.heads
-        table = FittedTable(Column(first, numeric=False), *map(Column, others))
+        table = FittedTable(Column(first, numeric=False), *(Column(head, hide=head == "verified") for head in others))
         for row in counted.rows:
             table.add_row(*row)
         parts += [*([Text()] if parts else []), table, *([Text(counted.others, style="dim")] if counted.others else [])]
@@ -110,7 +115,7 @@ def corruption_tables(corruptions: Mapping[str, Any]) -> RenderableType:
 
 def split_summary(name: str, split: Mapping[str, Any], pairs_per_row: int) -> str:
     """What a build made of a split, in one line: pairs, how many are verified, rows with fewer pairs, drops."""
-    parts = [f"{name}: {split['pairs']:,} pairs from {split['rows']:,} rows"]
+    parts = [f"{name}: {count(split['pairs'], 'pair')} from {count(split['rows'], 'row')}"]
     if "corruptions" in split:
         parts.append(verification_rates.summary(split["corruptions"]))
     if pairs_per_row > 1 and split.get("rows_with_fewer_pairs"):

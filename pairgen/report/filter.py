@@ -1,9 +1,10 @@
 """Selects rows by simple conditions on their columns."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -65,9 +66,9 @@ def _mask(batch: pa.RecordBatch, condition: Condition) -> pa.Array:
 
 
 def select(
-    dataset: PairDataset, limit: int, where: Iterable[str] = (), split: str | None = None
+    dataset: PairDataset, limit: int, where: Iterable[str] = (), split: str | None = None, seed: int | None = None
 ) -> list[dict[str, Any]]:
-    """The first ``limit`` rows, in order, that meet every condition.
+    """The first ``limit`` rows, in order, that meet every condition; with a seed, as many of them at random.
 
     Raises:
         UsageError: an invalid condition (see ``parse_condition``), or an unknown split.
@@ -75,12 +76,32 @@ def select(
     conditions = [parse_condition(text) for text in where]
     if split is not None and split not in dataset.splits:
         raise UsageError(f"--split {split}: unknown split; available: {', '.join(dataset.splits)}")
+    matching = _matching(dataset, conditions, [split] if split else list(dataset.splits))
+    if seed is not None:
+        return _sample(matching, limit, seed)
     rows: list[dict[str, Any]] = []
-    for name in [split] if split else dataset.splits:
+    for batch in matching:
+        rows += batch.slice(0, limit - len(rows)).to_pylist()
+        if len(rows) >= limit:
+            break
+    return rows
+
+
+def _matching(dataset: PairDataset, conditions: Iterable[Condition], splits: Iterable[str]) -> Iterator[pa.RecordBatch]:
+    for name in splits:
         for batch in dataset.splits[name].batches():
             for condition in conditions:
                 batch = batch.filter(_mask(batch, condition))
-            rows += batch.slice(0, limit - len(rows)).to_pylist()
-            if len(rows) >= limit:
-                return rows
-    return rows
+            yield batch
+
+
+def _sample(batches: Iterable[pa.RecordBatch], limit: int, seed: int) -> list[dict[str, Any]]:
+    """The rows with the ``limit`` smallest of random keys."""
+    rng = np.random.default_rng(seed)
+    chosen: list[tuple[float, dict[str, Any]]] = []
+    for batch in batches:
+        keys = rng.random(batch.num_rows)
+        indices = np.argsort(keys)[:limit]
+        chosen += zip(keys[indices].tolist(), batch.take(indices).to_pylist(), strict=True)
+        chosen = sorted(chosen, key=lambda item: item[0])[:limit]
+    return [row for _, row in chosen]

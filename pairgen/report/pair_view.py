@@ -1,5 +1,6 @@
 """One pair with its edit marked."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +12,9 @@ from rich.text import Text
 
 from pairgen.report.tables import facts
 from pairgen.report.text import MAX_TEXT, format_share, safe_text, shorten
+
+MAX_WORD = 40
+"""Characters by which an edit is extended at most on each side; it is not extended into longer words."""
 
 PROVENANCE = ("expression", "check", "reason", "strategy", "source", "pair_id", "group_id")
 
@@ -24,13 +28,35 @@ def pair_view(row: Mapping[str, Any], width: int, full: bool = False) -> Rendera
         full: show texts in full; by default long ones are shortened.
     """
     limit = None if full else MAX_TEXT
-    start = row["edit_start"]
-    chosen = _mark(row["chosen"], slice(start, row["chosen_edit_stop"]), ("[-", "-]", "bold red"), limit)
-    rejected = _mark(row["rejected"], slice(start, row["rejected_edit_stop"]), ("{+", "+}", "bold green"), limit)
+    edits = whole_words(row)
+    chosen = _mark(row["chosen"], edits[0], ("[-", "-]", "bold red"), limit)
+    rejected = _mark(row["rejected"], edits[1], ("{+", "+}", "bold green"), limit)
     parts: list[RenderableType] = [Rule(shorten(row["pair_id"]), style="dim")]
     for title, text in {"prompt": shorten(row["prompt"], limit), "chosen": chosen, "rejected": rejected}.items():
         parts += [Text(title, style="bold"), Padding(text, (0, 0, 0, 2))]
     return Constrain(Group(*parts, facts(_facts(row))), width)
+
+
+def whole_words(row: Mapping[str, Any]) -> tuple[slice, slice]:
+    """The edit in chosen and in rejected, extended to whole words and numbers: of ``he sings`` and ``he sang``, all of
+    the verbs.
+    """
+    chosen, rejected = row["chosen"], row["rejected"]
+    start, stop, other = row["edit_start"], row["chosen_edit_stop"], row["rejected_edit_stop"]
+    back = next((n for n in range(MAX_WORD) if not any(_continues(text, start - n) for text in (chosen, rejected))), 0)
+    ahead = next(
+        (n for n in range(MAX_WORD) if not (_continues(chosen, stop + n) or _continues(rejected, other + n))), 0
+    )
+    start, stop, other = start - back, stop + ahead, other + ahead
+    return slice(start, stop), slice(start, other)
+
+
+def _continues(text: str, at: int) -> bool:
+    """Whether a position is inside a word."""
+    return at > 0 and _INSIDE.match(text, at - 1) is not None
+
+
+_INSIDE = re.compile(r"\w\w|\d[.,]\d|(?<=\d)[.,]\d")
 
 
 def _mark(text: str, edit: slice, marks: tuple[str, str, str], limit: int | None) -> Text:

@@ -116,7 +116,8 @@ def summary_table(run: Run) -> RenderableType:
         comparable = prefix or not key.startswith("logps/")  # log-probs of two batches are not: their texts differ
         at_start = _cell(start, key) if comparable else "-"
         table.add_row(METRICS[key].name, at_start, "->", _cell(end, key), METRICS[key].unit)
-    title = Text.assemble((shorten(run.name).plain, "bold"), f" ({safe_text(run.loss)}), {SPLITS[prefix]}")
+    loss = "" if run.name == run.loss else f" ({safe_text(run.loss)})"
+    title = Text.assemble((shorten(run.name).plain, "bold"), f"{loss}, {SPLITS[prefix]}")
     notes = [Text(METRICS[key].note, style="dim") for key in keys if METRICS[key].note]
     return Group(title, table, Text(), *notes, Text(), _run_facts(run))
 

@@ -18,7 +18,7 @@ from pairgen.builders.interface import MAX_LENGTH
 from pairgen.building.explain import explain, solutions
 from pairgen.building.options import BuildOptions
 from pairgen.building.pipeline import build
-from pairgen.cli import app
+from pairgen.cli import load_app
 from pairgen.errors import PairgenError, SourceError, SourceNotFound, UsageError
 
 Run = Callable[..., Result]
@@ -260,9 +260,9 @@ def test_explain_command_json_is_one_object_per_line(tmp_path: Path, run: Run) -
 
 
 def test_explain_command_reads_stdin() -> None:
-    done = CliRunner().invoke(app, ["explain", "-", "--json"], input=SUM.encode())
+    done = CliRunner().invoke(load_app(), ["explain", "-", "--json"], input=SUM.encode())
     assert json.loads(done.stdout) == explain(SUM)
-    broken = CliRunner().invoke(app, ["explain", "-"], input=b"\xff")
+    broken = CliRunner().invoke(load_app(), ["explain", "-"], input=b"\xff")
     assert broken.exit_code == 1
     assert "stdin: not valid UTF-8" in broken.stderr
 

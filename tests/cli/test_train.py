@@ -12,13 +12,13 @@ from helpers.logged_runs import make_run
 from typer.testing import Result
 
 import pairgen.train
-from pairgen.cli import app
+from pairgen.cli import load_app
 from pairgen.cli.training_commands import PANELS
 from pairgen.options import flag
 from pairgen.train.config import OPTIONS, PRESETS, Config
 
 Run = Callable[..., Result]
-COMMAND: Any = typer.main.get_command(app).commands["train"]  # type: ignore[attr-defined]
+COMMAND: Any = typer.main.get_command(load_app()).commands["train"]  # type: ignore[attr-defined]
 PARAMETERS = {parameter.name: parameter for parameter in COMMAND.params}
 
 

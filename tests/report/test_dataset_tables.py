@@ -25,12 +25,13 @@ def test_statistics_fit_the_terminal(tmp_path: Path, by: str | None, width: int)
 def test_statistics_show_the_definition_and_the_figures_of_the_paper(tmp_path: Path) -> None:
     dataset = make_folder(tmp_path / "out", good_pairs(), drops={"too long": 2})
     described = describe(dataset, metric="hamming", unit="word")
-    text = " ".join(render(statistics_view(described)).split())
+    text = " ".join(render(statistics_view(described, "arc")).split())
     assert described["train"]["edit_distance"]["definition"] in text
-    for text_part in ("6.5%", "90%", "train: 4 pairs from 6 rows", "eval: 1 pairs from 3 rows", "too long (2)", "█"):
+    for text_part in ("6.5%", "90%", "train: 4 pairs from 6 rows", "eval: 1 pair from 3 rows", "too long (2)", "█"):
         assert text_part in text
     for name in ("prompt length", "shared prefix", "pairs per group"):
         assert name in text
+    assert "6.5%" not in render(statistics_view(described, "gsm8k")), "the paper has no figures for other datasets"
 
 
 def test_statistics_show_only_the_selected_ones(tmp_path: Path) -> None:

@@ -89,3 +89,12 @@ def test_select_stops_reading_at_the_limit(dataset: PairDataset, monkeypatch: py
     monkeypatch.setattr(Split, "batches", recording)
     select(dataset, 1, ["source=test/sums"])
     assert read == ["train"]
+
+
+def test_select_at_random(dataset: PairDataset) -> None:
+    ids = {row["pair_id"] for row in select(dataset, 10)}
+    draws = [[row["pair_id"] for row in select(dataset, 2, seed=seed)] for seed in range(40)]
+    assert draws == [[row["pair_id"] for row in select(dataset, 2, seed=seed)] for seed in range(40)]
+    assert {pair_id for draw in draws for pair_id in draw} == ids
+    assert all(len(set(draw)) == 2 for draw in draws)
+    assert {row["pair_id"] for row in select(dataset, 10, ["check=verified"], seed=1)} == {"c-1", "c-2"}

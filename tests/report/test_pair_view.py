@@ -3,13 +3,15 @@
 import time
 from typing import Any
 
+import pytest
 from helpers.console import render
 from helpers.rows import as_batch, good_rows, pair
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pairgen.pairs.edits import span
 from pairgen.pairs.record import to_batch
-from pairgen.report.pair_view import pair_view
+from pairgen.report.pair_view import pair_view, whole_words
 from pairgen.report.text import MAX_TEXT
 
 
@@ -117,3 +119,29 @@ def test_pair_view_shows_long_texts_in_full_on_request() -> None:
     assert text.count("p" * 78) == 5000 // 78
     assert "characters ..." not in text
     assert "characters ..." in render(pair_view(made, 80))
+
+
+@pytest.mark.parametrize(
+    ("chosen", "rejected", "expected"),
+    [
+        (" he sings a song", " he sang a song", ("sings", "sang")),
+        (" It is 12.5 m", " It is 13.5 m", ("12.5", "13.5")),
+        (" 3 pens", " 3 pens and caps", ("", " and caps")),
+        (" cat", " cats", ("cat", "cats")),
+        (" a, b", " a; b", (",", ";")),
+        (" steam", " ice", ("steam", "ice")),
+    ],
+)
+def test_whole_words_extends_the_edit(chosen: str, rejected: str, expected: tuple[str, str]) -> None:
+    edit = span(chosen, rejected)
+    row = {
+        "chosen": chosen,
+        "rejected": rejected,
+        "edit_start": edit.start,
+        "chosen_edit_stop": edit.chosen_stop,
+        "rejected_edit_stop": edit.rejected_stop,
+    }
+    at, other = whole_words(row)
+    assert (chosen[at], rejected[other]) == expected
+    assert chosen[: at.start] == rejected[: other.start]
+    assert chosen[at.stop :] == rejected[other.stop :]
