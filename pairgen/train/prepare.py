@@ -87,7 +87,7 @@ def _is_multiple_choice(datasets: list[PairDataset], pairs: data.TokenizedSplit)
     They are if the manifest declares it or no pair has a corruption.
     """
     tokenized = zip(datasets, pairs.datasets, strict=True)
-    several = [dataset for dataset, tokens in tokenized if (tokens.tokens.groups.pairs > 1).any()]
+    several = [dataset for dataset, tokens in tokenized if (tokens.groups.pairs > 1).any()]
     return bool(several) and all(
         dataset.manifest.get("multiple_choice")
         or all(
@@ -118,7 +118,7 @@ def _training_data(
     max_length = models.usable_length(model, config.max_length)
     if max_length < config.max_length:
         context.warn(f"--max-length {config.max_length} exceeds the model's context length; using {max_length}")
-    cache = TokenCache(context.tokens, PairTokenizer(tokenizer, config.chat, max_length))
+    cache = TokenCache(context.tokens, PairTokenizer(tokenizer, config.chat, max_length, config.model))
     with context.world.main_first():
         pairs = data.tokenize_split(datasets, "train", cache, progress=context.progress)
         assert pairs is not None  # checked by open_datasets
@@ -134,12 +134,12 @@ def _warn_about_data(warn: Warn, name: str, split: data.TokenizedSplit, max_leng
     """Warn about dropped pairs, truncated prompts and tokens that cross the end of the prompt."""
     for reason, count in split.drops.items():
         warn(f"dropped {count:,} pairs of the {name} split: {reason}")
-    if split.truncated_prompts:
+    if truncated := sum(dataset.truncated_prompts for dataset in split.datasets):
         warn(
-            f"truncated {split.truncated_prompts:,} of {len(split.groups):,} prompts of the {name} split from the left "
+            f"truncated {truncated:,} of {len(split.groups):,} prompts of the {name} split from the left "
             f"to fit {max_length} tokens"
         )
-    if merged := sum(dataset.tokens.merged_boundaries for dataset in split.datasets):
+    if merged := sum(dataset.merged_boundaries for dataset in split.datasets):
         warn(
             f"{merged:,} completions of the {name} split begin within a token that the tokenizer merges with the end "
             "of the prompt; such tokens were split at the boundary where that is possible"

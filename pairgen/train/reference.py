@@ -188,11 +188,12 @@ def precompute(
     pairs_at_once = config.micro_batch_size or config.batch_size
     known = ReferenceLogps()
     for split, indices in needed:
-        for dataset, key_prefix, groups in zip(split.datasets, split.prefixes, split.by_dataset(indices), strict=True):
-            folder = folder_of(dataset.path, config.reference_dir, context.folder / REFERENCE)
-            folder /= f"{prefix}-{dataset.tokens.hash[:16]}-v{FORMAT}"
-            work = ReferencePass(dataset.tokens.groups, groups, model.score, pairs_at_once)
-            compute_missing(work, folder, world, partial(context.progress, f"{Phase.REFERENCE} {dataset.path.name}"))
+        tables = zip(split.datasets, split.groups.prefixes, split.groups.by_table(indices), strict=True)
+        for tokens, key_prefix, groups in tables:
+            folder = folder_of(tokens.dataset, config.reference_dir, context.folder / REFERENCE)
+            folder /= f"{prefix}-{tokens.hash[:16]}-v{FORMAT}"
+            work = ReferencePass(tokens.groups, groups, model.score, pairs_at_once)
+            compute_missing(work, folder, world, partial(context.progress, f"{Phase.REFERENCE} {tokens.dataset.name}"))
             world.barrier()
             known.add(read(folder), key_prefix)
     return known

@@ -14,6 +14,9 @@ from pairgen.train.layout.batch import Batch
 from pairgen.train.model.attention import use_tree_attention
 from pairgen.train.model.scorer import Scorer
 
+TREE_SHARES = ("prompt", "prefix", "group", "shots")
+"""The levels of sharing that use trees; each shares at least the tokens of the previous one."""
+
 PADDED = {**SMALL, "pad_token_id": 0}
 MIXED = {"layer_types": ["sliding_attention", "full_attention"], "sliding_window": 5}
 GEMMA = {**PADDED, **MIXED, "head_dim": 8, "query_pre_attn_scalar": 11}

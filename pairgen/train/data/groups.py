@@ -1,9 +1,7 @@
 """Token groups: pairs that share prompt and chosen, as token ids. The unit of shuffling, batching and packing."""
 
-from bisect import bisect_right
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate
 
 import numpy as np
 import pyarrow as pa
@@ -12,14 +10,15 @@ from numpy.typing import NDArray
 
 Ids = NDArray[np.int32]
 
-COLUMNS = {
-    "prompt": pa.list_(pa.int32()),
-    "completions": pa.list_(pa.list_(pa.int32())),
-    "pair_ids": pa.list_(pa.string()),
-    "edit": pa.list_(pa.int32()),
-    "num_chars": pa.list_(pa.int32()),
-}
-SCHEMA = pa.schema(list(COLUMNS.items()))
+SCHEMA = pa.schema(
+    {
+        "prompt": pa.list_(pa.int32()),
+        "completions": pa.list_(pa.list_(pa.int32())),
+        "pair_ids": pa.list_(pa.string()),
+        "edit": pa.list_(pa.int32()),
+        "num_chars": pa.list_(pa.int32()),
+    }
+)
 """One row per group, with the fields of ``TokenGroup``; ``edit`` is flat, two numbers per pair."""
 
 
@@ -28,14 +27,14 @@ class TokenGroup:
     """P pairs that share prompt and chosen."""
 
     prompt: Ids
-    """Token ids of the prompt, BOS included; at least one."""
+    """Token ids of the prompt with BOS; at least one."""
     completions: tuple[Ids, ...]
-    """Chosen, then the P rejected ones, or chosen alone where the loss does not use rejected. None is empty; EOS is
-    included where the text ends."""
+    """Token ids of chosen, then of the P rejected completions, or only of chosen if the loss does not use rejected.
+    None is empty; each ends with EOS."""
     pair_ids: tuple[str, ...]
     """[P] pair ids, unique across all datasets of a run."""
     edit: NDArray[np.int32]
-    """[P, 2] start and stop of the edit in chosen, in tokens; what is before and after it is equal in rejected."""
+    """[P, 2] start and stop of the edit in chosen, in tokens; rejected has the same tokens before and after it."""
     num_chars: NDArray[np.int32]
     """Characters of each completion, for accuracy per character."""
 
@@ -55,33 +54,39 @@ class TokenGroup:
 
 
 class GroupTable:
-    """Groups in memory-mapped Arrow tables of ``SCHEMA``; indexing makes a ``TokenGroup`` of a row.
+    """Groups in memory-mapped Arrow tables of ``SCHEMA``; indexing converts a row to a ``TokenGroup``.
 
     Args:
-        tables: one per dataset, in order.
-        prefixes: for each table, what to prepend to its pair ids, so that they are unique across tables.
+        tables: one per dataset. If there are several, "0:", "1:" and so on are prepended to their pair ids, which
+            makes these unique.
     """
 
-    def __init__(self, tables: Sequence[pa.Table], prefixes: Sequence[str] | None = None) -> None:
-        self._tables = [table.combine_chunks() for table in tables]
-        self._prefixes = prefixes or [""] * len(tables)
-        self._stops = list(accumulate(table.num_rows for table in tables))
-        self.pairs: NDArray[np.int64] = _concatenate([_lengths(table["pair_ids"]) for table in self._tables])
+    def __init__(self, tables: Sequence[pa.Table]) -> None:
+        self.tables = list(tables)
+        self.prefixes = [f"{index}:" for index in range(len(tables))] if len(tables) > 1 else [""]
+        """What is prepended to the pair ids of each table."""
+        self._stops = np.cumsum([table.num_rows for table in tables])
+        table = pa.concat_tables(tables)
+        self._columns = [table[name] for name in SCHEMA.names]
+        self.pairs = _lengths(table["pair_ids"])
         """[G] pairs of each group."""
-        self.tokens: NDArray[np.int64] = _concatenate([_tokens(table) for table in self._tables])
+        self.tokens = _lengths(table["prompt"])
         """[G] tokens of each group's prompt and completions."""
+        counts = _lengths(table["completions"])
+        if len(counts):
+            completions = _lengths(pc.list_flatten(table["completions"]))
+            self.tokens = self.tokens + np.add.reduceat(completions, np.cumsum(counts) - counts)
 
     def __len__(self) -> int:
-        return self._stops[-1] if self._stops else 0
+        return len(self.pairs)
 
     def __getitem__(self, index: int) -> TokenGroup:
-        which = bisect_right(self._stops, index)
-        row = int(index) - (self._stops[which - 1] if which else 0)
-        prompt, completions, pair_ids, edit, num_chars = (self._tables[which][name][row] for name in COLUMNS)
+        prompt, completions, pair_ids, edit, num_chars = (column[int(index)] for column in self._columns)
+        prefix = self.prefixes[np.searchsorted(self._stops, index, side="right")]
         return TokenGroup(
             prompt=_array(prompt),
             completions=tuple(map(_array, completions)),
-            pair_ids=tuple(self._prefixes[which] + pair_id for pair_id in pair_ids.as_py()),
+            pair_ids=tuple(prefix + pair_id for pair_id in pair_ids.as_py()),
             edit=_array(edit).reshape(-1, 2),
             num_chars=_array(num_chars),
         )
@@ -89,54 +94,33 @@ class GroupTable:
     def __iter__(self) -> Iterator[TokenGroup]:
         return (self[index] for index in range(len(self)))
 
+    def by_table(self, indices: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+        """Split indices of groups into indices within each table, sorted."""
+        indices = np.sort(indices)
+        parts = np.split(indices, np.searchsorted(indices, self._stops[:-1]))
+        return [part - start for part, start in zip(parts, [0, *self._stops[:-1]], strict=True)]
+
     def unknown(self, known: Container[str]) -> NDArray[np.bool_]:
         """[G] whether a group has a pair whose id is not in ``known``."""
-        pair_ids = [
+        pair_ids = (
             prefix + pair_id
-            for table, prefix in zip(self._tables, self._prefixes, strict=True)
+            for table, prefix in zip(self.tables, self.prefixes, strict=True)
             for pair_id in pc.list_flatten(table["pair_ids"]).to_pylist()
-        ]
-        unknown = np.fromiter((pair_id not in known for pair_id in pair_ids), dtype=bool, count=len(pair_ids))
-        starts = np.cumsum(self.pairs) - self.pairs
-        return np.logical_or.reduceat(unknown, starts) if len(pair_ids) else unknown
-
-
-def concatenate(tables: Sequence[GroupTable]) -> GroupTable:
-    """One table of several; where there are several, ``pair_id_prefixes`` are prepended to their pair ids."""
-    if len(tables) == 1:
-        return tables[0]
-    prefixes = pair_id_prefixes(len(tables))
-    arrow = [(part, prefix) for table, prefix in zip(tables, prefixes, strict=True) for part in table._tables]
-    return GroupTable([part for part, _ in arrow], [prefix for _, prefix in arrow])
-
-
-def pair_id_prefixes(count: int) -> list[str]:
-    """What makes pair ids unique across ``count`` datasets: "0:", "1:" and so on; nothing for a single one."""
-    return [f"{index}:" for index in range(count)] if count > 1 else [""] * count
+        )
+        unknown = np.array([pair_id not in known for pair_id in pair_ids], dtype=bool)
+        return np.logical_or.reduceat(unknown, np.cumsum(self.pairs) - self.pairs) if len(unknown) else unknown
 
 
 def common_prefix_length(a: Ids, b: Ids) -> int:
-    """How many tokens two sequences start with in common."""
+    """The length of the longest common prefix of two token sequences."""
     shorter = min(len(a), len(b))
     differs = a[:shorter] != b[:shorter]
     first = int(differs.argmax()) if shorter else 0
     return first if shorter and differs[first] else shorter
 
 
-def _tokens(table: pa.Table) -> NDArray[np.int64]:
-    """Tokens of each row's prompt and completions."""
-    tokens = _lengths(table["prompt"])
-    completions = _lengths(pc.list_flatten(table["completions"]))
-    counts = _lengths(table["completions"])
-    return tokens + np.add.reduceat(completions, np.cumsum(counts) - counts) if len(completions) else tokens
-
-
 def _lengths(lists: pa.ChunkedArray) -> NDArray[np.int64]:
     return np.asarray(pc.list_value_length(lists), dtype=np.int64)
-
-
-def _concatenate(parts: list[NDArray[np.int64]]) -> NDArray[np.int64]:
-    return np.concatenate([np.zeros(0, np.int64), *parts])
 
 
 def _array(scalar: pa.ListScalar) -> Ids:

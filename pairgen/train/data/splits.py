@@ -4,65 +4,36 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-
-import numpy as np
-import xxhash
-from numpy.typing import NDArray
 
 from pairgen.errors import NoPairsLeft, UsageError
 from pairgen.pairs.dataset import PairDataset, open_pairs
 from pairgen.progress import Progress, Warn, ignore
 from pairgen.train.context import Phase
-from pairgen.train.data.groups import GroupTable, concatenate, pair_id_prefixes
+from pairgen.train.data.groups import GroupTable
 from pairgen.train.data.token_cache import CachedTokens, TokenCache
-
-
-@dataclass(frozen=True)
-class TokenizedDataset:
-    """One split of one dataset, as tokens."""
-
-    path: Path
-    tokens: CachedTokens
 
 
 @dataclass(frozen=True)
 class TokenizedSplit:
     """One split of all datasets that have it."""
 
-    datasets: tuple[TokenizedDataset, ...]
+    datasets: tuple[CachedTokens, ...]
     groups: GroupTable
-    """Of all datasets; where there are several, ``prefixes`` are prepended to their pair ids."""
+    """The groups of all datasets."""
 
     @property
     def drops(self) -> Counter[str]:
-        """Pairs that were dropped, by reason."""
-        return sum((Counter(dataset.tokens.drops) for dataset in self.datasets), Counter())
-
-    @property
-    def truncated_prompts(self) -> int:
-        """Groups whose prompt was truncated on the left to fit the maximum length."""
-        return sum(dataset.tokens.truncated_prompts for dataset in self.datasets)
-
-    @property
-    def prefixes(self) -> list[str]:
-        """What is prepended to the pair ids of each dataset in ``groups``."""
-        return pair_id_prefixes(len(self.datasets))
+        """Dropped pairs, by reason."""
+        return sum((Counter(dataset.drops) for dataset in self.datasets), Counter())
 
     def ranges(self) -> Iterator[tuple[str, int, int]]:
         """The name of each dataset (numbered if several have it), and where its groups start and stop in ``groups``."""
-        names = [dataset.path.name for dataset in self.datasets]
+        names = [dataset.dataset.name for dataset in self.datasets]
         start = 0
         for number, (name, dataset) in enumerate(zip(names, self.datasets, strict=True), 1):
-            stop = start + len(dataset.tokens.groups)
+            stop = start + len(dataset.groups)
             yield f"{number}-{name}" if names.count(name) > 1 else name, start, stop
             start = stop
-
-    def by_dataset(self, indices: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-        """Divide indices into ``groups`` into indices into the groups of each dataset, sorted."""
-        stops = np.cumsum([len(dataset.tokens.groups) for dataset in self.datasets])
-        parts = np.split(np.sort(indices), np.searchsorted(np.sort(indices), stops[:-1]))
-        return [part - start for part, start in zip(parts, [0, *stops[:-1]], strict=True)]
 
 
 def open_datasets(folders: Sequence[str]) -> list[PairDataset]:
@@ -108,24 +79,16 @@ def tokenize_split(
     """
     tokenized = []
     for dataset in datasets:
-        pairs = dataset.splits.get(split)
-        if pairs is None or not pairs.pairs:
+        if split not in dataset.splits or not dataset.splits[split].pairs:
             continue
         try:
             on_pairs = partial(progress, f"{Phase.TOKENIZATION} {dataset.path.name}")
-            tokens = cache.tokenize(pairs, split_hash(dataset, split), limit, on_pairs)
+            tokenized.append(cache.tokenize(dataset, split, limit, on_pairs))
         except NoPairsLeft as error:
             if warn is None:
                 raise
             warn(str(error))
-            continue
-        tokenized.append(TokenizedDataset(dataset.path, tokens))
     if not tokenized:
         return None
-    return TokenizedSplit(tuple(tokenized), concatenate([dataset.tokens.groups for dataset in tokenized]))
-
-
-def split_hash(dataset: PairDataset, split: str) -> str:
-    """A hash of a split's content: of the hashes of its shards in the manifest."""
-    shards = dataset.manifest["splits"][split]["shards"]
-    return xxhash.xxh3_128_hexdigest("".join(str(shard["xxh3"]) for shard in shards).encode())
+    groups = GroupTable([table for dataset in tokenized for table in dataset.groups.tables])
+    return TokenizedSplit(tuple(tokenized), groups)

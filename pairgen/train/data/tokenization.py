@@ -1,7 +1,6 @@
-"""Pairs to token groups: complete texts through the tokenizer, split where the prompt ends. Reads no files.
+"""Tokenize pairs: prompt and completion as one text, split at the end of the prompt.
 
-A tokenizer may merge characters across the boundary, so prompt and completion are tokenized as one text. BOS and EOS
-are added here, once each.
+A tokenizer may merge characters across that boundary, so both are tokenized together. BOS and EOS are added once each.
 """
 
 import re
@@ -25,7 +24,7 @@ NO_PROMPT = "empty prompt, and the tokenizer adds no BOS token"
 
 
 class PairGroup(NamedTuple):
-    """Consecutive pairs that share prompt and chosen; ``edits`` are start and stop in chosen, in code points."""
+    """Consecutive pairs that share prompt and chosen; ``edits`` are start and stop in chosen, in characters."""
 
     group_id: str
     prompt: str
@@ -35,7 +34,7 @@ class PairGroup(NamedTuple):
     edits: list[tuple[int, int]]
 
     def select(self, pairs: Sequence[int]) -> "PairGroup":
-        """The same with some of its pairs, by their indices."""
+        """The group with a subset of its pairs."""
         if len(pairs) == len(self.pair_ids):
             return self
         return self._replace(
@@ -47,27 +46,27 @@ class PairGroup(NamedTuple):
 
 @dataclass
 class Counts:
-    """What became of the pairs."""
+    """Statistics of tokenization."""
 
     pairs: int = 0
     """Pairs kept."""
     drops: Counter[str] = field(default_factory=Counter)
     """Pairs dropped, by reason."""
     merged_boundaries: int = 0
-    """Completions whose first characters the tokenizer merges with the prompt's last ones into one token."""
+    """Completions whose first characters are in one token with the last characters of the prompt."""
     truncated_prompts: int = 0
     """Groups whose prompt was truncated on the left."""
 
     def keep(self, reasons: Sequence[str]) -> list[int]:
-        """Count dropped pairs; returns the indices of those whose reason is empty."""
+        """Count the pairs with a reason to drop them; returns the indices of the others."""
         self.drops.update(filter(None, reasons))
         return [at for at, reason in enumerate(reasons) if not reason]
 
 
 class _RenderedGroup(NamedTuple):
-    """A group as the texts to tokenize: the prompt, and the prompt with chosen and with each rejected.
+    """The texts of a group: its prompt, and the prompt followed by chosen and by each rejected.
 
-    ``origin`` is where chosen starts in its text, had the template not stripped it; the edit lies between ``low`` and
+    ``origin`` is the start of chosen in its text as if the template did not strip it; edits are clipped to ``low`` and
     ``high``.
     """
 
@@ -79,7 +78,7 @@ class _RenderedGroup(NamedTuple):
     high: int
 
     def span(self, edit: tuple[int, int]) -> tuple[int, int]:
-        """Where an edit of chosen, in code points, is in its text."""
+        """Start and stop in the first text of an edit of chosen."""
         start, stop = (min(max(self.origin + at, self.low), self.high) for at in edit)
         return start, stop
 
@@ -88,24 +87,27 @@ class PairTokenizer:
     """Tokenizes pairs with one tokenizer.
 
     Args:
-        tokenizer: a fast tokenizer of transformers; it is not modified.
+        tokenizer: a fast tokenizer of transformers, which is not modified.
         chat: "on", "off", or "auto": on if the tokenizer has a chat template.
-        max_length: most tokens of prompt and completion together.
+        max_length: maximum number of tokens of prompt and completion together.
+        model: the value of --model, for error messages.
 
     Raises:
         UnsupportedModel: the tokenizer has no EOS or no offsets.
         UsageError: ``chat`` is "on" and there is no template.
     """
 
-    def __init__(self, tokenizer: Any, chat: str = "auto", max_length: int = 2048) -> None:
-        name = getattr(tokenizer, "name_or_path", "") or type(tokenizer).__name__
-        if not getattr(tokenizer, "is_fast", False):
-            raise UnsupportedModel(f"{name}: a fast tokenizer is required; choose a model that has a tokenizer.json")
+    def __init__(self, tokenizer: Any, chat: str = "auto", max_length: int = 2048, model: str = "") -> None:
+        model = model or tokenizer.name_or_path
+        if not tokenizer.is_fast:
+            raise UnsupportedModel(f"--model {model}: has no fast tokenizer; choose a model that has a tokenizer.json")
         if tokenizer.eos_token_id is None:
-            raise UnsupportedModel(f"{name}: the tokenizer has no EOS token; set eos_token in tokenizer_config.json")
+            raise UnsupportedModel(
+                f"--model {model}: its tokenizer has no EOS token; set eos_token in tokenizer_config.json"
+            )
         if chat == "on" and not tokenizer.chat_template:
-            raise UsageError(f"--chat on: the tokenizer ({name}) has no chat template; use --chat off")
-        self.name, self.tokenizer, self.max_length = name, tokenizer, max_length
+            raise UsageError(f"--chat on: the tokenizer of --model {model} has no chat template; use --chat off")
+        self.model, self.tokenizer, self.max_length = model, tokenizer, max_length
         self.chat = bool(tokenizer.chat_template) and chat != "off"
         self.eos, self.bos = int(tokenizer.eos_token_id), tokenizer.bos_token_id
 
@@ -128,13 +130,13 @@ class PairTokenizer:
         self._prefix = np.array([] if self.chat else _prefix_ids(tokenizer), np.int32)
         template = tokenizer.chat_template if self.chat else None
         self.identity = [content, self._prefix.tolist(), self.eos, sorted(special.items()), template, max_length]
-        """All that tokens depend on besides the texts, as JSON values."""
+        """Everything that tokens depend on except the texts, as JSON values."""
 
     def tokenize(self, groups: Sequence[PairGroup], counts: Counts) -> list[TokenGroup]:
-        """Tokenize groups in one call and count what becomes of their pairs; groups without pairs left are omitted.
+        """Tokenize groups in one call, without the pairs that must be dropped, and count these.
 
         Raises:
-            UnsupportedModel: the chat template fails, or renders a prompt differently once it is answered.
+            UnsupportedModel: the chat template fails, or renders a prompt differently when an answer follows.
         """
         render = self._render_chat if self.chat else self._render_plain
         rendered = [texts for group in groups if (texts := render(group, counts))]
@@ -146,8 +148,6 @@ class PairTokenizer:
             encoded = [EncodedText(text, _ids(encoding := next(encodings)), encoding) for text in one.texts]
             found.append(self._token_group(one, prompt, encoded, counts))
         return [group for group in found if group is not None]
-
-    # ------------------------------------------------------------ texts
 
     def _render_plain(self, group: PairGroup, counts: Counts) -> _RenderedGroup:  # noqa: ARG002 - as _render_chat
         texts = [group.prompt + text for text in (group.chosen, *group.rejected)]
@@ -166,7 +166,7 @@ class PairTokenizer:
         for text in texts:
             if not text.startswith(prompt):
                 raise UnsupportedModel(
-                    f"{self.name}: its chat template renders the prompt differently once it is answered "
+                    f"--model {self.model}: its chat template renders the prompt differently when an answer follows "
                     f"({prompt[-40:]!r} became {text[: len(prompt)][-40:]!r}); use --chat off"
                 )
         starts = [text.find(answer, len(prompt)) for text, answer in zip(texts, answers, strict=True)]
@@ -182,9 +182,9 @@ class PairTokenizer:
         try:
             return list(self.tokenizer.apply_chat_template(conversations, tokenize=False, **options))
         except (jinja2.TemplateError, ValueError, TypeError) as error:
-            raise UnsupportedModel(f"{self.name}: its chat template fails ({error}); use --chat off") from error
-
-    # ------------------------------------------------------------ tokens
+            raise UnsupportedModel(
+                f"--model {self.model}: its chat template fails ({error}); use --chat off"
+            ) from error
 
     def _token_group(
         self, rendered: _RenderedGroup, prompt: Ids, texts: list[EncodedText], counts: Counts
@@ -220,10 +220,10 @@ class PairTokenizer:
         return TokenGroup(prompt, ids, tuple(group.pair_ids), np.array(edit, np.int32), np.array(num_chars, np.int32))
 
     def _reasons(self, prompt: int, start: int, chosen: Ids, rejected: list[Ids]) -> list[str]:
-        """Why each pair must be dropped; "" if it can be kept.
+        """The reason to drop each pair, or "".
 
         Args:
-            prompt, start: tokens of the prompt, and of the part of it that truncation keeps.
+            prompt, start: length of the prompt, and of its start that is never truncated.
         """
         longest = self.max_length - min(prompt, start + 1)
         if not prompt:
@@ -235,20 +235,20 @@ class PairTokenizer:
         ]
 
     def _with_eos(self, ids: Ids) -> Ids:
-        """A completion that ends with its first EOS; a chat template may write more after it."""
+        """A completion up to its first EOS, after which a chat template may write more, or with EOS appended."""
         if self.chat and len(ends := np.flatnonzero(ids == self.eos)):
             return ids[: ends[0] + 1]
         return np.append(ids, np.int32(self.eos))
 
 
 def _differing(chosen: Ids, rejected: Ids) -> tuple[int, int]:
-    """The tokens of chosen (start, stop) outside of which it equals rejected."""
+    """Start and stop of the tokens of chosen that differ from rejected."""
     head = common_prefix_length(chosen, rejected)
     return head, len(chosen) - common_prefix_length(chosen[head:][::-1], rejected[head:][::-1])
 
 
 def _prefix_ids(tokenizer: Any) -> list[int]:
-    """What the tokenizer adds before a text: BOS, or nothing."""
+    """The token ids that the tokenizer adds before a text: BOS, or none."""
     with_special, ids = (tokenizer("a", add_special_tokens=added)["input_ids"] for added in (True, False))
     at = next((at for at in range(len(with_special)) if with_special[at : at + len(ids)] == ids), 0)
     return list(with_special[:at])

@@ -1,9 +1,8 @@
-"""A batch of pairs: rows of tokens for the model, and which of their log-probs belong to which completion.
+"""A batch of pairs: rows of tokens for the model, and the mapping from their log-probs to completions.
 
 This is the interface between layouts and the rest of the trainer. A layout (``padded.py``, ``tree.py``) is a function
 from groups to a ``Batch``; the model scores its N labels in one pass (``scorer.py``), and ``Batch.completions`` maps
-the N log-probs back to completions. A label may belong to several completions: that is how a shared token is computed
-once and counted everywhere.
+the N log-probs back to completions. The label of a shared token belongs to several completions.
 """
 
 from collections.abc import Callable
@@ -42,19 +41,19 @@ class Batch:
     num_chars: Tensor
     """[2P] int64 characters of each completion."""
     edit: Tensor
-    """[2P, 2] int64: start and stop of the edit in each completion, in tokens; outside it, both of a pair are equal."""
+    """[2P, 2] int64: start and stop of the edit in each completion, in tokens; a pair has equal tokens outside it."""
     group: Tensor
     """[P] int64: equal for pairs of one group."""
     weight: Tensor
-    """[P] float32: 1, or 0 for filler pairs (so that all processes run the same number of passes)."""
+    """[P] float32: 1, or 0 for filler pairs, with which all processes run the same number of passes."""
     pair_ids: tuple[str, ...]
     """[P] pair ids."""
     padded_tokens: int
-    """Tokens of the padded layout, which repeats prompt and chosen for every pair."""
+    """Tokens of the same pairs in the padded layout."""
     processed_tokens: int
     """Tokens of this batch without padding."""
     reference: Tensor | None = None
-    """[2P, T] float64: log-prob of each token under the reference model, where it was precomputed; 0 after the end."""
+    """[2P, T] float64: precomputed log-prob of each token under the reference model, 0 after the end."""
 
     @property
     def pairs(self) -> int:

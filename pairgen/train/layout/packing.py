@@ -1,4 +1,4 @@
-"""Packing trees into sequences: best fit, the longest first; no tree is cut."""
+"""Packing trees into sequences without splitting a tree."""
 
 from bisect import bisect_left, insort
 from heapq import heapreplace
@@ -9,13 +9,13 @@ def pack(lengths: list[int], capacity: int) -> list[int]:
 
     Args:
         lengths: tokens of each tree.
-        capacity: tokens of a row. A longer tree gets a row to itself, which is as long as the tree.
+        capacity: tokens of a row. A longer tree gets a row of its length.
 
     Returns:
         The row of each tree, counted from 0.
     """
     rows = [0] * len(lengths)
-    open_rows: list[tuple[int, int, int]] = []  # tokens left, when it was last filled (negative), row
+    open_rows: list[tuple[int, int, int]] = []  # tokens left, minus the step of its last tree, row
     count = 0
     for step, tree in enumerate(_longest_first(lengths)):
         length = lengths[tree]
@@ -30,10 +30,7 @@ def pack(lengths: list[int], capacity: int) -> list[int]:
 
 
 def balance(lengths: list[int], rows: list[int]) -> list[int]:
-    """Distribute trees evenly over the same number of rows, if that makes the longest row shorter.
-
-    All rows of a batch are padded to the longest, so that even rows mean less padding.
-    """
+    """Distribute trees evenly over the same number of rows, if that makes the longest row shorter (less padding)."""
     filled = [(0, row) for row in range(max(rows) + 1)]
     even = [0] * len(lengths)
     for tree in _longest_first(lengths):

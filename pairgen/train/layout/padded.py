@@ -1,6 +1,6 @@
-"""The padded layout: every completion of every pair is a row of its own, padded to the longest.
+"""The padded layout: one row per completion of every pair, padded to the longest; prompt and chosen are repeated.
 
-Prompt and chosen are repeated for every pair. This is the reference implementation for every other layout.
+This is the reference implementation for every other layout.
 """
 
 from collections.abc import Sequence
@@ -14,9 +14,9 @@ from pairgen.train.layout.batch import Batch
 
 
 def padded_batch(groups: Sequence[TokenGroup], pad: int = 0) -> Batch:
-    """Lay groups out as rows: chosen of each pair, then rejected of each pair, unless that is not scored (SFT).
+    """Lay groups out as rows: chosen of each pair, then rejected of each pair, except for SFT.
 
-    Padding is on the right, so that under causal attention no token attends to it and no mask is needed.
+    Padding is on the right, so under causal attention no token attends to it and no mask is needed.
     """
     prompts = [group.prompt for group in groups for _ in group.pair_ids]
     chosen = [group.completions[0] for group in groups for _ in group.pair_ids]
@@ -26,8 +26,7 @@ def padded_batch(groups: Sequence[TokenGroup], pad: int = 0) -> Batch:
     row_of = np.concatenate([pair, np.where(has_rejected, len(pair) + np.cumsum(has_rejected) - 1, pair)])
     prompts += [prompts[index] for index in pair[has_rejected]]
     rows = [np.concatenate(parts) for parts in zip(prompts, completions, strict=True)]
-    lengths = np.array([len(ids) for ids in completions])
-    prompt_lengths = np.array([len(ids) for ids in prompts])
+    lengths, prompt_lengths = (np.array(list(map(len, sequences))) for sequences in (completions, prompts))
 
     width = max(map(len, rows))
     tokens = np.full((len(rows), width), pad, dtype=np.int64)
@@ -79,7 +78,7 @@ def pair_fields(groups: Sequence[TokenGroup]) -> dict[str, Any]:
 
 
 def _edits(chosen: torch.Tensor, chosen_lengths: torch.Tensor, rejected_lengths: torch.Tensor) -> torch.Tensor:
-    """[2P, 2] the edit in chosen and in rejected: it starts at the same token, and equal tokens follow it.
+    """[2P, 2] the edit in chosen and in rejected, which starts at the same token and is followed by the same tokens.
 
     Worked example: chosen ``1 2 3 9`` has the edit 2 to 3, so in rejected ``1 2 5 6 7 9`` it is 2 to 5.
     """

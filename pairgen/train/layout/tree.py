@@ -1,4 +1,4 @@
-"""The layout that computes no shared token twice: token trees, packed into sequences.
+"""The layout that computes shared tokens once: token trees, packed into sequences.
 
 A group becomes a tree: its prompt, then its completions as a token tree, depth first. Positions count along a path, so
 they restart at a branch, and one rule defines attention: query q attends to key k iff k <= q <= subtree_end[k], where
@@ -13,23 +13,13 @@ import torch
 
 from pairgen.train.data.groups import Ids, TokenGroup
 from pairgen.train.layout.batch import Batch
-from pairgen.train.layout.branching import Indices, TokenTree, token_tree
 from pairgen.train.layout.packing import balance, pack, row_lengths
 from pairgen.train.layout.padded import padded_batch, pair_fields
-from pairgen.train.layout.prompt_starts import common_starts
-
-SHARES = {
-    "none": "no sharing: one padded sequence per completion",
-    "prompt": "the prompt, between the two completions of a pair",
-    "prefix": "also what chosen and rejected have in common before the edit",
-    "group": "also prompt and chosen, between all pairs of a group, and what its rejected completions have in common",
-    "shots": "also what the prompts of several groups start with, such as few-shot examples",
-}
-"""What each level of sharing computes only once; every level includes the levels above it."""
+from pairgen.train.layout.sharing import Indices, TokenTree, common_starts, token_tree
 
 
 class _Unit(NamedTuple):
-    """A prompt and the completions that branch off it: a group, or a pair where pairs are kept apart."""
+    """A prompt and its completions: those of a group, or of a single pair if groups are not shared."""
 
     prompt: Ids
     completions: TokenTree
@@ -41,9 +31,9 @@ class _Unit(NamedTuple):
 
 
 class _Tree(NamedTuple):
-    """What is packed as one piece: a start that several prompts have in common (or nothing), then these units."""
+    """A prefix that several prompts share (or nothing), then their units. Packing never splits a tree."""
 
-    start: Ids
+    prefix: Ids
     units: list[int]
     length: int
 
@@ -51,7 +41,8 @@ class _Tree(NamedTuple):
 def tree_batch(groups: Sequence[TokenGroup], row_tokens: int, share: str = "group", pad: int = 0) -> Batch:
     """Lay groups out as trees, packed into rows of at most ``row_tokens`` tokens. A longer tree makes a longer row.
 
-    Rows are filled as evenly as possible and padded with ``pad``. ``share`` is a key of ``SHARES``.
+    Rows are filled as evenly as possible and padded with ``pad``. ``share`` is a value of ``Config.share``: none,
+    prompt, prefix, group (also common prefixes of its rejected completions) or shots.
 
     Worked example, the group with prompt 5 6, chosen 7 8 2 and rejected 7 9::
 
@@ -99,22 +90,22 @@ def _units(groups: Sequence[TokenGroup], share: str) -> list[_Unit]:
 
 
 def _forest(units: list[_Unit], capacity: int, share_starts: bool) -> list[_Tree]:
-    """What is packed: first the units whose prompts share a start, as many per tree as fit a row, then the others."""
+    """Trees of units whose prompts share a prefix, as many as fit a row, then one tree for each of the others."""
     forest = []
-    alone = dict.fromkeys(range(len(units)))
+    others = dict.fromkeys(range(len(units)))
     for members, start in common_starts([unit.prompt for unit in units]) if share_starts else ():
         lengths = [units[index].length - start for index in members]
         tree_of = balance(lengths, pack(lengths, max(1, capacity - start)))
         for tree, length in enumerate(row_lengths(lengths, tree_of)):
-            own = [index for index, of in zip(members, tree_of, strict=True) if of == tree]
-            forest.append(_Tree(units[own[0]].prompt[:start], own, start + length))
+            chosen = [index for index, of in zip(members, tree_of, strict=True) if of == tree]
+            forest.append(_Tree(units[chosen[0]].prompt[:start], chosen, start + length))
         for index in members:
-            del alone[index]
-    return forest + [_Tree(units[index].prompt[:0], [index], units[index].length) for index in alone]
+            del others[index]
+    return forest + [_Tree(units[index].prompt[:0], [index], units[index].length) for index in others]
 
 
 class _Rows:
-    """The packed sequences of a batch, R of L tokens; padding attends to itself alone and nothing attends to it."""
+    """R packed sequences of L tokens; a padding token attends to itself only, and no other token attends to it."""
 
     def __init__(self, count: int, length: int, pad: int) -> None:
         self.tokens = np.full((count, length), pad, np.int64)
@@ -122,7 +113,7 @@ class _Rows:
         self.subtree_end = np.tile(np.arange(length), (count, 1))
 
     def write(self, row: int, column: int, tokens: Ids | Indices, positions: Indices, end: Indices | int) -> int:
-        """Write tokens from a column on; returns the column after them."""
+        """Write tokens to consecutive columns; returns the column after them."""
         stop = column + len(tokens)
         self.tokens[row, column:stop] = tokens
         self.positions[row, column:stop] = positions
@@ -131,17 +122,17 @@ class _Rows:
 
 
 def _write_tree(rows: _Rows, row: int, column: int, tree: _Tree, units: list[_Unit], labels: list[Indices]) -> None:
-    """Write a tree from a column of a row on, and the flat label positions of its units into ``labels``."""
-    start = len(tree.start)
-    column = rows.write(row, column, tree.start, np.arange(start), column + tree.length - 1)
-    start_end = column - 1
+    """Write a tree to consecutive columns of a row, and the flat label positions of its units to ``labels``."""
+    start = len(tree.prefix)
+    column = rows.write(row, column, tree.prefix, np.arange(start), column + tree.length - 1)
+    prefix_end = column - 1
     for index in tree.units:
         prompt, completions, _ = units[index]
         branch = column + len(prompt) - start
         rows.write(row, column, prompt[start:], np.arange(start, len(prompt)), branch + len(completions) - 1)
         labels[index] = row * rows.tokens.shape[1] + branch + completions.parent
-        if len(prompt) == start:  # the shared start is its whole prompt
-            labels[index][completions.parent < 0] = row * rows.tokens.shape[1] + start_end
+        if len(prompt) == start:  # its prompt is the common prefix
+            labels[index][completions.parent < 0] = row * rows.tokens.shape[1] + prefix_end
         positions = len(prompt) + completions.depth
         column = rows.write(row, branch, completions.tokens, positions, branch + completions.subtree_end)
 

@@ -1,12 +1,12 @@
 """Attention over token trees inside transformers models, registered under the name ``NAME``.
 
-A model that uses it runs both layouts: with the keyword argument ``tree`` (a ``TreeMask``) it attends by the rule of
-``Batch.subtree_end``; without it, it does what ``sdpa`` does. The argument is passed down through the layers, so that
-it is also there when a layer is recomputed in the backward pass.
+A model that uses it supports both layouts: with the keyword argument ``tree`` (a ``TreeMask``) it attends by the rule
+of ``Batch.subtree_end``; without it, like ``sdpa``. Every layer receives the argument, also when gradient checkpointing
+recomputes it.
 
-For trees the model gets ``nan_mask`` as its attention mask. transformers passes a four-dimensional mask on unchanged:
-it neither makes one itself nor takes restarting positions for new documents. A model that uses the mask all the same
-returns NaN, which ``check_trees`` detects.
+The attention mask of a batch of trees is ``nan_mask``: transformers passes a four-dimensional mask on unchanged instead
+of creating one or treating restarting positions as new documents. A model that uses the mask returns NaN, which
+``check_trees`` detects.
 """
 
 from functools import partial
@@ -32,12 +32,12 @@ _INSTEAD = "use --share none"
 
 
 def nan_mask(like: Tensor) -> Tensor:
-    """[1, 1, 1, 1] the attention mask that a model gets with a batch of trees."""
+    """[1, 1, 1, 1] the attention mask that is passed to a model with a batch of trees."""
     return torch.full((1, 1, 1, 1), torch.nan, device=like.device)
 
 
 def use_tree_attention(model: Any) -> None:
-    """Make a model attend through this module.
+    """Replace the attention of a model by ``attention``.
 
     Args:
         model: a transformers model, without an adapter around it.
@@ -68,8 +68,8 @@ def attention(
         query: [R, H, L, D]
         key: [R, K, L, D]
         value: [R, K, L, D]
-        options: ``tree``, a ``TreeMask``, for a batch of trees; and what transformers passes: ``scaling``, ``dropout``,
-            ``sliding_window``, ``softcap``.
+        options: ``tree``, a ``TreeMask``, for a batch of trees; ``scaling``, ``dropout``, ``sliding_window`` and
+            ``softcap``, from transformers.
 
     Returns:
         [R, L, H, D], and None in place of the attention weights.
@@ -112,7 +112,7 @@ def _check_options(module: Any, options: dict[str, Any]) -> None:
 
 
 class _Scores(NamedTuple):
-    """How scores are computed: their scale, the size of the sliding window and the soft cap; 0 is none."""
+    """The scale of attention scores, the size of the sliding window and the soft cap; 0: none."""
 
     scale: float
     window: int
@@ -140,15 +140,15 @@ def _tree_attention(query: Tensor, key: Tensor, value: Tensor, tree: TreeMask, s
 
 _COMPILED: dict[str, Any] = {}
 MAX_VARIANTS = 64
-"""Compiled variants of FlexAttention: by dtype, gradient, window, cap and head size. Beyond torch's default limit of 8
-it would silently run uncompiled, which needs memory for all scores."""
+"""Most compiled variants of FlexAttention (dtype, gradient, window, cap, head size). Beyond the limit (8 by
+default), torch silently runs it uncompiled, with all scores in memory."""
 
 
 def flex(query: Tensor, key: Tensor, value: Tensor, scale: float, mask: "BlockMask", softcap: float) -> Tensor:
     """[R, L, H, D] FlexAttention over all rows as one sequence, compiled once for all shapes.
 
-    The compiled kernel also depends on strides and on what a tensor is a view of, so it gets contiguous copies. The cap
-    is passed as a tensor, since every new number would be compiled again.
+    The compiled kernel also depends on strides and on the base of a view, so the inputs are contiguous copies. The cap
+    is a tensor, since every new number would be compiled again.
     """
     cap = torch.full((), softcap, device=query.device) if softcap else None  # on the device: no copy to wait for
 

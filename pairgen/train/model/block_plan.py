@@ -1,11 +1,12 @@
-"""How attention over token trees is divided on a CPU: into blocks that need no mask, or a small one.
+"""Divide attention over token trees into blocks without a mask, or with a small one, for a CPU.
 
-A *segment* of a tree is a run of tokens without a branch in it; its descendants are the columns that follow it. So
+A *segment* of a tree is a run of tokens without a branch in it; its descendants are the columns after it, up to the end
+of its subtree. So
 
     a segment attends to itself               causal attention within [start, stop)
     its descendants attend to all of it       full attention of queries [stop, end) to keys [start, stop)
 
-For a small tree one block with a mask is cheaper than several calls.
+For a small tree, one block with a mask is cheaper than several kernel calls.
 """
 
 from dataclasses import dataclass, field
@@ -19,12 +20,12 @@ Indices = NDArray[np.int64]
 Span = tuple[int, int]
 """Start and stop, in tokens."""
 
-# The cost model that decides where to split a tree, in units of one score (of a query and a key).
+# The cost model for splitting a tree, in units of one score (of a query and a key).
 CALL_COST = 10_000
-"""Of a call. Measured on one core, 4 heads of 64: attention over eight groups of 400 tokens takes 40 ms at 1,000 to
-20,000, and 55 ms from 30,000 on; over groups of short answers it takes 7 ms at any of them."""
+"""Cost of a kernel call. Measured on one core with 4 heads of 64: attention over eight groups of 400 tokens takes 40 ms
+with values from 1,000 to 20,000 and 55 ms from 30,000; over groups of short answers it takes 7 ms with any value."""
 CAUSAL_COST = 0.6
-"""Of causal attention, relative to full attention of the same size: 0.63 measured at 1,024 tokens."""
+"""Cost of causal attention relative to full attention of the same size; 0.63 measured at 1,024 tokens."""
 
 
 @dataclass(frozen=True)
@@ -34,11 +35,11 @@ class SelfBlock:
     start: int
     stop: int
     mask: Tensor | None = None
-    """[1, 1, n, n] true where a query attends to a key; None for causal attention."""
+    """[1, 1, n, n] whether a query attends to a key; None for causal attention."""
     _additive_masks: dict[torch.dtype, Tensor] = field(default_factory=dict)
 
     def additive_mask(self, dtype: torch.dtype) -> Tensor | None:
-        """[1, 1, n, n] 0 or -inf, to add to scores; None for causal attention. Computed once for all layers."""
+        """[1, 1, n, n] 0 or -inf; None for causal attention. Computed once for all layers."""
         if self.mask is None:
             return None
         if dtype not in self._additive_masks:
@@ -49,11 +50,11 @@ class SelfBlock:
 
 @dataclass(frozen=True)
 class Plan:
-    """The blocks of a batch; tokens are counted row by row."""
+    """The attention blocks of a batch, whose rows are concatenated."""
 
     self_blocks: list[SelfBlock]
     cross_blocks: list[tuple[int, int, int]]
-    """start, stop, end: tokens from stop to end attend to all tokens from start to stop."""
+    """(start, stop, end): tokens from ``stop`` to ``end`` attend to all tokens from ``start`` to ``stop``."""
 
 
 def plan(subtree_end: Indices, positions: Indices, window: int = 0, split: bool = True) -> Plan:
@@ -62,7 +63,7 @@ def plan(subtree_end: Indices, positions: Indices, window: int = 0, split: bool 
     Args:
         subtree_end: [R, L] as in ``Batch``.
         positions: [R, L] as in ``Batch``.
-        window: queries attend to keys fewer than so many positions back; 0: to all. Trees are not split if it matters.
+        window: size of the sliding window; 0: none. Trees are not split if it excludes any key.
         split: whether trees may be split.
     """
     if window > positions.max(initial=0):
@@ -80,7 +81,7 @@ def plan(subtree_end: Indices, positions: Indices, window: int = 0, split: bool 
 def _segment_starts(subtree_end: Indices) -> NDArray[np.bool_]:
     """[R, L] whether a segment starts at a token.
 
-    A token continues the segment of the token k before it if it is the only child of k: it is a child iff
+    A token continues the segment of the previous token k if it is the only child of k: it is a child iff
     subtree_end[k] > k, and the only one iff both have the same subtree end.
     """
     starts = np.ones(subtree_end.shape, dtype=bool)
@@ -98,16 +99,16 @@ def _choose_blocks(
         segments: start and stop of each segment, and the end of its subtree.
     """
     is_split: dict[int, bool] = {}
-    roots: list[tuple[int, float]] = []  # of the subtrees that no earlier segment contains so far: start, cost
+    roots: list[tuple[int, float]] = []  # start and cost of the subtrees without a parent so far
     for start, stop, end in reversed(segments):
         length, size = stop - start, end - start
-        split_cost, whole_cost = CALL_COST + CAUSAL_COST * length * length, CALL_COST + float(size * size)
+        split_cost, masked_cost = CALL_COST + CAUSAL_COST * length * length, CALL_COST + float(size * size)
         if end > stop:
             split_cost += CALL_COST + length * (end - stop)
         while roots and roots[-1][0] < end:
             split_cost += roots.pop()[1]
-        is_split[start] = split and split_cost < whole_cost
-        roots.append((start, split_cost if is_split[start] else whole_cost))
+        is_split[start] = split and split_cost < masked_cost
+        roots.append((start, split_cost if is_split[start] else masked_cost))
 
     causal, masked, cross_blocks = [], [], []
     masked_until = tree_end = 0

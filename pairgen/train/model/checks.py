@@ -1,8 +1,11 @@
-"""Checks of a loaded model, so that no run starts with a model that would be scored incorrectly."""
+"""Checks that a loaded model is scored correctly, before a run starts."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from pairgen.errors import UnsupportedModel
 from pairgen.train.data.groups import TokenGroup
@@ -10,6 +13,17 @@ from pairgen.train.layout.batch import Batch
 from pairgen.train.layout.padded import padded_batch
 from pairgen.train.layout.tree import tree_batch
 from pairgen.train.model.scorer import Scorer
+
+
+@contextmanager
+def _mode(model: Any, training: bool) -> Iterator[None]:
+    """Run a model in training or evaluation mode, then restore its mode."""
+    before = model.training
+    model.train(training)
+    try:
+        yield
+    finally:
+        model.train(before)
 
 
 @torch.no_grad()
@@ -23,15 +37,15 @@ def check_logits(scorer: Scorer, vocabulary: int) -> None:
     name = type(causal).__name__
     if causal.get_output_embeddings() is None or not hasattr(causal.get_output_embeddings(), "weight"):
         raise UnsupportedModel(f"{name}: has no causal language model head; choose a ...ForCausalLM model")
-    tokens = _tokens(scorer, vocabulary)
+    batch = _one_row(scorer, vocabulary)
+    tokens = batch.tokens
     last_changed = torch.cat([tokens[:, :-1], tokens[:, :1]], dim=1)
-    was_training = causal.training
-    causal.eval()
-    scored = scorer(_one_row(tokens))
-    expected, unaffected = (
-        causal(input_ids=ids, use_cache=False).logits[0, :-1].float().log_softmax(-1) for ids in (tokens, last_changed)
-    )
-    causal.train(was_training)
+    with _mode(causal, training=False):
+        scored = scorer(batch)
+        expected, unaffected = (
+            causal(input_ids=ids, use_cache=False).logits[0, :-1].float().log_softmax(-1)
+            for ids in (tokens, last_changed)
+        )
     if not torch.allclose(expected, unaffected, atol=0.01, rtol=0.01):
         raise UnsupportedModel(f"{name}: attends to later tokens; choose a causal language model")
     expected = expected.gather(1, tokens[0, 1:, None])[:, 0]
@@ -50,13 +64,14 @@ def check_deterministic(scorer: Scorer, vocabulary: int) -> None:
         UnsupportedModel: they differ, as with dropout that could not be disabled: policy and reference would not be
             comparable.
     """
-    probe = _one_row(_tokens(scorer, vocabulary))
-    was_training = scorer.causal.training
-    evaluation, training = (scorer(probe) for _ in map(scorer.causal.train, (False, True)))
-    scorer.causal.train(was_training)
+    batch = _one_row(scorer, vocabulary)
+    with _mode(scorer.causal, training=False):
+        evaluation = scorer(batch)
+    with _mode(scorer.causal, training=True):
+        training = scorer(batch)
     if not torch.allclose(evaluation, training, atol=0.01, rtol=0.01):
         raise UnsupportedModel(
-            f"{type(scorer.causal).__name__}: gives different log-probs in training and evaluation mode (dropout that "
+            f"{type(scorer.causal).__name__}: has different log-probs in training and evaluation mode (dropout that "
             "cannot be disabled?), so it cannot be compared with a reference; choose another model"
         )
 
@@ -71,18 +86,15 @@ def check_trees(scorer: Scorer, vocabulary: int) -> None:
     name = type(scorer.causal).__name__
     device = scorer.causal.get_output_embeddings().weight.device
     groups = _branching_groups(vocabulary)
-    was_training = scorer.causal.training
-    scorer.causal.eval()
+    padded, tree = padded_batch(groups).to(device), tree_batch(groups, 64).to(device)
     try:
-        padded, tree = padded_batch(groups).to(device), tree_batch(groups, 64).to(device)
-        expected, found = padded.completions(scorer(padded)), tree.completions(scorer(tree))
+        with _mode(scorer.causal, training=False):
+            expected, found = padded.completions(scorer(padded)), tree.completions(scorer(tree))
     except (UnsupportedModel, torch.OutOfMemoryError):
         raise
     except Exception as error:  # the model's own, or a compiler's
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise UnsupportedModel(f"{name}: does not support token trees ({reason}); use --share none") from error
-    finally:
-        scorer.causal.train(was_training)
     difference = float((found - expected)[expected != 0].abs().mean())
     # NaN must fail: it means that the model used ``nan_mask``.
     if not difference < (0.02 if scorer.causal.dtype == torch.float32 else 0.15):
@@ -104,13 +116,9 @@ def _branching_groups(vocabulary: int) -> list[TokenGroup]:
     return groups
 
 
-def _tokens(scorer: Scorer, vocabulary: int) -> Tensor:
-    """[1, 8] the first token ids."""
-    return torch.arange(8, device=scorer.causal.get_output_embeddings().weight.device)[None] % vocabulary
-
-
-def _one_row(tokens: Tensor) -> Batch:
-    """One sequence in which every token but the first is a label."""
-    prompt, chosen = tokens[0].cpu().numpy()[:1], tokens[0].cpu().numpy()[1:]
+def _one_row(scorer: Scorer, vocabulary: int) -> Batch:
+    """A sequence of the first 8 token ids, in which every token but the first is a label."""
+    tokens = np.arange(8, dtype=np.int32) % vocabulary
     edit, num_chars = np.zeros((1, 2), np.int32), np.ones(1, np.int32)
-    return padded_batch([TokenGroup(prompt, (chosen,), ("0",), edit, num_chars)]).to(tokens.device)
+    batch = padded_batch([TokenGroup(tokens[:1], (tokens[1:],), ("0",), edit, num_chars)])
+    return batch.to(scorer.causal.get_output_embeddings().weight.device)

@@ -1,8 +1,8 @@
-"""Attention over token trees on a CPU: the blocks of a ``Plan``, their results merged.
+"""Attention over token trees on a CPU, in the blocks of a ``Plan``.
 
-The two results of a query, for its own segment and for one above it, are merged by their logsumexp
-l = log sum exp(scores): with m = logaddexp(l1, l2), the output is out1 * exp(l1 - m) + out2 * exp(l2 - m). The backward
-pass of each part needs only the merged output and m. The tests compare with ``masked_attention``.
+Two outputs for the same query are merged by their logsumexp l = log sum exp(scores): with m = logaddexp(l1, l2), the
+merged output is out1 * exp(l1 - m) + out2 * exp(l2 - m). The backward pass of each block needs only the merged output
+and m. The tests compare with ``masked_attention``.
 """
 
 from typing import Any
@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from pairgen.train.model.block_plan import Plan
-from pairgen.train.model.torch_internals import CpuKernels, cpu_kernels
+from pairgen.train.model.torch_internals import cpu_kernels
 
 
 class _SplitAttention(torch.autograd.Function):
@@ -20,7 +20,7 @@ class _SplitAttention(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, query: Tensor, key: Tensor, value: Tensor, plan: Plan, scale: float) -> Tensor:
-        kernel = _kernels().forward
+        kernel, _ = cpu_kernels()
         out = torch.zeros_like(query)
         logsumexp = query.new_zeros((*query.shape[:2], 1))
         for block in plan.self_blocks:
@@ -44,7 +44,7 @@ class _SplitAttention(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        kernel = _kernels().backward
+        _, kernel = cpu_kernels()
         query, key, value, out, logsumexp = ctx.saved_tensors
         grad = grads[0].contiguous()
         gradients = [torch.zeros_like(values) for values in (query, key, value)]
@@ -64,12 +64,6 @@ class _SplitAttention(torch.autograd.Function):
             for gradient, part, span in zip(gradients, parts, (queries, keys, keys), strict=True):
                 gradient[slice(*span)] += part[0].transpose(0, 1)
         return (*gradients, None, None)
-
-
-def _kernels() -> CpuKernels:
-    kernels = cpu_kernels()
-    assert kernels is not None  # checked where the way to compute attention is chosen
-    return kernels
 
 
 def _slice(values: Tensor, start: int, stop: int) -> Tensor:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -113,42 +114,45 @@ def is_adapter(name: str) -> bool:
 
 
 def _merged(name: str, dtype: torch.dtype, trust_remote_code: bool) -> Any:
-    peft = _peft()
     if not (Path(name) / "adapter_model.safetensors").is_file():
         raise UnsupportedModel(f"--model {name}: adapter weights must be a safetensors file")
     base = json.loads((Path(name) / "adapter_config.json").read_text("utf-8"))["base_model_name_or_path"]
     model = load_model(base, dtype, trust_remote_code)
-    return peft.PeftModel.from_pretrained(model, name).merge_and_unload().requires_grad_(True)
+    with _peft() as peft:
+        return peft.PeftModel.from_pretrained(model, name).merge_and_unload().requires_grad_(True)
 
 
 def _add_adapter(model: Any, config: Config, adapter: Path | None) -> Any:
-    peft = _peft()
-    if adapter:
-        return peft.PeftModel.from_pretrained(model, str(adapter), is_trainable=True)
-    lora = peft.LoraConfig(
-        r=config.lora,
-        lora_alpha=2 * config.lora,
-        lora_dropout=0.0,
-        target_modules="all-linear",
-        task_type="CAUSAL_LM",
-        base_model_name_or_path=config.model,
-    )
-    with torch.random.fork_rng():
+    with _peft() as peft, torch.random.fork_rng():
+        if adapter:
+            return peft.PeftModel.from_pretrained(model, str(adapter), is_trainable=True)
+        lora = peft.LoraConfig(
+            r=config.lora,
+            lora_alpha=2 * config.lora,
+            lora_dropout=0.0,
+            target_modules="all-linear",
+            task_type="CAUSAL_LM",
+            base_model_name_or_path=config.model,
+        )
         torch.manual_seed(config.seed)
         return peft.get_peft_model(model, lora)
 
 
-def _peft() -> Any:
+@contextmanager
+def _peft() -> Iterator[Any]:
+    """peft, without transformers' warning that peft uses a deprecated property."""
     try:
         import peft
     except ImportError:
         raise UsageError(f"--lora needs peft, which is not installed; {install_hint('lora')}") from None
-    return peft
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*is_gradient_checkpointing", FutureWarning)
+        yield peft
 
 
 @contextmanager
-def _load_errors(name: str, what: str) -> Iterator[None]:
-    """Raise UnsupportedModel in place of what transformers raises while loading."""
+def _load_errors(name: str, part: str) -> Iterator[None]:
+    """Convert the errors of transformers while loading a model or tokenizer to UnsupportedModel."""
     try:
         yield
     except torch.OutOfMemoryError:
@@ -157,18 +161,29 @@ def _load_errors(name: str, what: str) -> Iterator[None]:
         is_folder = Path(name).is_dir()
         if not is_folder and (name.startswith(("/", ".", "~")) or name.count("/") > 1):
             raise UnsupportedModel(f"--model {name}: no such folder") from error
-        reason = " ".join(str(error).split("\n")[0].split())[:300]
-        if "trust_remote_code" in str(error):
-            reason = "it needs custom code; review that code, then pass --trust-remote-code"
         where = "" if is_folder else " (not a local folder, and not available from the Hub)"
-        raise UnsupportedModel(f"--model {name}{where}: the {what} cannot be loaded: {reason}") from error
+        raise UnsupportedModel(f"--model {name}{where}: the {part} cannot be loaded: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    """The reason for an error of transformers, in one line."""
+    text = str(error)
+    if "trust_remote_code" in text:
+        return "it needs custom code; review that code, then pass --trust-remote-code"
+    if "backend tokenizer" in text:
+        return "there is no tokenizer.json, and its other files cannot be converted to one"
+    if isinstance(error, KeyError):
+        return f"one of its files lacks the key {text}"
+    if isinstance(error, json.JSONDecodeError):
+        return f"one of its files is invalid JSON ({text})"
+    return " ".join(text.split("\n")[0].split())[:300]
 
 
 def _check_vocabulary(model: Any, tokenizer: Any, name: str) -> None:
     rows = model.get_input_embeddings().weight.shape[0]
     if len(tokenizer) > rows:
         raise UnsupportedModel(
-            f"--model {name}: its tokenizer has {len(tokenizer):,} tokens and its embeddings {rows:,}; "
+            f"--model {name}: its tokenizer has {len(tokenizer):,} tokens and its embeddings {rows:,} rows; "
             "tokenizer and model do not match"
         )
 

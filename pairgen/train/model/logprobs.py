@@ -3,9 +3,9 @@
 The LM head's matrix product runs in chunks of positions, and again in the backward pass: memory is one chunk of logits
 (``CHUNK`` x vocabulary) instead of three times all of them. If there are few logits (``MAX_KEPT``), they are kept.
 
-Positions whose gradient is zero up to rounding are skipped in the backward pass, for example tokens that chosen and
-rejected share: their gradients cancel in losses of the difference of the two, such as DPO, and DPOP above the
-reference. The tests compare with a single ``log_softmax``.
+The backward pass skips positions whose gradient is zero up to rounding, such as tokens that chosen and rejected share:
+their gradients cancel in losses of the difference of the two, such as DPO, and DPOP above the reference. The tests
+compare with a single ``log_softmax``.
 """
 
 from typing import Any
@@ -43,17 +43,16 @@ class _LogProbs(torch.autograd.Function):
         """With s = softmax(logits): d logp / d logits = onehot(target) - s; the cap's tanh' = 1 - tanh^2."""
         (grad,) = grads
         hidden, weight, bias, targets = ctx.saved_tensors
-        wants_hidden, wants_weight, wants_bias = ctx.needs_input_grad[:3]
+        needs_hidden, needs_weight, needs_bias = ctx.needs_input_grad[:3]
         kept, ctx.kept = ctx.kept, None  # frees the memory for the rest of the backward pass
-        d_hidden = torch.zeros_like(hidden) if wants_hidden else None
-        d_weight = torch.zeros_like(weight) if wants_weight else None
-        d_bias = torch.zeros_like(bias) if bias is not None and wants_bias else None
-        rows = (
-            (~(grad.abs() <= ROUNDING * grad.abs().max())).nonzero()[:, 0] if len(grad) else grad.long()
-        )  # includes NaN
+        d_hidden = torch.zeros_like(hidden) if needs_hidden else None
+        d_weight = torch.zeros_like(weight) if needs_weight else None
+        d_bias = torch.zeros_like(bias) if bias is not None and needs_bias else None
+        # not ">", which would skip NaN
+        rows = (~(grad.abs() <= ROUNDING * grad.abs().max())).nonzero()[:, 0] if len(grad) else grad.long()
         for at in _chunks(len(grad)) if len(rows) == len(grad) else rows.split(CHUNK):
-            given = hidden[at]
-            logits = _logits(given, weight, bias, ctx.cap) if kept is None else kept[at]
+            chunk = hidden[at]
+            logits = _logits(chunk, weight, bias, ctx.cap) if kept is None else kept[at]
             d_logits = logits.softmax(1).mul_(-grad[at, None])
             d_logits.scatter_add_(1, targets[at, None], grad[at, None])
             if ctx.cap:
@@ -62,7 +61,7 @@ class _LogProbs(torch.autograd.Function):
             if d_hidden is not None:
                 d_hidden[at] = d_logits @ weight
             if d_weight is not None:
-                d_weight.addmm_(d_logits.T, given)
+                d_weight.addmm_(d_logits.T, chunk)
             if d_bias is not None:
                 d_bias.add_(d_logits.sum(0))
         return d_hidden, d_weight, d_bias, None, None, None

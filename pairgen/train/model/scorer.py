@@ -25,7 +25,7 @@ class Scorer(nn.Module):
 
     @property
     def causal(self) -> Any:
-        """The ...ForCausalLM itself, without an adapter around it."""
+        """The ...ForCausalLM, without its adapter."""
         return self.model.get_base_model() if hasattr(self.model, "get_base_model") else self.model
 
     def forward(self, batch: Batch) -> Tensor:
@@ -41,7 +41,7 @@ class Scorer(nn.Module):
         )
 
     def _tree_inputs(self, batch: Batch) -> dict[str, Any]:
-        """What the model gets besides the tokens of a batch of trees."""
+        """Further inputs of the model for a batch of trees."""
         if batch.subtree_end is None or batch.positions is None:
             return {}
         use_tree_attention(self.causal)

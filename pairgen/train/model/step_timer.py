@@ -1,12 +1,12 @@
-"""How long attention, the LM head and the rest of a step take, in the forward and the backward pass.
+"""Measure the time of attention, the LM head and the rest of a step, in the forward and the backward pass.
 
-A timed function is enclosed by two autograd functions that return their inputs unchanged and record a mark whenever the
+A timed function is enclosed by two autograd functions that return their inputs unchanged and record the time when the
 forward or the backward pass reaches them::
 
     forward     rest | attention | rest
     backward    rest | attention | rest
 
-On a GPU the marks are events on the stream, so that nothing waits for them; they are read after the step.
+On a GPU these times are events on the stream, which are read after the step, so nothing waits for them.
 """
 
 import time
@@ -28,7 +28,7 @@ class StepTimer:
         self.running = False
         self._on_gpu = False
         self._marks: list[tuple[str, Any]] = []
-        """The part that begins, and when: seconds, or an event."""
+        """The part that begins, and its time in seconds, or its event."""
 
     def start(self, device: torch.device) -> None:
         """Begin a measurement."""
@@ -45,7 +45,7 @@ class StepTimer:
         self._marks.append((part, moment))
 
     def stop(self) -> Counter[str]:
-        """Seconds of each part since ``start``. On a GPU this waits for the work that was submitted."""
+        """Seconds of each part since ``start``. Waits for a GPU to finish its work."""
         self.mark(REST)
         self.running = False
         if self._on_gpu:
@@ -58,7 +58,7 @@ class StepTimer:
 
     @torch.compiler.disable
     def timed(self, part: str, function: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
-        """``function(*inputs)``; while the timer runs, its forward and backward time counts for the part."""
+        """Call a function; while the timer runs, its forward and backward time is added to the part."""
         if not self.running:
             return function(*inputs)
         out = function(*_Mark.apply(self, part, REST, *inputs))
@@ -67,7 +67,7 @@ class StepTimer:
 
 
 class _Mark(torch.autograd.Function):
-    """Returns its inputs; marks the part that follows in the forward pass, and the one that follows in the backward."""
+    """Returns its inputs; marks the part that follows in the forward and in the backward pass."""
 
     @staticmethod
     def forward(

@@ -11,9 +11,9 @@ POSITIONS = 4096
 
 
 def train_tokenizer(texts: Iterable[str], size: int = 512) -> "PreTrainedTokenizerFast":
-    """A byte-level BPE of ``size`` tokens (at least 259, one for every byte), so there are no unknown tokens.
+    """A byte-level BPE of ``size`` tokens, at least 259: special tokens and all bytes.
 
-    It prepends ``<s>``, as Llama's does. Equal texts give an equal tokenizer.
+    It prepends ``<s>``, like that of Llama. Training on the same texts is deterministic.
     """
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
     from transformers import PreTrainedTokenizerFast

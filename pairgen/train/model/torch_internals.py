@@ -1,23 +1,14 @@
-"""The parts of torch that pairgen uses although they are private or may still change: looked up and checked here only.
+"""Private or unstable parts of torch that pairgen uses, looked up and checked here only.
 
-Where one is missing or has another signature, attention over trees runs with a dense mask: slower, the same result.
+If one is missing or has another signature, attention over trees uses a dense mask: slower, with the same result.
 """
 
 import contextlib
 import inspect
-from collections.abc import Callable
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
-
-
-class CpuKernels(NamedTuple):
-    """The CPU kernels behind ``scaled_dot_product_attention``, which also return and take the logsumexp of scores."""
-
-    forward: Callable[..., Any]
-    backward: Callable[..., Any]
-
 
 _CPU_FORWARD = "_scaled_dot_product_flash_attention_for_cpu"
 _CPU_ARGUMENTS = {
@@ -27,15 +18,14 @@ _CPU_ARGUMENTS = {
 
 
 @cache
-def cpu_kernels() -> CpuKernels | None:
-    """The kernels; None if this version of torch lacks them."""
-    found = []
+def cpu_kernels() -> Any:
+    """The forward and backward kernel of ``scaled_dot_product_attention`` on a CPU, which also return and take the
+    logsumexp of scores; None if this version of torch lacks one."""
     for name, arguments in _CPU_ARGUMENTS.items():
         operator = getattr(getattr(torch.ops.aten, name, None), "default", None)
         if operator is None or [argument.name for argument in operator._schema.arguments] != arguments.split():
             return None
-        found.append(getattr(torch.ops.aten, name))
-    return CpuKernels(*found)
+    return [getattr(torch.ops.aten, name) for name in _CPU_ARGUMENTS]
 
 
 @cache
@@ -57,7 +47,7 @@ def allow_recompilations(count: int) -> contextlib.AbstractContextManager[Any]:
 
 
 def missing_for_trees(device: torch.device) -> str | None:
-    """What fast attention over trees needs on a device and this version of torch lacks; None if nothing."""
+    """The part of torch that fast attention over trees needs on a device, if this version lacks it."""
     if device.type == "cpu":
         return None if cpu_kernels() else f"the CPU operators {_CPU_FORWARD} and {_CPU_FORWARD}_backward"
     return None if has_flex_attention() else "FlexAttention with block masks"

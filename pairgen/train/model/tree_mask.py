@@ -1,4 +1,4 @@
-"""Which tokens of a batch of trees attend to which, in the forms that attention kernels need."""
+"""The attention mask of a batch of trees, in the format of each attention kernel."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -19,7 +19,7 @@ MaskMod = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 
 
 class TreeMask:
-    """The attention mask of a batch of trees; each form is computed when first needed and kept for the other layers.
+    """The attention mask of a batch of trees; each format is computed once, for all layers.
 
     Args:
         subtree_end: [R, L] as in ``Batch``.
@@ -33,14 +33,14 @@ class TreeMask:
         self._block_masks: dict[int, BlockMask] = {}
 
     def plan(self, window: int, split: bool) -> Plan:
-        """For the CPU: the blocks that attention is computed in."""
+        """For a CPU: the blocks of attention."""
         if (window, split) not in self._plans:
             rule = self.subtree_end.numpy(), self.positions.numpy()
             self._plans[window, split] = plan(*rule, window, split)
         return self._plans[window, split]
 
     def block_mask(self, window: int) -> "BlockMask":
-        """For FlexAttention: all rows as one sequence, so that the compiled kernel does not depend on their number."""
+        """For FlexAttention: all rows as one sequence, so the compiled kernel does not depend on their number."""
         if window not in self._block_masks:
             rows, width = self.subtree_end.shape
             first = torch.arange(rows, device=self.subtree_end.device)[:, None] * width
@@ -49,15 +49,15 @@ class TreeMask:
         return self._block_masks[window]
 
     def dense(self, window: int = 0) -> Tensor:
-        """[R, 1, L, L] whether a query (third dimension) attends to a key (fourth): for tests, and as the fallback."""
+        """[R, 1, L, L] whether a query (third dimension) attends to a key (fourth): for the fallback, and for tests."""
         column = torch.arange(self.subtree_end.shape[1], device=self.subtree_end.device)
         rows = torch.arange(len(self.subtree_end), device=self.subtree_end.device)[:, None, None, None]
         return mask_mod(self.subtree_end, self.positions, window)(rows, column, column[:, None], column)
 
 
 def mask_mod(subtree_end: Tensor, positions: Tensor, window: int) -> MaskMod:
-    """The rule, for indices of any shape: k <= q <= subtree_end[k] and, with a window, fewer than so many positions
-    between them."""
+    """The rule for indices of any shape: k <= q <= subtree_end[k], and positions[q] - positions[k] < window if it is
+    not 0."""
 
     def attends(row: Tensor, head: Tensor, query: Tensor, key: Tensor) -> Tensor:  # noqa: ARG001 - FlexAttention's call
         return (key <= query) & (query <= subtree_end[row, key])
@@ -69,11 +69,11 @@ def mask_mod(subtree_end: Tensor, positions: Tensor, window: int) -> MaskMod:
 
 
 def block_mask(subtree_end: Tensor, positions: Tensor, window: int = 0, block: int = BLOCK) -> "BlockMask":
-    """Classify blocks as empty, full or partial, on the device and without evaluating the rule for each pair of tokens.
+    """Classify blocks as empty, full or partial on the device, without evaluating the rule for each pair of tokens.
 
     For a block of keys before a block of queries q to q' (inclusive): some query attends to some key iff the largest
     subtree end among the keys is at least q; every query attends to every key iff the smallest is at least q'. With a
-    window, blocks whose smallest distance is too long are empty, and only those whose largest is short enough are full.
+    window, a block whose smallest distance is too large is empty, and it is full only if the largest is small enough.
     """
     from torch.nn.attention.flex_attention import BlockMask
 
@@ -98,14 +98,14 @@ def block_mask(subtree_end: Tensor, positions: Tensor, window: int = 0, block: i
     )
 
 
-def _extremes(values: Tensor, count: int, block: int, filler: int) -> tuple[Tensor, Tensor]:
-    """[R, L] -> minimum and maximum of each block of columns, [R, count] each; the last block is filled up."""
-    filled = torch.nn.functional.pad(values, (0, count * block - values.shape[1]), value=filler)
-    low, high = filled.view(len(values), count, block).aminmax(dim=2)
+def _extremes(values: Tensor, count: int, block: int, padding: int) -> tuple[Tensor, Tensor]:
+    """[R, L] -> minimum and maximum of each block of columns, [R, count] each; the last block is padded."""
+    padded = torch.nn.functional.pad(values, (0, count * block - values.shape[1]), value=padding)
+    low, high = padded.view(len(values), count, block).aminmax(dim=2)
     return low, high
 
 
-def _block_lists(which: Tensor) -> tuple[Tensor, Tensor]:
+def _block_lists(listed: Tensor) -> tuple[Tensor, Tensor]:
     """[R, Q, K] -> the number of key blocks of each query block, [R, 1, Q], and their indices first, [R, 1, Q, K]."""
-    order = which.int().argsort(dim=-1, descending=True, stable=True)
-    return which.sum(-1, dtype=torch.int32)[:, None], order.int()[:, None].contiguous()
+    order = listed.int().argsort(dim=-1, descending=True, stable=True)
+    return listed.sum(-1, dtype=torch.int32)[:, None], order.int()[:, None].contiguous()

@@ -11,7 +11,7 @@ SIZES = st.lists(st.integers(1, 7), min_size=1, max_size=60).map(lambda sizes: n
 
 
 @given(SIZES, st.integers(1, 12), st.integers(0, 3))
-def test_epoch_contains_every_group_once(pairs: np.ndarray, batch_size: int, seed: int) -> None:
+def test_batch_sampler_epoch_contains_every_group_once(pairs: np.ndarray, batch_size: int, seed: int) -> None:
     order = BatchSampler(pairs, batch_size, seed)
     for epoch in (1, 2):
         steps = order.steps(epoch)
@@ -21,7 +21,7 @@ def test_epoch_contains_every_group_once(pairs: np.ndarray, batch_size: int, see
 
 
 @given(SIZES, st.integers(1, 12))
-def test_batches_are_as_full_as_complete_groups_allow(pairs: np.ndarray, batch_size: int) -> None:
+def test_batch_sampler_fills_batches_with_complete_groups(pairs: np.ndarray, batch_size: int) -> None:
     order = BatchSampler(pairs, batch_size, 0)
     batches = [order.batch(step) for step in range(order.steps(1))]
     held = [pairs[batch].sum() for batch in batches]
@@ -31,14 +31,14 @@ def test_batches_are_as_full_as_complete_groups_allow(pairs: np.ndarray, batch_s
 
 
 @given(SIZES, st.integers(1, 12), st.integers(0, 40))
-def test_step_does_not_depend_on_earlier_calls(pairs: np.ndarray, batch_size: int, step: int) -> None:
+def test_batch_sampler_is_stateless(pairs: np.ndarray, batch_size: int, step: int) -> None:
     used = BatchSampler(pairs, batch_size, 5)
     for earlier in range(step):
         used.batch(earlier)
     assert used.batch(step).tolist() == BatchSampler(pairs, batch_size, 5).batch(step).tolist()
 
 
-def test_order_differs_by_epoch_and_seed() -> None:
+def test_batch_sampler_order_differs_by_epoch_and_seed() -> None:
     pairs = np.ones(50, dtype=np.int64)
     order = BatchSampler(pairs, 50, 0)
     assert order.batch(0).tolist() != order.batch(1).tolist()
@@ -46,31 +46,31 @@ def test_order_differs_by_epoch_and_seed() -> None:
 
 
 @pytest.mark.parametrize(("epochs", "steps"), [(1, 5), (2, 10), (0.4, 2), (1.6, 8), (0.01, 1)])
-def test_steps_of_epochs(epochs: float, steps: int) -> None:
+def test_batch_sampler_steps(epochs: float, steps: int) -> None:
     assert BatchSampler(np.ones(20, dtype=np.int64), 4, 0).steps(epochs) == steps
 
 
-def test_epoch_of_a_step() -> None:
+def test_batch_sampler_epoch() -> None:
     order = BatchSampler(np.ones(20, dtype=np.int64), 4, 0)
     assert [order.epoch(step) for step in (0, 1, 5, 7)] == [0.0, 0.2, 1.0, 1.4]
 
 
 @given(SIZES, st.integers(1, 12), st.integers(1, 30))
-def test_used_returns_the_groups_of_all_steps(pairs: np.ndarray, batch_size: int, steps: int) -> None:
+def test_batch_sampler_used_groups(pairs: np.ndarray, batch_size: int, steps: int) -> None:
     order = BatchSampler(pairs, batch_size, 0)
     taken = {index for step in range(steps) for index in order.batch(step).tolist()}
     assert set(order.used(steps).tolist()) == taken
 
 
 @given(SIZES, st.integers(1, 9))
-def test_chunks_are_a_partition(pairs: np.ndarray, size: int) -> None:
+def test_chunks_partition_groups(pairs: np.ndarray, size: int) -> None:
     cut = chunks(pairs, size)
     assert [index for start, stop in cut for index in range(start, stop)] == list(range(len(pairs)))
     assert chunks([], size) == []
 
 
 @given(SIZES, st.integers(0, 9), st.integers(1, 5))
-def test_processes_split_a_batch_into_equal_numbers_of_passes(pairs: np.ndarray, micro: int, size: int) -> None:
+def test_split_batch_equal_passes_per_process(pairs: np.ndarray, micro: int, size: int) -> None:
     batch = np.random.default_rng(0).permutation(len(pairs))
     shares = [split_batch(batch, pairs, micro, rank, size) for rank in range(size)]
     assert len({len(parts) for parts in shares}) == 1

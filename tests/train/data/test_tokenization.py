@@ -7,6 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from helpers.rows import make_folder, pair
@@ -20,7 +21,7 @@ from pairgen.pairs import dataset as store
 from pairgen.pairs import edits
 from pairgen.pairs.record import Pair
 from pairgen.train.data import token_cache
-from pairgen.train.data.groups import TokenGroup, concatenate
+from pairgen.train.data.groups import GroupTable, TokenGroup
 from pairgen.train.data.token_cache import CachedTokens, TokenCache
 from pairgen.train.data.tokenization import (
     CHANGED,
@@ -67,10 +68,9 @@ def cached(path: Path, pairs: list[Pair], tokenizer: Any, **options: Any) -> Cac
     """A dataset of these pairs, written once per folder, through the token cache."""
     if not (path / "pairs").exists():
         make_folder(path / "pairs", {"train": pairs})
-    split = store.open_pairs(path / "pairs").splits["train"]
-    reading = {name: options.pop(name) for name in ("chat", "max_length") if name in options}
-    cache = TokenCache(path / "tokens", PairTokenizer(tokenizer, **reading))
-    return cache.tokenize(split, **{"split_hash": "d", **options})
+    settings = {name: options.pop(name) for name in ("chat", "max_length") if name in options}
+    cache = TokenCache(path / "tokens", PairTokenizer(tokenizer, **settings))
+    return cache.tokenize(store.open_pairs(path / "pairs"), "train", **options)
 
 
 def plain(group: TokenGroup) -> tuple[Any, ...]:
@@ -133,7 +133,7 @@ def pair_groups(text: st.SearchStrategy[str]) -> st.SearchStrategy[PairGroup]:
 @pytest.mark.parametrize("name", KINDS)
 @settings(max_examples=80, deadline=None)
 @given(group=pair_groups(HOSTILE))
-def test_token_group_decodes_to_its_texts(name: str, group: PairGroup) -> None:
+def test_tokenize_round_trip(name: str, group: PairGroup) -> None:
     tokenizer = TOKENIZERS[name]
     tokens, counts = tokenize(tokenizer, group)
     assert counts.pairs + sum(counts.drops.values()) == len(group.pair_ids)
@@ -164,7 +164,7 @@ def test_token_group_decodes_to_its_texts(name: str, group: PairGroup) -> None:
 @pytest.mark.parametrize("name", KINDS)
 @settings(max_examples=80, deadline=None)
 @given(group=pair_groups(TEXT))
-def test_edit_contains_all_that_differs(name: str, group: PairGroup) -> None:
+def test_edit_covers_all_differing_tokens(name: str, group: PairGroup) -> None:
     tokenizer = TOKENIZERS[name]
     tokens, _ = tokenize(tokenizer, group)
     if tokens is None:
@@ -190,7 +190,7 @@ def test_edit_contains_all_that_differs(name: str, group: PairGroup) -> None:
 @pytest.mark.parametrize("name", CHATS)
 @settings(max_examples=60, deadline=None)
 @given(group=pair_groups(TEXT))
-def test_chat_token_group_decodes_to_what_the_template_renders(name: str, group: PairGroup) -> None:
+def test_tokenize_chat_round_trip(name: str, group: PairGroup) -> None:
     tokenizer = CHATS[name]
     tokens, counts = tokenize(tokenizer, group, chat="on")
     assert counts.pairs + sum(counts.drops.values()) == len(group.pair_ids)
@@ -214,7 +214,7 @@ def test_chat_token_group_decodes_to_what_the_template_renders(name: str, group:
 # ---------------------------------------------------------------- the boundary
 
 
-def test_first_token_of_the_answer_is_in_the_completion() -> None:
+def test_split_completion_contains_first_answer_token() -> None:
     tokenizer = TOKENIZERS["byte-level"]
     tokens = tokens_of(tokenizer, "What shines?", " the sun", " the moon")
     assert tokenizer.convert_ids_to_tokens(tokens.completions[0]) == ["Ġthe", "Ġsun", "</s>"]
@@ -223,7 +223,7 @@ def test_first_token_of_the_answer_is_in_the_completion() -> None:
     assert tokens.num_chars.tolist() == [7, 8]
 
 
-def test_token_across_the_boundary_is_split() -> None:
+def test_split_token_across_boundary() -> None:
     tokenizer = TOKENIZERS["byte-level"]
     assert "?Ċ" in tokenizer.tokenize("Why?\nSo")
     tokens, counts = tokenize(tokenizer, pair_group("Why?", "\nSo the sun", "\nSo the moon", "the lamp"))
@@ -234,14 +234,14 @@ def test_token_across_the_boundary_is_split() -> None:
     assert counts.merged_boundaries == 2
 
 
-def test_edit_at_the_boundary_contains_the_split_token() -> None:
+def test_edit_at_boundary_covers_split_token() -> None:
     tokenizer = TOKENIZERS["byte-level"]
     tokens = tokens_of(tokenizer, "Why?", "\n\nSo the sun", " So the sun")
     assert flat_edit(tokens)[0] == 0
     assert decoded(tokenizer, tokens.completions[0][: flat_edit(tokens)[1]]).startswith("\n\n")
 
 
-def test_completions_share_the_shorter_prompt_where_no_token_can_be_split() -> None:
+def test_split_falls_back_to_shorter_prompt() -> None:
     tokenizer = TOKENIZERS["unigram"]
     assert tokenizer.tokenize("the sun")[-1] == "▁sun"
     tokens, counts = tokenize(tokenizer, pair_group("the su", "n", " 2", "n."))
@@ -252,7 +252,7 @@ def test_completions_share_the_shorter_prompt_where_no_token_can_be_split() -> N
     assert decoded(tokenizer, [*tokens.prompt[1:], *tokens.completions[1][:-1]]) == "the su 2"
 
 
-def test_shared_prompt_ends_where_the_texts_differ() -> None:
+def test_split_prompt_ends_at_first_difference() -> None:
     tokenizer = sentence_piece()
     scores = {"▁": -3.0, "▁a": -2.0, "▁ab": -2.0, "bc": -1.0, "b": -9.0, "c": -9.0, "d": -1.0}
     specials = [("<unk>", 0.0), *((name, -99.0) for name in SPECIALS)]
@@ -264,7 +264,7 @@ def test_shared_prompt_ends_where_the_texts_differ() -> None:
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_few_shot_examples_are_part_of_the_prompt(name: str) -> None:
+def test_tokenize_few_shot_prompt(name: str) -> None:
     tokenizer = TOKENIZERS[name]
     shots = "\n\n".join(f"Question: How many apples are there?\nAnswer: {at} apples." for at in range(25))
     tokens = tokens_of(tokenizer, f"{shots}\n\nQuestion: Why?\nAnswer:", " the sun", " the moon")
@@ -275,7 +275,7 @@ def test_few_shot_examples_are_part_of_the_prompt(name: str) -> None:
     assert len(tokens.prompt) > 250
 
 
-def test_insertion_between_tokens_is_an_empty_edit() -> None:
+def test_edit_of_insertion_is_empty() -> None:
     tokenizer = TOKENIZERS["byte-level"]
     tokens = tokens_of(tokenizer, "Why?", " the sun", " the moon sun")
     assert flat_edit(tokens) == [1, 1]
@@ -293,7 +293,7 @@ def test_insertion_between_tokens_is_an_empty_edit() -> None:
     ],
     ids=["as is", "earlier", "inside a token", "part of a token", "across the boundary", "after the boundary"],
 )
-def test_edit_covers_the_span_in_the_dataset(
+def test_edit_covers_dataset_span(
     prompt: str, chosen: str, rejected: str, span: tuple[int, int], edit: list[int]
 ) -> None:
     tokens, _ = tokenize(TOKENIZERS["byte-level"], pair_group(prompt, chosen, rejected)._replace(edits=[span]))
@@ -301,7 +301,7 @@ def test_edit_covers_the_span_in_the_dataset(
     assert flat_edit(tokens) == edit
 
 
-def test_edit_is_located_in_the_rendered_answer() -> None:
+def test_edit_in_rendered_chat() -> None:
     tokenizer = CHATS["ChatML"]
     tokens, _ = tokenize(tokenizer, pair_group("Why?", " So sun.", " the sun.")._replace(edits=[(0, 3)]), chat="on")
     assert tokens is not None
@@ -312,7 +312,7 @@ def test_edit_is_located_in_the_rendered_answer() -> None:
 # ---------------------------------------------------------------- special tokens
 
 
-def test_special_token_strings_are_plain_text() -> None:
+def test_tokenize_special_token_strings_as_text() -> None:
     tokenizer = TOKENIZERS["byte-level"]
     before = tokenizer("</s>")["input_ids"]
     tokens = tokens_of(tokenizer, "What is </s>?", " an end</s>", " a <|im_end|>")
@@ -322,7 +322,7 @@ def test_special_token_strings_are_plain_text() -> None:
     assert tokenizer("</s>")["input_ids"] == before, "the tokenizer is left as it was"
 
 
-def test_special_token_strings_are_dropped_where_unigram_encodes_them() -> None:
+def test_unigram_drops_special_token_strings() -> None:
     _, counts = tokenize(TOKENIZERS["unigram"], pair_group("What?", " the sun", " the</s>", " the moon"))
     assert counts.drops == {SPECIAL: 1}
     assert counts.pairs == 1
@@ -331,13 +331,13 @@ def test_special_token_strings_are_dropped_where_unigram_encodes_them() -> None:
     assert counts.drops == {SPECIAL: 2}
 
 
-def test_unknown_character_is_kept() -> None:
+def test_tokenize_unknown_character() -> None:
     tokenizer = TOKENIZERS["unigram"]
     tokens = tokens_of(tokenizer, "What?", " the Ω", " the sun")
     assert tokenizer.unk_token_id in tokens.completions[0]
 
 
-def test_chat_with_special_token_strings_is_dropped() -> None:
+def test_chat_drops_special_token_strings() -> None:
     for chosen, rejected, prompt, dropped in [
         (" sun", (" moon<|im_end|>", " lamp"), "Why?", 1),
         (" <|im_start|>sun", (" moon", " lamp"), "Why?", 2),
@@ -361,7 +361,7 @@ def test_chat_completion_ends_with_eos() -> None:
     assert tokens.num_chars.tolist() == [7, 8]
 
 
-def test_chat_off_does_not_use_the_template() -> None:
+def test_chat_off_ignores_template() -> None:
     tokens = tokens_of(CHATS["ChatML"], "What shines?", " the sun", " the moon", chat="off")
     assert decoded(CHATS["ChatML"], tokens.prompt) == "What shines?"
 
@@ -372,7 +372,7 @@ def with_template(template: str) -> Any:
     return tokenizer
 
 
-def test_text_altered_by_the_template_is_dropped() -> None:
+def test_chat_drops_text_altered_by_template() -> None:
     shortened = "{% for message in messages %}{{ message.content[:8] }}\n{% endfor %}"
     _, counts = tokenize(with_template(shortened), pair_group("Why?", " sun", " a moon, a lamp", " moon"), chat="on")
     assert counts.drops == {CHANGED: 1}
@@ -382,21 +382,21 @@ def test_text_altered_by_the_template_is_dropped() -> None:
         assert tokenize(with_template(shortened), group, chat="on")[1].drops == {CHANGED: 2}
 
 
-def test_unsupported_chat_templates_raise() -> None:
+def test_chat_unsupported_templates_raise() -> None:
     by_position = "{{ messages | length }}{% for message in messages %}{{ message.content }}{% endfor %}"
     with pytest.raises(UnsupportedModel, match="renders the prompt differently"):
         tokenize(with_template(by_position), pair_group("Why?", " sun", " moon"), chat="on")
     failing = with_template("{{ raise_exception('two turns only') }}")
     with pytest.raises(UnsupportedModel, match="two turns only"):
         tokenize(failing, pair_group("Why?", " sun", " moon"), chat="on")
-    with pytest.raises(UsageError, match="no chat template"):
-        PairTokenizer(byte_level(), "on", 64)
+    with pytest.raises(UsageError, match=r"^--chat on: the tokenizer of --model tiny has no chat template; use --chat"):
+        PairTokenizer(byte_level(), "on", 64, model="tiny")
 
 
 # ---------------------------------------------------------------- truncation and drops
 
 
-def test_long_prompt_is_truncated_on_the_left() -> None:
+def test_truncation_of_prompt_from_left() -> None:
     tokenizer = TOKENIZERS["byte-level"]
     prompt, answers = "the sun shines " * 10 + "Why?", (" sun", " the moon", " lamp")
     full = tokens_of(tokenizer, prompt, *answers)
@@ -411,7 +411,7 @@ def test_long_prompt_is_truncated_on_the_left() -> None:
         assert counts.truncated_prompts == (kept < len(full.prompt))
 
 
-def test_completions_are_never_truncated() -> None:
+def test_truncation_never_shortens_completions() -> None:
     tokenizer = TOKENIZERS["byte-level"]
     group = pair_group("Why so?", " the sun", " sun" * 9, " moon")
     longest = len(tokens_of(tokenizer, "Why so?", " the sun", " sun" * 9).completions[1])
@@ -430,7 +430,7 @@ def test_completions_are_never_truncated() -> None:
     assert counts.drops == {LONG_CHOSEN: 2}
 
 
-def test_truncated_chat_keeps_its_bos() -> None:
+def test_truncation_keeps_bos_of_chat() -> None:
     tokenizer = CHATS["no EOS"]
     tokens = tokens_of(tokenizer, "the sun shines " * 10, " the sun", " moon", chat="on", max_length=20)
     assert tokens.prompt[0] == tokenizer.bos_token_id
@@ -438,13 +438,13 @@ def test_truncated_chat_keeps_its_bos() -> None:
     assert decoded(tokenizer, tokens.prompt).endswith("\nBOT:")
 
 
-def test_empty_prompt_needs_a_bos() -> None:
+def test_empty_prompt_requires_bos() -> None:
     _, counts = tokenize(TOKENIZERS["byte-level without BOS"], pair_group("", " the sun", " moon"))
     assert counts.drops == {NO_PROMPT: 1}
     assert tokens_of(TOKENIZERS["byte-level"], "", " the sun", " moon").prompt.tolist() == [1]
 
 
-def test_pair_with_equal_tokens_is_dropped() -> None:
+def test_pairs_with_equal_tokens_dropped() -> None:
     _, counts = tokenize(TOKENIZERS["unigram"], pair_group("Why?", " the Ω", " the Ψ", " sun"))
     assert counts.drops == {SAME: 1}
     assert counts.pairs == 1
@@ -461,7 +461,7 @@ PAIRS = [
 ]
 
 
-def test_cache_keeps_groups_across_batches_and_shards(tmp_path: Path) -> None:
+def test_cache_groups_across_batches_and_shards(tmp_path: Path) -> None:
     tokens = cached(tmp_path, PAIRS, TOKENIZERS["byte-level"])
     assert [group.pair_ids for group in tokens.groups] == [("c-1",), ("a-1", "a-2", "a-3"), ("b-1",)]
     assert tokens.groups.pairs.tolist() == [1, 3, 1]
@@ -474,20 +474,21 @@ def test_cache_keeps_groups_across_batches_and_shards(tmp_path: Path) -> None:
         assert plain(group) == plain(expected)
 
 
-def test_concatenate_makes_pair_ids_unique(tmp_path: Path) -> None:
-    groups = cached(tmp_path, PAIRS[1:], TOKENIZERS["byte-level"]).groups
-    assert concatenate([groups]) is groups
-    both = concatenate([groups, groups])
+def test_group_table_unique_pair_ids(tmp_path: Path) -> None:
+    (table,) = cached(tmp_path, PAIRS[1:], TOKENIZERS["byte-level"]).groups.tables
+    both = GroupTable([table, table])
     assert [group.pair_ids for group in both][1:3] == [("0:b-1",), ("1:a-1", "1:a-2", "1:a-3")]
     assert both.pairs.tolist() == [3, 1, 3, 1]
+    assert [part.tolist() for part in both.by_table(np.array([3, 0, 2]))] == [[0], [0, 1]]
+    assert both.unknown({"0:a-1", "0:a-2", "0:a-3", "1:b-1"}).tolist() == [False, True, True, False]
 
 
-def test_pairs_that_are_not_consecutive_make_several_groups(tmp_path: Path) -> None:
+def test_cache_groups_only_consecutive_pairs(tmp_path: Path) -> None:
     tokens = cached(tmp_path, [PAIRS[1], PAIRS[0], PAIRS[2]], TOKENIZERS["byte-level"])
     assert [group.pair_ids for group in tokens.groups] == [("a-1",), ("c-1",), ("a-2",)]
 
 
-def test_chunk_size_does_not_change_tokens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cache_chunk_size_does_not_change_tokens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     full = cached(tmp_path, PAIRS, TOKENIZERS["byte-level"])
     monkeypatch.setattr(token_cache, "CHUNK", 1)
     for file in (tmp_path / "tokens").iterdir():
@@ -500,19 +501,19 @@ def test_chunk_size_does_not_change_tokens(tmp_path: Path, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize(("limit", "kept"), [(1, 1), (2, 4), (4, 4), (5, 5), (99, 5), (0, 5)])
-def test_limit_takes_complete_groups_from_the_start(tmp_path: Path, limit: int, kept: int) -> None:
+def test_limit_takes_complete_groups(tmp_path: Path, limit: int, kept: int) -> None:
     tokens = cached(tmp_path, PAIRS, TOKENIZERS["byte-level"], limit=limit)
     assert tokens.groups.pairs.sum() == kept
 
 
-def test_limit_counts_pairs_that_are_kept(tmp_path: Path) -> None:
+def test_limit_counts_kept_pairs(tmp_path: Path) -> None:
     pairs = [pair(" the Ω", " the Ψ", f"s-{at}", "Why?") for at in range(4)] + PAIRS[1:]
     tokens = cached(tmp_path, pairs, TOKENIZERS["unigram"], limit=2)
     assert tokens.drops == {SAME: 4}
     assert tokens.groups.pairs.tolist() == [3]
 
 
-def test_error_when_all_pairs_are_dropped(tmp_path: Path) -> None:
+def test_cache_raises_if_all_pairs_dropped(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match=rf"train: all 5 pairs were dropped: {LONG_CHOSEN}; raise it"):
         cached(tmp_path, PAIRS, TOKENIZERS["byte-level"], max_length=2)
     assert not list((tmp_path / "tokens").iterdir())
@@ -520,11 +521,12 @@ def test_error_when_all_pairs_are_dropped(tmp_path: Path) -> None:
         cached(tmp_path / "none", [], TOKENIZERS["byte-level"])
 
 
-def test_unsupported_tokenizers_raise(tmp_path: Path) -> None:
+def test_pair_tokenizer_unsupported_tokenizers_raise(tmp_path: Path) -> None:
     class Slow:
         is_fast = False
+        name_or_path = "some/model"
 
-    with pytest.raises(UnsupportedModel, match="a fast tokenizer is required"):
+    with pytest.raises(UnsupportedModel, match="--model some/model: has no fast tokenizer"):
         cached(tmp_path, PAIRS, Slow())
     with pytest.raises(UnsupportedModel, match="no EOS token"):
         cached(tmp_path, PAIRS, byte_level(eos_token=None))
@@ -546,7 +548,7 @@ def as_other_columns(split: store.Split, change: Callable[[pa.Table], pa.Table])
     ],
     ids=["missing", "another type", "nulls"],
 )
-def test_damaged_columns_raise(tmp_path: Path, change: Callable[[pa.Table], pa.Table]) -> None:
+def test_cache_damaged_columns_raise(tmp_path: Path, change: Callable[[pa.Table], pa.Table]) -> None:
     split = make_folder(tmp_path / "pairs", {"train": PAIRS}).splits["train"]
     as_other_columns(split, change)
     with pytest.raises(InvalidDataset, match="build the dataset again"):
@@ -588,7 +590,7 @@ def turn_a_bit(file: Path) -> None:
     [cut_short, turn_a_bit, Path.unlink, lambda file: file.write_bytes(b""), lambda file: file.write_text("[]")],
     ids=["short", "bit", "gone", "empty", "list"],
 )
-def test_damaged_cache_is_rewritten(
+def test_cache_rewrites_damaged_files(
     tmp_path: Path, tokens: CachedTokens, suffix: str, damage: Callable[[Path], Any]
 ) -> None:
     file = tmp_path / "tokens" / f"{tokens.hash}.{suffix}"
@@ -605,7 +607,7 @@ def test_damaged_cache_is_rewritten(
     assert file.read_bytes() == before
 
 
-def test_interrupted_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cache_interrupted_write_leaves_no_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = Counter[str]()
     tokenize_chunk = PairTokenizer.tokenize
 
@@ -623,11 +625,11 @@ def test_interrupted_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Mo
     assert cached(tmp_path, PAIRS, TOKENIZERS["byte-level"]).groups.pairs.sum() == 5
 
 
-def test_hash_depends_on_all_that_tokens_depend_on(tmp_path: Path, tokens: CachedTokens) -> None:
+def test_cache_hash_covers_dataset_tokenizer_and_options(tmp_path: Path, tokens: CachedTokens) -> None:
     tokenizer = TOKENIZERS["byte-level"]
     hashes = [
         tokens.hash,
-        cached(tmp_path, PAIRS, tokenizer, split_hash="e").hash,
+        cached(tmp_path / "other", PAIRS[1:], tokenizer).hash,
         cached(tmp_path, PAIRS, tokenizer, max_length=64).hash,
         cached(tmp_path, PAIRS, tokenizer, limit=2).hash,
         cached(tmp_path, PAIRS, TOKENIZERS["byte-level without BOS"]).hash,
@@ -647,8 +649,8 @@ def test_cache_records_drops(tmp_path: Path) -> None:
     assert sorted(file.suffix for file in (tmp_path / "tokens").iterdir()) == [".arrow", ".json"]
 
 
-def test_unwritable_folder_raises(tmp_path: Path) -> None:
-    split = make_folder(tmp_path / "pairs", {"train": PAIRS}).splits["train"]
+def test_cache_unwritable_folder_raises(tmp_path: Path) -> None:
+    pairs = make_folder(tmp_path / "pairs", {"train": PAIRS})
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot be written"):
-        TokenCache(tmp_path / "file" / "tokens", PairTokenizer(TOKENIZERS["byte-level"])).tokenize(split, "d")
+        TokenCache(tmp_path / "file" / "tokens", PairTokenizer(TOKENIZERS["byte-level"])).tokenize(pairs, "train")

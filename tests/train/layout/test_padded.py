@@ -70,7 +70,7 @@ def test_padded_batch_lists_chosen_before_rejected() -> None:
     assert batch.completion_index.tolist() == [[0, 1, 11], [2, 3, 11], [4, 11, 11], [5, 6, 11], [7, 11, 11], [8, 9, 10]]
 
 
-def test_padded_batch_without_rejected_has_one_row_per_pair() -> None:
+def test_padded_batch_without_rejected() -> None:
     groups = random_groups(0, 3, pairs=2)
     alone = padded_batch([group.chosen_only() for group in groups])
     pairs = sum(group.pairs for group in groups)
@@ -83,7 +83,7 @@ def test_padded_batch_without_rejected_has_one_row_per_pair() -> None:
     )
 
 
-def test_batch_has_lengths_edits_and_weights_per_pair() -> None:
+def test_pair_fields() -> None:
     fields = pair_fields([group([1], [2, 3], [2, 4], [5], name="a"), group([6, 7], [8], [9, 9, 9], name="b")])
     assert fields["lengths"].tolist() == [2, 2, 1, 2, 1, 3]
     assert fields["num_chars"].tolist() == [6, 6, 3, 6, 3, 9]
@@ -94,7 +94,7 @@ def test_batch_has_lengths_edits_and_weights_per_pair() -> None:
     assert fields["pair_ids"] == ("a-0", "a-1", "b-0")
 
 
-def test_completions_are_zero_after_their_tokens() -> None:
+def test_completions_zero_after_last_token() -> None:
     batch = padded_batch([group([5, 6], [7, 2], [8])])
     found = batch.completions(torch.tensor([-1.0, -2.0, -4.0]))
     assert found.tolist() == [[-1.0, -2.0], [-4.0, 0.0]]
@@ -102,7 +102,7 @@ def test_completions_are_zero_after_their_tokens() -> None:
     assert found.dtype == torch.float64
 
 
-def test_completions_sum_the_gradients_of_shared_tokens() -> None:
+def test_completions_sum_gradients_of_shared_tokens() -> None:
     batch = padded_batch([group([5, 6], [7, 2], [8])])
     shared = Batch(**{**vars(batch), "completion_index": torch.tensor([[0, 1], [0, 2]])})
     logps = torch.tensor([-1.0, -2.0], requires_grad=True)
@@ -113,7 +113,7 @@ def test_completions_sum_the_gradients_of_shared_tokens() -> None:
     assert logps.grad.tolist() == [11.0, 1.0]
 
 
-def test_sums_of_many_log_probs_are_precise() -> None:
+def test_completions_precision_of_long_sums() -> None:
     """In float32, adding -0.0001 to -2048 repeatedly would have no effect."""
     length = 4000
     batch = padded_batch([group([1], [2] * length, [3])])
@@ -136,17 +136,17 @@ def check_against_single_sequences(model: Any, groups: Sequence[TokenGroup]) -> 
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_padded_log_probs_equal_those_of_single_sequences(llama: Any, seed: int) -> None:
+def test_padded_batch_equals_single_sequences(llama: Any, seed: int) -> None:
     check_against_single_sequences(llama, random_groups(seed, 4))
 
 
 @given(groups=small_groups())
 @settings(deadline=None, max_examples=15)
-def test_padded_log_probs_of_any_groups_equal_those_of_single_sequences(llama: Any, groups: list[TokenGroup]) -> None:
+def test_padded_batch_of_any_groups_equals_single_sequences(llama: Any, groups: list[TokenGroup]) -> None:
     check_against_single_sequences(llama, groups)
 
 
-def test_padding_tokens_do_not_affect_log_probs(llama: Any) -> None:
+def test_padded_batch_ignores_padding_tokens(llama: Any) -> None:
     groups = random_groups(7, 4)
     zeros, others = padded_batch(groups), padded_batch(groups, pad=VOCABULARY - 1)
     assert not torch.equal(zeros.tokens, others.tokens)
@@ -154,7 +154,7 @@ def test_padding_tokens_do_not_affect_log_probs(llama: Any) -> None:
     assert torch.equal(completions(llama, zeros), completions(llama, others))
 
 
-def test_log_probs_do_not_depend_on_the_rest_of_the_batch(llama: Any) -> None:
+def test_padded_batch_rows_are_independent(llama: Any) -> None:
     groups = random_groups(8, 5)
     batch = padded_batch(groups)
     together = completions(llama, batch)

@@ -3,25 +3,22 @@
 import numpy as np
 import pytest
 import torch
-from helpers.slow_trees import count_tree_tokens, expected_sequences, groups_sharing_prefixes, read_back
+from helpers.slow_trees import TREE_SHARES, count_tree_tokens, expected_sequences, groups_sharing_prefixes, read_back
 from helpers.token_groups import group, random_groups
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pairgen.train.data.groups import TokenGroup
-from pairgen.train.layout import prompt_starts
-from pairgen.train.layout.branching import TokenTree, token_tree
+from pairgen.train.layout import sharing
 from pairgen.train.layout.packing import balance, pack, row_lengths
 from pairgen.train.layout.padded import padded_batch
-from pairgen.train.layout.prompt_starts import common_starts
-from pairgen.train.layout.tree import SHARES, tree_batch
-
-TREE_SHARES = [share for share in SHARES if share != "none"]
+from pairgen.train.layout.sharing import TokenTree, common_starts, token_tree
+from pairgen.train.layout.tree import tree_batch
 
 
 @pytest.fixture(autouse=True)
 def _share_short_starts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prompt_starts, "MIN_SHARED", 3)
+    monkeypatch.setattr(sharing, "MIN_SHARED", 3)
 
 
 def tree_of(*completions: list[int], share: bool = True) -> TokenTree:
@@ -41,27 +38,27 @@ def test_token_tree_worked_example() -> None:
     assert paths(tree) == [[0, 1, 2, 3], [0, 1, 5], [0, 1, 2, 4]]
 
 
-def test_token_tree_merges_equal_completions_and_prefixes_of_others() -> None:
+def test_token_tree_merges_equal_completions_and_prefixes() -> None:
     tree = tree_of([1, 2], [1], [1, 2, 3], [1, 2], [4], [1, 2, 3, 5])
     assert tree.tokens.tolist() == [1, 2, 3, 5, 4]
     assert tree.subtree_end.tolist() == [3, 3, 3, 3, 4]
     assert paths(tree) == [[0, 1], [0], [0, 1, 2], [0, 1], [4], [0, 1, 2, 3]]
 
 
-def test_token_tree_merges_rejected_completions_that_share_nothing_with_chosen() -> None:
+def test_token_tree_merges_rejected_only() -> None:
     tree = tree_of([1], [2, 3, 4], [2, 3, 5], [2, 6])
     assert tree.tokens.tolist() == [1, 2, 3, 4, 5, 6]
     assert tree.parent.tolist() == [-1, -1, 1, 2, 2, 1]
     assert tree.subtree_end.tolist() == [0, 5, 4, 3, 4, 5]
 
 
-def test_token_tree_without_sharing_repeats_every_completion() -> None:
+def test_token_tree_without_sharing() -> None:
     tree = tree_of([1, 2], [1, 2], share=False)
     assert tree.tokens.tolist() == [1, 2, 1, 2]
     assert tree.parent.tolist() == [-1, 0, -1, 2]
 
 
-def test_trees_worked_example() -> None:
+def test_tree_batch_worked_example() -> None:
     batch = tree_batch([group([5, 6], [7, 8, 2], [7, 9])], 100)
     assert batch.tokens.tolist() == [[5, 6, 7, 8, 2, 9]]
     assert batch.positions is not None
@@ -74,7 +71,7 @@ def test_trees_worked_example() -> None:
     assert (batch.padded_tokens, batch.processed_tokens) == (9, 6)
 
 
-def test_trees_share_few_shot_examples_between_groups() -> None:
+def test_tree_batch_shares_few_shot_examples() -> None:
     groups = [group([5, 6, 7, 8], [1], [2]), group([9], [3], [4]), group([5, 6, 7], [1, 2], [1, 3])]
     batch = tree_batch(groups, 100, "shots")
     assert batch.tokens.tolist() == [[5, 6, 7, 8, 1, 2, 1, 2, 3, 9, 3, 4]]
@@ -86,7 +83,7 @@ def test_trees_share_few_shot_examples_between_groups() -> None:
 @pytest.mark.parametrize("share", TREE_SHARES)
 @given(groups=groups_sharing_prefixes(), row_tokens=st.integers(1, 60))
 @settings(max_examples=30, deadline=None)
-def test_tree_batch_contains_the_sequences_of_all_pairs(share: str, groups: list[TokenGroup], row_tokens: int) -> None:
+def test_tree_batch_contains_all_sequences(share: str, groups: list[TokenGroup], row_tokens: int) -> None:
     batch = tree_batch(groups, row_tokens, share, pad=0)
     assert read_back(batch) == expected_sequences(groups)
     assert batch.padded_tokens == sum(one.padded_tokens for one in groups)
@@ -99,17 +96,17 @@ def test_tree_batch_contains_the_sequences_of_all_pairs(share: str, groups: list
 
 @given(groups=groups_sharing_prefixes())
 @settings(max_examples=40, deadline=None)
-def test_tree_batch_has_fewer_tokens_at_each_share_level(groups: list[TokenGroup]) -> None:
-    tokens = [tree_batch(groups, 10_000, share).processed_tokens for share in SHARES]
+def test_tree_batch_tokens_decrease_by_share_level(groups: list[TokenGroup]) -> None:
+    tokens = [tree_batch(groups, 10_000, share).processed_tokens for share in ("none", *TREE_SHARES)]
     assert tokens == sorted(tokens, reverse=True)
-    assert tokens[list(SHARES).index("group")] == count_tree_tokens(groups)
+    assert tokens[-2] == count_tree_tokens(groups)
     assert len(tree_batch(groups, 10_000, "group").label_positions) == count_tree_tokens(groups) - sum(
         len(one.prompt) for one in groups
     )
 
 
 @pytest.mark.parametrize("share", TREE_SHARES)
-def test_long_tree_makes_a_longer_row(share: str) -> None:
+def test_tree_batch_long_tree_extends_row(share: str) -> None:
     groups = [group([1] * 40, [2] * 9, [3] * 9, [4]), *random_groups(0, 12)]
     batch = tree_batch(groups, 30, share)
     width = batch.tokens.shape[1]
@@ -125,7 +122,7 @@ def test_long_tree_makes_a_longer_row(share: str) -> None:
     assert [rows_of[at] for at in range(pairs)] == [rows_of[pairs + at] for at in range(pairs)]
 
 
-def test_trees_do_not_depend_on_the_integer_type_of_ids() -> None:
+def test_tree_batch_integer_types() -> None:
     groups = random_groups(3, 4)
     wide = [TokenGroup(**{**vars(one), "prompt": one.prompt.astype(np.int64)}) for one in groups]
     assert torch.equal(tree_batch(groups, 50, "shots").tokens, tree_batch(wide, 50, "shots").tokens)
@@ -146,14 +143,14 @@ def test_pack_is_best_fit_decreasing(lengths: list[int], capacity: int) -> None:
 
 
 @given(lengths=st.lists(st.integers(1, 40), min_size=1, max_size=60), capacity=st.integers(1, 50))
-def test_balance_keeps_the_number_of_rows_and_their_maximum_length(lengths: list[int], capacity: int) -> None:
+def test_balance_keeps_row_count_and_maximum_length(lengths: list[int], capacity: int) -> None:
     rows = pack(lengths, capacity)
     even = balance(lengths, rows)
     assert max(even) <= max(rows)
     assert max(row_lengths(lengths, even)) <= max(row_lengths(lengths, rows))
 
 
-def test_pack_fills_rows_of_realistic_lengths() -> None:
+def test_pack_utilization() -> None:
     lengths = np.random.default_rng(0).integers(150, 550, 2000).tolist()
     filled = row_lengths(lengths, pack(lengths, 8192))
     assert sum(lengths) / (8192 * len(filled)) > 0.97
@@ -166,7 +163,7 @@ def test_common_starts_worked_example() -> None:
     assert common_starts(prompts[:1]) == []
 
 
-def test_common_starts_ignore_a_prompt_that_differs_early() -> None:
+def test_common_starts_with_an_early_difference() -> None:
     shots = np.arange(100, 200)
     others = [np.append(shots, last) for last in (1, 2, 3)]
     early = np.concatenate([shots[:40], shots[50:], [4]])

@@ -9,6 +9,7 @@ import transformers
 from helpers.slow_trees import (
     MODELS,
     SMALL,
+    TREE_SHARES,
     assert_equal_passes,
     groups_sharing_prefixes,
     model_of,
@@ -22,9 +23,9 @@ from torch.nn.attention.flex_attention import create_block_mask
 
 from pairgen.errors import UnsupportedModel
 from pairgen.train.data.groups import TokenGroup
-from pairgen.train.layout import prompt_starts
+from pairgen.train.layout import sharing
 from pairgen.train.layout.padded import padded_batch
-from pairgen.train.layout.tree import SHARES, tree_batch
+from pairgen.train.layout.tree import tree_batch
 from pairgen.train.model import attention, block_plan, cpu_attention, torch_internals
 from pairgen.train.model.attention import use_tree_attention
 from pairgen.train.model.checks import check_trees
@@ -33,13 +34,11 @@ from pairgen.train.model.tree_mask import TreeMask, block_mask, mask_mod
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*gradient_checkpointing_:FutureWarning")
 
-TREE_SHARES = [share for share in SHARES if share != "none"]
-
 
 @pytest.fixture(autouse=True, params=["unsplit", "split"])
 def _split_cost(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Test with unsplit trees, as small ones are, and with trees split wherever possible, as large ones are."""
-    monkeypatch.setattr(prompt_starts, "MIN_SHARED", 3)
+    monkeypatch.setattr(sharing, "MIN_SHARED", 3)
     monkeypatch.setattr(block_plan, "CALL_COST", 30_000 if request.param == "unsplit" else 0)
 
 
@@ -65,9 +64,7 @@ def varied_groups(seed: int) -> list[TokenGroup]:
     row_tokens=st.sampled_from([1, 40, 10_000]),
 )
 @settings(max_examples=12, deadline=None)
-def test_trees_give_the_log_probs_and_gradients_of_padded_rows(
-    model: Any, groups: list[TokenGroup], share: str, row_tokens: int
-) -> None:
+def test_trees_equal_padded_rows(model: Any, groups: list[TokenGroup], share: str, row_tokens: int) -> None:
     assert_equal_passes(model, tree_batch(groups, row_tokens, share), padded_batch(groups), sums=1e-10, gradients=1e-9)
 
 
@@ -78,14 +75,14 @@ def test_trees_give_the_log_probs_and_gradients_of_padded_rows(
     row_tokens=st.integers(1, 400),
 )
 @settings(max_examples=300, deadline=None)
-def test_many_more_trees_give_the_log_probs_and_gradients_of_padded_rows(
+def test_trees_equal_padded_rows_many_examples(
     model: Any, groups: list[TokenGroup], share: str, row_tokens: int
 ) -> None:
     assert_equal_passes(model, tree_batch(groups, row_tokens, share), padded_batch(groups), sums=1e-10, gradients=1e-9)
 
 
 @pytest.mark.parametrize("share", TREE_SHARES)
-def test_share_levels_give_equal_log_probs(model: Any, share: str) -> None:
+def test_share_levels_equal_padded_rows(model: Any, share: str) -> None:
     groups = varied_groups(0)
     for row_tokens in (30, 10_000):
         assert_equal_passes(
@@ -103,7 +100,7 @@ def test_trees_equal_padded_rows_in_float32(name: str) -> None:
     assert_equal_passes(model, tree_batch(groups, 60, "shots"), padded_batch(groups), sums=1e-3, gradients=1e-4)
 
 
-def test_gradient_checkpointing_changes_nothing(model: Any) -> None:
+def test_trees_with_gradient_checkpointing(model: Any) -> None:
     batch = tree_batch(varied_groups(2), 50, "shots")
     expected, gradients = score_with_gradients(model, batch)
     model.train()
@@ -118,7 +115,7 @@ def test_gradient_checkpointing_changes_nothing(model: Any) -> None:
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_tree_attention_leaves_padded_rows_unchanged(name: str) -> None:
+def test_tree_attention_on_padded_rows(name: str) -> None:
     """The first pass is before the attention is replaced; Gemma 2's own softmax is always in float32.
 
     Eager, since some releases of transformers choose an attention for Gemma 2 that does not cap its scores.
@@ -138,7 +135,7 @@ def test_tree_attention_leaves_padded_rows_unchanged(name: str) -> None:
     assert torch.equal(of_trees, again)
 
 
-def test_trees_are_as_exact_as_rows_under_autocast() -> None:
+def test_trees_under_autocast() -> None:
     model = model_of("Llama", torch.float32)
     groups = varied_groups(4)
     exact, _ = score_with_gradients(model, padded_batch(groups))
@@ -150,7 +147,7 @@ def test_trees_are_as_exact_as_rows_under_autocast() -> None:
 
 @pytest.mark.parametrize("window", [0, 3, 6])
 @pytest.mark.parametrize("heads", [2, 6])
-def test_cpu_attention_equals_one_dense_mask(window: int, heads: int) -> None:
+def test_cpu_attention_equals_dense_mask(window: int, heads: int) -> None:
     batch = tree_batch(varied_groups(5), 70, "shots")
     assert batch.subtree_end is not None
     assert batch.positions is not None
@@ -183,7 +180,7 @@ def test_cpu_attention_equals_one_dense_mask(window: int, heads: int) -> None:
         assert all(torch.allclose(ours, theirs, atol=1e-12) for ours, theirs in pairs)
 
 
-def test_cpu_attention_with_large_scores_is_finite_at_padding() -> None:
+def test_cpu_attention_finite_at_padding() -> None:
     batch = tree_batch([group([1, 2, 3], [4] * size, [5]) for size in range(1, 8)], 100, "group")
     assert batch.subtree_end is not None
     assert batch.positions is not None
@@ -203,9 +200,7 @@ def test_cpu_attention_with_large_scores_is_finite_at_padding() -> None:
     block=st.sampled_from([4, 16]),
 )
 @settings(max_examples=40, deadline=None)
-def test_block_masks_equal_those_of_every_pair_of_tokens(
-    groups: list[TokenGroup], share: str, window: int, block: int
-) -> None:
+def test_block_mask_equals_dense_mask(groups: list[TokenGroup], share: str, window: int, block: int) -> None:
     batch = tree_batch(groups, 90, share)
     assert batch.subtree_end is not None
     assert batch.positions is not None
@@ -252,7 +247,7 @@ def listed(count: Tensor, indices: Tensor) -> Tensor:
         ),
     ],
 )
-def test_unsupported_attention_is_refused(name: str, changes: dict[str, Any], reason: str) -> None:
+def test_use_tree_attention_refuses_unsupported_models(name: str, changes: dict[str, Any], reason: str) -> None:
     config = getattr(transformers, f"{name}Config")(**{**SMALL, **changes})
     model = transformers.AutoModelForCausalLM.from_config(config).train()
     with pytest.raises(UnsupportedModel, match=f"{reason}.*--share none"):
@@ -261,14 +256,14 @@ def test_unsupported_attention_is_refused(name: str, changes: dict[str, Any], re
 
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_check_trees_accepts_models_and_leaves_them_unchanged(name: str, dtype: torch.dtype) -> None:
+def test_check_trees_restores_training_mode(name: str, dtype: torch.dtype) -> None:
     model = model_of(name, dtype).train()
     check_trees(Scorer(model), VOCABULARY)
     assert model.training
 
 
 @pytest.mark.parametrize("wrong", ["positions", "keyword", "compiler", "mask"])
-def test_check_trees_refuses_a_model_that_handles_trees_wrongly(wrong: str) -> None:
+def test_check_trees_refuses_incompatible_models(wrong: str) -> None:
     model = model_of("Llama", torch.float32)
     forward = model.base_model.forward
 
@@ -288,7 +283,7 @@ def test_check_trees_refuses_a_model_that_handles_trees_wrongly(wrong: str) -> N
         check_trees(Scorer(model), VOCABULARY)
 
 
-def test_use_tree_attention_can_be_called_twice() -> None:
+def test_use_tree_attention_twice() -> None:
     model = model_of("Llama")
     use_tree_attention(model)
     assert model.config._attn_implementation == attention.NAME
@@ -304,20 +299,20 @@ def without_internals(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     torch_internals.cpu_kernels.cache_clear()
 
 
-def test_this_torch_has_what_trees_need() -> None:
+def test_missing_for_trees_is_none() -> None:
     for device in ("cpu", "cuda"):
         assert torch_internals.missing_for_trees(torch.device(device)) is None
 
 
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.usefixtures("without_internals")
-def test_trees_equal_padded_rows_without_private_operators(name: str) -> None:
+def test_trees_without_private_operators(name: str) -> None:
     assert "_for_cpu" in str(torch_internals.missing_for_trees(torch.device("cpu")))
     model, groups = model_of(name), varied_groups(0)
     assert_equal_passes(model, tree_batch(groups, 40, "shots"), padded_batch(groups), sums=1e-10, gradients=1e-9)
 
 
-def test_allow_recompilations_works_without_the_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_allow_recompilations_without_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     with torch_internals.allow_recompilations(77):
         assert torch._dynamo.config.recompile_limit == 77
     monkeypatch.setattr(torch._dynamo, "config", object())

@@ -13,7 +13,7 @@ from pairgen.train.model.tree_mask import TreeMask
 
 @pytest.mark.parametrize("window", [0, 5])
 @pytest.mark.parametrize("cap", [0.0, 2.0])
-def test_flex_equals_one_dense_mask(window: int, cap: float, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_flex_equals_dense_mask(window: int, cap: float, monkeypatch: pytest.MonkeyPatch) -> None:
     """As on a GPU, but not compiled, and forward only: FlexAttention has no backward pass on a CPU."""
     monkeypatch.setitem(attention._COMPILED, "flex", attention.flex_over_tokens)
     batch = tree_batch(random_groups(6, 9), 150, "group")
@@ -30,9 +30,7 @@ def test_flex_equals_one_dense_mask(window: int, cap: float, monkeypatch: pytest
 
 
 @pytest.mark.parametrize(("window", "caps"), [(0, (0.0,)), pytest.param(5, (2.0, 3.0), marks=pytest.mark.slow)])
-def test_flex_is_compiled_once_for_all_shapes(
-    window: int, caps: tuple[float, ...], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_flex_compiles_once(window: int, caps: tuple[float, ...], monkeypatch: pytest.MonkeyPatch) -> None:
     """For any number of rows and tokens, forward and backward; traced in full, and run without a compiler.
 
     torch refuses gradients on a CPU before it traces, since it cannot compile them there: that check is disabled.

@@ -85,7 +85,7 @@ over_heads = pytest.mark.parametrize(
 @over_heads
 @pytest.mark.parametrize("count", [1, 3, 4, 5, 8, 10])
 @pytest.mark.usefixtures("short_chunks")
-def test_logprobs_equal_log_softmax_in_float64(count: int, with_bias: bool, cap: float) -> None:
+def test_logprobs_equal_log_softmax(count: int, with_bias: bool, cap: float) -> None:
     made = inputs(count)
     ours, theirs = (values_and_grads(function, made, with_bias, cap) for function in (logprobs, plain))
     assert ours["out"].dtype == torch.float64
@@ -164,14 +164,14 @@ def test_logprobs_without_positions(with_bias: bool, cap: float) -> None:
     "frozen", ["hidden", "weight", "bias", "weight bias", "hidden bias", "hidden weight", "hidden weight bias"]
 )
 @pytest.mark.usefixtures("short_chunks")
-def test_frozen_inputs_get_no_gradient(frozen: str) -> None:
+def test_logprobs_without_gradient_of_frozen_inputs(frozen: str) -> None:
     made = inputs(10)
     ours, theirs = (values_and_grads(function, made, frozen=frozen, cap=1.5) for function in (logprobs, plain))
     assert {name for name, value in ours.items() if value is None} == set(frozen.split())
     close(ours, theirs, 1e-12)
 
 
-def test_logprobs_does_not_modify_its_inputs() -> None:
+def test_logprobs_does_not_modify_inputs() -> None:
     made = inputs(9)
     before = [value.clone() for value in made]
     values_and_grads(logprobs, made, cap=1.5)
@@ -180,14 +180,14 @@ def test_logprobs_does_not_modify_its_inputs() -> None:
     assert all(torch.equal(was, now) for was, now in zip(before, made, strict=True))
 
 
-def test_probabilities_of_all_targets_sum_to_1() -> None:
+def test_logprobs_of_all_targets_sum_to_1() -> None:
     """The log-probs of all targets at one hidden state sum, as probabilities, to 1."""
     hidden, weight, _, bias = inputs(1)
     every = logprobs(hidden.expand(VOCABULARY, -1), weight, torch.arange(VOCABULARY), bias, cap=2.0)
     assert float(every.exp().sum()) == pytest.approx(1.0, abs=1e-12)
 
 
-def test_soft_cap_applies_to_logits_with_bias() -> None:
+def test_logprobs_soft_cap_includes_bias() -> None:
     """A hand-made head: logits 3 and 0, capped at 2 to 2 tanh(1.5) = 1.8103 and 0, so -ln(1 + e^-1.8103)."""
     hidden, weight = torch.tensor([[1.0]]), torch.tensor([[3.0], [0.0]])
     assert logprobs(hidden, weight, torch.tensor([0])).item() == pytest.approx(-0.0485874, abs=1e-6)
@@ -209,7 +209,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 @pytest.mark.usefixtures("short_chunks")
-def test_logits_are_computed_in_chunks(seen: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_logprobs_computes_logits_in_chunks(seen: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_KEPT", 50 * 40 - 1)
     kept: list[int] = []
 
@@ -224,7 +224,7 @@ def test_logits_are_computed_in_chunks(seen: list[int], monkeypatch: pytest.Monk
 
 
 @pytest.mark.usefixtures("short_chunks")
-def test_few_logits_are_kept_for_the_backward_pass(seen: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_logprobs_keeps_few_logits(seen: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_KEPT", 50 * 40)
     values_and_grads(logprobs, inputs(50, vocabulary=40), cap=1.5)
     assert seen == [*[4] * 12, 2]
@@ -232,9 +232,7 @@ def test_few_logits_are_kept_for_the_backward_pass(seen: list[int], monkeypatch:
 
 @over_heads
 @pytest.mark.usefixtures("short_chunks")
-def test_positions_without_gradient_are_skipped_in_the_backward_pass(
-    seen: list[int], with_bias: bool, cap: float
-) -> None:
+def test_logprobs_skips_positions_without_gradient(seen: list[int], with_bias: bool, cap: float) -> None:
     """Gradients are unchanged, and the logits of skipped positions are not recomputed."""
     hidden, weight, targets, bias = inputs(21)
     down = torch.linspace(-1.0, 2.0, 21, dtype=torch.float64) * (torch.arange(21) % 3 != 1)
@@ -248,7 +246,7 @@ def test_positions_without_gradient_are_skipped_in_the_backward_pass(
     assert seen == [4, 4, 4, 4, 4, 1, *again]  # 7 of 21 have none
 
 
-def test_cancelled_gradients_are_skipped_but_nan_is_not(seen: list[int]) -> None:
+def test_logprobs_skips_cancelled_gradients_but_not_nan(seen: list[int]) -> None:
     """As for the pairs of a group, whose gradients for a shared token cancel."""
     hidden, weight, targets, _ = inputs(6, torch.float32)
     weight.requires_grad_()
@@ -266,7 +264,7 @@ def test_cancelled_gradients_are_skipped_but_nan_is_not(seen: list[int]) -> None
     assert found.isnan().any()
 
 
-def test_second_backward_pass_gives_the_same_gradients() -> None:
+def test_logprobs_second_backward_pass() -> None:
     hidden, weight, targets, _ = inputs(9)
     weight.requires_grad_()
     out = logprobs(hidden, weight, targets).sum()

@@ -58,7 +58,7 @@ def random_model(
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_scorer_gives_the_log_probs_of_the_logits(name: str) -> None:
+def test_scorer_log_probs_equal_logits(name: str) -> None:
     model = random_model(name, MODELS[name], dtype=torch.float64)
     scorer = Scorer(model)
     check_logits(scorer, VOCABULARY)
@@ -71,7 +71,7 @@ def test_scorer_gives_the_log_probs_of_the_logits(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_scorer_gives_the_gradients_of_the_logits(name: str) -> None:
+def test_scorer_gradients_equal_logits(name: str) -> None:
     """Some heads share their weight with the embedding."""
     model = random_model(name, MODELS[name], dtype=torch.float64)
     batch = padded_batch(random_groups(1, 2))
@@ -85,19 +85,19 @@ def test_scorer_gives_the_gradients_of_the_logits(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_check_logits_accepts_models_in_bfloat16(name: str) -> None:
+def test_check_logits_in_bfloat16(name: str) -> None:
     check_logits(Scorer(random_model(name, MODELS[name], dtype=torch.bfloat16)), VOCABULARY)
 
 
 @pytest.mark.parametrize("name", ALTERED)
-def test_check_logits_refuses_models_that_scale_their_logits(name: str) -> None:
+def test_check_logits_refuses_scaled_logits(name: str) -> None:
     with pytest.raises(
         UnsupportedModel, match=rf"{name}ForCausalLM: post-processes its logits .* \(log-probs off by \d.* nats\)"
     ):
         check_logits(Scorer(random_model(name, ALTERED[name])), VOCABULARY)
 
 
-def test_check_logits_refuses_an_unknown_softcap() -> None:
+def test_check_logits_refuses_unknown_softcap() -> None:
     model = random_model("Gemma2", MODELS["Gemma2"])
     forward = model.forward
 
@@ -112,7 +112,7 @@ def test_check_logits_refuses_an_unknown_softcap() -> None:
 
 
 @pytest.mark.parametrize("name", ["Llama", "GPT2"])
-def test_check_logits_refuses_models_without_a_head(name: str) -> None:
+def test_check_logits_refuses_headless_models(name: str) -> None:
     headless = random_model(name, MODELS[name], head="Model")
     with pytest.raises(UnsupportedModel, match=rf"{name}Model: has no causal language model head"):
         check_logits(Scorer(headless), VOCABULARY)
@@ -120,7 +120,7 @@ def test_check_logits_refuses_models_without_a_head(name: str) -> None:
 
 
 @pytest.mark.parametrize("training", [True, False])
-def test_check_logits_leaves_the_model_unchanged(training: bool) -> None:
+def test_check_logits_restores_model(training: bool) -> None:
     """Dropout would look like altered logits: the check runs in evaluation mode and restores the mode."""
     model = random_model("GPT2", {**MODELS["GPT2"], "resid_pdrop": 0.5, "embd_pdrop": 0.5}).train(training)
     before = {name: value.clone() for name, value in model.state_dict().items()}
@@ -131,7 +131,7 @@ def test_check_logits_leaves_the_model_unchanged(training: bool) -> None:
 
 
 @pytest.mark.parametrize("training", [True, False])
-def test_check_logits_leaves_a_refused_model_unchanged(training: bool) -> None:
+def test_check_logits_restores_refused_model(training: bool) -> None:
     model = random_model("Cohere", ALTERED["Cohere"]).train(training)
     with pytest.raises(UnsupportedModel):
         check_logits(Scorer(model), VOCABULARY)
@@ -139,12 +139,12 @@ def test_check_logits_leaves_a_refused_model_unchanged(training: bool) -> None:
 
 
 @pytest.mark.parametrize("vocabulary", [1, 3])
-def test_check_logits_works_with_a_tiny_vocabulary(vocabulary: int) -> None:
+def test_check_logits_with_tiny_vocabulary(vocabulary: int) -> None:
     small = {"vocab_size": vocabulary, "pad_token_id": 0, "bos_token_id": 0, "eos_token_id": 0}
     check_logits(Scorer(random_model("Llama", {**SMALL, **small})), vocabulary)
 
 
-def test_scorer_trains_only_an_adapter() -> None:
+def test_scorer_trains_adapter_only() -> None:
     peft = pytest.importorskip("peft")
     model = tiny_llama(dtype=torch.float32)
     adapted = peft.get_peft_model(model, peft.LoraConfig(r=2, target_modules=["q_proj"], init_lora_weights=False))
@@ -170,5 +170,5 @@ def test_scorer_trains_only_an_adapter() -> None:
     ],
     ids=str,
 )
-def test_logit_softcap_is_read_from_the_config(name: str, settings: dict[str, Any], cap: float) -> None:
+def test_logit_softcap(name: str, settings: dict[str, Any], cap: float) -> None:
     assert logit_softcap(getattr(transformers, f"{name}Config")(**settings)) == cap

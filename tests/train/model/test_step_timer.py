@@ -74,7 +74,7 @@ def test_start_discards_earlier_measurements(clock: FakeTime) -> None:
         clock.now += 100
 
 
-def test_timed_does_nothing_while_the_timer_is_stopped(clock: FakeTime) -> None:
+def test_timed_while_stopped(clock: FakeTime) -> None:
     values = torch.ones(2, requires_grad=True)
     assert StepTimer().timed(HEAD, lambda given: given, values) is values
     timer = StepTimer()

@@ -21,18 +21,18 @@ def test_train_tokenizer_is_deterministic() -> None:
 
 @settings(max_examples=50, deadline=None)
 @given(st.text(max_size=40).filter(lambda text: not {"<pad>", "<s>", "</s>"} & {text}))
-def test_tokenizer_round_trips_any_text(text: str) -> None:
+def test_train_tokenizer_round_trip(text: str) -> None:
     ids = TOKENIZER(text, split_special_tokens=True)["input_ids"]
     assert ids[0] == TOKENIZER.bos_token_id
     assert TOKENIZER.decode(ids[1:]) == text
 
 
-def test_special_tokens_have_the_first_ids() -> None:
+def test_train_tokenizer_special_token_ids() -> None:
     assert TOKENIZER.convert_tokens_to_ids(["<pad>", "<s>", "</s>"]) == [0, 1, 2]
     assert (TOKENIZER.pad_token_id, TOKENIZER.bos_token_id, TOKENIZER.eos_token_id) == (0, 1, 2)
 
 
-def test_tiny_model_weights_depend_only_on_the_seed() -> None:
+def test_tiny_model_weights_depend_on_seed_only() -> None:
     torch.manual_seed(5)
     state = torch.get_rng_state()
     first = tiny_model(TOKENIZER, 1).state_dict()
@@ -43,7 +43,7 @@ def test_tiny_model_weights_depend_only_on_the_seed() -> None:
     assert not torch.equal(first["model.embed_tokens.weight"], other["model.embed_tokens.weight"])
 
 
-def test_tiny_model_is_small_and_ties_its_embeddings() -> None:
+def test_tiny_model_size_and_tied_embeddings() -> None:
     model = tiny_model(train_tokenizer(ROWS), 0)
     assert 450_000 < sum(weights.numel() for weights in model.parameters()) < 750_000
     assert model.get_output_embeddings().weight is model.get_input_embeddings().weight
