@@ -114,8 +114,8 @@ class Bench:
         )
 
     def fastest_micro_batch(self, precision: str) -> int:
-        """Micro-batch size in groups with which TRL is fastest, by the faster of two steps after the first, or by the first
-        if sequences are long."""
+        """TRL's fastest micro-batch size in groups: by the faster of two steps after the first, or by the first step if
+        sequences are long."""
         steps = 3 if self.shape.few == self.shape.groups else 1
         found = {size: self.best_step(steps, self.shape.few, size, precision) for size in self.sizes}
         times = ", ".join(f"{size} groups per micro-batch {took:.2f} s" for size, took in found.items())

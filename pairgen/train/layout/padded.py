@@ -22,8 +22,8 @@ def padded_batch(groups: Sequence[TokenGroup], pad: int = 0) -> Batch:
     pairs = np.arange(len(completions) // 2)
     has_rejected = np.array([index > 0 for _, index in completions[len(pairs) :]])
     row_of = np.concatenate([pairs, np.where(has_rejected, len(pairs) + np.cumsum(has_rejected) - 1, pairs)])
-    scored = [(group.prompt, group.completions[index]) for group, index in completions[: len(pairs)]]
-    scored += [(group.prompt, group.completions[index]) for group, index in completions[len(pairs) :] if index]
+    in_rows = completions[: len(pairs)] + [rejected for rejected in completions[len(pairs) :] if rejected[1]]
+    scored = [(groups[at].prompt, groups[at].completions[index]) for at, index in in_rows]
     prompt_lengths, lengths = np.array([(len(prompt), len(ids)) for prompt, ids in scored]).T
     processed_tokens = int(prompt_lengths.sum() + lengths.sum())
 
@@ -57,23 +57,25 @@ def pair_fields(groups: Sequence[TokenGroup]) -> dict[str, Any]:
     Worked example for the edit: chosen ``1 2 3 9`` has the edit 2 to 3, so rejected ``1 2 5 6 7 9`` has 2 to 5.
     """
     completions = _completions(groups)
-    lengths = torch.tensor([len(group.completions[index]) for group, index in completions])
+    lengths = torch.tensor([len(groups[at].completions[index]) for at, index in completions])
     chosen_lengths, rejected_lengths = lengths.chunk(2)
     chosen_edit = torch.from_numpy(np.concatenate([group.edit for group in groups]).astype(np.int64))
     rejected_stop = chosen_edit[:, 1] + rejected_lengths - chosen_lengths
-    pairs = [group.pairs for group in groups]
+    num_chars = [group.num_chars.tolist() for group in groups]
     return {
         "lengths": lengths,
-        "num_chars": torch.tensor([int(group.num_chars[index]) for group, index in completions]),
+        "num_chars": torch.tensor([num_chars[at][index] for at, index in completions]),
         "edit": torch.cat([chosen_edit, torch.stack([chosen_edit[:, 0], rejected_stop], dim=1)]),
-        "group": torch.from_numpy(np.repeat(np.arange(len(groups)), pairs)),
-        "weight": torch.ones(sum(pairs)),
+        "group": torch.tensor([at for at, _ in completions[: len(chosen_edit)]]),
+        "weight": torch.ones(len(chosen_edit)),
         "pair_ids": tuple(pair_id for group in groups for pair_id in group.pair_ids),
     }
 
 
-def _completions(groups: Sequence[TokenGroup]) -> list[tuple[TokenGroup, int]]:
-    """Group and index of chosen of each pair, then of rejected of each pair, or of chosen again without rejected."""
-    pairs = [(group, pair) for group in groups for pair in range(group.pairs)]
-    rejected = [(group, pair + 1 if len(group.completions) > 1 else 0) for group, pair in pairs]
-    return [(group, 0) for group, _ in pairs] + rejected
+def _completions(groups: Sequence[TokenGroup]) -> list[tuple[int, int]]:
+    """Group and index of chosen of each pair, then of rejected of each pair, or of chosen again if there is none."""
+    chosen, rejected = [], []
+    for at, group in enumerate(groups):
+        chosen += [(at, 0)] * group.pairs
+        rejected += [(at, index) for index in range(1, len(group.completions))] or [(at, 0)] * group.pairs
+    return chosen + rejected
