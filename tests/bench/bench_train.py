@@ -1,27 +1,25 @@
-"""Training steps against TRL: pairs per second of TRL's DPO trainer, pairgen's padded layout and its trees, in one run.
+"""Pairs per second of TRL's DPO trainer and of pairgen with the padded layout and with trees.
 
     python tests/bench/bench_train.py DATA [--shape metamath arc] [--rounds 3] [--threads 2] [--precision auto]
     python tests/bench/bench_train.py sample --device cuda --size 0.5B --precision bf16 --times 8 --profile
 
 ``DATA`` is a folder with ``metamath/GSM_AnsAug.json``, ``arc/ARC-Challenge-Train.jsonl`` and
-``hellaswag/train_raw_first3368.jsonl.gz``, in the layout of the Hub, or ``sample`` for the built-in sample rows. The
-datasets are built from them.
+``hellaswag/train_raw_first3368.jsonl.gz``, as on the Hub, or ``sample`` for the built-in sample rows.
 
 The model is a Llama with about 12M parameters (``--size``) and random weights, the loss DPO with precomputed reference
 log-probs. A step is forward, backward, clipping and AdamW; for pairgen it includes building the batch, which TRL does
-outside the timed part. In each round every system runs one step in turn, over the same pairs in the same order;
-figures are medians of rounds. Each system uses the better of two micro-batch sizes, tried before. For long shapes, TRL
-and the padded layout process only the first groups of each step (``took``). The untimed first steps are compared: loss,
-log-probs and gradient norm.
+outside the timed part. In each round every system runs one step, over the same pairs in the same order; results are
+medians of rounds. Each system uses the faster of two micro-batch sizes. For long sequences, TRL and the padded layout
+process only the first groups of each step. Loss, log-probs and gradient norm of the untimed first steps are compared.
 
-``auto`` uses the precision in which TRL is faster for all; if trees are faster in the other one, they get another row.
+``--precision auto`` is the precision in which TRL is faster; if trees are faster in the other, they get another row.
 
-    took       pairs per step: TRL, padded, trees
+    pairs      pairs per step: TRL, padded, trees
     saved      tokens of the padded layout / tokens of trees for the same pairs; without padding, and with padding
     of saved   speedup of trees over padded, as a share of either token ratio
 
-The line below each row is about trees: where the time goes, model FLOP/s, also as a share of the peak of a large matrix
-product, and on a GPU the increase of peak memory by a step of TRL, padded and trees.
+The line below each row describes trees: time of each part, model FLOP/s, also as a share of the peak of a large matrix
+product, and on a GPU the memory of a step of TRL, padded and trees.
 """
 
 import argparse
@@ -37,8 +35,8 @@ from typing import Any, NamedTuple
 
 import peers
 import torch
-from peers import Cost, First
-from steps import ROW_TOKENS, Ours, product_rate
+from peers import Cost, FirstStep
+from steps import ROW_TOKENS, Pairgen, product_rate
 from torch.profiler import ProfilerActivity, profile
 from workloads import SHAPES, SIZES, Shape, llama, pairs_of, tokenizer_of
 
@@ -61,7 +59,7 @@ class Line(NamedTuple):
     costs: tuple[Cost, Cost, Cost]
     saved: tuple[float, float]
     off: float
-    trees: Ours
+    trees: Pairgen
     flops: float
     rate: float
     """FLOP/s of a large matrix product."""
@@ -81,42 +79,43 @@ class Line(NamedTuple):
         spent = ", ".join(f"{part} {seconds / total:.0%}" for part, seconds in self.trees.spent.items())
         reached = self.flops / self.costs[2].seconds
         summary = f"{spent}; {reached / 1e12:.3f} TFLOP/s, {reached / self.rate:.0%} of matmul peak"
-        lifted = [f"{cost.lifted / 1e9:.2f}" for cost in self.costs]
-        memory = f"; memory of a step {' / '.join(lifted)} GB" if any(cost.lifted for cost in self.costs) else ""
-        return summary + memory
+        memory = [f"{cost.memory / 1e9:.2f}" for cost in self.costs]
+        return summary + (
+            f"; memory of a step {' / '.join(memory)} GB" if any(cost.memory for cost in self.costs) else ""
+        )
 
 
 HEAD = (
     f"{'':44}{'saved':>7}{'with':>7}{'pairs/s':>27}{'trees':>8}{'':8}{'padded':>8}{'trees/':>8}{'of':>8}"
     f"{'of with':>8}{'1st step':>9}\n"
-    f"{'shape':24}{'':9}{'took':>11}{'':7}{'padd.':>7}{'TRL':>9}{'padded':>9}{'trees':>9}{'/TRL':>8}{'target':>8}{'/TRL':>8}"
+    f"{'shape':24}{'':9}{'pairs':>11}{'':7}{'padd.':>7}{'TRL':>9}{'padded':>9}{'trees':>9}{'/TRL':>8}{'target':>8}{'/TRL':>8}"
     f"{'padded':>8}{'saved':>8}{'padd.':>8}{'off':>9}"
 )
 
 
 class Bench:
-    """One shape, measured."""
+    """Measures one workload."""
 
-    def __init__(self, name: str, shape: Shape, asked: argparse.Namespace, tokenizer: Any, folder: Path) -> None:
+    def __init__(self, name: str, shape: Shape, arguments: argparse.Namespace, tokenizer: Any, folder: Path) -> None:
         self.name, self.shape, self.folder, self.tokenizer = name, shape, folder, tokenizer
-        self.device = pick_device(asked.device)
-        self.model = llama(asked.size)
-        self.pairs = pairs_of(shape, asked.data, tokenizer, 1 + asked.rounds, folder)
+        self.device = pick_device(arguments.device)
+        self.model = llama(arguments.size)
+        self.pairs = pairs_of(shape, arguments.data, tokenizer, 1 + arguments.rounds, folder)
         few = shape.few
         self.sizes = [few, few // 2] if few < shape.groups else [few, few // 4]
 
-    def trl(self, steps: int, few: int, size: int, precision: str, turn: peers.Turn) -> First:
+    def trl(self, steps: int, few: int, size: int, precision: str, on_step: peers.OnStep) -> FirstStep:
         """TRL over the first ``few`` groups of the first steps, with ``size`` groups per micro-batch."""
         each = self.shape.pairs
         texts = self.pairs.texts(few, steps)
         how = {"step": few * each, "micro": size * each, "precision": precision, "device": self.device}
         return peers.train(
-            copy.deepcopy(self.model), self.tokenizer, texts, folder=self.folder / "trl", turn=turn, **how
+            copy.deepcopy(self.model), self.tokenizer, texts, folder=self.folder / "trl", on_step=on_step, **how
         )
 
-    def tuned(self, precision: str) -> int:
-        """The micro-batch size, in groups, with which TRL is fastest: in the better of two steps after the first, or
-        in the first where steps are long."""
+    def fastest_micro_batch(self, precision: str) -> int:
+        """TRL's fastest micro-batch size in groups: by the faster of two steps after the first, or by the first step if
+        sequences are long."""
         steps = 3 if self.shape.few == self.shape.groups else 1
         found = {size: self.best_step(steps, self.shape.few, size, precision) for size in self.sizes}
         times = ", ".join(f"{size} groups per micro-batch {took:.2f} s" for size, took in found.items())
@@ -124,7 +123,7 @@ class Bench:
         return min(found, key=found.__getitem__)
 
     def best_step(self, steps: int, few: int, size: int, precision: str) -> float:
-        """Seconds of TRL's fastest step, without the first if there are more; infinite if it runs out of memory."""
+        """Seconds of TRL's fastest step, excluding the first if there are several; infinite if memory runs out."""
         seconds: list[float] = []
         try:
             self.trl(steps, few, size, precision, lambda _, cost: seconds.append(cost.seconds))
@@ -132,8 +131,8 @@ class Bench:
             return float("inf")
         return min(seconds[1:] or seconds)
 
-    def faster(self) -> list[str]:
-        """The precision in which TRL's second step over two groups is faster, and the one in which trees' is."""
+    def fastest_precisions(self) -> list[str]:
+        """The precision in which TRL is faster, and the one in which trees are, by the second step over two groups."""
         some = self.pairs.steps[0][:2]
         trl = {precision: self.best_step(2, 2, 2, precision) for precision in PRECISIONS}
         systems = {precision: self.ours(SHARE, precision) for precision in PRECISIONS}
@@ -143,22 +142,22 @@ class Bench:
             print(f"{who}, two groups: {times}", file=sys.stderr, flush=True)
         return list(dict.fromkeys(min(found, key=found.__getitem__) for found in (trl, ours)))
 
-    def ours(self, share: str, precision: str) -> Ours:
-        """A system with its reference log-probs; those computed by the first one are reused by the others."""
-        ours = Ours(self.model, share, precision, self.shape.pairs > 1, self.device)
-        ours.know(self.pairs, self.folder / f"reference-{precision}")
+    def ours(self, share: str, precision: str) -> Pairgen:
+        """A model with its reference log-probs, which are computed once per precision."""
+        ours = Pairgen(self.model, share, precision, self.shape.pairs > 1, self.device)
+        ours.precompute_reference(self.pairs, self.folder / f"reference-{precision}")
         return ours
 
     def measure(self, precisions: Sequence[str], target: float, profiles: bool) -> list[Line]:
-        """Costs of every system.
+        """Measure every system.
 
         Args:
-            precisions: the first is used by all systems; in a second one, trees run too.
+            precisions: that of all systems, and optionally a second one for trees.
             target: pairs per second relative to TRL.
             profiles: print a profile of a step of trees at the end.
         """
         precision = precisions[0]
-        size = self.tuned(precision)
+        size = self.fastest_micro_batch(precision)
         steps, few = self.pairs.steps, self.shape.few
         padded = self.ours("none", precision)
         shared = [self.ours(SHARE, one) for one in precisions]
@@ -171,14 +170,14 @@ class Bench:
         systems += [one.timed for one in shared]
         taken: list[list[Cost]] = []
 
-        def turn(step: int, cost: Cost) -> None:
+        def on_step(step: int, cost: Cost) -> None:
             if step:
                 taken.append([cost, *(system(steps[step]) for system in systems)])
                 seconds = " ".join(f"{one.seconds:.2f}" for one in taken[-1])
                 print(f"{self.name}: {seconds} s", file=sys.stderr, flush=True)
 
-        first = self.trl(len(steps), few, size, precision, turn)
-        off = max(check.off(first) for check in checks)
+        first = self.trl(len(steps), few, size, precision, on_step)
+        off = max(check.difference(first) for check in checks)
         if off > TOLERANCE[precision]:
             raise SystemExit(f"{self.name}: first steps differ: TRL {first}, padded {checks[0]}, trees {checks[1]}")
         if profiles:
@@ -203,8 +202,8 @@ class Bench:
             for used, cost, tree in zip(precisions, trees_cost, shared, strict=True)
         ]
 
-    def profile(self, tree: Ours) -> None:
-        """Print the operations of a step of trees, the longest first."""
+    def profile(self, tree: Pairgen) -> None:
+        """Print a profile of a step of trees."""
         gpu = self.device.type == "cuda"
         activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if gpu else [])]
         with profile(activities=activities) as found:
@@ -213,10 +212,10 @@ class Bench:
         print(found.key_averages().table(sort_by=by, row_limit=16, max_name_column_width=60), file=sys.stderr)
 
     def saved(self, rows: int) -> tuple[float, float]:
-        """Tokens of the timed steps as the padded layout runs them over those of trees: without padding, and with it.
+        """Tokens of the padded layout / tokens of trees in the timed steps, without and with padding.
 
         Args:
-            rows: groups padded together.
+            rows: groups per padded batch.
         """
         tree = [tree_batch(groups, ROW_TOKENS, SHARE) for groups in self.pairs.steps[1:]]
         few = self.shape.few
@@ -240,32 +239,32 @@ def options() -> argparse.Namespace:
     parser.add_argument("--times", type=int, default=1, help="multiply the groups per step by N", metavar="N")
     parser.add_argument("--profile", action="store_true", help="print a profile of a step of trees")
     parser.add_argument(
-        "--clock", default="wall", choices=peers.CLOCKS, help="own: process time, for --threads 1 on a busy machine"
+        "--clock", default="wall", choices=peers.CLOCKS, help="process: CPU time, for --threads 1 on a busy machine"
     )
     return parser.parse_args()
 
 
 def main() -> None:
-    asked = options()
-    torch.set_num_threads(asked.threads)
-    peers.clock = peers.CLOCKS[asked.clock]
-    device = pick_device(asked.device)
-    where = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{asked.threads} threads"
-    size = sum(value.numel() for value in llama(asked.size).parameters()) / 1e6
+    arguments = options()
+    torch.set_num_threads(arguments.threads)
+    peers.clock = peers.CLOCKS[arguments.clock]
+    device = pick_device(arguments.device)
+    where = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{arguments.threads} threads"
+    size = sum(value.numel() for value in llama(arguments.size).parameters()) / 1e6
     libraries = ", ".join(f"{name} {version(name)}" for name in ("trl", "transformers", "torch"))
-    print(f"{size:.1f}M parameters, vocabulary {SIZES[asked.size]['vocab_size']:,}, {where}, {libraries}")
-    print(f"load before: {os.getloadavg()[0]:.2f} (1 min), {asked.rounds} rounds, {asked.clock} clock")
+    print(f"{size:.1f}M parameters, vocabulary {SIZES[arguments.size]['vocab_size']:,}, {where}, {libraries}")
+    print(f"load before: {os.getloadavg()[0]:.2f} (1 min), {arguments.rounds} rounds, {arguments.clock} clock")
     with tempfile.TemporaryDirectory() as folder:
-        tokenizer = tokenizer_of(asked.data, Path(folder))
+        tokenizer = tokenizer_of(arguments.data, Path(folder))
     print(HEAD, flush=True)
-    precisions = [] if asked.precision == "auto" else [asked.precision]
-    for name in asked.shape:
-        shape = SHAPES[name].times(asked.times)
+    precisions = [] if arguments.precision == "auto" else [arguments.precision]
+    for name in arguments.shape:
+        shape = SHAPES[name].times(arguments.times)
         with tempfile.TemporaryDirectory() as folder:
-            bench = Bench(name, shape, asked, tokenizer, Path(folder))
-            precisions = precisions or bench.faster()
+            bench = Bench(name, shape, arguments, tokenizer, Path(folder))
+            precisions = precisions or bench.fastest_precisions()
             lines = bench.measure(
-                precisions, shape.target_gpu if device.type == "cuda" else shape.target, asked.profile
+                precisions, shape.target_gpu if device.type == "cuda" else shape.target, arguments.profile
             )
         for line in lines:
             print(line, flush=True)

@@ -1,16 +1,16 @@
-"""Trees against the padded layout: tokens and time, forward and backward, on the same model and pairs, in one run.
+"""Tokens and time of trees and of the padded layout, forward and backward, with the same model and pairs.
 
     python tests/bench/bench_trees.py [--hidden 256] [--repeats 5] [--threads 2] [--precision float32 bf16]
 
-The model is a Llama with about 12M parameters with random weights. Shapes of data, with random tokens:
+The model is a Llama with about 12M parameters and random weights. Workloads, with random tokens:
 
-    metamath   a prompt of 100 tokens; chosen and rejected have 100 in common, then 100 different ones
-    arc        a prompt of 30 to 60 tokens and 4 endings of 5 to 10, chosen and 3 rejected
-    shots      1,000 tokens of few-shot examples, then groups as in arc with endings of 30
+    metamath   a prompt of 100 tokens; chosen and rejected share 100 tokens, then differ in 100
+    arc        a prompt of 30 to 60 tokens; chosen and 3 rejected completions of 5 to 10
+    shots      1,000 tokens of few-shot examples, then groups as in arc with completions of 30
 
-``saved`` is the ratio of tokens, ``faster`` the ratio of times (medians, layouts in turn), ``of`` faster / saved. Times
-are process times, so that other load on the machine does not count. The padded layout runs all groups, a few at a time;
-of shots only a quarter is run, and counted four times.
+``saved`` is the ratio of tokens, ``faster`` the ratio of times (medians of alternating passes), ``of`` faster / saved.
+Times are process times, which exclude other load on the machine. The padded layout runs only a quarter of the groups of
+shots; its time is multiplied by four.
 """
 
 import argparse
@@ -32,7 +32,7 @@ VOCABULARY = 8192
 Draw = Callable[[int], np.ndarray]
 
 
-def made(prompt: np.ndarray, *completions: np.ndarray) -> TokenGroup:
+def token_group(prompt: np.ndarray, *completions: np.ndarray) -> TokenGroup:
     pairs = len(completions) - 1
     numbers = np.zeros((pairs, 2), np.int32), np.array([len(ids) for ids in completions], np.int32)
     return TokenGroup(prompt, completions, tuple(map(str, range(pairs))), *numbers)
@@ -42,25 +42,25 @@ def metamath(draw: Draw, count: int) -> list[TokenGroup]:
     groups = []
     for _ in range(count):
         prompt, shared = draw(100), draw(100)
-        groups.append(made(prompt, *(np.concatenate([shared, draw(100)]) for _ in range(2))))
+        groups.append(token_group(prompt, *(np.concatenate([shared, draw(100)]) for _ in range(2))))
     return groups
 
 
 def arc(draw: Draw, count: int) -> list[TokenGroup]:
     lengths = np.random.default_rng(1)
     of = [(int(lengths.integers(30, 61)), lengths.integers(5, 11, 4).tolist()) for _ in range(count)]
-    return [made(draw(prompt), *map(draw, endings)) for prompt, endings in of]
+    return [token_group(draw(prompt), *map(draw, endings)) for prompt, endings in of]
 
 
 def shots(draw: Draw, count: int) -> list[TokenGroup]:
     lengths = np.random.default_rng(1)
     start = draw(1000)
     questions = [draw(int(lengths.integers(30, 61))) for _ in range(count)]
-    return [made(np.concatenate([start, question]), *(draw(30) for _ in range(4))) for question in questions]
+    return [token_group(np.concatenate([start, question]), *(draw(30) for _ in range(4))) for question in questions]
 
 
 class Shape(NamedTuple):
-    """A shape of data: how it is made, how many groups, what is shared, and what share of it the padded layout runs."""
+    """A workload; the padded layout runs one in ``padded`` of its groups."""
 
     make: Callable[[Draw, int], list[TokenGroup]]
     groups: int
@@ -90,7 +90,7 @@ def llama(hidden: int) -> Scorer:
     return Scorer(LlamaForCausalLM(config).train())
 
 
-def passed(scorer: Scorer, batch: Batch, precision: str) -> tuple[float, torch.Tensor]:
+def timed_pass(scorer: Scorer, batch: Batch, precision: str) -> tuple[float, torch.Tensor]:
     """CPU seconds of all threads for a forward and backward pass, and the log-prob of each completion."""
     clock = time.process_time()
     scorer.zero_grad()
@@ -123,7 +123,7 @@ def main() -> None:
         few = groups[: len(groups) // shape.padded]
         batches = tree_batch(few, arguments.row_tokens, "none"), tree_batch(groups, arguments.row_tokens, shape.share)
         for precision in arguments.precision:
-            rounds = [[passed(scorer, batch, precision) for batch in batches] for _ in range(arguments.repeats + 1)]
+            rounds = [[timed_pass(scorer, batch, precision) for batch in batches] for _ in range(arguments.repeats + 1)]
             plain_s, tree_s = (statistics.median(one[at][0] for one in rounds[1:]) for at in (0, 1))
             plain_s, plain = plain_s * shape.padded, batches[0].processed_tokens * shape.padded
             saved, faster = plain / batches[1].processed_tokens, plain_s / tree_s

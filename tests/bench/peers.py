@@ -1,4 +1,4 @@
-"""TRL's DPO trainer for comparison: its own training loop over the same pairs in order, timed step by step."""
+"""TRL's DPO trainer for comparison: its training loop over the same pairs in order, timed step by step."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -12,9 +12,9 @@ import torch
 os.environ["TQDM_DISABLE"] = "1"
 BETA, RATE = 0.1, 1e-5
 
-CLOCKS = {"wall": perf_counter, "own": process_time}
+CLOCKS = {"wall": perf_counter, "process": process_time}
 clock = perf_counter
-"""Seconds; ``own`` counts the time of this process only."""
+"""Seconds; ``process`` counts only the CPU time of this process."""
 
 Row = dict[str, str]
 """A pair's prompt, chosen and rejected."""
@@ -24,12 +24,12 @@ class Cost(NamedTuple):
     """Time and memory of a step."""
 
     seconds: float
-    lifted: int
-    """Increase of the device's peak memory over what is allocated between steps, in bytes; 0 on a CPU."""
+    memory: int
+    """Peak memory of the device minus the memory allocated between steps, in bytes; 0 on a CPU."""
 
 
-Turn = Callable[[int, Cost], None]
-"""Callback after each TRL step, with its number from 0 and its cost; not part of TRL's time."""
+OnStep = Callable[[int, Cost], None]
+"""Callback after each TRL step, with its index and its cost; excluded from TRL's time."""
 
 
 class Meter:
@@ -37,35 +37,35 @@ class Meter:
 
     def __init__(self, device: torch.device) -> None:
         self.gpu = device.type == "cuda"
-        self.held, self.began = 0, 0.0
+        self.allocated, self.started = 0, 0.0
 
     def start(self) -> None:
         if self.gpu:
             torch.cuda.synchronize()
             torch.cuda.reset_peak_memory_stats()
-            self.held = torch.cuda.memory_allocated()
-        self.began = clock()
+            self.allocated = torch.cuda.memory_allocated()
+        self.started = clock()
 
     def stop(self) -> Cost:
         if self.gpu:
             torch.cuda.synchronize()
-        seconds = clock() - self.began
-        return Cost(seconds, torch.cuda.max_memory_allocated() - self.held if self.gpu else 0)
+        seconds = clock() - self.started
+        return Cost(seconds, torch.cuda.max_memory_allocated() - self.allocated if self.gpu else 0)
 
 
 @dataclass(frozen=True)
-class First:
-    """Loss, log-probs and gradient norm of a first step."""
+class FirstStep:
+    """Loss, log-probs and gradient norm of the first step."""
 
     loss: float
     chosen: float
     """Mean summed log-prob of chosen."""
     rejected: float
     norm: float
-    """Of the gradient, before it is clipped."""
+    """Gradient norm before clipping."""
 
-    def off(self, other: "First") -> float:
-        """The largest relative difference of any figure."""
+    def difference(self, other: "FirstStep") -> float:
+        """The largest relative difference of any field."""
         pairs = zip(vars(self).values(), vars(other).values(), strict=True)
         return max(abs(mine - theirs) / max(abs(theirs), 1e-9) for mine, theirs in pairs)
 
@@ -78,15 +78,15 @@ def train(
     micro: int,
     precision: str,
     folder: Path,
-    turn: Turn,
+    on_step: OnStep,
     device: torch.device,
-) -> First:
-    """Train over the pairs once, in order: reference log-probs beforehand, no checkpointing, chunked head (always on).
+) -> FirstStep:
+    """Train one epoch in order, with precomputed reference log-probs, a chunked LM head and no gradient checkpointing.
 
-    A step's time is from its first forward pass to the end of AdamW's step; collating its batch is not counted.
+    The time of a step is from its first forward pass to the end of AdamW's step; it excludes collating the batch.
 
     Args:
-        model: trained in place.
+        model: modified in place.
         pairs: a dataset of ``Row``.
         step: pairs per step.
         micro: pairs per forward pass; divides ``step``.
@@ -99,14 +99,14 @@ def train(
         def _get_train_sampler(self, *_: object) -> torch.utils.data.Sampler[int]:
             return torch.utils.data.SequentialSampler(self.train_dataset)
 
-    class Turns(TrainerCallback):  # type: ignore[misc]
+    class StepCallback(TrainerCallback):  # type: ignore[misc]
         meter = Meter(device)
 
         def on_step_begin(self, *_: object, **__: object) -> None:
             self.meter.start()
 
         def on_step_end(self, _: object, state: Any, *__: object, **___: object) -> None:
-            turn(state.global_step - 1, self.meter.stop())
+            on_step(state.global_step - 1, self.meter.stop())
 
     config = DPOConfig(
         output_dir=str(folder),
@@ -133,10 +133,10 @@ def train(
     )
     trainer = InOrder(model=model, args=config, train_dataset=pairs, processing_class=tokenizer)
     trainer.remove_callback(PrinterCallback)
-    trainer.add_callback(Turns())
+    trainer.add_callback(StepCallback())
     trainer.train()
     line = trainer.state.log_history[0]
-    return First(line["loss"], line["logps/chosen"], line["logps/rejected"], line["grad_norm"])
+    return FirstStep(line["loss"], line["logps/chosen"], line["logps/rejected"], line["grad_norm"])
 
 
 def dataset(rows: Sequence[Row]) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import peers
 import torch
-from peers import Cost, First, Meter
+from peers import Cost, FirstStep, Meter
 from workloads import Pairs
 
 from pairgen.train.config import Config
@@ -26,13 +26,13 @@ from pairgen.train.scores.objective import Objective
 ROW_TOKENS = 8192
 
 
-class Ours:
-    """A model, its optimizer, and what is known of the reference."""
+class Pairgen:
+    """A model, its optimizer and its reference log-probs."""
 
-    def __init__(self, model: Any, share: str, precision: str, chooses: bool, device: torch.device) -> None:
+    def __init__(self, model: Any, share: str, precision: str, multiple_choice: bool, device: torch.device) -> None:
         self.model = copy.deepcopy(model).to(device)
         self.micro = 0
-        """Groups per forward pass; 0: all of a step."""
+        """Groups per forward pass; 0: all groups of a step."""
         self.meter = Meter(device)
         self.spent: Counter[str] = Counter()
         """Seconds of each part of the timed steps."""
@@ -40,19 +40,18 @@ class Ours:
         layout = partial(tree_batch, row_tokens=ROW_TOKENS, share=share, pad=0)
         forward = Forward(layout, device, autocast=precision == "bf16")
         config = Config(loss="dpo", beta=peers.BETA)
-        self.objective = Objective(config, scorer, forward, reference=None, multiple_choice=chooses)
+        self.objective = Objective(config, scorer, forward, reference=None, multiple_choice=multiple_choice)
         self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=peers.RATE, weight_decay=0.0, fused=True)
 
-    def know(self, pairs: Pairs, folder: Path) -> None:
-        """Compute the reference log-probs of all pairs: those of the model as it is."""
-
+    def precompute_reference(self, pairs: Pairs, folder: Path) -> None:
+        """Compute the reference log-probs of all pairs with the current weights."""
         forward = self.objective.forward
         start = StartingModel(lambda: self.objective.module, forward)
         compute_missing(ReferencePass(pairs.groups, np.asarray(pairs.used), start.score, 32), folder)
         self.objective.module.train()
         self.objective = replace(self.objective, reference=ReferenceLogps(read(folder)))
 
-    def step(self, groups: Sequence[TokenGroup]) -> First:
+    def step(self, groups: Sequence[TokenGroup]) -> FirstStep:
         """One optimizer step over groups."""
         size = self.micro or len(groups)
         pairs = sum(group.pairs for group in groups)
@@ -66,10 +65,10 @@ class Ours:
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         means = [float(sums[name][0] / sums[name][1]) for name in ("loss", "logps/chosen", "logps/rejected")]
-        return First(*means, norm)
+        return FirstStep(*means, norm)
 
     def timed(self, groups: Sequence[TokenGroup]) -> Cost:
-        """What a step costs; where its time goes is added to ``spent``."""
+        """Time and memory of a step; the time of its parts is added to ``spent``."""
         timer = self.objective.module.timer
         self.meter.start()
         timer.start(self.objective.forward.device)
@@ -78,7 +77,7 @@ class Ours:
         return self.meter.stop()
 
     def tune(self, groups: Sequence[TokenGroup], sizes: Sequence[int]) -> None:
-        """Take the micro-batch that is fastest in the better of two steps."""
+        """Set the fastest micro-batch size, by the faster of two steps each."""
         seconds = {}
         for self.micro in sizes:
             seconds[self.micro] = min(self.timed(groups).seconds for _ in range(2))
@@ -88,9 +87,9 @@ class Ours:
     def flops(self, groups: Sequence[TokenGroup]) -> float:
         """FLOPs of a step, forward and backward, without recomputation.
 
-        Per token and weight, 2 forward and 4 backward; per query, key it attends to and head dimension, the same for
-        the score and again for the value. The LM head's backward pass counts only positions whose gradients for
-        chosen and rejected differ.
+        Per token and weight, 2 forward and 4 backward; the same per query, attended key and head dimension, once for
+        scores and once for values. The backward pass of the LM head counts only positions whose gradients for chosen
+        and rejected differ.
         """
         batch = self.objective.forward.layout(groups)
         config = self.model.config
@@ -102,14 +101,14 @@ class Ours:
         chosen, rejected = (
             part.ravel().bincount(minlength=len(batch.label_positions) + 1) for part in batch.completion_index.chunk(2)
         )
-        back = int((chosen != rejected)[:-1].sum())
+        differing = int((chosen != rejected)[:-1].sum())
         width = config.num_attention_heads * config.head_dim
         body = 6.0 * (sum(matrices) - head) * batch.processed_tokens + 12.0 * seen * width * config.num_hidden_layers
-        return body + head * (2.0 * len(batch.label_positions) + 4.0 * back)
+        return body + head * (2.0 * len(batch.label_positions) + 4.0 * differing)
 
 
 def product_rate(device: torch.device, precision: str) -> float:
-    """Operations a second of a bare product of large matrices: the median of several."""
+    """FLOP/s of a product of large matrices, the median of ten."""
     size, dtype = (8192 if device.type == "cuda" else 2048), torch.bfloat16 if precision == "bf16" else torch.float32
     left, right = (torch.randn(size, size, device=device, dtype=dtype) for _ in range(2))
     meter, seconds = Meter(device), []

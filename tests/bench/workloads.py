@@ -1,4 +1,4 @@
-"""What trainers are measured on: shapes of data, cut into steps of pairs, and models with random weights."""
+"""Workloads for benchmarks of training: pairs in steps, and models with random weights."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -26,16 +26,16 @@ FILES = {
     "arc": "arc/ARC-Challenge-Train.jsonl",
     "hellaswag": "hellaswag/train_raw_first3368.jsonl.gz",
 }
-"""Rows of each dataset, in a folder of real ones."""
+"""Files of each dataset in a folder of real rows."""
 
 
-def source(given: str, dataset: str) -> list[str]:
-    """Sources for ``build``; ``given`` is a folder of real rows, or ``sample``."""
-    return [f"{SAMPLE}:4000" if given == SAMPLE else str(Path(given) / FILES[dataset])]
+def source(origin: str, dataset: str) -> list[str]:
+    """Sources for ``build``; ``origin`` is a folder of real rows, or ``sample``."""
+    return [f"{SAMPLE}:4000" if origin == SAMPLE else str(Path(origin) / FILES[dataset])]
 
 
 class Shape(NamedTuple):
-    """A shape of data."""
+    """A dataset and the size of a step."""
 
     dataset: str
     options: BuildOptions
@@ -50,7 +50,7 @@ class Shape(NamedTuple):
     target_gpu: float = 0.0
 
     def times(self, factor: int) -> "Shape":
-        """The same with that many times the groups per step."""
+        """The shape with ``factor`` times as many groups per step."""
         return self._replace(groups=self.groups * factor, few=self.few * factor)
 
 
@@ -101,12 +101,12 @@ def llama(size: str) -> LlamaForCausalLM:
     return LlamaForCausalLM(config).train()
 
 
-def tokenizer_of(given: str, folder: Path) -> Any:
-    """A tokenizer of 8,192 tokens that has learnt prompts and chosen answers of all datasets."""
+def tokenizer_of(origin: str, folder: Path) -> Any:
+    """A tokenizer of 8,192 tokens, trained on prompts and chosen completions of all datasets."""
 
     def texts() -> Iterator[str]:
         for dataset in FILES:
-            built = build(dataset, folder / f"texts-{dataset}", BuildOptions(tuple(source(given, dataset))))
+            built = build(dataset, folder / f"texts-{dataset}", BuildOptions(tuple(source(origin, dataset))))
             for batch in built.splits["train"].batches(("prompt", "chosen")):
                 for row in batch.to_pylist():
                     yield row["prompt"] + row["chosen"]
@@ -115,26 +115,26 @@ def tokenizer_of(given: str, folder: Path) -> Any:
 
 
 class Pairs(NamedTuple):
-    """The pairs of a shape, step by step."""
+    """The pairs of a workload."""
 
     groups: GroupTable
     used: list[int]
-    """Which groups are taken."""
+    """Indices of the groups in ``steps``."""
     steps: list[list[TokenGroup]]
     """Groups of each step."""
     rows: dict[str, Row]
     """Texts by pair."""
 
     def texts(self, few: int, steps: int) -> Any:
-        """What TRL takes of the first groups of the first steps."""
+        """The first ``few`` groups of each of the first ``steps`` steps, as a dataset for TRL."""
         keys = (key for groups in self.steps[:steps] for group in groups[:few] for key in group.pair_ids)
         return peers.dataset([self.rows[key] for key in keys])
 
 
-def pairs_of(shape: Shape, given: str, tokenizer: Any, steps: int, folder: Path) -> Pairs:
-    """Build all pairs and cut as many as are needed into steps, in an order shuffled with a seed."""
+def pairs_of(shape: Shape, origin: str, tokenizer: Any, steps: int, folder: Path) -> Pairs:
+    """Build all pairs and divide as many as needed into steps, in shuffled order."""
     needed = shape.groups * steps
-    built = build(shape.dataset, folder / "pairs", replace(shape.options, source=tuple(source(given, shape.dataset))))
+    built = build(shape.dataset, folder / "pairs", replace(shape.options, source=tuple(source(origin, shape.dataset))))
     cache = TokenCache(folder / "tokens", PairTokenizer(tokenizer, "off", max_length=4096))
     found = data.tokenize_split([built], "train", cache)
     assert found is not None
@@ -144,8 +144,8 @@ def pairs_of(shape: Shape, given: str, tokenizer: Any, steps: int, folder: Path)
     if len(fitting) < needed:
         raise SystemExit(f"{len(fitting)} groups of {shape.pairs} pairs, {needed} are needed; use fewer --rounds")
     taken = [found.groups[index] for index in fitting]
-    cut = [taken[first : first + shape.groups] for first in range(0, needed, shape.groups)]
-    return Pairs(found.groups, fitting, cut, texts_by_pair(built))
+    divided = [taken[first : first + shape.groups] for first in range(0, needed, shape.groups)]
+    return Pairs(found.groups, fitting, divided, texts_by_pair(built))
 
 
 def texts_by_pair(built: PairDataset) -> dict[str, Row]:

@@ -18,24 +18,23 @@ def padded_batch(groups: Sequence[TokenGroup], pad: int = 0) -> Batch:
 
     Padding is on the right, so under causal attention no token attends to it and no mask is needed.
     """
-    prompts = [group.prompt for group in groups for _ in group.pair_ids]
-    chosen = [group.completions[0] for group in groups for _ in group.pair_ids]
-    has_rejected = np.array([len(group.completions) > 1 for group in groups for _ in group.pair_ids])
-    completions = [*chosen, *(ids for group in groups for ids in group.completions[1:])]
-    pair = np.arange(len(prompts))
-    row_of = np.concatenate([pair, np.where(has_rejected, len(pair) + np.cumsum(has_rejected) - 1, pair)])
-    prompts += [prompts[index] for index in pair[has_rejected]]
-    rows = [np.concatenate(parts) for parts in zip(prompts, completions, strict=True)]
-    lengths, prompt_lengths = (np.array(list(map(len, sequences))) for sequences in (completions, prompts))
+    completions = _completions(groups)
+    pairs = np.arange(len(completions) // 2)
+    has_rejected = np.array([index > 0 for _, index in completions[len(pairs) :]])
+    row_of = np.concatenate([pairs, np.where(has_rejected, len(pairs) + np.cumsum(has_rejected) - 1, pairs)])
+    in_rows = completions[: len(pairs)] + [rejected for rejected in completions[len(pairs) :] if rejected[1]]
+    scored = [(groups[at].prompt, groups[at].completions[index]) for at, index in in_rows]
+    prompt_lengths, lengths = np.array([(len(prompt), len(ids)) for prompt, ids in scored]).T
+    processed_tokens = int(prompt_lengths.sum() + lengths.sum())
 
-    width = max(map(len, rows))
-    tokens = np.full((len(rows), width), pad, dtype=np.int64)
-    for row, ids in zip(tokens, rows, strict=True):
-        row[: len(ids)] = ids
+    width = int((prompt_lengths + lengths).max())
+    tokens = np.full((len(scored), width), pad, dtype=np.int64)
+    for row, (prompt, ids) in zip(tokens, scored, strict=True):
+        row[: len(prompt) + len(ids)] = np.concatenate([prompt, ids])
 
     column = np.arange(int(lengths.max()))
     inside = column < lengths[:, None]
-    label_positions = (np.arange(len(rows)) * width + prompt_lengths - 1)[:, None] + column
+    label_positions = (np.arange(len(scored)) * width + prompt_lengths - 1)[:, None] + column
     count = int(lengths.sum())
     labels = np.full(inside.shape, count)
     labels[inside] = np.arange(count)
@@ -44,43 +43,39 @@ def padded_batch(groups: Sequence[TokenGroup], pad: int = 0) -> Batch:
         positions=None,
         subtree_end=None,
         label_positions=torch.from_numpy(label_positions[inside]),
-        targets=torch.from_numpy(np.concatenate(completions).astype(np.int64)),
+        targets=torch.from_numpy(np.concatenate([ids for _, ids in scored]).astype(np.int64)),
         completion_index=torch.from_numpy(labels[row_of]),
-        padded_tokens=sum(map(len, rows)),
-        processed_tokens=sum(map(len, rows)),
+        padded_tokens=processed_tokens,
+        processed_tokens=processed_tokens,
         **pair_fields(groups),
     )
 
 
 def pair_fields(groups: Sequence[TokenGroup]) -> dict[str, Any]:
-    """The fields of a batch that do not depend on the layout."""
-    pairs = [group.pairs for group in groups]
-    edit = np.concatenate([group.edit for group in groups]).astype(np.int64)
+    """The fields of a batch that do not depend on the layout.
 
-    def per_completion(numbers: Sequence[Sequence[int]]) -> torch.Tensor:
-        chosen = np.repeat([of_group[0] for of_group in numbers], pairs)
-        rejected = [
-            number
-            for of_group, count in zip(numbers, pairs, strict=True)
-            for number in (of_group[1:] or [of_group[0]] * count)
-        ]
-        return torch.from_numpy(np.concatenate([chosen, rejected]).astype(np.int64))
-
-    lengths = per_completion([[len(ids) for ids in group.completions] for group in groups])
+    Worked example for the edit: chosen ``1 2 3 9`` has the edit 2 to 3, so rejected ``1 2 5 6 7 9`` has 2 to 5.
+    """
+    completions = _completions(groups)
+    lengths = torch.tensor([len(groups[at].completions[index]) for at, index in completions])
+    chosen_lengths, rejected_lengths = lengths.chunk(2)
+    chosen_edit = torch.from_numpy(np.concatenate([group.edit for group in groups]).astype(np.int64))
+    rejected_stop = chosen_edit[:, 1] + rejected_lengths - chosen_lengths
+    num_chars = [group.num_chars.tolist() for group in groups]
     return {
         "lengths": lengths,
-        "num_chars": per_completion([group.num_chars.tolist() for group in groups]),
-        "edit": _edits(torch.from_numpy(edit), *lengths.chunk(2)),
-        "group": torch.from_numpy(np.repeat(np.arange(len(groups)), pairs)),
-        "weight": torch.ones(sum(pairs)),
+        "num_chars": torch.tensor([num_chars[at][index] for at, index in completions]),
+        "edit": torch.cat([chosen_edit, torch.stack([chosen_edit[:, 0], rejected_stop], dim=1)]),
+        "group": torch.tensor([at for at, _ in completions[: len(chosen_edit)]]),
+        "weight": torch.ones(len(chosen_edit)),
         "pair_ids": tuple(pair_id for group in groups for pair_id in group.pair_ids),
     }
 
 
-def _edits(chosen: torch.Tensor, chosen_lengths: torch.Tensor, rejected_lengths: torch.Tensor) -> torch.Tensor:
-    """[2P, 2] the edit in chosen and in rejected, which starts at the same token and is followed by the same tokens.
-
-    Worked example: chosen ``1 2 3 9`` has the edit 2 to 3, so in rejected ``1 2 5 6 7 9`` it is 2 to 5.
-    """
-    start, stop = chosen.T
-    return torch.cat([chosen, torch.stack([start, stop + rejected_lengths - chosen_lengths], dim=1)])
+def _completions(groups: Sequence[TokenGroup]) -> list[tuple[int, int]]:
+    """Group and index of chosen of each pair, then of rejected of each pair, or of chosen again if there is none."""
+    chosen, rejected = [], []
+    for at, group in enumerate(groups):
+        chosen += [(at, 0)] * group.pairs
+        rejected += [(at, index) for index in range(1, len(group.completions))] or [(at, 0)] * group.pairs
+    return chosen + rejected

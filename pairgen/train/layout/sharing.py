@@ -62,7 +62,7 @@ def token_tree(completions: Sequence[Ids], share: bool = True) -> TokenTree:
         segments.append(ids[depth:])
         starts.append((size, depth, int(prefix[-1]) if depth else -1))
         segment = np.arange(size, size + len(ids) - depth)
-        path = paths[first] = np.concatenate([prefix, segment])
+        path = paths[first] = np.concatenate([prefix, segment]) if depth else segment
         size += len(segment)
 
         branches: dict[tuple[int, int], list[int]] = {}

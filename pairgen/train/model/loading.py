@@ -64,10 +64,9 @@ def load(config: Config, texts: Iterable[str], device: torch.device, resumed: Pa
     _disable_dropout(model)
     model.config.use_cache = False
     if config.gradient_checkpointing:
-        if hasattr(model, "activation_checkpointing_enable"):  # the newer name
-            model.activation_checkpointing_enable({"use_reentrant": False})
-        else:
-            model.gradient_checkpointing_enable({"use_reentrant": False})
+        # the first name is that of newer versions, in which the second is deprecated
+        enable = getattr(model, "activation_checkpointing_enable", None) or model.gradient_checkpointing_enable
+        enable({"use_reentrant": False})
     model = model.to(device)
     if config.lora:
         model = _add_adapter(model, config, adapter)

@@ -86,7 +86,7 @@ def _choice(batch: Batch, tokens: Tensor, weight: Tensor) -> Sums:
 def metric_names(config: Config) -> list[str]:
     """All metrics that a loss may have: those that ``measure`` returns for a made-up pair."""
     ids = np.zeros(1, np.int32)
-    batch = padded_batch([TokenGroup(ids, (ids, ids), ("",), np.zeros((1, 2), np.int32), ids)])
+    batch = padded_batch([TokenGroup(ids, (ids, ids), ("",), np.zeros((1, 2), np.int32), np.ones(2, np.int32))])
     zeros = torch.zeros(2, 1)
     reference = zeros if LOSSES[config.loss].needs_reference else None
     return list(measure(batch, PairLogps(zeros, reference, zeros == 0, batch.edit), zeros[0], config))
