@@ -143,3 +143,28 @@ def test_read_values_reports_unreadable_files(tmp_path: Path, text: str | None, 
         path.write_text(text)
     with pytest.raises(UsageError, match=problem):
         read_values(path)
+
+
+@pytest.mark.parametrize("ending", [".yaml", ".yml", ".YML"])
+def test_read_values_of_yaml(ending: str, tmp_path: Path) -> None:
+    file = tmp_path / f"options{ending}"
+    file.write_text("loss: dpop\nbeta: 0.1\ndata: [a, b]\ncompile: true\n")
+    assert read_values(file) == {"loss": "dpop", "beta": 0.1, "data": ["a", "b"], "compile": True}
+    file.write_text("")
+    assert read_values(file) == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a: [1", "invalid YAML"),
+        ("- a", "must consist of options and their values"),
+        ("3: a", "must consist of options and their values"),
+        ("!!python/object/apply:os.system ['true']", "invalid YAML"),
+    ],
+)
+def test_read_values_refuses_other_yaml(text: str, words: str, tmp_path: Path) -> None:
+    (tmp_path / "options.yaml").write_text(text)
+    with pytest.raises(UsageError, match=words) as error:
+        read_values(tmp_path / "options.yaml")
+    assert "\n" not in str(error.value)

@@ -183,6 +183,9 @@ def print_json(value: Any) -> None:
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
+
+
 def _print_version(requested: bool) -> None:
     if requested:
         typer.echo(f"pairgen {pairgen.__version__}")

@@ -37,11 +37,17 @@ LOG_INTERVAL = 10.0
 
 
 @contextmanager
-def progress_reporter() -> Iterator[tuple[Progress, Warn]]:
-    """Callbacks for progress and for warnings. Under torchrun only rank 0 reports."""
+def progress_reporter(quiet: bool = False) -> Iterator[tuple[Progress, Warn]]:
+    """Callbacks for progress and for warnings. Under torchrun only rank 0 reports.
+
+    Args:
+        quiet: show warnings only.
+    """
     console = Console(stderr=True)
     if rank():
         yield ignore, ignore
+    elif quiet:
+        yield ignore, print_stderr
     elif console.is_terminal:
         with _new_bars(console) as bars:
             yield (

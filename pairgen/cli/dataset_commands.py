@@ -11,7 +11,7 @@ import typer
 
 from pairgen.builders import BUILDERS
 from pairgen.building.options import BuildOptions
-from pairgen.cli.app import Json, OutputConsole, command, print_json, print_stderr
+from pairgen.cli.app import Json, OutputConsole, Quiet, command, print_json, print_stderr
 from pairgen.cli.bars import progress_reporter
 from pairgen.cli.flags import with_options
 from pairgen.errors import ValidationFailed
@@ -45,6 +45,7 @@ def build(
     name: Annotated[str, typer.Argument(metavar="NAME", help=f"One of {', '.join(BUILDERS)}.")],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Output folder, created atomically.")],
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing dataset.")] = False,
+    quiet: Quiet = False,
     as_json: Json = False,
     **flags: Any,
 ) -> None:
@@ -52,7 +53,7 @@ def build(
 
     options = BuildOptions(**{"workers": 0, **flags})
     try:
-        with progress_reporter() as (progress, warn):
+        with progress_reporter(quiet) as (progress, warn):
             dataset = build(
                 name,
                 out,
@@ -208,7 +209,7 @@ def explain(
 def validate(path: Dataset, as_json: Json = False) -> None:
     from pairgen.pairs.dataset import open_pairs
     from pairgen.pairs.invariants import INVARIANTS
-    from pairgen.pairs.validate import violations
+    from pairgen.pairs.validate import shared_prompts, violations
     from pairgen.report.text import count
 
     dataset = open_pairs(path)
@@ -224,3 +225,5 @@ def validate(path: Dataset, as_json: Json = False) -> None:
         raise ValidationFailed(f"{path}: {violated} in {count(pairs, 'pair')}; build the dataset again")
     if not as_json:
         typer.echo(f"{path}: {count(pairs, 'pair')}, all {len(INVARIANTS)} invariants hold")
+    if shared := shared_prompts(dataset):
+        print_stderr(f"pairgen: {path}: {count(shared, 'prompt')} in more than one split")

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pairgen.cli.app import Json, OutputConsole, command, print_json, rank
+from pairgen.cli.app import Json, OutputConsole, Quiet, command, print_json, rank
 from pairgen.cli.bars import progress_reporter
 from pairgen.cli.flags import with_options
 from pairgen.errors import TrainingError, UsageError, install_hint
@@ -76,6 +76,7 @@ def train(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an existing run.", rich_help_panel=PANELS["model"])
     ] = False,
+    quiet: Quiet = False,
     as_json: Json = False,
     **flags: Any,
 ) -> None:
@@ -85,9 +86,9 @@ def train(
         not_allowed = {"--config": config, "--preset": preset, "--overwrite": overwrite}
         for name in (name for name, value in not_allowed.items() if value):
             raise UsageError(f"--resume uses the options of the run; remove {name}")
-        result = _resume(flags)
+        result = _resume(flags, quiet)
     else:
-        result = _train(combine(flags, config, preset), overwrite)
+        result = _train(combine(flags, config, preset), overwrite, quiet)
     if rank():
         return
     if as_json:
@@ -99,29 +100,29 @@ def train(
     OutputConsole().print(summary_table(open_run(result.folder)))
 
 
-def _train(config: Config, overwrite: bool) -> Any:
+def _train(config: Config, overwrite: bool, quiet: bool) -> Any:
     if not config.data:
         raise UsageError("train: no dataset given; name at least one, as in `pairgen train pairs --out run`")
     if not config.out:
         raise UsageError("train: missing --out, the folder of the run")
-    with _training(config.out) as (progress, warn):
+    with _training(config.out, quiet) as (progress, warn):
         from pairgen.train.run import train
 
         return train(config, overwrite=overwrite, progress=progress, warn=warn)
 
 
-def _resume(changes: dict[str, Any]) -> Any:
+def _resume(changes: dict[str, Any], quiet: bool) -> Any:
     out = changes.pop("out", "")
     if not out:
         raise UsageError("train: --resume needs --out, the folder of the run")
-    with _training(out) as (progress, warn):
+    with _training(out, quiet) as (progress, warn):
         from pairgen.train.run import resume
 
         return resume(Path(out), changes, progress=progress, warn=warn)
 
 
 @contextmanager
-def _training(out: str) -> Iterator[tuple[Progress, Warn]]:
+def _training(out: str, quiet: bool) -> Iterator[tuple[Progress, Warn]]:
     """Callbacks for a run, and messages for a missing package and for an interrupt.
 
     OMP_WAIT_POLICY: by default OpenMP threads spin while they wait, and on a machine that does anything else at the
@@ -129,7 +130,7 @@ def _training(out: str) -> Iterator[tuple[Progress, Warn]]:
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
-        with progress_reporter() as callbacks:
+        with progress_reporter(quiet) as callbacks:
             yield callbacks
     except ImportError as error:
         if (error.name or "").partition(".")[0] not in EXTRA_PACKAGES:

@@ -112,6 +112,18 @@ def violations(dataset: PairDataset) -> list[Violation]:
     return [found.kinds[kind] for kind in INVARIANTS if kind in found.kinds]
 
 
+def shared_prompts(dataset: PairDataset) -> int:
+    """How many prompts occur in more than one split: a model is evaluated on questions that it was trained on."""
+    prompts = [np.unique(_prompt_keys(split)) for split in dataset.splits.values()]
+    _, counts = np.unique(np.concatenate(prompts), return_counts=True)
+    return int((counts > 1).sum())
+
+
+def _prompt_keys(split: Split) -> Keys:
+    batches = (batch["prompt"].cast(pa.binary()).to_pylist() for batch in split.batches(["prompt"]))
+    return np.array([xxhash.xxh3_64_intdigest(prompt) for prompts in batches for prompt in prompts], np.uint64)
+
+
 # ---------------------------------------------------------------- files and manifest
 
 

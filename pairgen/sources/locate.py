@@ -113,6 +113,9 @@ def resolve(names: Iterable[str], dataset: str, hub: Hub | None, columns: Column
         split, where = _split_of(text)
         for name, source in _locate(split, where, dataset, hub, columns).items():
             found[name] = _combined(found[name], source, f"--source {text}") if name in found else source
+    both = [file for file in found["train"].files if file in found["eval"].files] if len(found) == 2 else []
+    if both:
+        raise UsageError(f"--source: {both[0]} is the source of both splits; hold rows out of it with --eval-size")
     return {name: found[name] for name in ("train", "eval") if name in found}
 
 

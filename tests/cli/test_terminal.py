@@ -142,3 +142,25 @@ def test_refused_source_is_shown_as_it_was_given(text: str, run: Run, tmp_path: 
     done = run("build", "arc", "--source", text, "--out", tmp_path / "out")
     assert done.exit_code in (1, 2)
     assert text in done.stderr
+
+
+def test_quiet_shows_results_and_warnings_only(run: Run, tmp_path: Path) -> None:
+    source = tmp_path / "rows.jsonl"
+    source.write_text('{"query": "How many?", "response": "3 * 4 = 12 pens.\\nThe answer is: 12"}\nbroken\n')
+    words = ["build", "metamath", "--source", source, "--on-error", "skip", "--out", tmp_path / "out"]
+    done = run(*words, "--quiet")
+    assert done.exit_code == 0
+    assert done.stderr.splitlines() == [f"skipped: {source}: line 2: invalid JSON (expecting value)"]
+    assert "Wrote 1 pair to" in done.stdout
+    assert len(run(*words, "--overwrite").stderr.splitlines()) > 1
+
+
+def test_validate_names_prompts_in_both_splits(run: Run, tmp_path: Path) -> None:
+    row = '{"query": "How many?", "response": "3 * %d = %d pens.\\nThe answer is: %d"}\n'
+    (tmp_path / "a.jsonl").write_text(row % (4, 12, 12))
+    (tmp_path / "b.jsonl").write_text(row % (5, 15, 15))
+    words = ["--source", tmp_path / "a.jsonl", "--source", f"eval={tmp_path / 'b.jsonl'}"]
+    assert run("build", "metamath", *words, "--out", tmp_path / "out").exit_code == 0
+    done = run("validate", tmp_path / "out")
+    assert done.exit_code == 0
+    assert done.stderr == f"pairgen: {tmp_path / 'out'}: 1 prompt in more than one split\n"

@@ -156,6 +156,7 @@ def test_a_file_is_hashed_for_the_manifest(tmp_path: Path) -> None:
         (["rows.jsonl", "rows.jsonl"], UsageError, "rows.jsonl is named twice"),
         (["eval=rows.jsonl", "eval=rows*.jsonl"], UsageError, "rows.jsonl is named twice"),
         (["rows.jsonl", "sample:5"], UsageError, "only files can be combined in one split"),
+        (["rows.jsonl", "eval=rows.jsonl"], UsageError, "is the source of both splits; .* --eval-size"),
         (["none-*.jsonl"], SourceNotFound, r"none-\*.jsonl: no file matches this pattern"),
         (["empty.jsonl"], SourceError, "empty.jsonl: is empty"),
         (["empty.parquet"], SourceError, "empty.parquet: is empty"),
