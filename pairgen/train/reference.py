@@ -160,7 +160,7 @@ class StartingModel:
     @torch.no_grad()
     def score(self, groups: Sequence[TokenGroup]) -> tuple[Batch, Tensor]:
         """A batch of groups and [2P, T] log-probs of its completions' tokens."""
-        batch = self.forward.to_device(self.forward.layout(groups))
+        batch = self.forward.layout(groups).to(self.forward.device)
         return batch, self.forward.token_logps(self.scorer, batch)
 
     def weights_hash(self, file: Path, world: World) -> str:

@@ -5,8 +5,7 @@ from groups to a ``Batch``; the model scores its N labels in one pass (``scorer.
 the N log-probs back to completions. The label of a shared token belongs to several completions.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -60,16 +59,11 @@ class Batch:
         return len(self.pair_ids)
 
     def to(self, device: torch.device) -> "Batch":
-        """This batch on a device; copies from pinned memory do not block."""
-        return self._with(lambda value: value.to(device, non_blocking=True))
-
-    def pinned(self) -> "Batch":
-        """This batch in pinned memory, from which a GPU copies asynchronously."""
-        return self._with(lambda value: value.pin_memory())
-
-    def _with(self, change: Callable[[Tensor], Tensor]) -> "Batch":
-        tensors = {field.name: getattr(self, field.name) for field in fields(self)}
-        return replace(self, **{name: change(value) for name, value in tensors.items() if isinstance(value, Tensor)})
+        """This batch on a device; a GPU copies it from pinned memory in the background."""
+        tensors = {name: value for name, value in vars(self).items() if isinstance(value, Tensor)}
+        if device.type == "cuda":
+            tensors = {name: value.pin_memory() for name, value in tensors.items()}
+        return replace(self, **{name: value.to(device, non_blocking=True) for name, value in tensors.items()})
 
     def completions(self, logps: Tensor) -> Tensor:
         """Map the log-probs of the N labels back to completions.

@@ -22,10 +22,6 @@ class Forward:
     autocast: bool
     """Whether to compute in bfloat16 with weights in float32."""
 
-    def to_device(self, batch: Batch) -> Batch:
-        """The batch on the device; on a GPU the copies run in the background."""
-        return (batch.pinned() if self.device.type == "cuda" else batch).to(self.device)
-
     def token_logps(self, module: nn.Module, batch: Batch) -> Tensor:
         """[2P, T] float64 log-prob of each token of each completion, 0 after its end."""
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):

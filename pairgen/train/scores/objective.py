@@ -47,7 +47,7 @@ class Objective:
         if isinstance(self.reference, ReferenceLogps):
             tokens = self.reference.tokens(batch.pair_ids, batch.completion_index.shape[1], uses_rejected)
             batch = replace(batch, reference=tokens)
-        return self.forward.to_device(batch)
+        return batch.to(self.forward.device)
 
     def losses(self, batch: Batch, baseline: float = 0.0) -> tuple[Tensor, Sums]:
         """[P] loss of each pair, and the batch's metrics; ``baseline`` is KTO's reference point, in nats."""

@@ -95,7 +95,7 @@ def byte_count(tokenizer: Any, ids: Any) -> int:
 
 # ---------------------------------------------------------------- properties
 
-PIECES = [
+SNIPPETS = [
     "the",
     " the",
     " sun",
@@ -115,19 +115,19 @@ PIECES = [
     ".",
     "«",
 ]
-TEXT = st.lists(st.sampled_from(PIECES), max_size=8).map("".join)
-HOSTILE = st.lists(st.sampled_from([*PIECES, "</s>", "<s>", "<unk>", "<|im_end|>"]), max_size=8).map("".join)
+TEXT = st.lists(st.sampled_from(SNIPPETS), max_size=8).map("".join)
+HOSTILE = st.lists(st.sampled_from([*SNIPPETS, "</s>", "<s>", "<unk>", "<|im_end|>"]), max_size=8).map("".join)
 
 
 def pair_groups(text: st.SearchStrategy[str]) -> st.SearchStrategy[PairGroup]:
-    """A prompt, chosen, and one to three others; some share much with chosen."""
+    """A strategy for groups of one to three pairs, whose first rejected completion resembles chosen."""
 
     def made(prompt: str, chosen: str, others: list[str], cut: int, part: str) -> PairGroup:
         near = chosen[:cut] + part + chosen[cut + 1 :]
         rejected = [other for other in dict.fromkeys([near, *others]) if other != chosen]
         return pair_group(prompt.rstrip(), chosen, *(rejected or [chosen + "."]))
 
-    return st.builds(made, text, text, st.lists(text, max_size=2), st.integers(0, 12), st.sampled_from(PIECES))
+    return st.builds(made, text, text, st.lists(text, max_size=2), st.integers(0, 12), st.sampled_from(SNIPPETS))
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -140,24 +140,24 @@ def test_tokenize_round_trip(name: str, group: PairGroup) -> None:
     assert counts.pairs == (len(tokens.pair_ids) if tokens else 0)
     if tokens is None:
         return
-    front = tokenizer("")["input_ids"]
+    prefix = tokenizer("")["input_ids"]
     texts = [group.chosen, *(group.rejected[int(key[2:])] for key in tokens.pair_ids)]
     special = set(tokenizer.all_special_ids) - {tokenizer.unk_token_id}
     assert len(tokens.completions) == len(tokens.num_chars) == len(texts) == 1 + len(tokens.edit)
-    assert tokens.prompt.tolist()[: len(front)] == front
+    assert tokens.prompt.tolist()[: len(prefix)] == prefix
     assert len(tokens.prompt) >= 1
-    own = encoded(tokenizer, group.prompt)
+    alone = encoded(tokenizer, group.prompt)
     for text, ids, characters in zip(texts, tokens.completions, tokens.num_chars, strict=True):
         full = encoded(tokenizer, group.prompt + text)
-        made = [*tokens.prompt.tolist()[len(front) :], *ids.tolist()]
-        assert made[-1] == tokenizer.eos_token_id
-        assert special.isdisjoint(made[:-1]), "BOS and EOS once, and no other special token"
-        assert decoded(tokenizer, made[:-1]) == decoded(tokenizer, full)
+        ids_of_text = [*tokens.prompt.tolist()[len(prefix) :], *ids.tolist()]
+        assert ids_of_text[-1] == tokenizer.eos_token_id
+        assert special.isdisjoint(ids_of_text[:-1]), "BOS and EOS once, and no other special token"
+        assert decoded(tokenizer, ids_of_text[:-1]) == decoded(tokenizer, full)
         assert characters == max(1, len(text.strip()))
-        if full[: len(own)] == own and tokens.prompt.tolist() == [*front, *own]:
-            assert made[:-1] == full, "tokens are what the model would see"
+        if full[: len(alone)] == alone and tokens.prompt.tolist() == [*prefix, *alone]:
+            assert ids_of_text[:-1] == full, "the same tokens as those of the complete text"
         if name.startswith("byte-level"):
-            assert tokens.prompt.tolist() == [*front, *own], "the prompt is as when one asks"
+            assert tokens.prompt.tolist() == [*prefix, *alone], "the prompt has the same tokens as alone"
             assert decoded(tokenizer, ids[:-1]) == text
 
 
@@ -195,7 +195,7 @@ def test_tokenize_chat_round_trip(name: str, group: PairGroup) -> None:
     tokens, counts = tokenize(tokenizer, group, chat="on")
     assert counts.pairs + sum(counts.drops.values()) == len(group.pair_ids)
     if tokens is None:
-        assert set(counts.drops) == {SAME}  # stripped of white space, they can be one text
+        assert set(counts.drops) == {SAME}  # without surrounding white space, texts can be equal
         return
     question = {"role": "user", "content": group.prompt}
     for text, ids in zip(
@@ -574,11 +574,11 @@ def test_cache_is_reused(tmp_path: Path, tokens: CachedTokens, monkeypatch: pyte
     assert (again.drops, again.hash, again.merged_boundaries) == (tokens.drops, tokens.hash, tokens.merged_boundaries)
 
 
-def cut_short(file: Path) -> None:
+def truncate(file: Path) -> None:
     file.write_bytes(file.read_bytes()[:-20])
 
 
-def turn_a_bit(file: Path) -> None:
+def flip_a_bit(file: Path) -> None:
     content = bytearray(file.read_bytes())
     content[len(content) // 2] ^= 1
     file.write_bytes(content)
@@ -587,7 +587,7 @@ def turn_a_bit(file: Path) -> None:
 @pytest.mark.parametrize("suffix", ["arrow", "json"])
 @pytest.mark.parametrize(
     "damage",
-    [cut_short, turn_a_bit, Path.unlink, lambda file: file.write_bytes(b""), lambda file: file.write_text("[]")],
+    [truncate, flip_a_bit, Path.unlink, lambda file: file.write_bytes(b""), lambda file: file.write_text("[]")],
     ids=["short", "bit", "gone", "empty", "list"],
 )
 def test_cache_rewrites_damaged_files(

@@ -156,19 +156,19 @@ def test_cpu_attention_equals_dense_mask(window: int, heads: int) -> None:
     if block_plan.CALL_COST == 0:
         assert bool(tree.plan(window, True).cross_blocks) == (not window)  # a window prevents splitting
     draw = torch.Generator().manual_seed(0)
-    given = [
+    inputs = [
         torch.randn(rows, count, width, 8, generator=draw, dtype=torch.float64, requires_grad=True)
         for count in (6, heads, heads)
     ]
 
     def gradients(out: Tensor) -> list[Tensor]:
         out = out.masked_fill(is_padding[:, None, :, None], 0.0)
-        return [out, *torch.autograd.grad((out * out.detach().cos()).sum(), given)]
+        return [out, *torch.autograd.grad((out * out.detach().cos()).sum(), inputs)]
 
     single = batch.subtree_end == torch.arange(width)
     is_padding = single & (batch.tokens == 0) & (batch.positions == 0)
-    query, key, value = (values.transpose(1, 2).flatten(0, 1) for values in given)
-    expected_in = [given[0], *(values.repeat_interleave(6 // heads, 1) for values in given[1:])]
+    query, key, value = (values.transpose(1, 2).flatten(0, 1) for values in inputs)
+    expected_in = [inputs[0], *(values.repeat_interleave(6 // heads, 1) for values in inputs[1:])]
     mask = tree.dense(window)
     for cap in (0.0, 2.0):
         if cap:
@@ -186,11 +186,11 @@ def test_cpu_attention_finite_at_padding() -> None:
     assert batch.positions is not None
     width = batch.tokens.numel()
     draw = torch.Generator().manual_seed(0)
-    given = [torch.randn(width, 2, 8, generator=draw).mul(300).requires_grad_() for _ in range(3)]
+    inputs = [torch.randn(width, 2, 8, generator=draw).mul(300).requires_grad_() for _ in range(3)]
     plan = TreeMask(batch.subtree_end, batch.positions).plan(0, True)
-    out = cpu_attention.split_attention((given[0], given[1], given[2]), plan, 1.0)
+    out = cpu_attention.split_attention((inputs[0], inputs[1], inputs[2]), plan, 1.0)
     out.sum().backward()
-    assert all(bool(values.grad is not None and values.grad.isfinite().all()) for values in given)
+    assert all(bool(values.grad is not None and values.grad.isfinite().all()) for values in inputs)
 
 
 @given(
@@ -267,16 +267,16 @@ def test_check_trees_refuses_incompatible_models(wrong: str) -> None:
     model = model_of("Llama", torch.float32)
     forward = model.base_model.forward
 
-    def wrong_forward(**given: Any) -> Any:
-        if "tree" in given and wrong == "positions":
-            del given["position_ids"]
-        if "tree" in given and wrong == "keyword":
+    def wrong_forward(**inputs: Any) -> Any:
+        if "tree" in inputs and wrong == "positions":
+            del inputs["position_ids"]
+        if "tree" in inputs and wrong == "keyword":
             raise TypeError("forward() got an unexpected keyword argument 'tree'")
-        if "tree" in given and wrong == "compiler":
+        if "tree" in inputs and wrong == "compiler":
             raise RuntimeError("no compiler found\nfollowed by many lines")
         if wrong == "mask":  # it ignores the keyword and uses the mask
-            given.pop("tree", None)
-        return forward(**given)
+            inputs.pop("tree", None)
+        return forward(**inputs)
 
     model.base_model.forward = wrong_forward
     with pytest.raises(UnsupportedModel, match=r"LlamaForCausalLM: .* trees .*--share none"):

@@ -46,17 +46,17 @@ def test_flex_compiles_once(window: int, caps: tuple[float, ...], monkeypatch: p
         assert batch.subtree_end is not None
         assert batch.positions is not None
         rows, width = batch.tokens.shape
-        given = [torch.randn(rows, heads, width, 8, requires_grad=True) for heads in (4, 2, 2)]
+        inputs = [torch.randn(rows, heads, width, 8, requires_grad=True) for heads in (4, 2, 2)]
         tree = TreeMask(batch.subtree_end, batch.positions)
-        wide = [given[0], *(values.repeat_interleave(2, 1) for values in given[1:])]
+        wide = [inputs[0], *(values.repeat_interleave(2, 1) for values in inputs[1:])]
         down = torch.randn(rows, width, 4, 8)
         for cap in caps:
-            found = attention.flex(*given, 0.3, tree.block_mask(window), cap)
+            found = attention.flex(*inputs, 0.3, tree.block_mask(window), cap)
             once = once or traced.frame_count
             expected = masked_attention(*wide, tree.dense(window), 0.3, cap).transpose(1, 2)
             torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
-            grads = torch.autograd.grad(expected, given, down, retain_graph=True)
-            for ours, dense in zip(torch.autograd.grad(found, given, down), grads, strict=True):
+            grads = torch.autograd.grad(expected, inputs, down, retain_graph=True)
+            for ours, dense in zip(torch.autograd.grad(found, inputs, down), grads, strict=True):
                 torch.testing.assert_close(ours, dense, atol=1e-5, rtol=1e-5)
         shapes.add((rows, width))
     assert len({rows for rows, _ in shapes}) > 1
