@@ -22,12 +22,12 @@ def describe_build(
     """All of a manifest but counts and statistics.
 
     Args:
-        out: name of the output folder.
+        out: the output folder, as it was given.
         sources: provenance of the rows by split.
     """
     return {
         "dataset": builder.name,
-        "title": builder.title,
+        "title": _title(builder, sources),
         "description": builder.description,
         **_license(builder, sources),
         **({"multiple_choice": True} if builder.multiple_choice else {}),
@@ -43,8 +43,17 @@ def describe_build(
     }
 
 
+def _title(builder: Builder, sources: dict[str, dict[str, Any]]) -> str:
+    """The builder's title, unless the rows are somebody's own in the layout of its dataset."""
+    files = [file for source in sources.values() for file in source.get("files", ())]
+    if not files or builder.hub is None:
+        return builder.title
+    others = f" and {len(files) - 1} more files" if len(files) > 2 else f" and {files[1]}" if len(files) == 2 else ""
+    return f"Preference pairs from {files[0]}{others}"
+
+
 def rebuild_command(name: str, out: str, options: BuildOptions) -> str:
-    """The command line that builds the same dataset again, in the folder that holds the source files."""
+    """The command line that builds the same dataset again. Absolute paths lose their folder: cards are published."""
     names = [_without_folder(source) for source in options.source]
     return shlex.join(
         [
@@ -59,17 +68,21 @@ def rebuild_command(name: str, out: str, options: BuildOptions) -> str:
 
 
 def _without_folder(source: str) -> str:
-    """``train=/home/me/rows.json`` becomes ``train=rows.json``: cards are published."""
+    """``train=/home/me/rows.json`` becomes ``train=rows.json``."""
     split, equals, path = source.partition("=") if source.startswith(("train=", "eval=")) else ("", "", source)
-    return f"{split}{equals}{Path(path).name}" if Path(path).expanduser().exists() else source
+    return f"{split}{equals}{_published(path)}"
+
+
+def _published(path: str) -> str:
+    return Path(path).name if Path(path).expanduser().is_absolute() else path
 
 
 def _license(builder: Builder, sources: dict[str, dict[str, Any]]) -> Manifest:
-    """The license of the rows: the project's own for the built-in sample, and none for a mixture."""
-    is_sample = {"sample" in source for source in sources.values()}
-    if is_sample == {True}:
+    """The license of the rows, if it is known: that of a dataset on the Hub, or the project's own for the sample."""
+    if all("sample" in source for source in sources.values()):
         return {"license": "apache-2.0"}
-    return {"license": builder.license} if builder.license and is_sample == {False} else {}
+    is_original = builder.hub is None or all(source.get("hub") == builder.hub.id for source in sources.values())
+    return {"license": builder.license} if builder.license and is_original else {}
 
 
 def _recorded_options(options: BuildOptions, builder: Builder, eval_size: int) -> dict[str, Any]:

@@ -89,7 +89,7 @@ def build(
         if options.drops is not None:
             _write_drops(Path(options.drops), counts)
         provenance = {split: future.result() for split, future in hashes.items()}
-        manifest = describe_build(builder, writer.out.name, options, eval_size, provenance)
+        manifest = describe_build(builder, os.fspath(out), options, eval_size, provenance)
         manifest["splits"] = {split: of_split.info() for split, of_split in counts.items()}
         names = ("edit_distance", stats.CORRUPTIONS) if builder.corrupts else ("edit_distance",)
         return writer.commit(manifest, lambda dataset: stats.describe(dataset, names=names))

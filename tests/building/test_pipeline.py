@@ -5,16 +5,18 @@ import hashlib
 import itertools
 import json
 import re
+import shlex
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
+from typer.testing import Result
 
 from pairgen.arithmetic.errors.rng import RowRng
 from pairgen.builders import BUILDERS, Builder
@@ -67,6 +69,7 @@ def pairs(dataset: PairDataset, split: str = "train") -> list[Row]:
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
+    write(tmp_path / "more.jsonl", rows_of(4))
     return write(tmp_path / "rows.jsonl", rows_of(300))
 
 
@@ -216,7 +219,7 @@ def test_shots_per_row_differ_and_never_come_from_eval(source: Path, tmp_path: P
     [
         ({"eval_size": 300}, ["rows.jsonl"], "choose a smaller --eval-size"),
         ({"eval_size": 1}, ["rows.jsonl"], "every question has at least 2 rows"),
-        ({"eval_size": 2}, ["train=rows.jsonl", "eval=rows.jsonl"], "drop one of the two"),
+        ({"eval_size": 2}, ["train=rows.jsonl", "eval=more.jsonl"], "drop one of the two"),
         ({"eval_size": 2}, ["eval=rows.jsonl"], "no training source"),
         ({"shots": 150}, ["rows.jsonl"], "only 150 questions"),
         ({"shots": 1}, ["eval=rows.jsonl"], "--source train=FILE"),
@@ -311,6 +314,27 @@ def test_the_manifest_records_how_the_dataset_was_built(source: Path, tmp_path: 
     assert manifest["sources"] == {"train": {"files": ["rows.jsonl"], "sha256": [digest]}}
     assert manifest["statistics"]["train"]["edit_distance"]["count"] == 300
     assert str(tmp_path) not in json.dumps(manifest), "no path of this machine is published"
+
+
+def test_the_recorded_command_builds_the_same_dataset(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Callable[..., Result]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    options = BuildOptions((source.name,), seed=2, shots=2, eval_size=20, pairs_per_row=2)
+    first = build("metamath", "data/pairs", options)
+    assert first.manifest["command"].startswith("pairgen build metamath --out data/pairs --source rows.jsonl --seed 2")
+    before = arrow_bytes(first.path)
+    assert run(*shlex.split(first.manifest["command"])[1:], "--overwrite").exit_code == 0
+    assert arrow_bytes(first.path) == before
+
+
+def test_rows_of_a_users_file_are_not_called_those_of_the_dataset(source: Path, tmp_path: Path) -> None:
+    dataset = build("metamath", tmp_path / "out", BuildOptions((str(source),)))
+    assert dataset.manifest["title"] == "Preference pairs from rows.jsonl"
+    assert "license" not in dataset.manifest
+    card = (dataset.path / "README.md").read_text()
+    assert "MetaMath preference pairs" not in card
+    assert "mit" not in card.split("---")[1].split()
 
 
 def test_large_few_shot_prompts_are_announced(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
