@@ -54,17 +54,9 @@ def _title(builder: Builder, sources: dict[str, dict[str, Any]]) -> str:
 
 def rebuild_command(name: str, out: str, options: BuildOptions) -> str:
     """The command line that builds the same dataset again. Absolute paths lose their folder: cards are published."""
-    names = [_without_folder(source) for source in options.source]
-    return shlex.join(
-        [
-            "pairgen",
-            "build",
-            name,
-            "--out",
-            out,
-            *arguments(replace(options, source=tuple(names), workers=1, drops=None)),
-        ]
-    )
+    sources = tuple(_without_folder(source) for source in options.source)
+    flags = arguments(replace(options, source=sources, workers=1, drops=None))
+    return shlex.join(["pairgen", "build", name, "--out", _published(out), *flags])
 
 
 def _without_folder(source: str) -> str:
