@@ -31,6 +31,11 @@ class UsageError(PairgenError):
     exit_code = 2
 
 
+def count(number: int, noun: str) -> str:
+    """A number with its noun, for messages: ``1 pair``, ``2,000 pairs``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def install_hint(extra: str) -> str:
     """How to install optional dependencies. The name ``pairgen`` on PyPI belongs to another project."""
     return f"in your checkout of pairgen, run: pip install '.[{extra}]'"

@@ -20,15 +20,16 @@ MAY_IMPORT = {
     "atomic": {"errors"},
     "options": {"errors"},
     "progress": set(),
+    "hub_client": set(),
     "run_folder": {"errors"},
     "pairs": {"arithmetic", "atomic", "errors"},
-    "sources": {"errors"},
+    "sources": {"errors", "hub_client"},
     "arithmetic": set(),
     "builders": {"arithmetic", "errors", "pairs", "sources"},
     "stats": {"errors", "pairs"},
     "report": {"errors", "pairs", "run_folder"},
     "building": {"atomic", "arithmetic", "builders", "errors", "options", "pairs", "progress", "sources", "stats"},
-    "train": {"atomic", "errors", "options", "pairs", "progress", "run_folder"},
+    "train": {"atomic", "errors", "hub_client", "options", "pairs", "progress", "run_folder"},
     "cli": {"builders", "building", "errors", "options", "pairs", "progress", "report", "run_folder", "stats", "train"},
 }
 

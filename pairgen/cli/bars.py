@@ -66,7 +66,6 @@ def _new_bars(console: Console) -> rich_progress.Progress:
         text("{task.description}"),
         BarColumn(20),
         text("{task.percentage:>3.0f}%"),
-        text("{task.fields[count]}"),
     )
     return rich_progress.Progress(
         *columns,

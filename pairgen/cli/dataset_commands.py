@@ -14,7 +14,7 @@ from pairgen.building.options import BuildOptions
 from pairgen.cli.app import Json, OutputConsole, Quiet, command, print_json, print_stderr
 from pairgen.cli.bars import progress_reporter
 from pairgen.cli.flags import with_options
-from pairgen.errors import ValidationFailed
+from pairgen.errors import ValidationFailed, count
 from pairgen.pairs.edits import METRICS
 
 Dataset = Annotated[Path, typer.Argument(metavar="DIR", help="A dataset: a folder written by `pairgen build`.")]
@@ -68,7 +68,6 @@ def build(
         print_json({"out": str(out), **{split: _build_result(dataset.manifest, split) for split in dataset.splits}})
         return
     from pairgen.report.dataset_tables import corruption_tables, split_summary
-    from pairgen.report.text import count
 
     for split in dataset.splits:
         built = _build_result(dataset.manifest, split)
@@ -210,7 +209,6 @@ def validate(path: Dataset, as_json: Json = False) -> None:
     from pairgen.pairs.dataset import open_pairs
     from pairgen.pairs.invariants import INVARIANTS
     from pairgen.pairs.validate import shared_prompts, violations
-    from pairgen.report.text import count
 
     dataset = open_pairs(path)
     found = violations(dataset)

@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 import yaml
 
+from pairgen.errors import count
 from pairgen.pairs import verification_rates
 from pairgen.pairs.dataset import FORMAT
 from pairgen.pairs.record import COLUMNS
@@ -105,7 +106,7 @@ def _corruptions(statistics: Mapping[str, Any]) -> str:
         return ""
     parts = [f"## Corruptions\n\nNumber of {next(iter(found.values()))['definition']}."]
     for name, counts in found.items():
-        parts.append(f"{_code(name)}: {counts['pairs']:,} pairs, {verification_rates.summary(counts)}.")
+        parts.append(f"{_code(name)}: {count(counts['pairs'], 'pair')}, {verification_rates.summary(counts)}.")
         for table in verification_rates.tables(counts):
             parts.append(_table(list(table.heads), [[_code(first), *figures] for first, *figures in table.rows]))
             parts += [f"{table.others}."] if table.others else []

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 import pyarrow as pa
 import xxhash
 
-from pairgen.errors import InvalidDataset
+from pairgen.errors import InvalidDataset, count
 from pairgen.pairs.record import SCHEMA, conform
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ class PairDataset:
     splits: dict[str, Split]
 
     def __repr__(self) -> str:
-        splits = ", ".join(f"{name} {split.pairs:,} pairs" for name, split in self.splits.items())
+        splits = ", ".join(f"{name} {count(split.pairs, 'pair')}" for name, split in self.splits.items())
         return f"PairDataset({self.path.name!r}: {splits})"
 
     def __len__(self) -> int:

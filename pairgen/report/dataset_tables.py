@@ -8,9 +8,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from pairgen.errors import count
 from pairgen.pairs import verification_rates
 from pairgen.report.tables import Column, FittedTable
-from pairgen.report.text import count, format_number, format_share, safe_text
+from pairgen.report.text import format_number, format_share, safe_text
 
 BAR_WIDTH = 40
 """Cells of the longest bar of a histogram."""

@@ -30,11 +30,6 @@ def shorten(text: str, limit: int | None = MAX_LINE) -> Text:
     return Text.assemble(safe_text(text[:half]), omitted, safe_text(text[-half:]))
 
 
-def count(number: int, noun: str) -> str:
-    """A number with its noun: ``1 pair``, ``2,000 pairs``."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
 def format_share(share: float | None) -> str:
     """A share of 0 to 1 as percent, in at most six characters: ``0.44%``, ``63.4%``."""
     return "-" if share is None else f"{100 * share:.{2 if share < 0.09995 else 1}f}%"

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pairgen.errors import SourceError, SourceNotFound, UsageError
+from pairgen.hub_client import offline_if_unreachable
 from pairgen.sources import formats, sample
 from pairgen.sources.formats import Block, Columns, Records
 
@@ -251,7 +252,8 @@ def _hub(hub: Hub, split: str, columns: Columns) -> Source:
     before = hub_logging.get_verbosity()
     hub_logging.set_verbosity(logging.ERROR)  # our error instead of a dozen messages about retries
     try:
-        loaded = datasets.load_dataset(hub.id, hub.config, split=split)
+        with offline_if_unreachable():
+            loaded = datasets.load_dataset(hub.id, hub.config, split=split)
     except Exception as error:  # the client raises a dozen types, from OSError to its own
         raise SourceNotFound(
             f"{hub.id}: cannot be loaded from the Hub ({type(error).__name__}: {_first_line(error)}); "

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from pairgen.atomic import new_folder
-from pairgen.errors import UnsupportedModel
+from pairgen.errors import UnsupportedModel, count
 from pairgen.pairs.dataset import PairDataset
 from pairgen.progress import Warn
 from pairgen.run_folder import BASE
@@ -132,8 +132,8 @@ def _training_data(
 
 def _warn_about_data(warn: Warn, name: str, split: data.TokenizedSplit, max_length: int) -> None:
     """Warn about dropped pairs, truncated prompts and tokens that cross the end of the prompt."""
-    for reason, count in split.drops.items():
-        warn(f"dropped {count:,} pairs of the {name} split: {reason}")
+    for reason, dropped in split.drops.items():
+        warn(f"dropped {count(dropped, 'pair')} of the {name} split: {reason}")
     if truncated := sum(dataset.truncated_prompts for dataset in split.datasets):
         warn(
             f"truncated {truncated:,} of {len(split.groups):,} prompts of the {name} split from the left "

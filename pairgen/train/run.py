@@ -126,7 +126,7 @@ def _with_absolute_paths(config: Config) -> Config:
     """Make paths absolute, so that the run can be resumed from another directory."""
     if not config.out:
         raise UsageError("missing --out, the folder of the run")
-    model = Path(config.model)
+    model = _model_of_run(Path(config.model))
     return replace(
         config,
         out=str(Path(config.out).absolute()),
@@ -134,6 +134,15 @@ def _with_absolute_paths(config: Config) -> Config:
         model=str(model.absolute()) if model.is_dir() and config.model != "tiny" else config.model,
         reference_dir=str(Path(config.reference_dir).absolute()) if config.reference_dir else "",
     )
+
+
+def _model_of_run(model: Path) -> Path:
+    """For the folder of a run, its final model. Raises UsageError if the run has not finished."""
+    if not (model / run_folder.CONFIG).is_file() or not (model / run_folder.METRICS).is_file():
+        return model
+    if not (model / run_folder.FINAL).is_dir():
+        raise UsageError(f"--model {model}: this run has not finished; resume it, or name a checkpoint's model folder")
+    return model / run_folder.FINAL
 
 
 def _refuse_nesting(config: Config, run: Path) -> None:

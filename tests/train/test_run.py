@@ -574,3 +574,16 @@ def test_step_0_has_no_metrics_that_are_rounding(done: Path) -> None:
     for name in ("eval/rewards/accuracies", "eval/chosen_below_reference"):
         assert name not in first
         assert name in last
+
+
+def test_model_of_a_run_is_its_final_model(pairs: Path, done: Path, tmp_path: Path) -> None:
+    options: dict[str, Any] = {"sft_steps": 0, "steps": 1}
+    for name, model in (("run", done / "sft"), ("folder", done / "sft" / "final")):
+        train(runs.config(pairs, tmp_path / name, model=str(model), **options))
+    assert weights(tmp_path / "run") == weights(tmp_path / "folder")
+    unfinished = tmp_path / "unfinished"
+    unfinished.mkdir()
+    for name in ("config.toml", "metrics.jsonl"):
+        shutil.copy(done / name, unfinished)
+    with pytest.raises(UsageError, match="this run has not finished"):
+        train(runs.config(pairs, tmp_path / "other", model=str(unfinished), **options))

@@ -4,7 +4,7 @@ import json
 import logging
 import warnings
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from safetensors import SafetensorError
 from torch import nn
 
 from pairgen.errors import UnsupportedModel, UsageError, install_hint
+from pairgen.hub_client import offline_if_unreachable
 from pairgen.train.config import Config
 from pairgen.train.model.tiny import tiny_model, train_tokenizer
 
@@ -153,7 +154,8 @@ def _peft() -> Iterator[Any]:
 def _load_errors(name: str, part: str) -> Iterator[None]:
     """Convert the errors of transformers while loading a model or tokenizer to UnsupportedModel."""
     try:
-        yield
+        with nullcontext() if Path(name).is_dir() else offline_if_unreachable():
+            yield
     except torch.OutOfMemoryError:
         raise
     except _LOAD_ERRORS as error:

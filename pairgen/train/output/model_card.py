@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from pairgen.errors import count
 from pairgen.train.config import Config
 from pairgen.train.losses import LOSSES
 
@@ -27,7 +28,7 @@ def render(config: Config, summary: Mapping[str, Any]) -> str:
     metrics = "\n".join(f"| `{name}` | {value:.6g} |" for name, value in summary["metrics"].items())
     options = _public_options(config)
     trained = (
-        f"Trained with pairgen on {summary['pairs']:,} pairs for {summary['steps']:,} steps. "
+        f"Trained with pairgen on {count(summary['pairs'], 'pair')} for {count(summary['steps'], 'step')}. "
         f"Loss: {config.loss} ({LOSSES[config.loss].summary})."
     )
     parts = [
