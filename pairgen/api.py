@@ -138,14 +138,14 @@ def compare(*runs: AnyPath) -> "pd.DataFrame":
     """
     import pandas as pd
 
-    from pairgen.report import run_tables
+    from pairgen.report import comparison
 
-    found = run_tables.compare([Path(run) for run in runs])
+    found = comparison.compare([Path(run) for run in runs])
 
-    def options(run: run_tables.RunEnds) -> dict[str, Any]:
+    def options(run: comparison.RunEnds) -> dict[str, Any]:
         return {name: run.config.get(name) for name in found.differing}
 
-    def metrics(run: run_tables.RunEnds) -> dict[str, Any]:
+    def metrics(run: comparison.RunEnds) -> dict[str, Any]:
         return {"loss_value" if name == "loss" else name: value for name, value in run.end.items()}
 
     rows = [

@@ -45,6 +45,9 @@ def build(
     name: Annotated[str, typer.Argument(metavar="NAME", help=f"One of {', '.join(BUILDERS)}.")],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Output folder, created atomically.")],
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing dataset.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Write nothing: show the first pair of each split, and the expected size.")
+    ] = False,
     quiet: Quiet = False,
     as_json: Json = False,
     **flags: Any,
@@ -52,6 +55,9 @@ def build(
     from pairgen.building.pipeline import build
 
     options = BuildOptions(**{"workers": 0, **flags})
+    if dry_run:
+        _preview(name, options, quiet, as_json)
+        return
     try:
         with progress_reporter(quiet) as (progress, warn):
             dataset = build(
@@ -76,6 +82,23 @@ def build(
             OutputConsole().print(corruption_tables(built["corruptions"]), "")
     pairs = len(dataset)
     typer.echo(f"Wrote {count(pairs, 'pair')} to {out}. Inspect them with: pairgen show {shlex.quote(str(out))}")
+
+
+def _preview(name: str, options: BuildOptions, quiet: bool, as_json: bool) -> None:
+    from pairgen.building.preview import preview
+    from pairgen.report.dataset_tables import preview_summary
+    from pairgen.report.pair_view import pair_view
+
+    with progress_reporter(quiet) as (progress, warn):
+        found = preview(name, options, progress=progress, warn=warn)
+    if as_json:
+        print_json({split: part._asdict() for split, part in found.items()})
+        return
+    console = OutputConsole()
+    for split, part in found.items():
+        typer.echo(preview_summary(split, part._asdict()))
+        if part.first:
+            console.print(pair_view(part.first, console.width))
 
 
 def _build_result(manifest: Mapping[str, Any], split: str) -> dict[str, Any]:

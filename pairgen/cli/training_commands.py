@@ -76,12 +76,23 @@ def train(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an existing run.", rich_help_panel=PANELS["model"])
     ] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Write nothing: show sizes, and one pair as the model sees it, with chat template and truncation.",
+            rich_help_panel=PANELS["model"],
+        ),
+    ] = False,
     quiet: Quiet = False,
     as_json: Json = False,
     **flags: Any,
 ) -> None:
     if data:
         flags["data"] = tuple(data)
+    if dry_run:
+        _preview(combine(flags, config, preset), quiet, as_json)
+        return
     if resume:
         not_allowed = {"--config": config, "--preset": preset, "--overwrite": overwrite}
         for name in (name for name, value in not_allowed.items() if value):
@@ -98,6 +109,21 @@ def train(
     from pairgen.run_folder import open_run
 
     OutputConsole().print(summary_table(open_run(result.folder)))
+
+
+def _preview(config: Config, quiet: bool, as_json: bool) -> None:
+    if not config.data:
+        raise UsageError("train: no dataset given; name at least one, as in `pairgen train pairs --dry-run`")
+    with _training(config.out, quiet) as (progress, warn):
+        from pairgen.train.preview import preview
+
+        found = preview(config, progress=progress, warn=warn)
+    if as_json:
+        print_json(found)
+        return
+    from pairgen.report.run_tables import preview_view
+
+    OutputConsole().print(preview_view(found))
 
 
 def _train(config: Config, overwrite: bool, quiet: bool) -> Any:
@@ -150,7 +176,7 @@ def compare(
     paths: Annotated[list[Path], typer.Argument(metavar="RUN", help="Folders written by `pairgen train --out`.")],
     as_json: Json = False,
 ) -> None:
-    from pairgen.report.run_tables import compared, comparison
+    from pairgen.report.comparison import compared, comparison
     from pairgen.run_folder import open_run
 
     runs = [open_run(path) for path in paths]

@@ -126,5 +126,15 @@ def split_summary(name: str, split: Mapping[str, Any], pairs_per_row: int) -> st
     return safe_text("; ".join(parts)).plain
 
 
+def preview_summary(name: str, preview: Mapping[str, Any]) -> str:
+    """What a split of a build would hold, in one line."""
+    pairs, size = preview["estimated_pairs"], preview["estimated_bytes"]
+    parts = [f"{name}: about {count(pairs, 'pair')}, {max(size, 1) / 1e6:,.1f} MB"]
+    parts.append(f"estimated from the first {count(preview['rows'], 'row')}")
+    if preview["drops"]:
+        parts.append(f"dropped rows: {_drops(preview['drops'])}")
+    return safe_text("; ".join(parts)).plain
+
+
 def _drops(drops: Mapping[str, int]) -> str:
     return ", ".join(f"{reason} ({count:,})" for reason, count in drops.items())

@@ -40,7 +40,7 @@ def prepare(config: Config, context: RunContext) -> Trainer:
     device = models.pick_device(config.device, context.world.local_rank)
     saved = checkpoint.newest(context.folder)
     model, tokenizer = models.load(config, data.training_texts(datasets), device, saved / "model" if saved else None)
-    training = _training_data(config, context, datasets, model, tokenizer)
+    training = training_data(config, context, datasets, model, tokenizer)
     scorer = Scorer(model)
     forward = _forward(config, scorer, tokenizer, device, context.warn)
 
@@ -111,7 +111,7 @@ def _with_merged_adapter(config: Config, context: RunContext) -> Config:
     return replace(config, model=str(base.absolute()))
 
 
-def _training_data(
+def training_data(
     config: Config, context: RunContext, datasets: list[PairDataset], model: Any, tokenizer: Any
 ) -> TrainingData:
     """The pairs of a run, tokenized by the main process and read by the others."""

@@ -21,7 +21,7 @@ from typer.testing import Result
 from pairgen.arithmetic.errors.rng import RowRng
 from pairgen.builders import BUILDERS, Builder
 from pairgen.builders.interface import CorruptionOptions, Example
-from pairgen.building import pipeline
+from pairgen.building import planning
 from pairgen.building.options import BuildOptions
 from pairgen.building.pipeline import build
 from pairgen.errors import SourceError, UsageError
@@ -338,7 +338,7 @@ def test_rows_of_a_users_file_are_not_called_those_of_the_dataset(source: Path, 
 
 
 def test_large_few_shot_prompts_are_announced(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipeline, "LARGE_OUTPUT", 10_000)
+    monkeypatch.setattr(planning, "LARGE_OUTPUT", 10_000)
     warnings: list[str] = []
     build("metamath", tmp_path / "out", BuildOptions((str(source),), shots=3), warn=warnings.append)
     assert len(warnings) == 1

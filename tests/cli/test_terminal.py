@@ -1,6 +1,7 @@
 """What the command line does with terminals, pipes, encodings and mistyped options."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -164,3 +165,14 @@ def test_validate_names_prompts_in_both_splits(run: Run, tmp_path: Path) -> None
     done = run("validate", tmp_path / "out")
     assert done.exit_code == 0
     assert done.stderr == f"pairgen: {tmp_path / 'out'}: 1 prompt in more than one split\n"
+
+
+def test_dry_runs_show_a_pair_and_write_nothing(run: Run, pairs: Path, tmp_path: Path) -> None:
+    done = run("build", "arc", "--source", "train=sample:40", "--out", tmp_path / "out", "--dry-run")
+    assert done.exit_code == 0, done.output
+    assert re.match(r"train: about 1\d\d pairs, \d\.\d MB; estimated from the first 40 rows\n", done.stdout)
+    assert "rejected\n" in done.stdout
+    done = run("train", pairs, "--out", tmp_path / "run", "--dry-run")
+    assert done.exit_code == 0, done.output
+    assert "<s>Question: " in done.stdout
+    assert list(tmp_path.iterdir()) == []

@@ -66,7 +66,7 @@ def trainer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Trainer:
 
 
 def test_every_option_has_a_flag() -> None:
-    others = {"config", "preset", "resume", "overwrite", "as_json", "quiet"}
+    others = {"config", "preset", "resume", "overwrite", "as_json", "quiet", "dry_run"}
     assert set(PARAMETERS) - {"help"} == set(OPTIONS) | others
     assert set(PANELS) < set(OPTIONS)
     assert all(
