@@ -29,13 +29,17 @@ def render(manifest: Mapping[str, Any]) -> str:
         "## Counts\n\n" + _counts(manifest["splits"]),
         _distances(statistics),
         _corruptions(statistics),
-        "## Columns\n\n" + _columns(),
+        f"## Columns\n\n{PLAIN_TEXT}\n\n" + _columns(),
         "## How it was built\n\n" + _build(manifest) if "command" in manifest else "",
         _license(manifest),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
+PLAIN_TEXT = (
+    "Prompts and completions are plain text, without a chat template. `pairgen train` applies the template of the "
+    "model; other trainers see the texts as they are."
+)
 SYNTHETIC = "The source rows are synthetic: pairgen generated them. They are not rows of the dataset that they imitate."
 
 

@@ -63,7 +63,8 @@ METRICS = {
     "choice/acc": Metric(
         "choice accuracy",
         GROUPS,
-        note="choice accuracy: groups whose chosen completion has the highest log-prob",
+        note="choice accuracy: groups whose chosen completion has the highest log-prob (that of lm-evaluation-harness "
+        "with --chat off)",
     ),
     "choice/acc_norm": Metric("choice accuracy per character", GROUPS),
 }
