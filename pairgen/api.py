@@ -46,7 +46,7 @@ def build(
         source: where rows come from: a file, a folder, a Hub dataset or ``"sample:ROWS"``, or several of them with
             their splits, ``["train=a.jsonl", "eval=b.jsonl"]``. Default: the dataset's own rows from the Hub.
         overwrite: replace a pair dataset at ``out``.
-        progress: called with progress in bytes of the source.
+        progress: called with progress in bytes of the source; its phases are those of ``progress.BuildPhase``.
         options: see ``BuildOptions``.
 
     Raises:

@@ -1,7 +1,15 @@
 """Callbacks for progress and warnings, accepted by builds, training and other long-running functions."""
 
 from collections.abc import Callable, Mapping
+from enum import StrEnum
 from typing import Protocol
+
+
+class BuildPhase(StrEnum):
+    """Phases of a build, as passed to progress callbacks; both count bytes of the source."""
+
+    READING = "reading questions"
+    MAKING = "making pairs"
 
 
 class Progress(Protocol):

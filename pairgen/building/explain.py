@@ -21,7 +21,7 @@ from pairgen.builders.worked_solutions import solution_of
 from pairgen.building.convert import row_id_of
 from pairgen.errors import SourceError, SourceNotFound, UsageError
 from pairgen.pairs.record import DropRow
-from pairgen.sources.formats import FORMATS, Columns, format_of, rows
+from pairgen.sources.formats import Columns, format_of, rows
 
 ANSWERS = ("response", "answer")
 """Fields of a row that may hold the solution; the first one present is used."""
@@ -129,11 +129,10 @@ def _as_dict(corruption: Corruption) -> dict[str, Any]:
 def solutions(argument: str) -> Iterator[SolutionInput]:
     """The solutions that a command-line argument refers to: those in a file of that name, else the argument itself.
 
-    ``-`` is the text on stdin. A JSON Lines file or a JSON list has one solution per row, in ``response`` or
+    ``-`` is the text on stdin. A file in a format that ``build`` reads has one solution per row, in ``response`` or
     ``answer``, and optionally the question in ``query`` or ``question``; any other file is one solution.
 
     Raises:
-        UsageError: the file has rows in an unsupported format.
         SourceError: the file does not exist or cannot be read, a row has no solution, or a text is empty, too long or
             not valid Unicode.
     """
@@ -156,20 +155,18 @@ def solutions(argument: str) -> Iterator[SolutionInput]:
         yield SolutionInput(_checked_text(argument, "solution"))
 
 
-_FILE_NAME = re.compile(r"[^\n]*\.(?:txt|jsonl?)|[^\s=]*/[^\s=]*", re.IGNORECASE)
+_FILE_NAME = re.compile(r"[^\n]*\.(?:txt|jsonl?|csv|tsv|parquet|arrow)|[^\s=]*/[^\s=]*", re.IGNORECASE)
 """Looks like a file name: ``rows.jsonl``, ``my rows.txt``, ``data/rows``; not a solution such as ``48/2=24``."""
 
 
 def _from_file(path: Path) -> Iterator[SolutionInput]:
     try:
-        format_ = format_of(path)
+        format_of(path)
     except UsageError:  # unknown extension: a text file
         with path.open("rb") as file:
             yield SolutionInput(_from_text_file(file, str(path)), where=str(path))
         return
-    if format_ not in (FORMATS[".jsonl"], FORMATS[".json"]):
-        raise UsageError(f"{path}: unsupported file type; explain reads .jsonl, .json and text files")
-    for where, row in rows(path, Columns(frozenset())):
+    for where, row in rows(path, Columns(frozenset(), optional=None)):
         if not isinstance(row, dict):
             raise SourceError(f"{where}: {row}; fix or remove it")
         yield _from_row(row, where)

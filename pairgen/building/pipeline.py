@@ -26,7 +26,7 @@ from pairgen.building.selection import SeenKeys
 from pairgen.errors import SourceError
 from pairgen.pairs.dataset import PairDataset, SplitInfo
 from pairgen.pairs.writing import DatasetWriter
-from pairgen.progress import Progress, Warn, ignore
+from pairgen.progress import BuildPhase, Progress, Warn, ignore
 from pairgen.sources.locate import hashed_provenance
 
 SHOT_POOL = 1024
@@ -113,7 +113,7 @@ def _write_pairs(
     """Convert all rows and write their pairs. Returns counts by split, each of which has pairs."""
     counts = {split: _Counts() for split in [*reader.sources, *(["eval"] if recipe.held_out else [])]}
     seen = SeenKeys()
-    for splits in reader.map("making pairs", partial(convert, recipe), workers, progress):
+    for splits in reader.map(BuildPhase.MAKING, partial(convert, recipe), workers, progress):
         for split, result in splits.items():
             counts[split].add(result)
             if result.batch is not None and result.id_keys is not None:

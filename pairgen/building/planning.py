@@ -13,7 +13,7 @@ from pairgen.building.options import BuildOptions
 from pairgen.building.reading import Reader
 from pairgen.building.selection import Keys
 from pairgen.errors import UsageError
-from pairgen.progress import Progress, Warn, ignore
+from pairgen.progress import BuildPhase, Progress, Warn, ignore
 from pairgen.sources import formats
 from pairgen.sources.formats import Columns
 from pairgen.sources.locate import Source, resolve
@@ -107,7 +107,7 @@ class _FirstPass:
         if "train" not in self.reader.sources:
             raise UsageError("--shots are training rows, but there is no training source; add --source train=FILE")
         reader = replace(self.reader, sources={"train": self.reader.sources["train"]})
-        keys = list(reader.map("reading questions", partial(find_questions, recipe), self.workers, self.progress))
+        keys = list(reader.map(BuildPhase.READING, partial(find_questions, recipe), self.workers, self.progress))
         if eval_size:
             held_out, rows = selection.held_out_questions(keys, eval_size, options.seed)
             if rows < eval_size:

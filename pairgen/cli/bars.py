@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 
 from pairgen.cli.app import print_stderr, rank
-from pairgen.progress import Progress, Warn, ignore
+from pairgen.progress import BuildPhase, Progress, Warn, ignore
 from pairgen.report.text import safe_text
 
 Fields = Mapping[str, float | str]
@@ -28,9 +28,6 @@ METRICS = {
 
 MAX_COUNT = 100_000
 """A larger total is one of tokens: only the percentage is shown."""
-
-BYTES = ("reading questions", "making pairs")
-"""Phases that count bytes of the source: also only the percentage."""
 
 LOG_INTERVAL = 10.0
 """Seconds between lines of a log. Each 10% of a phase is also logged, at most once a second."""
@@ -97,8 +94,8 @@ class Bars:
 
 
 def format_count(phase: str, done: int, total: int) -> str:
-    """``7/50``, or nothing for bytes and for totals over ``MAX_COUNT``."""
-    return f"{done:,}/{total:,}" if total <= MAX_COUNT and phase not in BYTES else ""
+    """``7/50``, or nothing for the bytes of a build and for totals over ``MAX_COUNT``."""
+    return f"{done:,}/{total:,}" if total <= MAX_COUNT and phase not in set(BuildPhase) else ""
 
 
 def format_fields(fields: Fields) -> str:

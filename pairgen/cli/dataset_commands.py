@@ -200,8 +200,8 @@ def explain(
         str,
         typer.Argument(
             metavar="TEXT|FILE",
-            help="A solution, a text file of one, a .json or .jsonl file with one per row (in `response` or `answer`), "
-            "or - for stdin.",
+            help="A solution, a text file of one, a file of rows in any format that build reads (with the solutions in "
+            "`response` or `answer`), or - for stdin.",
         ),
     ],
     limit: Annotated[

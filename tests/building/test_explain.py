@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -222,16 +223,31 @@ def test_solutions_text_is_not_a_file_name(text: str) -> None:
     assert [given_.text for given_ in solutions(text)] == [text]
 
 
+@pytest.mark.parametrize("name", ["rows.csv", "rows.tsv", "rows.parquet", "rows.arrow", "rows.jsonl.gz"])
+def test_solutions_reads_every_format_of_build(name: str, tmp_path: Path) -> None:
+    frame = pd.DataFrame([{"question": "How many?", "answer": SUM}, {"question": "Why?", "answer": "1 + 1 = 2"}])
+    path = tmp_path / name
+    if name.endswith("parquet"):
+        frame.to_parquet(path)
+    elif name.endswith("arrow"):
+        frame.to_feather(path)
+    elif name.endswith("gz"):
+        frame.to_json(path, orient="records", lines=True)
+    else:
+        frame.to_csv(path, index=False, sep="\t" if "tsv" in name else ",")
+    assert [(item.question, item.text) for item in solutions(str(path))] == [("How many?", SUM), ("Why?", "1 + 1 = 2")]
+
+
 def test_solutions_unreadable_files(tmp_path: Path) -> None:
     (tmp_path / "latin.txt").write_bytes(b"caf\xe9 1 + 1 = 2")
     (tmp_path / "empty.txt").write_bytes(b"")
     (tmp_path / "long.txt").write_bytes(b" " * 2_000_000)
-    (tmp_path / "rows.csv").write_text("response\n1", "utf-8")
+    (tmp_path / "rows.csv").write_text("text\n1 + 1 = 2\n", "utf-8")
     for name, result in {
         "latin.txt": "latin.txt: not valid UTF-8",
         "empty.txt": "empty.txt: solution is empty",
         "long.txt": "long.txt: is over 100,000 characters",
-        "rows.csv": "unsupported file type; explain reads",
+        "rows.csv": "rows.csv: line 2: needs a field response or answer",
         ".": "cannot be read",
     }.items():
         with pytest.raises(PairgenError, match=result):
