@@ -61,9 +61,6 @@ class InvalidRow(SourceError):
         super().__init__(f"{where}: {problem}; fix the row, or skip it with --on-error skip")
         self.where, self.problem = where, problem
 
-    def __reduce__(self) -> tuple[type["InvalidRow"], tuple[str, str]]:  # worker processes send it by pickle
-        return type(self), (self.where, self.problem)
-
 
 class WrongColumns(SourceError):
     """A required column is missing, or has a type that the builder does not read."""

@@ -9,7 +9,7 @@ class BuildPhase(StrEnum):
     """Phases of a build, as passed to progress callbacks; both count bytes of the source."""
 
     READING = "reading questions"
-    MAKING = "making pairs"
+    MAKING = "building pairs"
 
 
 class Progress(Protocol):

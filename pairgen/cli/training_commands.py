@@ -36,7 +36,7 @@ EXTRA_PACKAGES = ("torch", "transformers", "tokenizers", "safetensors")
 @command(
     help="Train a model on preference pairs (DPOP by default, which keeps the chosen likelihood from falling).",
     examples=[
-        "pairgen train pairs --out run  # a tiny model, on any machine",
+        "pairgen train pairs --out run  # a tiny model that runs on any machine",
         "pairgen train metamath arc --model Qwen/Qwen3-0.6B --preset smaug --out run",
         "pairgen train pairs --config run.toml --loss ipo --beta 0.1 --out ipo",
         "pairgen train --resume --out run",

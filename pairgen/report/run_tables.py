@@ -73,7 +73,7 @@ COMPARED = [key for key, metric in METRICS.items() if metric.head]
 """The metrics that runs are compared by."""
 
 SPLITS = {EVAL: "eval split", "": "training batches"}
-"""Which pairs the values are means of, by the prefix of their metrics."""
+"""What the values are averaged over, by the prefix of their metrics."""
 
 MIN_EVALUATIONS = 5
 """With fewer evaluations the values of training batches are plotted."""

@@ -221,10 +221,10 @@ def _folder(split: str | None, path: Path, columns: Columns) -> dict[str, Source
     parts = {part.name: part for part in sorted(path.iterdir()) if (part / "state.json").is_file()}
     if not parts:
         raise SourceNotFound(
-            f"{path}: is a folder without state.json; give a file, or a folder that save_to_disk wrote"
+            f"{path}: not a save_to_disk folder (no state.json); give a file, or a folder that save_to_disk wrote"
         )
     if split and split not in parts and len(parts) > 1:
-        raise SourceNotFound(f"{path}: has no split {split!r}, only {', '.join(parts)}")
+        raise SourceNotFound(f"{path}: has no split {split!r}; available: {', '.join(parts)}")
     ours = {"train": ("train",), "eval": ("eval", "validation", "test")}
     chosen = {}
     for name in [split] if split else list(ours):
@@ -257,7 +257,7 @@ def _hub(hub: Hub, split: str, columns: Columns) -> Source:
     except Exception as error:  # the client raises a dozen types, from OSError to its own
         raise SourceNotFound(
             f"{hub.id}: cannot be loaded from the Hub ({type(error).__name__}: {_first_line(error)}); "
-            "give the rows with --source FILE, or try --source sample"
+            "pass a file with --source FILE, or use --source sample"
         ) from error
     finally:
         hub_logging.set_verbosity(before)

@@ -100,7 +100,7 @@ def test_progress_moves_with_the_bytes_read(name: str, tmp_path: Path, monkeypat
         progress=lambda *call: calls.append(call[:3]),
     )
     size = path.stat().st_size
-    assert {(phase, total) for phase, _, total in calls} == {("making pairs", size)}
+    assert {(phase, total) for phase, _, total in calls} == {("building pairs", size)}
     done = [done for _, done, _ in calls]
     assert done == sorted(done)
     assert (done[0], done[-1]) == (0, size)

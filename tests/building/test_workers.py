@@ -12,7 +12,6 @@ import pytest
 from pairgen.building.workers import LOOK_AHEAD, Workers
 from pairgen.errors import (
     InvalidDataset,
-    InvalidRow,
     OutputError,
     OutputExists,
     PairgenError,
@@ -97,14 +96,6 @@ def test_errors_of_workers_are_raised(kind: type[PairgenError], count: int) -> N
         list(pool.map([kind("one sentence")]))
     assert type(error.value) is kind
     assert error.value.exit_code == kind.exit_code
-
-
-@pytest.mark.parametrize("count", [1, 2])
-def test_invalid_row_keeps_its_location(count: int) -> None:
-    with pytest.raises(InvalidRow) as error, Workers(count, fail) as pool:
-        list(pool.map([InvalidRow("rows.jsonl: line 3", "is broken JSON")]))
-    assert (error.value.where, error.value.problem) == ("rows.jsonl: line 3", "is broken JSON")
-    assert str(error.value).startswith("rows.jsonl: line 3: is broken JSON; fix the row")
 
 
 @pytest.mark.parametrize("count", [1, 2])

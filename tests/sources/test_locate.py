@@ -124,7 +124,10 @@ def test_splits_of_a_saved_dictionary(held_out: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("given", "words"),
-    [("", "its splits are red, zoo; none of them is train, eval"), ("train=", "has no split 'train', only red, zoo")],
+    [
+        ("", "its splits are red, zoo; none of them is train, eval"),
+        ("train=", "has no split 'train'; available: red, zoo"),
+    ],
 )
 def test_saved_dictionary_with_other_splits(given: str, words: str, tmp_path: Path) -> None:
     folder = saved(tmp_path / "saved", red=rows_of(2), zoo=rows_of(2))
@@ -150,7 +153,7 @@ def test_a_file_is_hashed_for_the_manifest(tmp_path: Path) -> None:
         (["some/where/gone.jsonl"], SourceNotFound, "some/where/gone.jsonl: no such file"),
         (["some/gone.csv"], SourceNotFound, "no such file"),
         (["train=gone"], SourceNotFound, "gone: no such file"),
-        ([""], SourceNotFound, "no such file|folder without state.json"),
+        ([""], SourceNotFound, "no such file|not a save_to_disk folder"),
         (["test=rows.jsonl"], UsageError, "there is no split 'test'; write train=FILE or eval=FILE"),
         (["Train=rows.jsonl"], UsageError, "there is no split 'Train'"),
         (["rows.jsonl", "rows.jsonl"], UsageError, "rows.jsonl is named twice"),
@@ -160,7 +163,7 @@ def test_a_file_is_hashed_for_the_manifest(tmp_path: Path) -> None:
         (["none-*.jsonl"], SourceNotFound, r"none-\*.jsonl: no file matches this pattern"),
         (["empty.jsonl"], SourceError, "empty.jsonl: is empty"),
         (["empty.parquet"], SourceError, "empty.parquet: is empty"),
-        (["folder"], SourceNotFound, "folder: is a folder without state.json"),
+        (["folder"], SourceNotFound, "folder: not a save_to_disk folder"),
         (["rows.txt"], UsageError, "unsupported file extension"),
         (["wrong.parquet"], WrongColumns, "has the columns question, but query, response are required"),
         (["wrong.csv"], WrongColumns, "has the columns question, but query, response are required"),
@@ -301,7 +304,7 @@ def test_hub_rows_with_other_columns_are_refused(offline: Path) -> None:
 @pytest.mark.parametrize("given", [[], ["meta-math/MetaMathQA"], ["eval=someone/nothing"]])
 def test_unreachable_hub(given: list[str], offline: Path) -> None:
     assert not list(offline.iterdir())
-    with pytest.raises(SourceNotFound, match="--source FILE, or try --source sample") as error:
+    with pytest.raises(SourceNotFound, match="--source FILE, or use --source sample") as error:
         find(*given)
     assert "cannot be loaded from the Hub" in str(error.value)
     assert "\n" not in str(error.value)
