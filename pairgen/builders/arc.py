@@ -34,8 +34,10 @@ def read(row: Mapping[str, Any]) -> Example:
     given, texts, labels = _choices(row)
     question = clean_text(given, "question")
     choices = [clean_text(text, "choice") for text in texts]
+    if row["answerKey"] is None:
+        raise DropRow("answerKey is null")
     key = str(row["answerKey"]).strip()
-    matching = [index for index, label in enumerate(labels) if str(label).strip() == key]
+    matching = [index for index, label in enumerate(labels) if label is not None and str(label).strip() == key]
     if len(matching) != 1:
         raise DropRow("answerKey matches several choices" if matching else "answerKey matches no choice")
     return choice_example("arc", question, choices, matching[0], row)

@@ -28,7 +28,7 @@ def test_read_takes_both_layouts_and_digit_keys(row: dict[str, Any]) -> None:
     [
         (hub("D"), "answerKey matches no choice"),
         (hub(""), "answerKey matches no choice"),
-        (hub(None), "answerKey matches no choice"),
+        (hub(None), "answerKey is null"),
         (hub("A", "AAB"), "answerKey matches several choices"),
         (hub("A", "A", ["steam"]), "no wrong choice"),
         (hub("B", "AB"), "malformed choices"),

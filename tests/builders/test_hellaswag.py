@@ -34,7 +34,7 @@ def row(**changes: Any) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("label", ["0", 0, " 0 "])
+@pytest.mark.parametrize("label", ["0", 0, " 0 ", 0.0, "0.0"])
 def test_read_returns_question_answer_and_wrong_endings(label: object) -> None:
     example = read(row(label=label))
     assert example.question == "Baking: A cook stirs. The dough"
@@ -53,7 +53,8 @@ def test_read_with_an_empty_second_context() -> None:
         ({"label": ""}, "no label"),
         ({"label": "4"}, "label out of range"),
         ({"label": "-1"}, "label out of range"),
-        ({"label": None}, "label out of range"),
+        ({"label": None}, "no label"),
+        ({"label": 0.5}, "label out of range"),
         ({"label": "²"}, "label out of range"),
         ({"endings": None}, "malformed endings"),
         ({"endings": ["rises."]}, "no wrong choice"),
