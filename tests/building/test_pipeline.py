@@ -335,6 +335,7 @@ def test_rows_of_a_users_file_are_not_called_those_of_the_dataset(source: Path, 
     card = (dataset.path / "README.md").read_text()
     assert "MetaMath preference pairs" not in card
     assert "mit" not in card.split("---")[1].split()
+    assert "Prompts and completions are plain text, without a chat template." in card
 
 
 def test_large_few_shot_prompts_are_announced(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -63,3 +63,15 @@ def test_a_narrow_terminal_shows_numbers_in_full(tmp_path: Path) -> None:
     wide = next(line for line in render(statistics_view(statistics)).splitlines() if line.startswith("edit distance "))
     assert set(line.split()) < set(wide.split())
     assert line.split()[2] == wide.split()[2], "the mean"
+
+
+@pytest.mark.parametrize("width", [30, 40, 60, 80])
+def test_narrow_terminals_hide_columns_instead_of_cutting_numbers(width: int, tmp_path: Path) -> None:
+    described = describe(make_folder(tmp_path / "out", good_pairs(), drops={"too long": 2}), by="source")
+    text = render(statistics_view(described, "arc"), width)
+    assert max(map(cell_len, text.splitlines())) <= width
+    assert "…" not in text
+    row = next(line.split() for line in text.splitlines() if line.startswith("edit"))
+    figures = [cell for cell in row if cell[0].isdigit()]
+    assert len(figures) >= 2
+    assert all(cell.endswith("%") for cell in figures)

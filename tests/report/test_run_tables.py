@@ -94,3 +94,16 @@ def test_preview_view_shows_sizes_and_texts() -> None:
     text = render(preview_view(found))
     for part in ("1,200 in 1 group", "5,000 per epoch", "too long (2)", "<s>Why?[bold]", " so</s>"):
         assert part in text
+
+
+def test_summary_says_how_to_start_from_the_sft_model(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "mine")
+    assert "SFT model" not in render(summary_table(open_run(run)), 200)
+    (run / "sft" / "final").mkdir(parents=True)
+    text = render(summary_table(open_run(run)), 200)
+    assert f"{run / 'sft' / 'final'} (start other runs from it with --model)" in text
+
+
+def test_choice_accuracy_says_when_it_is_that_of_the_harness() -> None:
+    text = " ".join(render(summary_table(run_in_memory(grouped=True))).split())
+    assert "that of lm-evaluation-harness with --chat off" in text
