@@ -14,7 +14,7 @@ HEAVY = {"torch", "transformers", "datasets"}
 # The parts of the package, and the parts each of them may import.
 MAY_IMPORT = {
     "__init__": {"api", "building", "pairs"},
-    "api": {"builders", "building", "options", "pairs", "progress", "report", "stats", "train"},
+    "api": {"builders", "building", "exchange", "options", "pairs", "progress", "report", "stats", "train"},
     "__main__": {"cli"},
     "errors": set(),
     "atomic": {"errors"},
@@ -29,8 +29,33 @@ MAY_IMPORT = {
     "stats": {"errors", "pairs"},
     "report": {"errors", "pairs", "run_folder"},
     "building": {"atomic", "arithmetic", "builders", "errors", "options", "pairs", "progress", "sources", "stats"},
+    "exchange": {
+        "atomic",
+        "builders",
+        "building",
+        "errors",
+        "hub_client",
+        "options",
+        "pairs",
+        "progress",
+        "run_folder",
+        "sources",
+        "stats",
+    },
     "train": {"atomic", "errors", "hub_client", "options", "pairs", "progress", "run_folder"},
-    "cli": {"builders", "building", "errors", "options", "pairs", "progress", "report", "run_folder", "stats", "train"},
+    "cli": {
+        "builders",
+        "building",
+        "errors",
+        "exchange",
+        "options",
+        "pairs",
+        "progress",
+        "report",
+        "run_folder",
+        "stats",
+        "train",
+    },
 }
 
 

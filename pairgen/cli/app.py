@@ -73,11 +73,24 @@ def _with_dashes(argument: str) -> str:
     return f"{name.replace('_', '-')}{equals}{value}"
 
 
+COMMAND_ORDER = (
+    *("build", "import", "sft-data", "validate", "explain", "show", "stats"),
+    *("sample", "split", "mix", "dedup", "decontaminate", "export", "card", "push", "train", "compare"),
+)
+"""The order of the commands in the help: that in which one works with them."""
+
+
 class Group(TyperGroup):
     """Reports expected failures as one message on stderr, with their exit code."""
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         super(Group, _compact(self)).format_help(ctx, formatter)
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        names = super().list_commands(ctx)  # those from outside the package come last
+        return sorted(
+            names, key=lambda name: COMMAND_ORDER.index(name) if name in COMMAND_ORDER else len(COMMAND_ORDER)
+        )
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -146,13 +159,16 @@ app = typer.Typer(
 )
 
 
-def command(help: str, examples: list[str]) -> Callable[[Any], Any]:
-    """Add a function to the app as a command. Examples are commands, each optionally with a remark after a ``#``."""
+def command(help: str, examples: list[str], name: str | None = None) -> Callable[[Any], Any]:
+    """Add a function to the app as a command, named like the function unless ``name`` is given.
+
+    Examples are commands, each optionally with a remark after a ``#``.
+    """
     lines = []
     for example in examples:
         line, _, remark = example.partition("  # ")
         lines.append(f"- `{line}`{f' ({remark})' if remark else ''}")
-    return app.command(cls=Command, help=help, epilog="Examples:\n\n" + "\n".join(lines))
+    return app.command(name, cls=Command, help=help, epilog="Examples:\n\n" + "\n".join(lines))
 
 
 def rank() -> int:
