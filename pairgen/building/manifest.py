@@ -56,16 +56,17 @@ def rebuild_command(name: str, out: str, options: BuildOptions) -> str:
     """The command line that builds the same dataset again. Absolute paths lose their folder: cards are published."""
     sources = tuple(_without_folder(source) for source in options.source)
     flags = arguments(replace(options, source=sources, workers=1, drops=None))
-    return shlex.join(["pairgen", "build", name, "--out", _published(out), *flags])
+    return shlex.join(["pairgen", "build", name, "--out", published(out), *flags])
 
 
 def _without_folder(source: str) -> str:
     """``train=/home/me/rows.json`` becomes ``train=rows.json``."""
     split, equals, path = source.partition("=") if source.startswith(("train=", "eval=")) else ("", "", source)
-    return f"{split}{equals}{_published(path)}"
+    return f"{split}{equals}{published(path)}"
 
 
-def _published(path: str) -> str:
+def published(path: str) -> str:
+    """A path as published in manifests and cards: an absolute one loses its folder."""
     return Path(path).name if Path(path).expanduser().is_absolute() else path
 
 

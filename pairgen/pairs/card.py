@@ -3,7 +3,7 @@
 Its YAML tells the Hub and ``load_dataset`` which files belong to which split.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -31,6 +31,7 @@ def render(manifest: Mapping[str, Any]) -> str:
         _corruptions(statistics),
         f"## Columns\n\n{PLAIN_TEXT}\n\n" + _columns(),
         "## How it was built\n\n" + _build(manifest) if "command" in manifest else "",
+        "## History\n\n" + _history(manifest["history"]) if manifest.get("history") else "",
         _license(manifest),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -82,7 +83,10 @@ def _table(head: list[str], rows: list[list[str]]) -> str:
 
 
 def _counts(splits: Mapping[str, Any]) -> str:
-    rows = [[name, f"{split.get('rows', 0):,}", f"{split['pairs']:,}", _drops(split)] for name, split in splits.items()]
+    rows = [
+        [name, f"{split['rows']:,}" if "rows" in split else "-", f"{split['pairs']:,}", _drops(split)]
+        for name, split in splits.items()
+    ]
     return _table(["split", "source rows", "pairs", "rows dropped"], rows)
 
 
@@ -136,6 +140,27 @@ def _build(manifest: Mapping[str, Any]) -> str:
     )
     versions = ", ".join(f"{name} {version}" for name, version in manifest.get("versions", {}).items())
     return f"```\n{_one_line(manifest['command'])}\n```\n\n{sources}\n\n{options}\n\nVersions: {versions}."
+
+
+def _history(entries: Sequence[Mapping[str, Any]]) -> str:
+    """Each command that was run since the build, with the pairs of each split before and after."""
+    parts = []
+    for entry in entries:
+        splits = entry.get("splits", {}).items()
+        rows = [[_code(name), f"{of['pairs_before']:,}", f"{of['pairs']:,}", _removed(of)] for name, of in splits]
+        table = _table(["split", "pairs before", "pairs", "removed"], rows)
+        parts.append(f"```\n{_one_line(entry['command'])}\n```\n\n{table}")
+        of_datasets = entry.get("details", {}).get("datasets", [])
+        parts += [_table(["dataset", "title", "license"], [_about(one) for one in of_datasets])] if of_datasets else []
+    return "\n\n".join(parts)
+
+
+def _removed(split: Mapping[str, Any]) -> str:
+    return ", ".join(f"{count:,} ({_one_line(reason)})" for reason, count in split["removed"].items()) or "none"
+
+
+def _about(dataset: Mapping[str, Any]) -> list[str]:
+    return [_code(dataset.get(key) or "unknown") for key in ("folder", "title", "license")]
 
 
 def _where(about: Mapping[str, Any]) -> str:

@@ -54,8 +54,30 @@ class SplitInfo(TypedDict, total=False):
     shards: list[ShardInfo]
 
 
+class SplitHistory(TypedDict):
+    """What a command did to a split: pairs before and after, and the pairs that it removed, by reason."""
+
+    pairs_before: int
+    pairs: int
+    removed: dict[str, int]
+
+
+class HistoryEntry(TypedDict, total=False):
+    """A command that made the dataset of others: the command line, the folders that it read, and counts by split.
+
+    ``details`` are what else is worth recording, such as the license and the sources of each dataset of a mix.
+    """
+
+    command: str
+    inputs: list[str]
+    splits: dict[str, SplitHistory]
+    details: dict[str, Any]
+
+
 class Manifest(TypedDict, total=False):
-    """What ``pairgen.json`` records. ``format`` and ``splits`` are in every manifest; builds write all keys."""
+    """What ``pairgen.json`` records. ``format`` and ``splits`` are in every manifest; builds write all other keys but
+    ``history``, which lists what was done since the build.
+    """
 
     format: int
     dataset: str
@@ -70,6 +92,7 @@ class Manifest(TypedDict, total=False):
     versions: dict[str, str]
     splits: dict[str, SplitInfo]
     statistics: dict[str, Any]
+    history: list[HistoryEntry]
 
 
 def read_shard(shard: Path) -> Iterator[pa.RecordBatch]:

@@ -179,9 +179,16 @@ def _check_counts(dataset: PairDataset, split: Split, rows: int, found: _Found) 
         found.add("manifest_pairs", split.name, f"{rows} read, {listed} in its shards, {split.pairs} in all")
     if "rows" in info:
         dropped = sum(_count(count) for count in dict(info.get("drops") or {}).values())
-        used = _count(info["rows"]) - dropped
-        if not 0 <= used <= split.pairs or bool(used) != bool(split.pairs):
-            found.add("manifest_rows", split.name, f"{info['rows']} rows, {dropped} dropped, {split.pairs} pairs")
+        used, built = _count(info["rows"]) - dropped, _pairs_built(dataset, split)
+        if not 0 <= used <= built or bool(used) != bool(built):
+            found.add("manifest_rows", split.name, f"{info['rows']} rows, {dropped} dropped, {built} pairs")
+
+
+def _pairs_built(dataset: PairDataset, split: Split) -> int:
+    """The pairs that the source rows of a split yielded: those before the first command that selected some of them."""
+    history = dataset.manifest.get("history")
+    first = history[0]["splits"].get(split.name) if history else None
+    return _count(first["pairs_before"]) if first else split.pairs
 
 
 def _count(count: Any) -> int:

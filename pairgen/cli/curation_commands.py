@@ -1,0 +1,132 @@
+"""Commands that derive a dataset from others: sample, split, mix, dedup, decontaminate."""
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pairgen.cli.app import Json, Quiet, command, print_json
+from pairgen.cli.bars import progress_reporter
+from pairgen.errors import UsageError, count
+
+if TYPE_CHECKING:
+    from pairgen.pairs.dataset import PairDataset
+
+Dataset = Annotated[Path, typer.Argument(metavar="DIR", help="A dataset: a folder that pairgen wrote.")]
+Out = Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Output folder, created atomically.")]
+OptionalOut = Annotated[
+    Path | None,
+    typer.Option("--out", "-o", metavar="DIR", help="Output folder, created atomically. Default: report only."),
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing dataset.")]
+Seed = Annotated[int, typer.Option(help="Random seed.")]
+
+
+def _written(dataset: "PairDataset", out: Path) -> dict[str, Any]:
+    """What the last command of the history did, for --json."""
+    return {"out": str(out), "splits": dataset.manifest["history"][-1]["splits"]}
+
+
+def _print_written(dataset: "PairDataset", out: Path, as_json: bool) -> None:
+    written = _written(dataset, out)
+    if as_json:
+        print_json(written)
+        return
+    for name, of_split in written["splits"].items():
+        removed = ", ".join(f"{pairs:,} ({reason})" for reason, pairs in of_split["removed"].items())
+        kept = count(of_split["pairs"], "pair")
+        typer.echo(f"{name}: {kept} of {of_split['pairs_before']:,}{'; left out: ' + removed if removed else ''}")
+    typer.echo(f"Wrote {count(len(dataset), 'pair')} to {out}. Inspect them with: pairgen show {shlex.quote(str(out))}")
+
+
+@command(
+    help="Write a random sample of the training pairs; other splits are copied.\n\n"
+    "Groups (pairs that share prompt and chosen) are kept whole, so the sample has at most N pairs, usually exactly N.",
+    examples=["pairgen sample pairs --pairs 1000 --out small"],
+)
+def sample(
+    path: Dataset,
+    pairs: Annotated[int, typer.Option("--pairs", metavar="N", min=1, help="Most pairs of train to keep.")],
+    out: Out,
+    seed: Seed = 0,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    from pairgen.exchange.subsets import sample
+    from pairgen.pairs.dataset import open_pairs
+
+    with progress_reporter(quiet) as (progress, _):
+        written = sample(open_pairs(path), out, pairs, seed=seed, overwrite=overwrite, progress=progress)
+    _print_written(written, out, as_json)
+
+
+@command(
+    help="Hold out pairs for evaluation: move at most N of them from train to a new eval split.\n\n"
+    "Pairs with the same question (prompt without few-shot examples) are never divided between the splits.",
+    examples=["pairgen split pairs --eval-size 500 --out pairs-with-eval"],
+)
+def split(
+    path: Dataset,
+    eval_size: Annotated[int, typer.Option("--eval-size", metavar="N", min=1, help="Most pairs to hold out.")],
+    out: Out,
+    seed: Seed = 0,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    from pairgen.exchange.subsets import split
+    from pairgen.pairs.dataset import open_pairs
+
+    with progress_reporter(quiet) as (progress, _):
+        written = split(open_pairs(path), out, eval_size, seed=seed, overwrite=overwrite, progress=progress)
+    _print_written(written, out, as_json)
+
+
+@command(
+    help="Mix the pairs of several datasets, in proportion to weights; without weights, all of them.\n\n"
+    "Training groups are chosen and put in order at random; other splits are appended whole. Training pairs whose "
+    "prompt is in another split are left out.",
+    examples=[
+        "pairgen mix metamath arc hellaswag --out mixed",
+        "pairgen mix metamath arc --weights 0.7,0.3 --pairs 10000 --seed 1 --out mixed",
+    ],
+)
+def mix(
+    paths: Annotated[list[Path], typer.Argument(metavar="DIR DIR...", help="Two or more datasets.")],
+    out: Out,
+    weights: Annotated[
+        str | None,
+        typer.Option(
+            metavar="W,W", help="Share of each dataset in the pairs of train. Default: all pairs of every dataset."
+        ),
+    ] = None,
+    pairs: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            help="Pairs of train. Default: as many as the smallest dataset allows for these weights.",
+        ),
+    ] = None,
+    seed: Seed = 0,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    from pairgen.exchange.mixing import MixOptions, mix
+    from pairgen.pairs.dataset import open_pairs
+
+    options = MixOptions(_weights(weights), pairs, seed)
+    datasets = [open_pairs(path) for path in paths]
+    with progress_reporter(quiet) as (progress, _):
+        written = mix(datasets, out, options, overwrite=overwrite, progress=progress)
+    _print_written(written, out, as_json)
+
+
+def _weights(text: str | None) -> tuple[float, ...]:
+    try:
+        return tuple(float(weight) for weight in text.split(",")) if text else ()
+    except ValueError:
+        raise UsageError(f"--weights {text}: must be numbers separated by commas, such as 0.7,0.3") from None
