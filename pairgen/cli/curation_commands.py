@@ -6,13 +6,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pairgen.cli.app import Json, Quiet, command, print_json
+from pairgen.builders import BUILDERS
+from pairgen.cli.app import Json, OutputConsole, Quiet, command, print_json
 from pairgen.cli.bars import progress_reporter
+from pairgen.cli.flags import with_options
 from pairgen.errors import UsageError, count
+from pairgen.exchange.curation_options import MATCHES, OverlapOptions
 
 if TYPE_CHECKING:
+    from pairgen.exchange.decontaminate import Contamination
     from pairgen.pairs.dataset import PairDataset
 
+EVALUATION_SETS = [name for name, builder in BUILDERS.items() if builder.hub and "eval" in builder.hub.splits]
 Dataset = Annotated[Path, typer.Argument(metavar="DIR", help="A dataset: a folder that pairgen wrote.")]
 Out = Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Output folder, created atomically.")]
 OptionalOut = Annotated[
@@ -115,7 +120,8 @@ def mix(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    from pairgen.exchange.mixing import MixOptions, mix
+    from pairgen.exchange.curation_options import MixOptions
+    from pairgen.exchange.mixing import mix
     from pairgen.pairs.dataset import open_pairs
 
     options = MixOptions(_weights(weights), pairs, seed)
@@ -130,3 +136,74 @@ def _weights(text: str | None) -> tuple[float, ...]:
         return tuple(float(weight) for weight in text.split(",")) if text else ()
     except ValueError:
         raise UsageError(f"--weights {text}: must be numbers separated by commas, such as 0.7,0.3") from None
+
+
+@command(
+    help="Find pairs whose prompt overlaps with the questions of an evaluation set; with --apply, leave them out.\n\n"
+    "- **question**: all words of a question in a row (one of fewer than N words: a line of its own)\n"
+    "- **ngram**: N words of a question in a row\n"
+    "- **masked**: the same once numbers, number words and the unknown x are masked\n\n"
+    "Words are compared in lower case, without punctuation. Prompts are searched in full, few-shot examples included.",
+    examples=[
+        "pairgen decontaminate pairs --against gsm8k",
+        "pairgen decontaminate pairs --against questions.jsonl --column text --json",
+        "pairgen decontaminate pairs --against gsm8k --match ngram --apply --out clean",
+    ],
+)
+@with_options(OverlapOptions, {})
+def decontaminate(
+    path: Dataset,
+    against: Annotated[
+        str,
+        typer.Option(
+            metavar="SET",
+            help=f"Evaluation set: {', '.join(EVALUATION_SETS)} (from the Hub), a file, a folder or a Hub dataset.",
+        ),
+    ],
+    column: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Column of the questions. Default: detected.")
+    ] = None,
+    apply: Annotated[bool, typer.Option("--apply", help="Write the pairs without overlap to --out.")] = False,
+    out: OptionalOut = None,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+    **flags: Any,
+) -> None:
+    from pairgen.exchange.decontaminate import decontaminate, find_overlaps
+    from pairgen.exchange.evaluation_sets import read_evaluation_set
+    from pairgen.pairs.dataset import open_pairs
+
+    if apply != (out is not None):
+        raise UsageError("--apply and --out DIR belong together; without them, overlaps are only reported")
+    dataset, options = open_pairs(path), OverlapOptions(**flags)
+    written = None
+    with progress_reporter(quiet) as (progress, warn):
+        questions = read_evaluation_set(against, column, warn)
+        if out is None:
+            found = find_overlaps(dataset, questions, options, progress=progress)
+        else:
+            written, found = decontaminate(dataset, out, questions, options, overwrite=overwrite, progress=progress)
+    if as_json:
+        print_json({**found.to_json(), **(_written(written, out) if written and out else {})})
+        return
+    _print_overlaps(found, options, len(dataset))
+    if written and out:
+        _print_written(written, out, False)
+
+
+def _print_overlaps(found: "Contamination", options: OverlapOptions, pairs: int) -> None:
+    from pairgen.report.side_by_side import side_by_side
+
+    if found.examples:
+        rows = [
+            (example.prompt, example.question, options.describe(MATCHES[example.form])) for example in found.examples
+        ]
+        OutputConsole().print(side_by_side("prompt", f"question of {found.against}", rows), "")
+    for name, form in MATCHES.items():
+        if MATCHES[options.match] <= form:
+            of_form = count(sum(counts[name] for counts in found.pairs.values()), "pair")
+            prompts = count(found.prompts[name], "distinct prompt")
+            found_questions = f"{found.questions[name]:,} of {count(found.size, 'question')} found"
+            typer.echo(f"{options.describe(form)}: {of_form} ({prompts}); {found_questions}")
+    typer.echo(f"{found.against}: overlaps with {found.total:,} of {count(pairs, 'pair')}")

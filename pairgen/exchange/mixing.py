@@ -10,56 +10,15 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pairgen.errors import UsageError
+from pairgen.exchange.curation_options import MixOptions
 from pairgen.exchange.derive import TRAIN, Change, Keys, Rows, command_line, keys_of, read, write_derived
 from pairgen.exchange.subsets import NOT_CHOSEN, READING, WRITING, chosen_keys
-from pairgen.options import check, option
 from pairgen.pairs.dataset import PairDataset
 from pairgen.pairs.record import SCHEMA
 from pairgen.progress import Progress, ignore
 
 RUNS = 4096
 """Groups that are put in order at once."""
-
-
-@dataclass(frozen=True)
-class MixOptions:
-    """In which proportions, and how many pairs."""
-
-    weights: tuple[float, ...] = option(
-        (),
-        "Share of each dataset in the pairs of train, such as 0.7,0.3. Default: all pairs of every dataset.",
-        metavar="W,W",
-    )
-    pairs: int | None = option(
-        None,
-        "Pairs of train. Default: as many as the smallest dataset allows for these weights.",
-        at_least=1,
-        metavar="N",
-    )
-    seed: int = option(0, "Random seed of the selection and of the order.")
-
-    def __post_init__(self) -> None:
-        check(self)
-        if any(not 0 < weight < float("inf") for weight in self.weights):
-            raise UsageError(f"--weights {self}: each weight must be above 0")
-        if self.pairs is not None and not self.weights:
-            raise UsageError("--pairs needs --weights, which say how many of them come from each dataset")
-
-    def __str__(self) -> str:
-        return ",".join(f"{weight:g}" for weight in self.weights)
-
-    def sizes(self, available: Sequence[int]) -> list[int]:
-        """The most pairs to take from each dataset, of which this many are available. Raises UsageError."""
-        if not self.weights:
-            return list(available)
-        if len(self.weights) != len(available):
-            raise UsageError(f"--weights {self}: give one weight for each of the {len(available)} datasets")
-        total = sum(self.weights)
-        most = min(size * total / weight for size, weight in zip(available, self.weights, strict=True))
-        if self.pairs is not None and self.pairs > most:
-            raise UsageError(f"--pairs {self.pairs}: with these weights there are at most {int(most)}")
-        wanted = most if self.pairs is None else self.pairs
-        return [int(wanted * weight / total + 1e-9) for weight in self.weights]
 
 
 def mix(
@@ -92,10 +51,8 @@ def mix(
     if len({bool(dataset.manifest.get("sft")) for dataset in datasets}) > 1:
         raise UsageError("mix: some datasets hold preference pairs and others only completions to imitate")
     plan = _Plan.of(datasets, options, progress)
-    flags = [
-        *(("--weights", options) if options.weights else ()),
-        *(("--pairs", options.pairs) if options.pairs else ()),
-    ]
+    flags: list[object] = ["--weights", options] if options.weights else []
+    flags += ["--pairs", options.pairs] if options.pairs else []
     change = Change(command_line("mix", datasets, out, *flags, "--seed", options.seed))
     change.details["datasets"] = [
         _about(dataset, len(keys)) for dataset, keys in zip(datasets, plan.groups, strict=True)
