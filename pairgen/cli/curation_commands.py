@@ -11,10 +11,11 @@ from pairgen.cli.app import Json, OutputConsole, Quiet, command, print_json
 from pairgen.cli.bars import progress_reporter
 from pairgen.cli.flags import with_options
 from pairgen.errors import UsageError, count
-from pairgen.exchange.curation_options import MATCHES, OverlapOptions
+from pairgen.exchange.curation_options import MATCHES, DedupOptions, OverlapOptions
 
 if TYPE_CHECKING:
     from pairgen.exchange.decontaminate import Contamination
+    from pairgen.exchange.deduplicate import Duplicates
     from pairgen.pairs.dataset import PairDataset
 
 EVALUATION_SETS = [name for name, builder in BUILDERS.items() if builder.hub and "eval" in builder.hub.splits]
@@ -136,6 +137,57 @@ def _weights(text: str | None) -> tuple[float, ...]:
         return tuple(float(weight) for weight in text.split(",")) if text else ()
     except ValueError:
         raise UsageError(f"--weights {text}: must be numbers separated by commas, such as 0.7,0.3") from None
+
+
+@command(
+    help="Find duplicate pairs and near-duplicate prompts; with --out, write the dataset without them.\n\n"
+    "- Of pairs with the same prompt, chosen and rejected, the first stays.\n"
+    "- Of prompts that are similar, all groups of the first stay, and those of the others are left out.\n"
+    "- Several answers to one prompt are no duplicates, unless --by question: then only the first stays.\n"
+    "- Training pairs whose prompt is in eval, or similar to one there, are left out.",
+    examples=[
+        "pairgen dedup pairs  # report only",
+        "pairgen dedup pairs --threshold 0.7 --out unique",
+        "pairgen dedup pairs --exact --by question --out one-answer",
+    ],
+)
+@with_options(DedupOptions, {})
+def dedup(
+    path: Dataset,
+    out: OptionalOut = None,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+    **flags: Any,
+) -> None:
+    from pairgen.exchange.deduplicate import dedup, find_duplicates
+    from pairgen.pairs.dataset import open_pairs
+
+    dataset, options, written = open_pairs(path), DedupOptions(**flags), None
+    with progress_reporter(quiet) as (progress, _):
+        if out is None:
+            found = find_duplicates(dataset, options, progress=progress)
+        else:
+            written, found = dedup(dataset, out, options, overwrite=overwrite, progress=progress)
+    if as_json:
+        print_json({**found.to_json(), **(_written(written, out) if written and out else {})})
+        return
+    _print_duplicates(found, len(dataset))
+    if written and out:
+        _print_written(written, out, False)
+
+
+def _print_duplicates(found: "Duplicates", pairs: int) -> None:
+    from pairgen.report.side_by_side import side_by_side
+
+    if found.examples:
+        rows = [(example.prompt, example.kept, example.reason) for example in found.examples]
+        OutputConsole().print(side_by_side("left out", "kept", rows), "")
+    for split, counts in found.pairs.items():
+        for reason, number in counts.items():
+            typer.echo(f"{split}: {count(number, 'pair')}: {reason}")
+    left = f"{found.prompts_kept:,} of {count(found.prompts, 'distinct prompt')} stay"
+    typer.echo(f"{found.total:,} of {count(pairs, 'pair')} are duplicates; {left}")
 
 
 @command(
