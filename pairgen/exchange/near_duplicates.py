@@ -25,7 +25,7 @@ HASHES = 128
 RECALL = 0.97
 """Least probability with which two texts whose similarity is the threshold become candidates."""
 
-CHUNK = 1 << 16
+CHUNK = 1 << 13
 """Candidates that are verified at once."""
 
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)  # odd, so that 32-bit hashes stay distinct
