@@ -12,6 +12,7 @@ import rapidfuzz
 import pairgen
 from pairgen.builders import Builder
 from pairgen.building.options import BuildOptions
+from pairgen.errors import UsageError
 from pairgen.options import arguments
 from pairgen.pairs.dataset import Manifest
 
@@ -29,7 +30,7 @@ def describe_build(
         "dataset": builder.name,
         "title": _title(builder, sources),
         "description": builder.description,
-        **_license(builder, sources),
+        **_license(builder, sources, options),
         **({"multiple_choice": True} if builder.multiple_choice else {}),
         "command": rebuild_command(builder.name, out, options),
         "options": _recorded_options(options, builder, eval_size),
@@ -69,12 +70,30 @@ def _published(path: str) -> str:
     return Path(path).name if Path(path).expanduser().is_absolute() else path
 
 
-def _license(builder: Builder, sources: dict[str, dict[str, Any]]) -> Manifest:
-    """The license of the rows, if it is known: that of a dataset on the Hub, or the project's own for the sample."""
+def _license(builder: Builder, sources: dict[str, dict[str, Any]], options: BuildOptions) -> Manifest:
+    found = license_of(builder, sources, options)
+    return {"license": found} if found else {}
+
+
+def license_of(builder: Builder, sources: dict[str, dict[str, Any]], options: BuildOptions) -> str | None:
+    """The license of the rows: that of their dataset on the Hub, the project's own for the sample, else ``--license``.
+
+    Raises:
+        UsageError: ``--license`` contradicts a known license.
+    """
+    known = _known_license(builder, sources)
+    if known and options.license not in (None, known):
+        raise UsageError(
+            f"--license {options.license}: the license of these rows is {known}; --license is for rows of your own"
+        )
+    return known or options.license
+
+
+def _known_license(builder: Builder, sources: dict[str, dict[str, Any]]) -> str | None:
     if all("sample" in source for source in sources.values()):
-        return {"license": "apache-2.0"}
+        return "apache-2.0"
     is_original = builder.hub is None or all(source.get("hub") == builder.hub.id for source in sources.values())
-    return {"license": builder.license} if builder.license and is_original else {}
+    return builder.license if is_original else None
 
 
 def _recorded_options(options: BuildOptions, builder: Builder, eval_size: int) -> dict[str, Any]:
@@ -86,4 +105,5 @@ def _recorded_options(options: BuildOptions, builder: Builder, eval_size: int) -
         "shots_per_row": options.shots_per_row,
         "eval_size": eval_size,
         **corruption,
+        **{name: value for name in ("limit", "license") if (value := getattr(options, name)) is not None},
     }

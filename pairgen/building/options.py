@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pairgen.builders import CORRUPTIONS
 from pairgen.errors import UsageError
 from pairgen.options import check, option
+from pairgen.pairs.card import check_license
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,9 @@ class BuildOptions:
         "Default: 1000 for metamath from the Hub, else 0.",
         at_least=0,
     )
+    limit: int | None = option(
+        None, "Read only the first N rows of each split's source. Default: all.", at_least=1, metavar="N"
+    )
     on_error: str = option(
         "stop", "On a row that cannot be read, stop, or skip and count it.", choices=("stop", "skip")
     )
@@ -37,6 +41,12 @@ class BuildOptions:
     )
     drops: str | None = option(
         None, "Write each row that yields no pair to this JSON Lines file, with its reason.", metavar="FILE"
+    )
+    license: str | None = option(
+        None,
+        "License of rows of your own, as the Hub names it, such as cc-by-4.0. Default: that of the Hub dataset, or "
+        "unknown.",
+        metavar="ID",
     )
     corruption: str = option(
         "near",
@@ -65,9 +75,12 @@ class BuildOptions:
         "Worker processes; 0 uses all cores, if the source is large enough. The output is the same. "
         "Default: 0 on the command line, 1 from Python.",
         at_least=0,
+        aliases=("--num-proc",),
     )
 
     def __post_init__(self) -> None:
         check(self)
+        if self.license is not None:
+            check_license(self.license)
         if self.shots_per_row and not self.shots:
             raise UsageError("--shots-per-row needs --shots K")

@@ -23,7 +23,6 @@ OTHER_NAMES = {
     "--num-train-epochs": "--epochs",
     "--max-steps": "--steps",
     "--output-dir": "--out",
-    "--num-proc": "--workers",
     "--num-workers": "--workers",
     "--dataset": "--source",
     "--num-fewshot": "--shots",

@@ -88,8 +88,8 @@ def test_interrupt_while_importing_is_quiet(tmp_path: Path) -> None:
     [
         (["train", "x", "--lr", "3"], "--learning-rate"),
         (["train", "x", "--learnin-rate", "3"], "--learning-rate"),
-        (["build", "arc", "--num-proc", "3"], "--workers"),
-        (["build", "arc", "--num_proc=3"], "--workers"),
+        (["train", "x", "--max-steps", "3"], "--steps"),
+        (["build", "arc", "--num_fewshot=3"], "--shots"),
         (["build", "arc", "--shot", "3"], "--shots"),
         (["compare", "--jason"], "--json"),
     ],
@@ -98,6 +98,12 @@ def test_unknown_option_suggests_a_known_one(arguments: list[str], suggested: st
     done = run(*arguments)
     assert done.exit_code == 2
     assert suggested in done.stderr
+
+
+def test_num_proc_is_a_second_name_of_workers(run: Run, tmp_path: Path) -> None:
+    for name in ("--num-proc=2", "--num_proc=2"):
+        assert run("build", "arc", "--source", "train=sample:30", name, "--out", tmp_path / name).exit_code == 0
+    assert "--num-proc" not in run("build", "--help").stdout
 
 
 def test_underscores_in_options_are_dashes(run: Run, tmp_path: Path) -> None:
