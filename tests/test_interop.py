@@ -48,7 +48,8 @@ def test_json_files_are_those_datasets_writes(pairs: PairDataset, tmp_path: Path
         ours, theirs = (json.loads((path / "train" / name).read_text()) for path in (pairs.path, tmp_path / "theirs"))
         assert set(ours) == set(theirs)
         if name == "dataset_info.json":
-            theirs["features"]["edits"] = [theirs["features"]["edits"]["feature"]]
+            for column in ("edits", "messages"):
+                theirs["features"][column] = [theirs["features"][column]["feature"]]
             assert ours == theirs
 
 

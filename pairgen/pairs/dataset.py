@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MANIFEST = "pairgen.json"
-FORMAT = 3
+FORMAT = 4
 OLDEST_FORMAT = 2
-"""Format 3 added the columns ``row`` and ``row_id``, which may be missing."""
+"""Format 3 added the columns ``row`` and ``row_id``, format 4 ``messages``; they may be missing."""
 
 
 class ShardInfo(TypedDict):
@@ -63,6 +63,7 @@ class Manifest(TypedDict, total=False):
     description: str
     license: str
     multiple_choice: bool
+    sft: bool
     command: str
     options: dict[str, Any]
     sources: dict[str, Any]

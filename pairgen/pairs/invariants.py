@@ -1,7 +1,6 @@
 """The invariants of the row schema, and vectorised checks of them; ``validate`` applies them to a dataset."""
 
 from collections.abc import Callable, Sequence
-from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,10 +12,9 @@ from rapidfuzz.distance import Postfix, Prefix
 
 from pairgen.pairs import edits
 from pairgen.pairs.evidence import has_value, is_confirmed
+from pairgen.pairs.masks import Mask, Rows, is_set, mask
+from pairgen.pairs.messages import Message, is_conversation, plain_prompt
 from pairgen.pairs.record import CHECKS
-
-Mask = NDArray[np.bool_]
-"""One boolean per row: True where an invariant is violated."""
 
 WHITESPACE = (
     "\t\n\x0b\x0c\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
@@ -25,60 +23,22 @@ WHITESPACE = (
 """The characters for which ``str.isspace`` is true; Arrow's definition differs."""
 
 
-class Rows:
-    """Rows of a batch without nulls in required columns, in the forms that the checks need."""
-
-    def __init__(self, batch: pa.RecordBatch) -> None:
-        self.batch = batch
-
-    def __getitem__(self, name: str) -> Any:
-        return self.batch[name]
-
-    @cached_property
-    def chosen(self) -> list[str]:
-        return list(self["chosen"].to_pylist())
-
-    @cached_property
-    def rejected(self) -> list[str]:
-        return list(self["rejected"].to_pylist())
-
-    @cached_property
-    def spans(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-        """Start, stop in chosen, stop in rejected."""
-        start, stop, other = (
-            self[name].to_numpy().astype(np.int64) for name in ("edit_start", "chosen_edit_stop", "rejected_edit_stop")
-        )
-        return start, stop, other
-
-    @cached_property
-    def lengths(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Code points of chosen and of rejected."""
-        chosen, rejected = (pc.utf8_length(self[name]).to_numpy().astype(np.int64) for name in ("chosen", "rejected"))
-        return chosen, rejected
-
-
 # ---------------------------------------------------------------- checks of single rows
 
 
-def _mask(condition: Any) -> Mask:
-    truth: Mask = condition.fill_null(False).to_numpy(zero_copy_only=False)
-    return truth
-
-
-def _is_set(rows: Rows, *names: str) -> Mask:
-    """Where any of these columns holds a value."""
-    truth: Mask = np.logical_or.reduce([_mask(rows[name].is_valid()) for name in names])
-    return truth
-
-
 def _either(fails: Callable[[Any], Any]) -> Callable[[Rows], Mask]:
-    """A check of both completions: violated where either fails it."""
-    return lambda rows: _mask(fails(rows["chosen"])) | _mask(fails(rows["rejected"]))
+    """A check of both completions, unless rejected is empty: violated where either fails it."""
+    return lambda rows: mask(fails(rows["chosen"])) | (mask(fails(rows["rejected"])) & ~is_sft(rows))
+
+
+def is_sft(rows: Rows | pa.RecordBatch) -> Mask:
+    """Where rejected is empty, as in data for supervised fine-tuning."""
+    return mask(pc.equal(rows["rejected"], ""))
 
 
 def _prompt_end(rows: Rows) -> Mask:
     last = pc.utf8_slice_codeunits(rows["prompt"], -1)
-    return _mask(pc.is_in(last, value_set=pa.array(list(WHITESPACE))))
+    return mask(pc.is_in(last, value_set=pa.array(list(WHITESPACE))))
 
 
 def _span_bounds(rows: Rows) -> Mask:
@@ -108,20 +68,20 @@ def _edit_distance(rows: Rows) -> Mask:
 
 
 def _check(rows: Rows) -> Mask:
-    known = _mask(pc.is_in(rows["check"], value_set=pa.array(CHECKS)))
-    return _is_set(rows, "correct", "corrupted", "check") & ~known
+    known = mask(pc.is_in(rows["check"], value_set=pa.array(CHECKS)))
+    return is_set(rows, "correct", "corrupted", "check") & ~known
 
 
 def _reason(rows: Rows) -> Mask:
-    unchecked = _mask(pc.equal(rows["check"], "unchecked"))
-    violated: Mask = unchecked != _is_set(rows, "reason")
+    unchecked = mask(pc.equal(rows["check"], "unchecked"))
+    violated: Mask = unchecked != is_set(rows, "reason")
     return violated
 
 
 def _step(rows: Rows) -> Mask:
     step, steps = rows["step"], rows["steps"]
     fits = pc.and_(pc.greater_equal(step, 1), pc.less_equal(step, steps))
-    return _is_set(rows, "step", "steps") & ~_mask(fits)
+    return is_set(rows, "step", "steps") & ~mask(fits)
 
 
 # ---------------------------------------------------------------- checks of one row at a time
@@ -131,17 +91,17 @@ def _each(where: Callable[[Rows], Mask], names: Sequence[str], holds: Callable[.
     """A check of these columns in the rows that ``where`` selects, one row at a time."""
 
     def check(rows: Rows) -> Mask:
-        mask = where(rows)
-        if mask.any():
-            columns = [rows[name].filter(pa.array(mask)).to_pylist() for name in names]
-            mask[mask] = [not holds(*row) for row in zip(*columns, strict=True)]
-        return mask
+        found = where(rows)
+        if found.any():
+            columns = [rows[name].filter(pa.array(found)).to_pylist() for name in names]
+            found[found] = [not holds(*row) for row in zip(*columns, strict=True)]
+        return found
 
     return check
 
 
 def _is_verified(rows: Rows) -> Mask:
-    return _mask(pc.equal(rows["check"], "verified"))
+    return mask(pc.equal(rows["check"], "verified"))
 
 
 def _are_edited_texts(correct: str | None, corrupted: str | None, *pair: Any) -> bool:
@@ -154,12 +114,17 @@ def _are_all_changes(changes: list[dict[str, Any] | None], *pair: Any) -> bool:
     return edits.consists_of(edits.Edit(*pair[:3]), spans, *pair[3:])
 
 
+def _are_prompt(messages: list[dict[str, str] | None], prompt: str) -> bool:
+    found = [Message(str(message["role"]), str(message["content"])) for message in messages if message]
+    return len(found) == len(messages) and is_conversation(found) and plain_prompt(found) == prompt
+
+
 # ---------------------------------------------------------------- evidence of corruptions
 
 
 def _evidence(rows: Rows) -> Mask:
-    complete = np.logical_and.reduce([_is_set(rows, name) for name in (*_LITERALS, "expression", *_VALUES)])
-    violated: Mask = np.where(_is_verified(rows), ~complete, _is_set(rows, "expression", *_VALUES))
+    complete = np.logical_and.reduce([is_set(rows, name) for name in (*_LITERALS, "expression", *_VALUES)])
+    violated: Mask = np.where(_is_verified(rows), ~complete, is_set(rows, "expression", *_VALUES))
     return violated
 
 
@@ -168,7 +133,7 @@ _ARITHMETIC = r"\A([0-9+\-*/()., ]|sqrt|pi)+\z"
 
 
 def _no_match(name: str, pattern: str) -> Callable[[Rows], Mask]:
-    return lambda rows: _mask(pc.invert(pc.match_substring_regex(rows[name], pattern)))
+    return lambda rows: mask(pc.invert(pc.match_substring_regex(rows[name], pattern)))
 
 
 def _value_format(rows: Rows) -> Mask:
@@ -207,16 +172,22 @@ INVARIANTS: dict[str, Invariant] = {
     "not_null": Invariant("no nulls in required columns"),
     "pair_id": Invariant("pair_id is unique in the dataset", ("pair_id",)),
     "group_id": Invariant(
-        "group_id is shared by exactly those pairs that have the same prompt and chosen",
+        "group_id is shared by exactly those pairs that have the same prompt, messages and chosen",
         ("group_id", "prompt", "chosen"),
     ),
-    "prompt_empty": Invariant("prompt is not empty", ("prompt",), lambda rows: _mask(pc.equal(rows["prompt"], ""))),
+    "prompt_empty": Invariant("prompt is not empty", ("prompt",), lambda rows: mask(pc.equal(rows["prompt"], ""))),
     "prompt_end": Invariant("prompt has no trailing whitespace", ("prompt",), _prompt_end),
+    "messages": Invariant(
+        "messages, if set, are a conversation that ends with a user message, and prompt is its plain text",
+        ("messages", "prompt"),
+        _each(lambda rows: is_set(rows, "messages"), ("messages", "prompt"), _are_prompt),
+    ),
     "completion_text": Invariant(
         "completions are not blank",
         _TEXTS,
         _either(lambda texts: pc.equal(pc.utf8_trim(texts, characters=WHITESPACE), "")),
     ),
+    "sft": Invariant("rejected is empty in data for supervised fine-tuning, and only there", ("rejected",)),
     "completion_start": Invariant(
         "completions start with a space or a newline",
         _TEXTS,
@@ -224,7 +195,7 @@ INVARIANTS: dict[str, Invariant] = {
         ("completion_text",),
     ),
     "differ": Invariant(
-        "chosen and rejected differ", _TEXTS, lambda rows: _mask(pc.equal(rows["chosen"], rows["rejected"]))
+        "chosen and rejected differ", _TEXTS, lambda rows: mask(pc.equal(rows["chosen"], rows["rejected"]))
     ),
     "span_bounds": Invariant("0 <= edit_start <= each stop <= length of its completion", _STOPS, _span_bounds),
     "span_prefix": Invariant(
@@ -239,13 +210,13 @@ INVARIANTS: dict[str, Invariant] = {
     "literals": Invariant(
         "correct is the edited span of chosen, corrupted is that of rejected",
         (*_LITERALS, *_STOPS, *_TEXTS),
-        _each(lambda rows: _is_set(rows, *_LITERALS), (*_LITERALS, *_STOPS, *_TEXTS), _are_edited_texts),
+        _each(lambda rows: is_set(rows, *_LITERALS), (*_LITERALS, *_STOPS, *_TEXTS), _are_edited_texts),
         _SPANS,
     ),
     "edits": Invariant(
         "edits, if set, are in order, begin and end with the edited span, and the texts between them are equal",
         ("edits", *_STOPS, *_TEXTS),
-        _each(lambda rows: _is_set(rows, "edits"), ("edits", *_STOPS, *_TEXTS), _are_all_changes),
+        _each(lambda rows: is_set(rows, "edits"), ("edits", *_STOPS, *_TEXTS), _are_all_changes),
         _SPANS,
     ),
     "check": Invariant(f"check is {' or '.join(CHECKS)} for a corruption, and null otherwise", ("check",), _check),

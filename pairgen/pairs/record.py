@@ -12,6 +12,7 @@ from typing import Annotated, Any, NamedTuple, get_args, get_origin, get_type_hi
 import pyarrow as pa
 
 from pairgen.pairs import edits
+from pairgen.pairs.messages import Message
 
 # ---------------------------------------------------------------- the listing of all columns
 
@@ -56,7 +57,7 @@ class Pair(NamedTuple):
 
     prompt: Annotated[str, "the prompt, without trailing whitespace"]
     chosen: Annotated[str, "the preferred completion, including its leading space or newline"]
-    rejected: Annotated[str, "the rejected completion; differs from chosen"]
+    rejected: Annotated[str, "the rejected completion; differs from chosen; empty in data for supervised fine-tuning"]
     pair_id: Annotated[str, "unique id, derived only from the source row"]
     group_id: Annotated[str, "shared by exactly those pairs that have the same prompt and chosen"]
     source: Annotated[str, "dataset and type, e.g. metamath/GSM_AnsAug"]
@@ -67,6 +68,9 @@ class Pair(NamedTuple):
     """Filled in by ``to_batch``, which computes it for many pairs at once."""
     row: Annotated[str | None, "the source row: file, and number of its line or row, counted from 1"] = None
     row_id: Annotated[str | None, "the id that the source gives the row; null if it has none"] = None
+    messages: Annotated[
+        tuple[Message, ...] | None, "the prompt as chat messages, if the source has several; null if it is plain text"
+    ] = None
     provenance: Provenance = Provenance()
 
 

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from pairgen.errors import InvalidDataset
 from pairgen.pairs.dataset import PairDataset, ShardInfo, Split, file_hash, read_shard
-from pairgen.pairs.invariants import INVARIANTS, Mask, violated_rows
+from pairgen.pairs.invariants import INVARIANTS, is_sft, violated_rows
+from pairgen.pairs.masks import Mask
 from pairgen.pairs.record import COLUMNS, conform
 
 Keys = NDArray[np.uint64]
@@ -102,6 +103,8 @@ def violations(dataset: PairDataset) -> list[Violation]:
         _check_shards(dataset, split, found)
         rows = 0
         for batch in _batches(split, found):
+            numbers = np.arange(rows, rows + batch.num_rows)
+            found.add_rows("sft", split.name, batch, is_sft(batch) != bool(dataset.manifest.get("sft")), numbers)
             kept.append(_check_batch(split.name, batch, rows, total + rows, found))
             rows += batch.num_rows
         _check_counts(dataset, split, rows, found)
@@ -210,6 +213,8 @@ def _check_batch(split: str, batch: pa.RecordBatch, row: int, position: int, fou
     pair, group, prompt, chosen = (
         batch[name].cast(pa.binary()).to_pylist() for name in ("pair_id", "group_id", "prompt", "chosen")
     )
+    if batch["messages"].null_count < batch.num_rows:
+        prompt = [repr(part).encode() for part in zip(prompt, batch["messages"].to_pylist(), strict=True)]
     texts = (hash_of(text, seed=hash_of(start)) for start, text in zip(prompt, chosen, strict=True))
     keys = (np.fromiter(these, np.uint64, len(pair)) for these in (map(hash_of, pair), map(hash_of, group), texts))
     return _Seen(numbers - row + position, *keys)

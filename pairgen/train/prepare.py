@@ -36,7 +36,7 @@ from pairgen.train.scores.objective import Objective
 def prepare(config: Config, context: RunContext) -> Trainer:
     """The trainer of a run, in the state of its latest checkpoint. Raises PairgenError for unusable data or models."""
     config = _with_merged_adapter(config, context)
-    datasets = data.open_datasets(config.data)
+    datasets = data.open_datasets(config.data, LOSSES[config.loss])
     device = models.pick_device(config.device, context.world.local_rank)
     saved = checkpoint.newest(context.folder)
     model, tokenizer = models.load(config, data.training_texts(datasets), device, saved / "model" if saved else None)

@@ -23,6 +23,7 @@ from pairgen.train.data.splits import open_datasets
 from pairgen.train.distributed import World
 from pairgen.train.interrupts import translate_out_of_memory
 from pairgen.train.loop import Trainer, check_best, learning_rate
+from pairgen.train.losses import LOSSES
 from pairgen.train.model import loading as models
 from pairgen.train.output import checkpoint, model_card
 from pairgen.train.output.metrics_log import check_tracker
@@ -66,7 +67,7 @@ def train(config: Config, *, overwrite: bool = False, progress: Progress = ignor
     given, config = config, _with_absolute_paths(config.resolved())
     run = Path(config.out)
     _check_names(config)
-    open_datasets(config.data)
+    open_datasets(config.data, LOSSES[config.loss])
     _refuse_nesting(config, run)
     models.pick_device(config.device)
     if config.model != "tiny":

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pairgen.pairs.edits import distances
+from pairgen.pairs.messages import Message
 from pairgen.pairs.record import COLUMNS, SCHEMA, Change, Pair, Provenance, conform, features, to_batch
 
 CORRUPTION = Provenance("12", "13", "12/1", "13/1", "3*4", "verified", None, "result", 1, 2)
@@ -14,12 +15,13 @@ PAIR = Pair("p", " is 12.", " is 13.", "id", "group", "sample", 5, 6, 6, provena
 
 def test_schema_lists_the_fields_of_pair_and_provenance() -> None:
     assert SCHEMA.names == list(COLUMNS) == [*Pair._fields[:-1], *Provenance._fields]
-    assert [name for name, column in COLUMNS.items() if column.nullable] == ["row", "row_id", *Provenance._fields]
+    nullable = [name for name, column in COLUMNS.items() if column.nullable]
+    assert nullable == ["row", "row_id", "messages", *Provenance._fields]
     assert all(column.meaning for column in COLUMNS.values())
 
 
 def test_schema_types_are_plain() -> None:
-    assert {str(field.type) for field in SCHEMA if field.name != "edits"} == {"string", "int32", "float"}
+    assert {str(field.type) for field in SCHEMA if not pa.types.is_list(field.type)} == {"string", "int32", "float"}
     changes = SCHEMA.field("edits").type.value_type
     assert {str(field.type) for field in changes} == {"string", "int32"}
 
@@ -32,7 +34,8 @@ def test_features_are_those_of_datasets() -> None:
 
 def test_to_batch_keeps_the_values_of_pairs() -> None:
     changes = (Change(1, 2, 1, 3, "1", "13", "1"), Change(5, 6, 6, 7))
-    choice = PAIR._replace(pair_id="other", provenance=Provenance(edits=changes))
+    messages = (Message("system", "Be brief."), Message("user", "p"))
+    choice = PAIR._replace(pair_id="other", messages=messages, provenance=Provenance(edits=changes))
     batch = to_batch([PAIR, choice])
     assert batch.schema == SCHEMA
     for row, pair in zip(batch.to_pylist(), [PAIR, choice], strict=True):
@@ -41,6 +44,7 @@ def test_to_batch_keeps_the_values_of_pairs() -> None:
         del expected["provenance"], expected["edit_distance"]
         if pair.provenance.edits:
             expected["edits"] = [change._asdict() for change in pair.provenance.edits]
+            expected["messages"] = [message._asdict() for message in messages]
         assert row == expected
 
 

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from pairgen.pairs import dataset as store
 from pairgen.pairs import edits
-from pairgen.pairs.invariants import INVARIANTS, WHITESPACE, Rows, violated_rows
+from pairgen.pairs.invariants import INVARIANTS, WHITESPACE, violated_rows
+from pairgen.pairs.masks import Rows
 from pairgen.pairs.record import SCHEMA, to_batch
 from pairgen.pairs.validate import Violation, violations
 
@@ -78,6 +79,10 @@ def without_utf8(file: Path) -> None:
     file.write_bytes(file.read_bytes().replace(b"the sun", b"the s\xffn"))
 
 
+def message(role: str, content: str) -> dict[str, str]:
+    return {"role": role, "content": content}
+
+
 NO_EVIDENCE = dict.fromkeys(("expression", "correct_value", "corrupted_value"))
 
 # A corruption that is as right as the original.
@@ -117,9 +122,25 @@ BREAKS: dict[str, list[tuple[Break, str, int | None]]] = {
     ],
     "schema": [
         (shard(rewrite(lambda table: table.drop_columns("prompt"))), "train", None),
-        (shard(rewrite(lambda table: table.set_column(17, "strategy", table["step"]))), "train", None),
+        (
+            shard(
+                rewrite(lambda table: table.set_column(table.schema.names.index("strategy"), "strategy", table["step"]))
+            ),
+            "train",
+            None,
+        ),
         (shard(rewrite(lambda table: table.append_column("prompt", table["prompt"]))), "train", None),
-        (shard(rewrite(lambda table: table.set_column(18, "step", table["step"].cast(pa.int64())))), "train", None),
+        (
+            shard(
+                rewrite(
+                    lambda table: table.set_column(
+                        table.schema.names.index("step"), "step", table["step"].cast(pa.int64())
+                    )
+                )
+            ),
+            "train",
+            None,
+        ),
     ],
     "manifest_pairs": [
         (manifest(lambda splits: splits["train"].update(pairs=5)), "train", None),
@@ -146,7 +167,20 @@ BREAKS: dict[str, list[tuple[Break, str, int | None]]] = {
     "completion_text": [
         (swapped(3, " \u3000", " no"), "train", 3),
         (swapped(3, " no", "\x1c"), "train", 3),
-        (swapped(3, " no", ""), "train", 3),
+        (swapped(3, "", " no"), "train", 3),
+    ],
+    "sft": [(swapped(3, " no", ""), "train", 3)],
+    "messages": [
+        (row(0, messages=messages), "train", 0)
+        for messages in (
+            [],
+            [None],
+            [message("user", "What?")],
+            [message("assistant", "How many?")],
+            [message("user", "How many?"), message("assistant", "The sun.")],
+            [message("tool", "How"), message("user", "many?")],
+            [{"role": None, "content": "How many?"}],
+        )
     ],
     "differ": [(swapped(3, " the same", " the same"), "train", 3)],
     "span_bounds": [
@@ -303,17 +337,21 @@ def in_bounds(row: dict[str, Any]) -> bool:
     return 0 <= start <= stop <= len(row["chosen"]) and start <= other <= len(row["rejected"])
 
 
+def completions(row: dict[str, Any]) -> list[str]:
+    """Chosen, and rejected unless it is empty."""
+    return [row["chosen"], *([row["rejected"]] if row["rejected"] else [])]
+
+
 REFERENCE: dict[str, Callable[[dict[str, Any]], bool]] = {
     "prompt_empty": lambda row: row["prompt"] == "",
     "prompt_end": lambda row: row["prompt"].rstrip() != row["prompt"],
-    "completion_start": lambda row: any(row[name][:1] not in (" ", "\n") or not row[name] for name in COMPLETIONS),
-    "completion_text": lambda row: any(not row[name].strip() for name in COMPLETIONS),
+    "completion_start": lambda row: any(text[:1] not in (" ", "\n") for text in completions(row)),
+    "completion_text": lambda row: any(not text.strip() for text in completions(row)),
     "differ": lambda row: row["chosen"] == row["rejected"],
     "span_bounds": lambda row: not in_bounds(row),
     "span_prefix": lambda row: row["chosen"][: row["edit_start"]] != row["rejected"][: row["edit_start"]],
     "span_tail": lambda row: row["chosen"][row["chosen_edit_stop"] :] != row["rejected"][row["rejected_edit_stop"] :],
 }
-COMPLETIONS = ("chosen", "rejected")
 near = st.text("ab \n\u3000é\U0001f98a", max_size=6)
 
 
@@ -344,6 +382,8 @@ wild = {
     pa.string(): st.none() | texts | st.sampled_from(["verified", "unchecked", "1/0", "2", "1+1"]),
     pa.int32(): st.none() | st.integers(-(2**31), 2**31 - 1),
     pa.float32(): st.none() | st.floats(width=32),
+    SCHEMA.field("messages").type: st.none()
+    | st.lists(st.fixed_dictionaries({"role": st.sampled_from(["user", "tool"]), "content": texts}), max_size=2),
     SCHEMA.field("edits").type: st.none() | st.lists(changes, max_size=3),
 }
 

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import torch
 from helpers import tiny_runs as runs
+from helpers.rows import pair
 from helpers.slow_trees import use_exact_norms
 
 from pairgen.errors import (
@@ -27,6 +28,10 @@ from pairgen.errors import (
     UsageError,
 )
 from pairgen.options import read_values
+from pairgen.pairs.dataset import open_pairs
+from pairgen.pairs.record import to_batch
+from pairgen.pairs.validate import violations
+from pairgen.pairs.writing import DatasetWriter
 from pairgen.train import config as configs
 from pairgen.train import losses
 from pairgen.train.context import Phase
@@ -472,6 +477,18 @@ def test_data_must_be_a_dataset(tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
     with pytest.raises(UsageError, match="no dataset given"):
         train(configs.combine({"out": str(tmp_path / "run")}))
+
+
+def test_data_without_rejected_completions_trains_with_sft_alone(tmp_path: Path) -> None:
+    rows = [pair(f" {number} apples", "", f"s-{number}", f"How many, {number}?") for number in range(8)]
+    with DatasetWriter(tmp_path / "sft") as writer:
+        writer.write("train", to_batch(rows))
+        writer.commit({"sft": True})
+    assert violations(open_pairs(tmp_path / "sft")) == []
+    with pytest.raises(UsageError, match="sft: has no rejected completions; train on it with --loss sft"):
+        train(runs.config(tmp_path / "sft", tmp_path / "dpo", loss="dpo"))
+    train(runs.config(tmp_path / "sft", tmp_path / "run", loss="sft"))
+    assert (tmp_path / "run" / "final" / "model.safetensors").is_file()
 
 
 def test_a_missing_model_is_reported(pairs: Path, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from pairgen.progress import Progress, Warn, ignore
 from pairgen.train.context import Phase
 from pairgen.train.data.groups import GroupTable
 from pairgen.train.data.token_cache import CachedTokens, TokenCache
+from pairgen.train.losses import Loss
 
 
 @dataclass(frozen=True)
@@ -36,11 +37,11 @@ class TokenizedSplit:
             start = stop
 
 
-def open_datasets(folders: Sequence[str]) -> list[PairDataset]:
+def open_datasets(folders: Sequence[str], loss: Loss) -> list[PairDataset]:
     """Open the datasets of a run.
 
     Raises:
-        UsageError: there are none, or one has no training split.
+        UsageError: there are none, one has no training split, or the loss needs rejected completions and one has none.
         InvalidDataset: a folder is not a complete pair dataset.
     """
     if not folders:
@@ -49,6 +50,8 @@ def open_datasets(folders: Sequence[str]) -> list[PairDataset]:
     for dataset in datasets:
         if "train" not in dataset.splits or not dataset.splits["train"].pairs:
             raise UsageError(f"{dataset.path}: has no training pairs; build it from a training source")
+        if dataset.manifest.get("sft") and loss.uses_rejected:
+            raise UsageError(f"{dataset.path}: has no rejected completions; train on it with --loss sft")
     return datasets
 
 

@@ -14,16 +14,16 @@ import xxhash
 from pairgen.atomic import os_errors, staging
 from pairgen.errors import InvalidDataset, NoPairsLeft, OutputError
 from pairgen.pairs.dataset import PairDataset, Split, file_hash
+from pairgen.pairs.record import COLUMNS
 from pairgen.progress import ignore
 from pairgen.train.data.groups import SCHEMA, GroupTable
 from pairgen.train.data.tokenization import LONG_CHOSEN, LONG_REJECTED, Counts, PairGroup, PairTokenizer
 
-FORMAT = 2
+FORMAT = 3
 CHUNK = 2_000_000
 """Characters tokenized in one call: their encodings take about 60 MB."""
 
-_TEXTS = ("group_id", "prompt", "chosen", "rejected", "pair_id")
-READ = dict.fromkeys(_TEXTS, pa.string()) | dict.fromkeys(("edit_start", "chosen_edit_stop"), pa.int32())
+READ = ("group_id", "prompt", "chosen", "messages", "rejected", "pair_id", "edit_start", "chosen_edit_stop")
 """The columns of a dataset that tokens are computed from."""
 
 OnPairs = Callable[[int, int], None]
@@ -129,15 +129,17 @@ def _nothing_left(split: Split, drops: Counter[str]) -> str:
 
 
 def _pair_groups(split: Split) -> Iterator[PairGroup]:
-    for (group_id, prompt, chosen), rows in groupby(_rows(split), key=lambda row: row[:3]):
-        rejected, pair_ids, starts, stops = (list(values) for values in zip(*(row[3:] for row in rows), strict=True))
-        yield PairGroup(group_id, prompt, chosen, rejected, pair_ids, list(zip(starts, stops, strict=True)))
+    for (group_id, prompt, chosen, messages), rows in groupby(_rows(split), key=lambda row: row[:4]):
+        rejected, pair_ids, starts, stops = (list(values) for values in zip(*(row[4:] for row in rows), strict=True))
+        yield PairGroup(group_id, prompt, chosen, rejected, pair_ids, list(zip(starts, stops, strict=True)), messages)
 
 
 def _rows(split: Split) -> Iterator[tuple[Any, ...]]:
     """The columns of ``READ``, row by row."""
-    for batch in split.batches(tuple(READ)):
-        if [field.type for field in batch.schema] != list(READ.values()) or any(c.null_count for c in batch.columns):
+    types = [COLUMNS[name].type for name in READ]
+    for batch in split.batches(READ):
+        nulls = any(batch[name].null_count for name in READ if not COLUMNS[name].nullable)
+        if nulls or batch.schema.types != types:
             raise InvalidDataset(
                 f"{split.shards[0].parent}: a column has nulls or an unexpected type; build the dataset again"
             )

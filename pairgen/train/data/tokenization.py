@@ -24,7 +24,10 @@ NO_PROMPT = "empty prompt, and the tokenizer adds no BOS token"
 
 
 class PairGroup(NamedTuple):
-    """Consecutive pairs that share prompt and chosen; ``edits`` are start and stop in chosen, in characters."""
+    """Consecutive pairs that share prompt and chosen; ``edits`` are start and stop in chosen, in characters.
+
+    ``messages`` is the prompt as a chat; without them it is one user message.
+    """
 
     group_id: str
     prompt: str
@@ -32,6 +35,7 @@ class PairGroup(NamedTuple):
     rejected: list[str]
     pair_ids: list[str]
     edits: list[tuple[int, int]]
+    messages: list[dict[str, str]] | None = None
 
     def select(self, pairs: Sequence[int]) -> "PairGroup":
         """The group with a subset of its pairs."""
@@ -155,14 +159,14 @@ class PairTokenizer:
 
     def _render_chat(self, group: PairGroup, counts: Counts) -> _RenderedGroup | None:
         special = self._special_texts.search
-        in_shared = special(group.prompt) or special(group.chosen)
+        in_shared = special(group.prompt) or special(group.chosen)  # the texts of messages are in the prompt
         group = group.select(counts.keep([SPECIAL if in_shared or special(text) else "" for text in group.rejected]))
         if not group.pair_ids:
             return None
         answers = [text.strip() for text in (group.chosen, *group.rejected)]
-        question = {"role": "user", "content": group.prompt}
-        (prompt,) = self._apply_template([[question]], add_generation_prompt=True)
-        texts = self._apply_template([[question, {"role": "assistant", "content": text}] for text in answers])
+        messages = group.messages or [{"role": "user", "content": group.prompt}]
+        (prompt,) = self._apply_template([messages], add_generation_prompt=True)
+        texts = self._apply_template([[*messages, {"role": "assistant", "content": text}] for text in answers])
         for text in texts:
             if not text.startswith(prompt):
                 raise UnsupportedModel(
@@ -170,7 +174,7 @@ class PairTokenizer:
                     f"({prompt[-40:]!r} became {text[: len(prompt)][-40:]!r}); use --chat off"
                 )
         starts = [text.find(answer, len(prompt)) for text, answer in zip(texts, answers, strict=True)]
-        changed = group.prompt.strip() not in prompt or starts[0] < 0
+        changed = any(message["content"].strip() not in prompt for message in messages) or starts[0] < 0
         kept = counts.keep([CHANGED if changed or start < 0 else "" for start in starts[1:]])
         if not kept:
             return None

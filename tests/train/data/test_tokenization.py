@@ -19,6 +19,7 @@ from tokenizers import models
 from pairgen.errors import InvalidDataset, OutputError, TrainingError, UnsupportedModel, UsageError
 from pairgen.pairs import dataset as store
 from pairgen.pairs import edits
+from pairgen.pairs.messages import Message, plain_prompt
 from pairgen.pairs.record import Pair
 from pairgen.train.data import token_cache
 from pairgen.train.data.groups import GroupTable, TokenGroup
@@ -361,6 +362,35 @@ def test_chat_completion_ends_with_eos() -> None:
     assert tokens.num_chars.tolist() == [7, 8]
 
 
+def test_chat_renders_the_messages_of_a_prompt() -> None:
+    tokenizer = CHATS["ChatML"]
+    turns = [
+        Message("system", "Be brief."),
+        Message("user", "Hi"),
+        Message("assistant", "Yes?"),
+        Message("user", "Why?"),
+    ]
+    messages = [message._asdict() for message in turns]
+    group = pair_group(plain_prompt(turns), " So.", " No.")._replace(messages=messages)
+    tokens, _ = tokenize(tokenizer, group, chat="on")
+    assert tokens is not None
+    template = tokenizer.apply_chat_template
+    assert decoded(tokenizer, tokens.prompt) == template(messages, tokenize=False, add_generation_prompt=True)
+    answer = {"role": "assistant", "content": "So."}
+    written = template([*messages, answer], tokenize=False).removesuffix("\n")
+    assert decoded(tokenizer, [*tokens.prompt, *tokens.completions[0]]) == written
+    plain, _ = tokenize(tokenizer, group, chat="off")
+    assert plain is not None
+    assert decoded(tokenizer, plain.prompt) == group.prompt
+
+
+@pytest.mark.parametrize("tokenizer", [TOKENIZERS["byte-level"], *CHATS.values()])
+def test_an_empty_rejected_completion_ends_at_once(tokenizer: Any) -> None:
+    tokens = tokens_of(tokenizer, "What shines?", " the sun", "", chat="auto")
+    assert tokens.completions[1].tolist()[-1] == tokenizer.eos_token_id
+    assert not decoded(tokenizer, tokens.completions[1][:-1]).strip()
+
+
 def test_chat_off_ignores_template() -> None:
     tokens = tokens_of(CHATS["ChatML"], "What shines?", " the sun", " the moon", chat="off")
     assert decoded(CHATS["ChatML"], tokens.prompt) == "What shines?"
@@ -640,6 +670,19 @@ def test_cache_hash_covers_dataset_tokenizer_and_options(tmp_path: Path, tokens:
     assert len(set(hashes)) == len(hashes)
     same = cached(tmp_path, PAIRS, CHATS["no EOS"], chat="off")
     assert same.hash == tokens.hash, "a template that is not used changes nothing"
+
+
+def test_cache_keeps_messages(tmp_path: Path) -> None:
+    messages = (Message("system", "Be brief."), Message("user", "Why?"))
+    made = [
+        pair(" a", " b", "m-1", plain_prompt(messages), messages=messages),
+        pair(" c", " d", "m-2", "What?"),
+    ]
+    with_system, without = (
+        decoded(CHATS["ChatML"], one.prompt) for one in cached(tmp_path, made, CHATS["ChatML"]).groups
+    )
+    assert "<|im_start|>system\nBe brief." in with_system
+    assert "system" not in without
 
 
 def test_cache_records_drops(tmp_path: Path) -> None:
