@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,7 +17,16 @@ from pairgen.cli.flags import with_options
 from pairgen.errors import ValidationFailed, count
 from pairgen.pairs.edits import METRICS
 
+if TYPE_CHECKING:
+    from pairgen.builders import Builder
+    from pairgen.pairs.dataset import PairDataset
+
 Dataset = Annotated[Path, typer.Argument(metavar="DIR", help="A dataset: a folder written by `pairgen build`.")]
+Out = Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Output folder, created atomically.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing dataset.")]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Write nothing: show the first pair of each split, and the expected size.")
+]
 _BUILD_HELP = {item.name: item.metadata["help"] for item in fields(BuildOptions)}
 Corruption = Annotated[str, typer.Option(metavar="<name>", help=_BUILD_HELP["corruption"])]
 
@@ -43,11 +52,9 @@ Corruption = Annotated[str, typer.Option(metavar="<name>", help=_BUILD_HELP["cor
 )
 def build(
     name: Annotated[str, typer.Argument(metavar="NAME", help=f"One of {', '.join(BUILDERS)}.")],
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Output folder, created atomically.")],
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing dataset.")] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Write nothing: show the first pair of each split, and the expected size.")
-    ] = False,
+    out: Out,
+    overwrite: Overwrite = False,
+    dry_run: DryRun = False,
     quiet: Quiet = False,
     as_json: Json = False,
     **flags: Any,
@@ -56,7 +63,7 @@ def build(
 
     options = BuildOptions(**{"workers": 0, **flags})
     if dry_run:
-        _preview(name, options, quiet, as_json)
+        print_preview(name, options, quiet, as_json)
         return
     try:
         with progress_reporter(quiet) as (progress, warn):
@@ -70,27 +77,32 @@ def build(
             )
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"nothing was written to {out}") from None
+    print_built(dataset, out, as_json, options.pairs_per_row)
+
+
+def print_built(dataset: "PairDataset", out: Path, as_json: bool, pairs_per_row: int = 1) -> None:
+    """The counts of a new dataset, and where it is."""
+    results = {split: _build_result(dataset.manifest, split) for split in dataset.splits}
     if as_json:
-        print_json({"out": str(out), **{split: _build_result(dataset.manifest, split) for split in dataset.splits}})
+        print_json({"out": str(out), **results})
         return
     from pairgen.report.dataset_tables import corruption_tables, split_summary
 
-    for split in dataset.splits:
-        built = _build_result(dataset.manifest, split)
-        typer.echo(split_summary(split, built, options.pairs_per_row))
+    for split, built in results.items():
+        typer.echo(split_summary(split, built, pairs_per_row))
         if "corruptions" in built:
             OutputConsole().print(corruption_tables(built["corruptions"]), "")
-    pairs = len(dataset)
-    typer.echo(f"Wrote {count(pairs, 'pair')} to {out}. Inspect them with: pairgen show {shlex.quote(str(out))}")
+    typer.echo(f"Wrote {count(len(dataset), 'pair')} to {out}. Inspect them with: pairgen show {shlex.quote(str(out))}")
 
 
-def _preview(name: str, options: BuildOptions, quiet: bool, as_json: bool) -> None:
+def print_preview(builder: "str | Builder", options: BuildOptions, quiet: bool, as_json: bool) -> None:
+    """What a build would give: the first pair of each split, and the expected size."""
     from pairgen.building.preview import preview
     from pairgen.report.dataset_tables import preview_summary
     from pairgen.report.pair_view import pair_view
 
     with progress_reporter(quiet) as (progress, warn):
-        found = preview(name, options, progress=progress, warn=warn)
+        found = preview(builder, options, progress=progress, warn=warn)
     if as_json:
         print_json({split: part._asdict() for split, part in found.items()})
         return
