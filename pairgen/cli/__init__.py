@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def load_app() -> "typer.Typer":
     """The Typer app with all commands."""
-    from pairgen.cli import dataset_commands, training_commands  # noqa: F401 - adds their commands
+    from pairgen.cli import dataset_commands, hub_commands, training_commands  # noqa: F401 - adds their commands
     from pairgen.cli.app import app
 
     return app

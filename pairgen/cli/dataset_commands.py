@@ -14,11 +14,12 @@ from pairgen.building.options import BuildOptions
 from pairgen.cli.app import Json, OutputConsole, Quiet, command, print_json, print_stderr
 from pairgen.cli.bars import progress_reporter
 from pairgen.cli.flags import with_options
-from pairgen.errors import ValidationFailed, count
+from pairgen.errors import OutputError, ValidationFailed, count
 from pairgen.pairs.edits import METRICS
 
 Dataset = Annotated[Path, typer.Argument(metavar="DIR", help="A dataset: a folder written by `pairgen build`.")]
 _BUILD_HELP = {item.name: item.metadata["help"] for item in fields(BuildOptions)}
+Private = Annotated[bool, typer.Option("--private", help="Create a private repository, and push to no public one.")]
 Corruption = Annotated[str, typer.Option(metavar="<name>", help=_BUILD_HELP["corruption"])]
 
 
@@ -48,6 +49,10 @@ def build(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Write nothing: show the first pair of each split, and the expected size.")
     ] = False,
+    push_to: Annotated[
+        str | None, typer.Option("--push", metavar="REPO", help="Push the dataset to this repository on the Hub.")
+    ] = None,
+    private: Private = False,
     quiet: Quiet = False,
     as_json: Json = False,
     **flags: Any,
@@ -58,20 +63,19 @@ def build(
     if dry_run:
         _preview(name, options, quiet, as_json)
         return
+    if push_to:
+        from pairgen.exchange.publish import check_access
+
+        check_access(push_to)
     try:
         with progress_reporter(quiet) as (progress, warn):
-            dataset = build(
-                name,
-                out,
-                options,
-                overwrite=overwrite,
-                progress=progress,
-                warn=warn,
-            )
+            dataset = build(name, out, options, overwrite=overwrite, progress=progress, warn=warn)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"nothing was written to {out}") from None
+    pushed = _push(out, push_to, private, quiet) if push_to else {}
     if as_json:
-        print_json({"out": str(out), **{split: _build_result(dataset.manifest, split) for split in dataset.splits}})
+        results = {split: _build_result(dataset.manifest, split) for split in dataset.splits}
+        print_json({"out": str(out), **pushed, **results})
         return
     from pairgen.report.dataset_tables import corruption_tables, split_summary
 
@@ -82,6 +86,20 @@ def build(
             OutputConsole().print(corruption_tables(built["corruptions"]), "")
     pairs = len(dataset)
     typer.echo(f"Wrote {count(pairs, 'pair')} to {out}. Inspect them with: pairgen show {shlex.quote(str(out))}")
+    if pushed:
+        typer.echo(f"Pushed to {pushed['url']}")
+
+
+def _push(out: Path, repo: str, private: bool, quiet: bool) -> dict[str, Any]:
+    """Push a dataset that was just built. If that fails, the message says how to push it later."""
+    from pairgen.exchange.publish import push
+
+    try:
+        with progress_reporter(quiet) as (progress, _):
+            return {"url": push(out, repo, private=private, progress=progress).url}
+    except OutputError as error:
+        again = shlex.join(["pairgen", "push", str(out), repo, *(["--private"] if private else [])])
+        raise OutputError(f"{error}. The dataset is in {out}: push it later with `{again}`") from error
 
 
 def _preview(name: str, options: BuildOptions, quiet: bool, as_json: bool) -> None:
