@@ -14,7 +14,7 @@ from pairgen.building.options import BuildOptions
 from pairgen.cli.app import Json, OutputConsole, Quiet, command, print_json, print_stderr
 from pairgen.cli.bars import progress_reporter
 from pairgen.cli.flags import with_options
-from pairgen.errors import OutputError, ValidationFailed, count
+from pairgen.errors import OutputError, UsageError, ValidationFailed, count
 from pairgen.pairs.edits import METRICS
 
 Dataset = Annotated[Path, typer.Argument(metavar="DIR", help="A dataset: a folder written by `pairgen build`.")]
@@ -44,7 +44,10 @@ Corruption = Annotated[str, typer.Option(metavar="<name>", help=_BUILD_HELP["cor
 )
 def build(
     name: Annotated[str, typer.Argument(metavar="NAME", help=f"One of {', '.join(BUILDERS)}.")],
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Output folder, created atomically.")],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", metavar="DIR", help="Output folder; required, except with --dry-run."),
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing dataset.")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Write nothing: show the first pair of each split, and the expected size.")
@@ -63,6 +66,8 @@ def build(
     if dry_run:
         _preview(name, options, quiet, as_json)
         return
+    if out is None:
+        raise UsageError("build: missing --out, the output folder")
     if push_to:
         from pairgen.exchange.publish import check_access
 
@@ -116,7 +121,8 @@ def _preview(name: str, options: BuildOptions, quiet: bool, as_json: bool) -> No
     for split, part in found.items():
         typer.echo(preview_summary(split, part._asdict()))
         if part.first:
-            console.print(pair_view(part.first, console.width))
+            console.print(pair_view(part.first, console.width), "")
+    typer.echo("Nothing was written.")
 
 
 def _build_result(manifest: Mapping[str, Any], split: str) -> dict[str, Any]:
