@@ -19,11 +19,12 @@ class BuildOptions:
     source: tuple[str, ...] = option(
         (),
         "Where rows come from: a .json, .jsonl, .csv, .tsv (each also .gz), .parquet or .arrow file, a pattern of "
-        "files ('part-*.jsonl'), - for JSON on stdin, a `save_to_disk` folder, a Hub dataset, or sample[:ROWS[:SEED]]. "
+        "files ('part-*.jsonl'), - for JSON on stdin, a `save_to_disk` folder, a Hub dataset, or sample[:ROWS[:SEED]]: "
+        "synthetic rows, by default 1,000 (200 for eval). "
         "Repeat it for more files or splits. Default: the Hub.",
         metavar="<[split=]source>",
     )
-    seed: int = option(0, "Random seed. The choices for a row depend on the seed and on the row only.")
+    seed: int = option(0, "Random seed. Random choices for a row depend only on the seed and the row.")
     eval_size: int | None = option(
         None,
         "Rows of the training source to hold out for evaluation; no question is in both splits. "
@@ -37,14 +38,14 @@ class BuildOptions:
         "stop", "On a row that cannot be read, stop, or skip and count it.", choices=("stop", "skip")
     )
     id_column: str = option(
-        "id", "Column of the source that is kept as row_id, to join the pairs with it.", metavar="COLUMN"
+        "id", "Source column to keep as row_id, for joining pairs back to their rows.", metavar="COLUMN"
     )
     drops: str | None = option(
-        None, "Write each row that yields no pair to this JSON Lines file, with its reason.", metavar="FILE"
+        None, "List each row that yields no pair, with the reason, in this JSON Lines file.", metavar="FILE"
     )
     license: str | None = option(
         None,
-        "License of rows of your own, as the Hub names it, such as cc-by-4.0. Default: that of the Hub dataset, or "
+        "License of the source rows, as a Hub identifier such as cc-by-4.0. Default: that of the Hub dataset, else "
         "unknown.",
         metavar="ID",
     )
@@ -72,7 +73,7 @@ class BuildOptions:
     shots_per_row: bool = option(False, "Sample new few-shot examples for each row.")
     workers: int = option(
         1,
-        "Worker processes; 0 uses all cores, if the source is large enough. The output is the same. "
+        "Worker processes; 0 uses all cores, if the source is large enough. The output is the same for any number. "
         "Default: 0 on the command line, 1 from Python.",
         at_least=0,
         aliases=("--num-proc",),

@@ -14,7 +14,7 @@ from pairgen.building.options import BuildOptions
 from pairgen.cli.app import Json, OutputConsole, Quiet, command, print_json, print_stderr
 from pairgen.cli.bars import progress_reporter
 from pairgen.cli.flags import with_options
-from pairgen.errors import ValidationFailed, count
+from pairgen.errors import OutputError, UsageError, ValidationFailed, count
 from pairgen.pairs.edits import METRICS
 
 if TYPE_CHECKING:
@@ -22,12 +22,15 @@ if TYPE_CHECKING:
     from pairgen.pairs.dataset import PairDataset
 
 Dataset = Annotated[Path, typer.Argument(metavar="DIR", help="A dataset: a folder written by `pairgen build`.")]
-Out = Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Output folder, created atomically.")]
+Out = Annotated[
+    Path | None, typer.Option("--out", "-o", metavar="DIR", help="Output folder; required, except with --dry-run.")
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing dataset.")]
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Write nothing: show the first pair of each split, and the expected size.")
 ]
 _BUILD_HELP = {item.name: item.metadata["help"] for item in fields(BuildOptions)}
+Private = Annotated[bool, typer.Option("--private", help="Create a private repository, and push to no public one.")]
 Corruption = Annotated[str, typer.Option(metavar="<name>", help=_BUILD_HELP["corruption"])]
 
 
@@ -52,9 +55,13 @@ Corruption = Annotated[str, typer.Option(metavar="<name>", help=_BUILD_HELP["cor
 )
 def build(
     name: Annotated[str, typer.Argument(metavar="NAME", help=f"One of {', '.join(BUILDERS)}.")],
-    out: Out,
+    out: Out = None,
     overwrite: Overwrite = False,
     dry_run: DryRun = False,
+    push_to: Annotated[
+        str | None, typer.Option("--push", metavar="REPO", help="Push the dataset to this repository on the Hub.")
+    ] = None,
+    private: Private = False,
     quiet: Quiet = False,
     as_json: Json = False,
     **flags: Any,
@@ -65,26 +72,34 @@ def build(
     if dry_run:
         print_preview(name, options, quiet, as_json)
         return
+    out = required(out)
+    if push_to:
+        from pairgen.exchange.publish import check_access
+
+        check_access(push_to)
     try:
         with progress_reporter(quiet) as (progress, warn):
-            dataset = build(
-                name,
-                out,
-                options,
-                overwrite=overwrite,
-                progress=progress,
-                warn=warn,
-            )
+            dataset = build(name, out, options, overwrite=overwrite, progress=progress, warn=warn)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"nothing was written to {out}") from None
-    print_built(dataset, out, as_json, options.pairs_per_row)
+    pushed = _push(out, push_to, private, quiet) if push_to else {}
+    print_built(dataset, out, as_json, options.pairs_per_row, pushed)
 
 
-def print_built(dataset: "PairDataset", out: Path, as_json: bool, pairs_per_row: int = 1) -> None:
-    """The counts of a new dataset, and where it is."""
+def required(out: Path | None) -> Path:
+    """The output folder. Raises UsageError if it is missing."""
+    if out is None:
+        raise UsageError("missing --out, the output folder")
+    return out
+
+
+def print_built(
+    dataset: "PairDataset", out: Path, as_json: bool, pairs_per_row: int = 1, pushed: Mapping[str, str] | None = None
+) -> None:
+    """The counts of a new dataset, and where it is; ``pushed`` may hold its ``url`` on the Hub."""
     results = {split: _build_result(dataset.manifest, split) for split in dataset.splits}
     if as_json:
-        print_json({"out": str(out), **results})
+        print_json({"out": str(out), **(pushed or {}), **results})
         return
     from pairgen.report.dataset_tables import corruption_tables, split_summary
 
@@ -93,6 +108,20 @@ def print_built(dataset: "PairDataset", out: Path, as_json: bool, pairs_per_row:
         if "corruptions" in built:
             OutputConsole().print(corruption_tables(built["corruptions"]), "")
     typer.echo(f"Wrote {count(len(dataset), 'pair')} to {out}. Inspect them with: pairgen show {shlex.quote(str(out))}")
+    if pushed:
+        typer.echo(f"Pushed to {pushed['url']}")
+
+
+def _push(out: Path, repo: str, private: bool, quiet: bool) -> dict[str, Any]:
+    """Push a dataset that was just built. If that fails, the message says how to push it later."""
+    from pairgen.exchange.publish import push
+
+    try:
+        with progress_reporter(quiet) as (progress, _):
+            return {"url": push(out, repo, private=private, progress=progress).url}
+    except OutputError as error:
+        again = shlex.join(["pairgen", "push", str(out), repo, *(["--private"] if private else [])])
+        raise OutputError(f"{error}. The dataset is in {out}: push it later with `{again}`") from error
 
 
 def print_preview(builder: "str | Builder", options: BuildOptions, quiet: bool, as_json: bool) -> None:
@@ -110,7 +139,8 @@ def print_preview(builder: "str | Builder", options: BuildOptions, quiet: bool, 
     for split, part in found.items():
         typer.echo(preview_summary(split, part._asdict()))
         if part.first:
-            console.print(pair_view(part.first, console.width))
+            console.print(pair_view(part.first, console.width), "")
+    typer.echo("Nothing was written.")
 
 
 def _build_result(manifest: Mapping[str, Any], split: str) -> dict[str, Any]:

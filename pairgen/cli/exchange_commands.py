@@ -8,7 +8,7 @@ import typer
 from pairgen.building.options import BuildOptions
 from pairgen.cli.app import Json, Quiet, command, print_stderr
 from pairgen.cli.bars import progress_reporter
-from pairgen.cli.dataset_commands import DryRun, Out, Overwrite, print_built, print_preview
+from pairgen.cli.dataset_commands import DryRun, Out, Overwrite, print_built, print_preview, required
 from pairgen.cli.flags import with_options
 from pairgen.exchange.detection import layouts
 
@@ -49,7 +49,7 @@ def _listed(sft: bool) -> str:
 @with_options(BuildOptions, PANELS, without=BUILD_ONLY)
 def import_(
     sources: Sources,
-    out: Out,
+    out: Out = None,
     layout: LayoutName = None,
     columns: ColumnNames = None,
     overwrite: Overwrite = False,
@@ -75,7 +75,7 @@ def import_(
 @with_options(BuildOptions, PANELS, without=BUILD_ONLY)
 def sft_data(
     sources: Sources,
-    out: Out,
+    out: Out = None,
     layout: LayoutName = None,
     columns: ColumnNames = None,
     overwrite: Overwrite = False,
@@ -90,7 +90,7 @@ def sft_data(
 
 def _import(
     options: BuildOptions,
-    out: Path,
+    out: Path | None,
     how: dict[str, Any],
     overwrite: bool,
     dry_run: bool,
@@ -104,6 +104,7 @@ def _import(
     if dry_run:
         print_preview(importer.builder, options, quiet, as_json)
         return
+    out = required(out)
     try:
         with progress_reporter(quiet) as (progress, warn):
             dataset = import_pairs(importer, out, options, overwrite=overwrite, progress=progress, warn=warn)

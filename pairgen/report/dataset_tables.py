@@ -129,7 +129,8 @@ def split_summary(name: str, split: Mapping[str, Any], pairs_per_row: int) -> st
 def preview_summary(name: str, preview: Mapping[str, Any]) -> str:
     """What a split of a build would hold, in one line."""
     pairs, size = preview["estimated_pairs"], preview["estimated_bytes"]
-    parts = [f"{name}: about {count(pairs, 'pair')}, {max(size, 1) / 1e6:,.1f} MB"]
+    megabytes = f"{size / 1e6:,.1f} MB" if size >= 1e5 else "under 0.1 MB"
+    parts = [f"{name}: about {count(pairs, 'pair')}, {megabytes}"]
     parts.append(f"estimated from the first {count(preview['rows'], 'row')}")
     if preview["drops"]:
         parts.append(f"dropped rows: {_drops(preview['drops'])}")

@@ -144,7 +144,7 @@ def preview_view(preview: Mapping[str, Any]) -> RenderableType:
         "eval pairs": f"{preview['eval_pairs']:,}",
         "tokens": f"{preview['tokens_padded']:,} per epoch, as padded pairs",
         "dropped pairs": drops or "none",
-        "truncated prompts": f"{preview['truncated_prompts']:,}",
+        "truncated prompts": f"{preview['truncated_prompts']:,}" if preview["truncated_prompts"] else "none",
     }
     texts = [
         part

@@ -183,7 +183,7 @@ def _sample(where: str, dataset: str, split: str, columns: Columns) -> Source:
     rows = int(numbers[0]) if numbers else SAMPLE_ROWS[split]
     seed = int(numbers[1]) if len(numbers) > 1 else 0
     if rows == 0:
-        raise SourceError(f"--source {where}: has no rows; ask for at least one")
+        raise SourceError(f"--source {where}: the number of rows must be at least 1")
     return Source(columns, {"sample": rows, "seed": seed}, sample=Sample(dataset, split, rows, seed))
 
 

@@ -121,6 +121,12 @@ def test_value_of_the_wrong_type_is_one_plain_message(option: str, words: str, r
     assert words in " ".join(done.stderr.split())
 
 
+def test_a_number_that_is_too_small_is_one_plain_message(run: Run) -> None:
+    done = run("show", "pairs", "--limit", "0")
+    assert done.exit_code == 2
+    assert "must be at least 1" in " ".join(done.stderr.split())
+
+
 # ---------------------------------------------------------------- texts of the user
 
 TEXT = st.text(st.sampled_from(":100:smile[bold]/red\\{}\x1b "), max_size=30)
@@ -174,10 +180,11 @@ def test_validate_names_prompts_in_both_splits(run: Run, tmp_path: Path) -> None
 
 
 def test_dry_runs_show_a_pair_and_write_nothing(run: Run, pairs: Path, tmp_path: Path) -> None:
-    done = run("build", "arc", "--source", "train=sample:40", "--out", tmp_path / "out", "--dry-run")
+    done = run("build", "arc", "--source", "train=sample:40", "--dry-run")
     assert done.exit_code == 0, done.output
-    assert re.match(r"train: about 1\d\d pairs, \d\.\d MB; estimated from the first 40 rows\n", done.stdout)
+    assert re.match(r"train: about 1\d\d pairs, under 0\.1 MB; estimated from the first 40 rows\n", done.stdout)
     assert "rejected\n" in done.stdout
+    assert done.stdout.endswith("\nNothing was written.\n")
     done = run("train", pairs, "--out", tmp_path / "run", "--dry-run")
     assert done.exit_code == 0, done.output
     assert "<s>Question: " in done.stdout

@@ -571,6 +571,9 @@ def test_options_without_effect_are_said(pairs: Path, tmp_path: Path) -> None:
     assert "--dpop-lambda has no effect with --loss dpo" in warnings
     assert "--epochs has no effect with --steps 1" in warnings
     warnings.clear()
+    train(runs.config(pairs, tmp_path / "sft", loss="sft", beta=0.2, steps=1), warn=warnings.append)
+    assert "--beta has no effect with --loss sft" in warnings
+    warnings.clear()
     quiet = runs.config(pairs, tmp_path / "quiet", loss="dpop", dpop_lambda=5.0, steps=1, sft_steps=0)
     train(quiet, warn=warnings.append)
     assert not [text for text in warnings if "has no effect" in text]
