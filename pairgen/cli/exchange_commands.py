@@ -1,4 +1,4 @@
-"""Commands for other people's data and trainers: import, sft-data."""
+"""Commands for other people's data and trainers: import, sft-data, export."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -6,11 +6,14 @@ from typing import Annotated, Any
 import typer
 
 from pairgen.building.options import BuildOptions
-from pairgen.cli.app import Json, Quiet, command, print_stderr
+from pairgen.cli.app import Json, Quiet, command, print_json, print_stderr
 from pairgen.cli.bars import progress_reporter
-from pairgen.cli.dataset_commands import DryRun, Out, Overwrite, print_built, print_preview, required
+from pairgen.cli.dataset_commands import Dataset, DryRun, Out, Overwrite, print_built, print_preview, required
 from pairgen.cli.flags import with_options
+from pairgen.errors import count
 from pairgen.exchange.detection import layouts
+from pairgen.exchange.exporting import ExportOptions
+from pairgen.exchange.targets import TARGETS
 
 Sources = Annotated[
     list[str],
@@ -111,3 +114,41 @@ def _import(
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"nothing was written to {out}") from None
     print_built(dataset, out, as_json)
+
+
+@command(
+    help="Export a dataset for other trainers. Layouts:\n\n"
+    + "\n".join(f"- **{name}**: {target.summary}" for name, target in TARGETS.items()),
+    examples=[
+        "pairgen export pairs --to trl --out pairs-trl",
+        "pairgen export pairs --to step-dpo --format parquet --out pairs-steps",
+        "pairgen export pairs --to llama-factory --out LLaMA-Factory/data/pairs",
+    ],
+)
+@with_options(ExportOptions, {"to": "Layout and files"})
+def export(
+    path: Dataset,
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Output folder, created atomically.")],
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing export.")] = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+    **flags: Any,
+) -> None:
+    from pairgen.exchange.exporting import export
+    from pairgen.pairs.dataset import open_pairs
+
+    options = ExportOptions(**flags)
+    try:
+        with progress_reporter(quiet) as (progress, _):
+            splits = export(open_pairs(path), out, options, overwrite=overwrite, progress=progress)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"nothing was written to {out}") from None
+    if as_json:
+        print_json({"out": str(out), "to": options.to, **{name: split._asdict() for name, split in splits.items()}})
+        return
+    for name, split in splits.items():
+        left_out = count(split.without_steps, "pair")
+        without = f"; left out {left_out} without a corrupted step" if split.without_steps else ""
+        pairs, rows, files = count(split.pairs, "pair"), count(split.rows, "row"), count(len(split.files), "file")
+        typer.echo(f"{name}: {pairs} as {rows} in {files}{without}")
+    typer.echo(f"Exported to {out} in the layout {options.to}.")

@@ -85,6 +85,7 @@ def preference(row: Row) -> Preference:
 
 def _with_prompt(row: Row, before: list[Message], completions: list[str], is_text: bool) -> Preference:
     prompt, gap = row.get("messages") or row.get("prompt"), row.get("separator")
+    gap = gap if type(gap) is str and gap.startswith((" ", "\n")) and not gap.strip() else None
     system = [Message("system", text)] if (text := str(row.get("system") or "")).strip() else []
     if not before and (is_chat(prompt) or is_message(prompt)):
         before = messages_of(prompt, "prompt")
