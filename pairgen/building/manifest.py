@@ -13,7 +13,7 @@ import pairgen
 from pairgen.builders import Builder
 from pairgen.building.options import BuildOptions
 from pairgen.errors import UsageError
-from pairgen.options import arguments
+from pairgen.options import arguments, flag
 from pairgen.pairs.dataset import Manifest
 
 
@@ -32,7 +32,8 @@ def describe_build(
         "description": builder.description,
         **_license(builder, sources, options),
         **({"multiple_choice": True} if builder.multiple_choice else {}),
-        "command": rebuild_command(builder.name, out, options),
+        **({"sft": True} if builder.sft else {}),
+        "command": rebuild_command(builder, out, options),
         "options": _recorded_options(options, builder, eval_size),
         "sources": sources,
         "versions": {
@@ -53,11 +54,19 @@ def _title(builder: Builder, sources: dict[str, dict[str, Any]]) -> str:
     return f"Preference pairs from {files[0]}{others}"
 
 
-def rebuild_command(name: str, out: str, options: BuildOptions) -> str:
+def rebuild_command(builder: Builder, out: str, options: BuildOptions) -> str:
     """The command line that builds the same dataset again. Absolute paths lose their folder: cards are published."""
     sources = tuple(_without_folder(source) for source in options.source)
-    flags = arguments(replace(options, source=sources, workers=1, drops=None))
-    return shlex.join(["pairgen", "build", name, "--out", _published(out), *flags])
+    options = replace(options, source=sources, workers=1, drops=None)
+    words = ["build", builder.name]
+    if builder.is_import:
+        words = [
+            builder.name,
+            *sources,
+            *(word for name, value in builder.recorded.items() for word in (flag(name), value)),
+        ]
+        options = replace(options, source=())
+    return shlex.join(["pairgen", *words, "--out", _published(out), *arguments(options)])
 
 
 def _without_folder(source: str) -> str:
@@ -98,11 +107,14 @@ def _known_license(builder: Builder, sources: dict[str, dict[str, Any]]) -> str 
 
 def _recorded_options(options: BuildOptions, builder: Builder, eval_size: int) -> dict[str, Any]:
     corruption = {"corruption": options.corruption, "pairs_per_row": options.pairs_per_row} if builder.corrupts else {}
-    return {
-        "seed": options.seed,
+    prompts = {
         "prompt_style": options.prompt_style or builder.style,
         "shots": options.shots,
         "shots_per_row": options.shots_per_row,
+    }
+    return {
+        "seed": options.seed,
+        **(builder.recorded if builder.is_import else prompts),
         "eval_size": eval_size,
         **corruption,
         **{name: value for name in ("limit", "license") if (value := getattr(options, name)) is not None},

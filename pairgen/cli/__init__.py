@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 
 def load_app() -> "typer.Typer":
-    """The Typer app with all commands."""
-    from pairgen.cli import dataset_commands, training_commands  # noqa: F401 - adds their commands
+    """The Typer app with all commands, which these modules add to it."""
+    from pairgen.cli import dataset_commands, exchange_commands, hub_commands, training_commands  # noqa: F401
     from pairgen.cli.app import app
 
     return app

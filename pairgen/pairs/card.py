@@ -31,11 +31,18 @@ def check_license(identifier: str) -> None:
         )
 
 
-def render(manifest: Mapping[str, Any]) -> str:
-    """The card as Markdown. Strings from sources and command lines are rendered as code, never as markup."""
-    return (
-        f"---\n{yaml.safe_dump(front_matter(manifest), sort_keys=False, allow_unicode=True)}---\n\n{body(manifest)}\n"
-    )
+ARROW_FILES = "{split}/data-*.arrow"
+"""Where the files of a split are in the folder of a dataset."""
+
+
+def render(manifest: Mapping[str, Any], files: str = ARROW_FILES) -> str:
+    """The card as Markdown. Strings from sources and command lines are rendered as code, never as markup.
+
+    Args:
+        files: pattern of the files of a split.
+    """
+    head = yaml.safe_dump(front_matter(manifest, files), sort_keys=False, allow_unicode=True)
+    return f"---\n{head}---\n\n{body(manifest)}\n"
 
 
 def body(manifest: Mapping[str, Any]) -> str:
@@ -73,7 +80,7 @@ def is_synthetic(manifest: Mapping[str, Any]) -> bool:
     return any("sample" in about for about in manifest.get("sources", {}).values())
 
 
-def front_matter(manifest: Mapping[str, Any], files: str = "{split}/data-*.arrow") -> dict[str, Any]:
+def front_matter(manifest: Mapping[str, Any], files: str = ARROW_FILES) -> dict[str, Any]:
     """The YAML of the card.
 
     Args:
@@ -129,7 +136,7 @@ def _counts(splits: Mapping[str, Any]) -> str:
 
 
 def _reasons(split: Mapping[str, Any], key: str) -> str:
-    return ", ".join(f"{count:,} ({reason})" for reason, count in split.get(key, {}).items()) or "none"
+    return ", ".join(f"{count:,} ({_cell(reason)})" for reason, count in split.get(key, {}).items()) or "none"
 
 
 def _distances(statistics: Mapping[str, Any]) -> str:
@@ -211,7 +218,12 @@ def _where(about: Mapping[str, Any]) -> str:
 
 
 def _code(text: object) -> str:
-    return f"`{_one_line(text).replace('`', chr(39)).replace('|', '/')}`"
+    return f"`{_cell(text).replace('`', chr(39))}`"
+
+
+def _cell(text: object) -> str:
+    """A text that cannot end the cell of a table that it is shown in."""
+    return _one_line(text).replace("|", "/")
 
 
 def _one_line(text: object) -> str:

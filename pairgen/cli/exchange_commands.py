@@ -1,0 +1,113 @@
+"""Commands for other people's data and trainers: import, sft-data."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from pairgen.building.options import BuildOptions
+from pairgen.cli.app import Json, Quiet, command, print_stderr
+from pairgen.cli.bars import progress_reporter
+from pairgen.cli.dataset_commands import DryRun, Out, Overwrite, print_built, print_preview, required
+from pairgen.cli.flags import with_options
+from pairgen.exchange.detection import layouts
+
+Sources = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="SOURCE...",
+        help="Files, a pattern of files, - for JSON on stdin, a `save_to_disk` folder, or a Hub dataset; "
+        "eval=FILE for another split.",
+    ),
+]
+LayoutName = Annotated[
+    str | None, typer.Option("--layout", metavar="<name>", help="The layout. Default: recognised from the columns.")
+]
+ColumnNames = Annotated[
+    str | None, typer.Option("--columns", metavar="OURS=THEIRS,...", help="Which column is which, instead of a layout.")
+]
+PANELS = {"seed": "Rows and splits", "workers": "Speed"}
+BUILD_ONLY = ("source", "corruption", "pairs_per_row", "prompt_style", "shots", "shots_per_row")
+"""Options of a build that do not apply to existing prompts and completions."""
+
+
+def _listed(sft: bool) -> str:
+    return "\n".join(f"- **{name}**: {layout.summary}" for name, layout in layouts(sft).items())
+
+
+@command(
+    name="import",
+    help="Import existing preference data: recognise its layout, and write pairs with groups, edit spans and "
+    "distances. Conversations keep their messages. Layouts:\n\n" + _listed(sft=False),
+    examples=[
+        "pairgen import preferences.jsonl --out pairs",
+        "pairgen import train.parquet eval=test.parquet --layout trl --license cc-by-4.0 --out pairs",
+        "pairgen import ratings.csv --columns prompt=question,chosen=better,rejected=worse --out pairs",
+        "pairgen import HuggingFaceH4/ultrafeedback_binarized --limit 1000 --out ultrafeedback  # from the Hub",
+    ],
+)
+@with_options(BuildOptions, PANELS, without=BUILD_ONLY)
+def import_(
+    sources: Sources,
+    out: Out = None,
+    layout: LayoutName = None,
+    columns: ColumnNames = None,
+    overwrite: Overwrite = False,
+    dry_run: DryRun = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+    **flags: Any,
+) -> None:
+    options = BuildOptions(source=tuple(sources), **{"workers": 0, **flags})
+    _import(options, out, {"layout": layout, "columns": columns, "sft": False}, overwrite, dry_run, quiet, as_json)
+
+
+@command(
+    name="sft-data",
+    help="Import data for supervised fine-tuning, prompts with completions to imitate, for `pairgen train --loss sft`. "
+    "Layouts:\n\n" + _listed(sft=True),
+    examples=[
+        "pairgen sft-data MetaMathQA-395K.json --out metamath-sft",
+        "pairgen sft-data sharegpt.json --layout sharegpt --out sharegpt-sft",
+        "pairgen sft-data notes.csv --columns prompt=question,completion=reply --out notes-sft",
+    ],
+)
+@with_options(BuildOptions, PANELS, without=BUILD_ONLY)
+def sft_data(
+    sources: Sources,
+    out: Out = None,
+    layout: LayoutName = None,
+    columns: ColumnNames = None,
+    overwrite: Overwrite = False,
+    dry_run: DryRun = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+    **flags: Any,
+) -> None:
+    options = BuildOptions(source=tuple(sources), **{"workers": 0, **flags})
+    _import(options, out, {"layout": layout, "columns": columns, "sft": True}, overwrite, dry_run, quiet, as_json)
+
+
+def _import(
+    options: BuildOptions,
+    out: Path | None,
+    how: dict[str, Any],
+    overwrite: bool,
+    dry_run: bool,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    from pairgen.exchange.importing import find_importer, import_pairs
+
+    importer = find_importer(options, **how)
+    print_stderr(f"layout {importer.layout}: {importer.builder.summary}")
+    if dry_run:
+        print_preview(importer.builder, options, quiet, as_json)
+        return
+    out = required(out)
+    try:
+        with progress_reporter(quiet) as (progress, warn):
+            dataset = import_pairs(importer, out, options, overwrite=overwrite, progress=progress, warn=warn)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"nothing was written to {out}") from None
+    print_built(dataset, out, as_json)
