@@ -1,4 +1,4 @@
-"""Which layout rows have: recognised from their columns, or given column by column."""
+"""Which layout rows have: recognized from their columns, or given column by column."""
 
 from collections.abc import Iterable
 
