@@ -38,9 +38,9 @@ def detect(rows: Iterable[Row], sft: bool, where: str) -> str:
             )
         if best:
             return best[0]
-    kind = "supervised fine-tuning" if sft else "preference data"
+    kind = "supervised fine-tuning data" if sft else "preference data"
     raise UsageError(
-        f"{where}: fits no known layout of {kind} (its columns are {', '.join(columns) or 'none'}); name the columns "
+        f"{where}: matches no known layout of {kind} (its columns are {', '.join(columns) or 'none'}); name the columns "
         f"with --columns {'prompt=...,completion=...' if sft else 'prompt=...,chosen=...,rejected=...'}"
     )
 

@@ -127,7 +127,7 @@ def _builder(name: str, layout: Layout, options: BuildOptions, recorded: Mapping
 
 
 _DESCRIPTIONS = {
-    False: "Preference data of another project, as pairs: {}. Nothing was corrupted, and nothing is verified.",
+    False: "Existing preference data, imported as pairs: {}. Nothing was corrupted, and nothing is verified.",
     True: "Prompts with completions to imitate, for supervised fine-tuning: {}. Rejected is empty in every row.",
 }
 
