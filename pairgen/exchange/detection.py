@@ -40,8 +40,8 @@ def detect(rows: Iterable[Row], sft: bool, where: str) -> str:
             return best[0]
     kind = "supervised fine-tuning data" if sft else "preference data"
     raise UsageError(
-        f"{where}: matches no known layout of {kind} (its columns are {', '.join(columns) or 'none'}); name the columns "
-        f"with --columns {'prompt=...,completion=...' if sft else 'prompt=...,chosen=...,rejected=...'}"
+        f"{where}: matches no known layout of {kind} (its columns are {', '.join(columns) or 'none'}); name the "
+        f"columns with --columns {'prompt=...,completion=...' if sft else 'prompt=...,chosen=...,rejected=...'}"
     )
 
 
