@@ -30,7 +30,9 @@ DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Write nothing: show the first pair of each split, and the expected size.")
 ]
 _BUILD_HELP = {item.name: item.metadata["help"] for item in fields(BuildOptions)}
-Private = Annotated[bool, typer.Option("--private", help="Create a private repository, and push to no public one.")]
+Private = Annotated[
+    bool, typer.Option("--private", help="Create a private repository, and refuse to push to a public one.")
+]
 Corruption = Annotated[str, typer.Option(metavar="<name>", help=_BUILD_HELP["corruption"])]
 
 

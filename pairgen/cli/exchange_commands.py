@@ -18,16 +18,18 @@ from pairgen.exchange.targets import TARGETS
 Sources = Annotated[
     list[str],
     typer.Argument(
-        metavar="SOURCE...",
+        metavar="SOURCE",
         help="Files, a pattern of files, - for JSON on stdin, a `save_to_disk` folder, or a Hub dataset; "
         "eval=FILE for another split.",
     ),
 ]
 LayoutName = Annotated[
-    str | None, typer.Option("--layout", metavar="<name>", help="The layout. Default: recognised from the columns.")
+    str | None,
+    typer.Option("--layout", metavar="<name>", help="Layout of the rows. Default: recognized from their columns."),
 ]
 ColumnNames = Annotated[
-    str | None, typer.Option("--columns", metavar="OURS=THEIRS,...", help="Which column is which, instead of a layout.")
+    str | None,
+    typer.Option("--columns", metavar="OURS=THEIRS,...", help="Source columns by role, instead of a layout."),
 ]
 PANELS = {"seed": "Rows and splits", "workers": "Speed"}
 BUILD_ONLY = ("source", "corruption", "pairs_per_row", "prompt_style", "shots", "shots_per_row")
@@ -40,8 +42,8 @@ def _listed(sft: bool) -> str:
 
 @command(
     name="import",
-    help="Import existing preference data: recognise its layout, and write pairs with groups, edit spans and "
-    "distances. Conversations keep their messages. Layouts:\n\n" + _listed(sft=False),
+    help="Import existing preference data: recognize its layout, and write pairs with groups, edit spans and "
+    "distances. Conversations keep their messages.\n\n" + _listed(sft=False),
     examples=[
         "pairgen import preferences.jsonl --out pairs",
         "pairgen import train.parquet eval=test.parquet --layout trl --license cc-by-4.0 --out pairs",
@@ -67,8 +69,8 @@ def import_(
 
 @command(
     name="sft-data",
-    help="Import data for supervised fine-tuning, prompts with completions to imitate, for `pairgen train --loss sft`. "
-    "Layouts:\n\n" + _listed(sft=True),
+    help="Import prompts with completions to imitate, for supervised fine-tuning with `pairgen train --loss sft`.\n\n"
+    + _listed(sft=True),
     examples=[
         "pairgen sft-data MetaMathQA-395K.json --out metamath-sft",
         "pairgen sft-data sharegpt.json --layout sharegpt --out sharegpt-sft",

@@ -24,7 +24,7 @@ def card(
     path: Dataset,
     license: Annotated[
         str | None,
-        typer.Option(metavar="ID", help="License of rows of your own, as the Hub names it, such as cc-by-4.0."),
+        typer.Option(metavar="ID", help="License of the source rows, as a Hub identifier such as cc-by-4.0."),
     ] = None,
     check: Annotated[
         bool, typer.Option("--check", help="Write nothing; exit with 1 if the card would change.")
@@ -48,9 +48,9 @@ def card(
     help="Push a dataset to the Hub as Parquet files, or the final model of a training run, each with its card. "
     "Needs a token: log in with `hf auth login`, or set HF_TOKEN.",
     examples=[
-        "pairgen push pairs ann/maths-pairs --dry-run",
-        "pairgen push pairs ann/maths-pairs --private",
-        "pairgen push runs/dpop ann/maths-dpop",
+        "pairgen push pairs ann/math-pairs --dry-run",
+        "pairgen push pairs ann/math-pairs --private",
+        "pairgen push runs/dpop ann/math-dpop",
     ],
 )
 def push(

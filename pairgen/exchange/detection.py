@@ -1,4 +1,4 @@
-"""Which layout rows have: recognised from their columns, or given column by column."""
+"""Which layout rows have: recognized from their columns, or given column by column."""
 
 from collections.abc import Iterable
 
@@ -38,10 +38,10 @@ def detect(rows: Iterable[Row], sft: bool, where: str) -> str:
             )
         if best:
             return best[0]
-    kind = "supervised fine-tuning" if sft else "preference data"
+    kind = "supervised fine-tuning data" if sft else "preference data"
     raise UsageError(
-        f"{where}: fits no known layout of {kind} (its columns are {', '.join(columns) or 'none'}); name the columns "
-        f"with --columns {'prompt=...,completion=...' if sft else 'prompt=...,chosen=...,rejected=...'}"
+        f"{where}: matches no known layout of {kind} (its columns are {', '.join(columns) or 'none'}); name the "
+        f"columns with --columns {'prompt=...,completion=...' if sft else 'prompt=...,chosen=...,rejected=...'}"
     )
 
 

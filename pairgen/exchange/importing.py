@@ -32,7 +32,7 @@ MAX_SOURCE = 200
 """Characters of a row's own ``source`` or ``dataset`` that are kept as the source of its pair."""
 
 PEEKED_ROWS = 100
-"""Rows that are looked at to recognise a layout."""
+"""Rows that are looked at to recognize a layout."""
 
 HUBS = {
     hub.id: hub
@@ -54,10 +54,10 @@ class Importer(NamedTuple):
 def find_importer(
     options: BuildOptions, layout: str | None = None, columns: str | None = None, *, sft: bool = False
 ) -> Importer:
-    """Recognise the layout of the sources, and make a builder of it.
+    """Recognize the layout of the sources, and make a builder of it.
 
     Args:
-        layout: a name in ``LAYOUTS``; None to recognise it from the first rows.
+        layout: a name in ``LAYOUTS``; None to recognize it from the first rows.
         columns: which column is which, as in ``prompt=question,chosen=good,rejected=bad``; instead of a layout.
         sft: read data for supervised fine-tuning, without rejected completions.
 
@@ -127,7 +127,7 @@ def _builder(name: str, layout: Layout, options: BuildOptions, recorded: Mapping
 
 
 _DESCRIPTIONS = {
-    False: "Preference data of another project, as pairs: {}. Nothing was corrupted, and nothing is verified.",
+    False: "Existing preference data, imported as pairs: {}. Nothing was corrupted, and nothing is verified.",
     True: "Prompts with completions to imitate, for supervised fine-tuning: {}. Rejected is empty in every row.",
 }
 

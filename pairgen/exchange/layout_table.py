@@ -1,6 +1,6 @@
 """The layouts of preference data and of data for supervised fine-tuning that ``import`` reads.
 
-A new layout is one entry of ``LAYOUTS``: the columns by which it is recognised, and how a row is read.
+A new layout is one entry of ``LAYOUTS``: the columns by which it is recognized, and how a row is read.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping

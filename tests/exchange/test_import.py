@@ -303,7 +303,9 @@ def test_a_row_that_fits_two_layouts_is_refused(tmp_path: Path) -> None:
 
 
 def test_unknown_columns_are_listed(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"fits no known layout .* \(its columns are q, a, b\); name the columns with"):
+    with pytest.raises(
+        UsageError, match=r"matches no known layout .* \(its columns are q, a, b\); name the columns with"
+    ):
         imported(tmp_path / "out", [{"q": "1", "a": "2", "b": "3"}])
 
 

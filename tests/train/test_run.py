@@ -411,8 +411,10 @@ def test_resuming_a_finished_run_warns_and_changes_nothing(done: Path) -> None:
 
 
 def test_resume_refuses_another_config(done: Path) -> None:
-    with pytest.raises(RunFolderError, match=r"--beta 0\.3, not 0\.5"):
+    with pytest.raises(RunFolderError, match=r"--beta 0\.3, not --beta 0\.5"):
         resume(done, {"beta": 0.5})
+    with pytest.raises(RunFolderError, match=r"was started with the data \S+, not the data /other; keep"):
+        resume(done, {"data": ("/other",)})
     with pytest.raises(RunFolderError, match="no run to resume"):
         resume(done / "nothing")
 
