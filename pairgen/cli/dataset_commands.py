@@ -106,10 +106,11 @@ def print_built(
     from pairgen.report.dataset_tables import corruption_tables, split_summary
 
     for split, built in results.items():
-        typer.echo(split_summary(split, built, pairs_per_row))
+        typer.echo(split_summary(split, built, pairs_per_row, is_sft=bool(dataset.manifest.get("sft"))))
         if "corruptions" in built:
             OutputConsole().print(corruption_tables(built["corruptions"]), "")
-    typer.echo(f"Wrote {count(len(dataset), 'pair')} to {out}. Inspect them with: pairgen show {shlex.quote(str(out))}")
+    noun = "example" if dataset.manifest.get("sft") else "pair"
+    typer.echo(f"Wrote {count(len(dataset), noun)} to {out}. Inspect them with: pairgen show {shlex.quote(str(out))}")
     if pushed:
         typer.echo(f"Pushed to {pushed['url']}")
 
@@ -178,6 +179,8 @@ def stats(
 
     names = ["edit_distance"] if edit_distance else None
     dataset = open_pairs(path)
+    if edit_distance and dataset.manifest.get("sft"):
+        raise UsageError(f"{path}: has no rejected completions, so there is no edit distance")
     statistics = describe(dataset, metric=metric, unit=unit, tokenizer=tokenizer, by=by, names=names)
     if as_json:
         print_json(statistics)

@@ -114,9 +114,10 @@ def corruption_tables(corruptions: Mapping[str, Any]) -> RenderableType:
     return Group(*parts)
 
 
-def split_summary(name: str, split: Mapping[str, Any], pairs_per_row: int) -> str:
+def split_summary(name: str, split: Mapping[str, Any], pairs_per_row: int, is_sft: bool = False) -> str:
     """What a build made of a split, in one line: pairs, how many are verified, rows with fewer pairs, drops."""
-    parts = [f"{name}: {count(split['pairs'], 'pair')} from {count(split['rows'], 'row')}"]
+    pairs = count(split["pairs"], "example" if is_sft else "pair")
+    parts = [f"{name}: {pairs} from {count(split['rows'], 'row')}"]
     if "corruptions" in split:
         parts.append(verification_rates.summary(split["corruptions"]))
     if pairs_per_row > 1 and split.get("rows_with_fewer_pairs"):

@@ -50,6 +50,9 @@ STATISTICS: dict[str, Statistic] = {
     ),
 }
 
+_OF_REJECTED = {"rejected", "edit_distance", "edit_start", "chosen_edit_stop", "rejected_edit_stop"}
+"""Columns that say nothing where there are no rejected completions."""
+
 CORRUPTIONS = "corruptions"
 """Name of the verification rates in what ``describe`` returns."""
 
@@ -74,6 +77,8 @@ def describe(
     (see ``summarize``), a histogram if it is a share, and with ``by`` a summary for each value of that column; and
     ``corruptions`` (see ``verification_rates.count``) if there are any.
 
+    Data for supervised fine-tuning has only those that need no rejected completions.
+
     Args:
         metric, unit, tokenizer: how ``edit_distance`` is measured; the default reads the stored column.
         by: a column of ``BY``.
@@ -90,6 +95,8 @@ def describe(
     for name in wanted:
         if name not in known:
             raise UsageError(f"{name}: unknown statistic; available: {', '.join(known)}")
+    if dataset.manifest.get("sft"):
+        wanted = [name for name in wanted if name in STATISTICS and not _OF_REJECTED & {*STATISTICS[name].columns}]
     table = {name: statistic for name, statistic in STATISTICS.items() if name in wanted}
     distance = edits.measure(metric, unit, tokenizer)
     if "edit_distance" in table and distance is not edits.stored:

@@ -18,6 +18,7 @@ from pairgen.exchange.preferences import from_text
 from pairgen.pairs.dataset import PairDataset
 from pairgen.pairs.record import DropRow
 from pairgen.pairs.validate import violations
+from pairgen.stats import describe
 
 Row = dict[str, Any]
 
@@ -501,3 +502,10 @@ def test_real_files(real_data: Path, tmp_path: Path) -> None:
         pairs = import_pairs(importer, tmp_path / file, options)
         assert len(pairs) == count
         assert violations(pairs) == []
+
+
+def test_data_without_rejected_completions_has_no_distances(tmp_path: Path) -> None:
+    pairs = imported(tmp_path / "out", EXAMPLES["sft"][0], sft=True)
+    assert set(describe(pairs)["train"]) == {"pairs", "rows", "drops", "prompt_length", "chosen_length"}
+    assert "edit_distance" not in pairs.manifest["statistics"]["train"]
+    assert "Edit distance" not in (pairs.path / "README.md").read_text()
