@@ -11,9 +11,9 @@ from pairgen.cli.bars import progress_reporter
 from pairgen.cli.dataset_commands import Dataset, DryRun, Out, Overwrite, print_built, print_preview, required
 from pairgen.cli.flags import with_options
 from pairgen.errors import count
-from pairgen.exchange.detection import layouts
-from pairgen.exchange.exporting import ExportOptions
-from pairgen.exchange.targets import TARGETS
+from pairgen.exchange.exports.exporting import ExportOptions
+from pairgen.exchange.exports.targets import TARGETS
+from pairgen.exchange.imports.detection import layouts
 
 Sources = Annotated[
     list[str],
@@ -102,7 +102,7 @@ def _import(
     quiet: bool,
     as_json: bool,
 ) -> None:
-    from pairgen.exchange.importing import find_importer, import_pairs
+    from pairgen.exchange.imports.importing import find_importer, import_pairs
 
     importer = find_importer(options, **how)
     print_stderr(f"layout {importer.layout}: {importer.builder.summary}")
@@ -136,7 +136,7 @@ def export(
     as_json: Json = False,
     **flags: Any,
 ) -> None:
-    from pairgen.exchange.exporting import export
+    from pairgen.exchange.exports.exporting import export
     from pairgen.pairs.dataset import open_pairs
 
     options = ExportOptions(**flags)

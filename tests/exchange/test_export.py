@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from pairgen.building.options import BuildOptions
 from pairgen.building.pipeline import build
 from pairgen.errors import OutputExists, UsageError
-from pairgen.exchange.exporting import MARK, ExportOptions, export
-from pairgen.exchange.importing import find_importer, import_pairs
-from pairgen.exchange.steps import answer_of, split_steps, wrong_step
-from pairgen.exchange.targets import TARGETS
+from pairgen.exchange.exports.exporting import MARK, ExportOptions, export
+from pairgen.exchange.exports.steps import answer_of, split_steps, wrong_step
+from pairgen.exchange.exports.targets import TARGETS
+from pairgen.exchange.imports.importing import find_importer, import_pairs
 from pairgen.pairs.dataset import PairDataset, open_pairs
 from pairgen.pairs.messages import Message, plain_prompt
 from pairgen.pairs.record import Change, Pair, Provenance, to_batch

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from pairgen.building.options import BuildOptions
 from pairgen.errors import SourceError, UsageError, WrongColumns
-from pairgen.exchange.detection import by_columns, detect, layouts
-from pairgen.exchange.importing import find_importer, import_pairs
-from pairgen.exchange.layout_table import LAYOUTS
-from pairgen.exchange.preferences import from_text
+from pairgen.exchange.imports.detection import by_columns, detect, layouts
+from pairgen.exchange.imports.importing import find_importer, import_pairs
+from pairgen.exchange.imports.layout_table import LAYOUTS
+from pairgen.exchange.imports.preferences import from_text
 from pairgen.pairs.dataset import PairDataset
 from pairgen.pairs.record import DropRow
 from pairgen.pairs.validate import violations

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from pairgen.atomic import move, os_errors, staging
 from pairgen.errors import OutputExists, UsageError
-from pairgen.exchange.targets import COLUMNS, STEP_COLUMNS, TARGETS, Pair, Row, Target
+from pairgen.exchange.exports.targets import COLUMNS, STEP_COLUMNS, TARGETS, Pair, Row, Target
 from pairgen.options import check, option
 from pairgen.pairs.dataset import PairDataset, Split
 from pairgen.progress import Progress, ignore

@@ -18,8 +18,8 @@ from pairgen.builders.interface import CorruptionOptions, Example
 from pairgen.building.options import BuildOptions
 from pairgen.building.pipeline import build
 from pairgen.errors import UsageError
-from pairgen.exchange import detection
-from pairgen.exchange.layout_table import LAYOUTS, Layout
+from pairgen.exchange.imports import detection
+from pairgen.exchange.imports.layout_table import LAYOUTS, Layout
 from pairgen.pairs.dataset import PairDataset
 from pairgen.pairs.edits import Edit, span
 from pairgen.pairs.record import DropRow, Rejection

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from pairgen.exchange.steps import answer_of, split_steps, wrong_step
+from pairgen.exchange.exports.steps import answer_of, split_steps, wrong_step
 
 Pair = Mapping[str, Any]
 Row = dict[str, Any]

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 
 from pairgen.errors import UsageError
-from pairgen.exchange.layout_table import LAYOUTS, Layout
-from pairgen.exchange.preferences import Row, demonstration, preference, ranked
+from pairgen.exchange.imports.layout_table import LAYOUTS, Layout
+from pairgen.exchange.imports.preferences import Row, demonstration, preference, ranked
 
 OURS = {
     False: frozenset({"prompt", "messages", "system", "chosen", "rejected", "completions", "scores", "ranks"}),

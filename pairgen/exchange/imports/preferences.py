@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pairgen.builders.choices import structured
-from pairgen.exchange.conversations import is_chat, is_message, messages_of, text_of, transcript
+from pairgen.exchange.imports.conversations import is_chat, is_message, messages_of, text_of, transcript
 from pairgen.pairs.edits import shared_prefix
 from pairgen.pairs.messages import Message, is_conversation, plain_prompt, separator
 from pairgen.pairs.record import DropRow

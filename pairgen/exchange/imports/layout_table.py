@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pairgen.builders.choices import structured
-from pairgen.exchange.conversations import is_chat, is_message, transcript
-from pairgen.exchange.preferences import (
+from pairgen.exchange.imports.conversations import is_chat, is_message, transcript
+from pairgen.exchange.imports.preferences import (
     Preference,
     Row,
     demonstration,
