@@ -303,6 +303,26 @@ def test_a_row_that_fits_two_layouts_is_refused(tmp_path: Path) -> None:
     assert len(imported(tmp_path / "out", [row], layout="orca")) == 1
 
 
+def test_a_row_for_two_trainers_is_refused(tmp_path: Path) -> None:
+    row = {"instruction": QUESTION, "input": "", "prompt": QUESTION, "chosen": GOOD, "rejected": BAD}
+    with pytest.raises(UsageError, match="fits the layouts trl and alpaca; choose one with --layout"):
+        imported(tmp_path / "out", [row])
+
+
+def test_messages_with_an_answer_are_not_the_prompt(tmp_path: Path) -> None:
+    row = {"prompt": QUESTION, "chosen": GOOD, "rejected": BAD, "messages": [user(), assistant(GOOD)]}
+    assert imported(tmp_path / "out", [row])["train"][0]["prompt"] == QUESTION
+
+
+def test_a_pair_dataset_can_be_imported_again(tmp_path: Path) -> None:
+    rows, *_ = EXAMPLES["azure"]
+    pairs = imported(tmp_path / "out", rows)
+    options = BuildOptions(source=(str(pairs.path),))
+    again = import_pairs(find_importer(options), tmp_path / "again", options)
+    for name in ("prompt", "messages", "chosen", "rejected", "group_id"):
+        assert again["train"][0][name] == pairs["train"][0][name]
+
+
 def test_unknown_columns_are_listed(tmp_path: Path) -> None:
     with pytest.raises(
         UsageError, match=r"matches no known layout .* \(its columns are q, a, b\); name the columns with"

@@ -84,7 +84,11 @@ def preference(row: Row) -> Preference:
 
 
 def _with_prompt(row: Row, before: list[Message], completions: list[str], is_text: bool) -> Preference:
-    prompt, gap = row.get("messages") or row.get("prompt"), row.get("separator")
+    prompt, gap = row.get("prompt"), row.get("separator")
+    if not before and is_chat(row.get("messages")):
+        messages = messages_of(row["messages"], "messages")
+        if is_conversation(messages) or prompt is None:  # in some datasets they include an answer
+            before = messages
     gap = gap if type(gap) is str and gap.startswith((" ", "\n")) and not gap.strip() else None
     system = [Message("system", text)] if (text := str(row.get("system") or "")).strip() else []
     if not before and (is_chat(prompt) or is_message(prompt)):
