@@ -15,7 +15,7 @@ def offline_if_unreachable() -> Iterator[None]:
     from huggingface_hub import constants as settings
 
     constants: Any = settings
-    if constants.HF_HUB_OFFLINE or _is_reachable(constants.ENDPOINT):
+    if constants.HF_HUB_OFFLINE or is_reachable(constants.ENDPOINT):
         yield
         return
     modules = [constants, *(sys.modules[name] for name in ("datasets.config",) if name in sys.modules)]
@@ -28,7 +28,8 @@ def offline_if_unreachable() -> Iterator[None]:
             module.HF_HUB_OFFLINE = False
 
 
-def _is_reachable(endpoint: str) -> bool:
+def is_reachable(endpoint: str) -> bool:
+    """Whether the Hub answers at all, within ``TIMEOUT``."""
     from huggingface_hub import utils
 
     session: Any = utils

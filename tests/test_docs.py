@@ -156,6 +156,8 @@ def sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         rows = [sample.row(dataset, split, index) for index in range(40)]
         text = json.dumps(rows) if name.endswith(".json") else "".join(json.dumps(row) + "\n" for row in rows)
         Path(name).write_text(text, "utf-8")
+    preference = {"prompt": "What is water?", "chosen": "A liquid", "rejected": "A metal"}
+    Path("preferences.jsonl").write_text(json.dumps(preference) + "\n", "utf-8")
     before = [(table, dict(table)) for table in (BUILDERS, STATISTICS, LOSSES)]
     yield tmp_path
     for table, entries in before:
@@ -244,7 +246,7 @@ def test_readme_is_short() -> None:
 
 def test_readme_names_every_command_and_builder() -> None:
     shown = [line for line in commands(README) if "pairgen" in line.split()]
-    assert {re.search(r"pairgen (\w+)", line)[1] for line in shown} == set(COMMANDS)  # type: ignore[index]
+    assert {re.search(r"pairgen ([\w-]+)", line)[1] for line in shown} == set(COMMANDS)  # type: ignore[index]
     assert all(f"pairgen build {name} " in README for name in BUILDERS)
 
 

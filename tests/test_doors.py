@@ -56,7 +56,7 @@ def test_builder_from_outside_builds_a_valid_dataset(rows: Path, tmp_path: Path)
     assert not violations(dataset)
     card = (dataset.path / "README.md").read_text("utf-8")
     assert "# Quiz preference pairs\n\nEach question gives one pair per other answer.\n" in card
-    assert "license" not in card.lower()
+    assert card.startswith("---\nlicense: unknown\n")
 
 
 def test_builder_from_outside_is_in_help_and_errors(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from pairgen import hub_client
 def test_offline_if_unreachable_restores_the_client(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     for reachable in (True, False):
-        monkeypatch.setattr(hub_client, "_is_reachable", lambda _, answer=reachable: answer)
+        monkeypatch.setattr(hub_client, "is_reachable", lambda _, answer=reachable: answer)
         with hub_client.offline_if_unreachable():
             assert constants.HF_HUB_OFFLINE is not reachable
         assert constants.HF_HUB_OFFLINE is False

@@ -30,6 +30,7 @@ MAY_IMPORT = {
     "report": {"errors", "pairs", "run_folder"},
     "building": {"atomic", "arithmetic", "builders", "errors", "options", "pairs", "progress", "sources", "stats"},
     "exchange": {
+        "arithmetic",
         "atomic",
         "builders",
         "building",

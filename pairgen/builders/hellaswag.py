@@ -24,7 +24,7 @@ def clean(text: str) -> str:
 
 
 def read(row: Mapping[str, Any]) -> Example:
-    """Activity and context are the question; the labelled ending is the answer."""
+    """Activity and context are the question; the labeled ending is the answer."""
     parts = [row["activity_label"], row["ctx_a"], row.get("ctx_b") or ""]
     if not all(type(part) is str for part in parts):
         raise DropRow("context is not a string")

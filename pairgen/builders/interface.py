@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 
 from pairgen.arithmetic.errors.rng import RowRng
 from pairgen.builders.prompts import STYLES, Style
+from pairgen.pairs.messages import Message
 from pairgen.pairs.record import DropRow, Rejection
-from pairgen.sources.locate import Hub
+from pairgen.sources.locate import Hub, Source
 
 MAX_LENGTH = 100_000
 """Maximum length of a question or an answer in code points; longer rows are dropped, so that no row stalls a build."""
@@ -31,6 +32,8 @@ class Example(NamedTuple):
     question_group: str
     row: Mapping[str, Any]
     detail: Any = None
+    messages: tuple[Message, ...] | None = None
+    """The prompt as chat messages."""
 
 
 class CorruptionOptions(NamedTuple):
@@ -75,6 +78,15 @@ class Builder:
 
     It goes into the manifest if True; training takes other datasets for such questions if no pair has a corruption.
     """
+    is_import: bool = False
+    """Whether the rows are prompts and completions as they will be trained on: no prompt style applies, and ``read``
+    may use any column."""
+    arrange: Callable[[Source], Source] | None = None
+    """The source with rows as ``read`` takes them, if they are stored in another form."""
+    recorded: Mapping[str, str] = field(default_factory=dict)
+    """Options of its own, which the manifest and the command of the card record."""
+    sft: bool = False
+    """Whether the rows have no rejected completion; it goes into the manifest if True."""
     eval_size: int = 0
     """Default number of held-out rows if the dataset comes from the Hub, for datasets without such a split there."""
 

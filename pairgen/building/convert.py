@@ -93,13 +93,15 @@ def pairs_of(example: Example, question: int, recipe: Recipe, where: str | None 
     except UnicodeEncodeError:
         raise DropRow("invalid Unicode") from None
     rejections = recipe.builder.reject(example, RowRng(row_id, recipe.seed), recipe.corruption)
-    prompt, separator = recipe.style.render(example.question, example.row)
+    is_prompt = recipe.builder.is_import
+    prompt, separator = (example.question, "") if is_prompt else recipe.style.render(example.question, example.row)
     if not prompt:
         raise DropRow("prompt is empty")
     if recipe.shot_count:
         prompt = with_shots(prompt, question, _shots_for(question, row_id, recipe), recipe.shot_count)
     chosen = separator + example.answer
-    group_id = xxhash.xxh3_128_hexdigest(f"{prompt}\0{chosen}".encode())[:ID_DIGITS]
+    messages = f"\0{example.messages}" if example.messages else ""
+    group_id = xxhash.xxh3_128_hexdigest(f"{prompt}\0{chosen}{messages}".encode())[:ID_DIGITS]
     shift = len(separator)
     source_id = example.row.get(recipe.id_column)
     return [
@@ -115,6 +117,7 @@ def pairs_of(example: Example, question: int, recipe: Recipe, where: str | None 
             rejection.edit.rejected_stop + shift,
             row=where,
             row_id=None if source_id is None else str(source_id),
+            messages=example.messages,
             provenance=rejection.provenance,
         )
         for index, rejection in enumerate(rejections)

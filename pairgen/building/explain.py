@@ -70,7 +70,7 @@ def explain(
         SourceError: the text is empty, too long or not valid Unicode.
     """
     if corruption not in CORRUPTIONS:
-        raise UsageError(f"--corruption {corruption}: unknown; choose one of {', '.join(CORRUPTIONS)}")
+        raise UsageError(f"--corruption must be one of {', '.join(CORRUPTIONS)}, got {corruption!r}")
     text = _checked_text(text, "solution")
     solution = _solution(text)
     row_id = row_id_of(text if key is None else key)

@@ -12,7 +12,8 @@ import rapidfuzz
 import pairgen
 from pairgen.builders import Builder
 from pairgen.building.options import BuildOptions
-from pairgen.options import arguments
+from pairgen.errors import UsageError
+from pairgen.options import arguments, flag
 from pairgen.pairs.dataset import Manifest
 
 
@@ -29,9 +30,10 @@ def describe_build(
         "dataset": builder.name,
         "title": _title(builder, sources),
         "description": builder.description,
-        **_license(builder, sources),
+        **_license(builder, sources, options),
         **({"multiple_choice": True} if builder.multiple_choice else {}),
-        "command": rebuild_command(builder.name, out, options),
+        **({"sft": True} if builder.sft else {}),
+        "command": rebuild_command(builder, out, options),
         "options": _recorded_options(options, builder, eval_size),
         "sources": sources,
         "versions": {
@@ -52,11 +54,19 @@ def _title(builder: Builder, sources: dict[str, dict[str, Any]]) -> str:
     return f"Preference pairs from {files[0]}{others}"
 
 
-def rebuild_command(name: str, out: str, options: BuildOptions) -> str:
+def rebuild_command(builder: Builder, out: str, options: BuildOptions) -> str:
     """The command line that builds the same dataset again. Absolute paths lose their folder: cards are published."""
     sources = tuple(_without_folder(source) for source in options.source)
-    flags = arguments(replace(options, source=sources, workers=1, drops=None))
-    return shlex.join(["pairgen", "build", name, "--out", published(out), *flags])
+    options = replace(options, source=sources, workers=1, drops=None)
+    words = ["build", builder.name]
+    if builder.is_import:
+        words = [
+            builder.name,
+            *sources,
+            *(word for name, value in builder.recorded.items() for word in (flag(name), value)),
+        ]
+        options = replace(options, source=())
+    return shlex.join(["pairgen", *words, "--out", published(out), *arguments(options)])
 
 
 def _without_folder(source: str) -> str:
@@ -70,21 +80,43 @@ def published(path: str) -> str:
     return Path(path).name if Path(path).expanduser().is_absolute() else path
 
 
-def _license(builder: Builder, sources: dict[str, dict[str, Any]]) -> Manifest:
-    """The license of the rows, if it is known: that of a dataset on the Hub, or the project's own for the sample."""
+def _license(builder: Builder, sources: dict[str, dict[str, Any]], options: BuildOptions) -> Manifest:
+    found = license_of(builder, sources, options)
+    return {"license": found} if found else {}
+
+
+def license_of(builder: Builder, sources: dict[str, dict[str, Any]], options: BuildOptions) -> str | None:
+    """The license of the rows: that of their dataset on the Hub, the project's own for the sample, else ``--license``.
+
+    Raises:
+        UsageError: ``--license`` contradicts a known license.
+    """
+    known = _known_license(builder, sources)
+    if known and options.license not in (None, known):
+        raise UsageError(
+            f"--license {options.license}: the license of these rows is {known}; --license is for rows of your own"
+        )
+    return known or options.license
+
+
+def _known_license(builder: Builder, sources: dict[str, dict[str, Any]]) -> str | None:
     if all("sample" in source for source in sources.values()):
-        return {"license": "apache-2.0"}
+        return "apache-2.0"
     is_original = builder.hub is None or all(source.get("hub") == builder.hub.id for source in sources.values())
-    return {"license": builder.license} if builder.license and is_original else {}
+    return builder.license if is_original else None
 
 
 def _recorded_options(options: BuildOptions, builder: Builder, eval_size: int) -> dict[str, Any]:
     corruption = {"corruption": options.corruption, "pairs_per_row": options.pairs_per_row} if builder.corrupts else {}
-    return {
-        "seed": options.seed,
+    prompts = {
         "prompt_style": options.prompt_style or builder.style,
         "shots": options.shots,
         "shots_per_row": options.shots_per_row,
+    }
+    return {
+        "seed": options.seed,
+        **(builder.recorded if builder.is_import else prompts),
         "eval_size": eval_size,
         **corruption,
+        **{name: value for name in ("limit", "license") if (value := getattr(options, name)) is not None},
     }

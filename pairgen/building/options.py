@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pairgen.builders import CORRUPTIONS
 from pairgen.errors import UsageError
 from pairgen.options import check, option
+from pairgen.pairs.card import check_license
 
 
 @dataclass(frozen=True)
@@ -18,25 +19,35 @@ class BuildOptions:
     source: tuple[str, ...] = option(
         (),
         "Where rows come from: a .json, .jsonl, .csv, .tsv (each also .gz), .parquet or .arrow file, a pattern of "
-        "files ('part-*.jsonl'), - for JSON on stdin, a `save_to_disk` folder, a Hub dataset, or sample[:ROWS[:SEED]]. "
+        "files ('part-*.jsonl'), - for JSON on stdin, a `save_to_disk` folder, a Hub dataset, or sample[:ROWS[:SEED]]: "
+        "synthetic rows, by default 1,000 (200 for eval). "
         "Repeat it for more files or splits. Default: the Hub.",
         metavar="<[split=]source>",
     )
-    seed: int = option(0, "Random seed. The choices for a row depend on the seed and on the row only.")
+    seed: int = option(0, "Random seed. Random choices for a row depend only on the seed and the row.")
     eval_size: int | None = option(
         None,
         "Rows of the training source to hold out for evaluation; no question is in both splits. "
         "Default: 1000 for metamath from the Hub, else 0.",
         at_least=0,
     )
+    limit: int | None = option(
+        None, "Read only the first N rows of each split's source. Default: all.", at_least=1, metavar="N"
+    )
     on_error: str = option(
         "stop", "On a row that cannot be read, stop, or skip and count it.", choices=("stop", "skip")
     )
     id_column: str = option(
-        "id", "Column of the source that is kept as row_id, to join the pairs with it.", metavar="COLUMN"
+        "id", "Source column to keep as row_id, for joining pairs back to their rows.", metavar="COLUMN"
     )
     drops: str | None = option(
-        None, "Write each row that yields no pair to this JSON Lines file, with its reason.", metavar="FILE"
+        None, "List each row that yields no pair, with the reason, in this JSON Lines file.", metavar="FILE"
+    )
+    license: str | None = option(
+        None,
+        "License of the source rows, as a Hub identifier such as cc-by-4.0. Default: that of the Hub dataset, else "
+        "unknown.",
+        metavar="ID",
     )
     corruption: str = option(
         "near",
@@ -62,12 +73,15 @@ class BuildOptions:
     shots_per_row: bool = option(False, "Sample new few-shot examples for each row.")
     workers: int = option(
         1,
-        "Worker processes; 0 uses all cores, if the source is large enough. The output is the same. "
+        "Worker processes; 0 uses all cores, if the source is large enough. The output is the same for any number. "
         "Default: 0 on the command line, 1 from Python.",
         at_least=0,
+        aliases=("--num-proc",),
     )
 
     def __post_init__(self) -> None:
         check(self)
+        if self.license is not None:
+            check_license(self.license)
         if self.shots_per_row and not self.shots:
             raise UsageError("--shots-per-row needs --shots K")

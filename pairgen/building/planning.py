@@ -9,6 +9,7 @@ from pairgen.builders import BUILDERS, Builder, prompts
 from pairgen.builders.interface import CorruptionOptions
 from pairgen.building import selection
 from pairgen.building.convert import Recipe, find_questions, find_shots
+from pairgen.building.manifest import license_of
 from pairgen.building.options import BuildOptions
 from pairgen.building.reading import Reader
 from pairgen.building.selection import Keys
@@ -47,8 +48,13 @@ class Plan:
                 "its rejected completions come from the source"
             )
         style = prompts.find(options.prompt_style or builder.style, builder.styles)
-        optional = None if style.columns is None else builder.optional | style.columns | {options.id_column}
+        every = builder.is_import or style.columns is None
+        optional = None if every else builder.optional | (style.columns or set()) | {options.id_column}
         sources = resolve(options.source, builder.name, builder.hub, Columns(builder.columns, optional))
+        license_of(builder, {split: source.provenance for split, source in sources.items()}, options)
+        sources = {split: replace(source, limit=options.limit) for split, source in sources.items()}
+        if builder.arrange:
+            sources = {split: builder.arrange(source) for split, source in sources.items()}
         eval_size = _eval_size(builder, options, sources)
         return cls(builder, options, style, sources, eval_size, options.workers or _fitting_workers(sources))
 

@@ -37,7 +37,10 @@ def preview(
         if batch is not None:
             rows, invalid = batch.rows()
             reader.report(split, invalid)
-            share = max(1.0, source.size / max(batch.position, 1))
+            share = source.size / max(batch.position, 1)
+            if source.limit is not None:
+                share = min(share, source.limit / (len(rows) + len(invalid)))
+            share = max(1.0, share)
             for name, made in convert(recipe, split, rows).items():
                 pairs = made.batch.num_rows if made.batch else 0
                 size = made.batch.nbytes if made.batch else 0

@@ -41,7 +41,7 @@ def held_out_questions(keys: Sequence[Keys], size: int, seed: int) -> tuple[froz
     questions, counts = shuffled_questions(keys, seed, "eval")
     total = int(counts.sum())
     if size >= total:
-        raise UsageError(f"--eval-size {size}: the source has only {total} usable rows; choose a smaller --eval-size")
+        raise UsageError(f"--eval-size {size}: the source has only {total:,} usable rows; choose a smaller --eval-size")
     chosen, missing = [], size
     for question, count in zip(questions.tolist(), counts.tolist(), strict=True):
         if count <= missing:

@@ -12,8 +12,14 @@ if TYPE_CHECKING:
 
 
 def load_app() -> "typer.Typer":
-    """The Typer app with all commands."""
-    from pairgen.cli import curation_commands, dataset_commands, training_commands  # noqa: F401 - adds their commands
+    """The Typer app with all commands, which these modules add to it."""
+    from pairgen.cli import (  # noqa: F401
+        curation_commands,
+        dataset_commands,
+        exchange_commands,
+        hub_commands,
+        training_commands,
+    )
     from pairgen.cli.app import app
 
     return app

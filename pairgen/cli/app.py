@@ -23,7 +23,6 @@ OTHER_NAMES = {
     "--num-train-epochs": "--epochs",
     "--max-steps": "--steps",
     "--output-dir": "--out",
-    "--num-proc": "--workers",
     "--num-workers": "--workers",
     "--dataset": "--source",
     "--num-fewshot": "--shots",
@@ -58,11 +57,12 @@ class Command(TyperCommand):
             raise
 
 
-_NOT_VALID = re.compile(r"Input should be a valid (\w+).*", re.DOTALL)
+_NOT_VALID = re.compile(r"Input should be (?:a valid (\w+)|greater than or equal to (\d+)).*", re.DOTALL)
 
 
 def _requirement(found: "re.Match[str]") -> str:
-    return f"must be {'an' if found[1][0] in 'aeiou' else 'a'} {found[1]}"
+    kind, least = found.groups()
+    return f"must be at least {least}" if least else f"must be {'an' if kind[0] in 'aeiou' else 'a'} {kind}"
 
 
 def _with_dashes(argument: str) -> str:

@@ -11,11 +11,11 @@ from pairgen.cli.app import Json, OutputConsole, Quiet, command, print_json
 from pairgen.cli.bars import progress_reporter
 from pairgen.cli.flags import with_options
 from pairgen.errors import UsageError, count
-from pairgen.exchange.curation_options import MATCHES, DedupOptions, OverlapOptions
+from pairgen.exchange.curation.curation_options import MATCHES, DedupOptions, OverlapOptions
 
 if TYPE_CHECKING:
-    from pairgen.exchange.decontaminate import Contamination
-    from pairgen.exchange.deduplicate import Duplicates
+    from pairgen.exchange.curation.decontaminate import Contamination
+    from pairgen.exchange.curation.deduplicate import Duplicates
     from pairgen.pairs.dataset import PairDataset
 
 EVALUATION_SETS = [name for name, builder in BUILDERS.items() if builder.hub and "eval" in builder.hub.splits]
@@ -60,7 +60,7 @@ def sample(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    from pairgen.exchange.subsets import sample
+    from pairgen.exchange.curation.subsets import sample
     from pairgen.pairs.dataset import open_pairs
 
     with progress_reporter(quiet) as (progress, _):
@@ -82,7 +82,7 @@ def split(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    from pairgen.exchange.subsets import split
+    from pairgen.exchange.curation.subsets import split
     from pairgen.pairs.dataset import open_pairs
 
     with progress_reporter(quiet) as (progress, _):
@@ -121,8 +121,8 @@ def mix(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    from pairgen.exchange.curation_options import MixOptions
-    from pairgen.exchange.mixing import mix
+    from pairgen.exchange.curation.curation_options import MixOptions
+    from pairgen.exchange.curation.mixing import mix
     from pairgen.pairs.dataset import open_pairs
 
     options = MixOptions(_weights(weights), pairs, seed)
@@ -160,7 +160,7 @@ def dedup(
     as_json: Json = False,
     **flags: Any,
 ) -> None:
-    from pairgen.exchange.deduplicate import dedup, find_duplicates
+    from pairgen.exchange.curation.deduplicate import dedup, find_duplicates
     from pairgen.pairs.dataset import open_pairs
 
     dataset, options, written = open_pairs(path), DedupOptions(**flags), None
@@ -222,8 +222,8 @@ def decontaminate(
     as_json: Json = False,
     **flags: Any,
 ) -> None:
-    from pairgen.exchange.decontaminate import decontaminate, find_overlaps
-    from pairgen.exchange.evaluation_sets import read_evaluation_set
+    from pairgen.exchange.curation.decontaminate import decontaminate, find_overlaps
+    from pairgen.exchange.curation.evaluation_sets import read_evaluation_set
     from pairgen.pairs.dataset import open_pairs
 
     if apply != (out is not None):

@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,11 +14,25 @@ from pairgen.building.options import BuildOptions
 from pairgen.cli.app import Json, OutputConsole, Quiet, command, print_json, print_stderr
 from pairgen.cli.bars import progress_reporter
 from pairgen.cli.flags import with_options
-from pairgen.errors import ValidationFailed, count
+from pairgen.errors import OutputError, UsageError, ValidationFailed, count
 from pairgen.pairs.edits import METRICS
 
+if TYPE_CHECKING:
+    from pairgen.builders import Builder
+    from pairgen.pairs.dataset import PairDataset
+
 Dataset = Annotated[Path, typer.Argument(metavar="DIR", help="A dataset: a folder written by `pairgen build`.")]
+Out = Annotated[
+    Path | None, typer.Option("--out", "-o", metavar="DIR", help="Output folder; required, except with --dry-run.")
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing dataset.")]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Write nothing: show the first pair of each split, and the expected size.")
+]
 _BUILD_HELP = {item.name: item.metadata["help"] for item in fields(BuildOptions)}
+Private = Annotated[
+    bool, typer.Option("--private", help="Create a private repository, and refuse to push to a public one.")
+]
 Corruption = Annotated[str, typer.Option(metavar="<name>", help=_BUILD_HELP["corruption"])]
 
 
@@ -43,11 +57,13 @@ Corruption = Annotated[str, typer.Option(metavar="<name>", help=_BUILD_HELP["cor
 )
 def build(
     name: Annotated[str, typer.Argument(metavar="NAME", help=f"One of {', '.join(BUILDERS)}.")],
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Output folder, created atomically.")],
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing dataset.")] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Write nothing: show the first pair of each split, and the expected size.")
-    ] = False,
+    out: Out = None,
+    overwrite: Overwrite = False,
+    dry_run: DryRun = False,
+    push_to: Annotated[
+        str | None, typer.Option("--push", metavar="REPO", help="Push the dataset to this repository on the Hub.")
+    ] = None,
+    private: Private = False,
     quiet: Quiet = False,
     as_json: Json = False,
     **flags: Any,
@@ -56,41 +72,69 @@ def build(
 
     options = BuildOptions(**{"workers": 0, **flags})
     if dry_run:
-        _preview(name, options, quiet, as_json)
+        print_preview(name, options, quiet, as_json)
         return
+    out = required(out)
+    if push_to:
+        from pairgen.exchange.publish import check_access
+
+        check_access(push_to)
     try:
         with progress_reporter(quiet) as (progress, warn):
-            dataset = build(
-                name,
-                out,
-                options,
-                overwrite=overwrite,
-                progress=progress,
-                warn=warn,
-            )
+            dataset = build(name, out, options, overwrite=overwrite, progress=progress, warn=warn)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"nothing was written to {out}") from None
+    pushed = _push(out, push_to, private, quiet) if push_to else {}
+    print_built(dataset, out, as_json, options.pairs_per_row, pushed)
+
+
+def required(out: Path | None) -> Path:
+    """The output folder. Raises UsageError if it is missing."""
+    if out is None:
+        raise UsageError("missing --out, the output folder")
+    return out
+
+
+def print_built(
+    dataset: "PairDataset", out: Path, as_json: bool, pairs_per_row: int = 1, pushed: Mapping[str, str] | None = None
+) -> None:
+    """The counts of a new dataset, and where it is; ``pushed`` may hold its ``url`` on the Hub."""
+    results = {split: _build_result(dataset.manifest, split) for split in dataset.splits}
     if as_json:
-        print_json({"out": str(out), **{split: _build_result(dataset.manifest, split) for split in dataset.splits}})
+        print_json({"out": str(out), **(pushed or {}), **results})
         return
     from pairgen.report.dataset_tables import corruption_tables, split_summary
 
-    for split in dataset.splits:
-        built = _build_result(dataset.manifest, split)
-        typer.echo(split_summary(split, built, options.pairs_per_row))
+    for split, built in results.items():
+        typer.echo(split_summary(split, built, pairs_per_row, is_sft=bool(dataset.manifest.get("sft"))))
         if "corruptions" in built:
             OutputConsole().print(corruption_tables(built["corruptions"]), "")
-    pairs = len(dataset)
-    typer.echo(f"Wrote {count(pairs, 'pair')} to {out}. Inspect them with: pairgen show {shlex.quote(str(out))}")
+    noun = "example" if dataset.manifest.get("sft") else "pair"
+    typer.echo(f"Wrote {count(len(dataset), noun)} to {out}. Inspect them with: pairgen show {shlex.quote(str(out))}")
+    if pushed:
+        typer.echo(f"Pushed to {pushed['url']}")
 
 
-def _preview(name: str, options: BuildOptions, quiet: bool, as_json: bool) -> None:
+def _push(out: Path, repo: str, private: bool, quiet: bool) -> dict[str, Any]:
+    """Push a dataset that was just built. If that fails, the message says how to push it later."""
+    from pairgen.exchange.publish import push
+
+    try:
+        with progress_reporter(quiet) as (progress, _):
+            return {"url": push(out, repo, private=private, progress=progress).url}
+    except OutputError as error:
+        again = shlex.join(["pairgen", "push", str(out), repo, *(["--private"] if private else [])])
+        raise OutputError(f"{error}. The dataset is in {out}: push it later with `{again}`") from error
+
+
+def print_preview(builder: "str | Builder", options: BuildOptions, quiet: bool, as_json: bool) -> None:
+    """What a build would give: the first pair of each split, and the expected size."""
     from pairgen.building.preview import preview
     from pairgen.report.dataset_tables import preview_summary
     from pairgen.report.pair_view import pair_view
 
     with progress_reporter(quiet) as (progress, warn):
-        found = preview(name, options, progress=progress, warn=warn)
+        found = preview(builder, options, progress=progress, warn=warn)
     if as_json:
         print_json({split: part._asdict() for split, part in found.items()})
         return
@@ -98,7 +142,8 @@ def _preview(name: str, options: BuildOptions, quiet: bool, as_json: bool) -> No
     for split, part in found.items():
         typer.echo(preview_summary(split, part._asdict()))
         if part.first:
-            console.print(pair_view(part.first, console.width))
+            console.print(pair_view(part.first, console.width), "")
+    typer.echo("Nothing was written.")
 
 
 def _build_result(manifest: Mapping[str, Any], split: str) -> dict[str, Any]:
@@ -134,6 +179,8 @@ def stats(
 
     names = ["edit_distance"] if edit_distance else None
     dataset = open_pairs(path)
+    if edit_distance and dataset.manifest.get("sft"):
+        raise UsageError(f"{path}: has no rejected completions, so there is no edit distance")
     statistics = describe(dataset, metric=metric, unit=unit, tokenizer=tokenizer, by=by, names=names)
     if as_json:
         print_json(statistics)

@@ -14,7 +14,9 @@ MAX_CHOICES = 16
 """Choices that take more characters in all are listed in the help text, not next to the flag."""
 
 
-def with_options(cls: type[Any], panels: Mapping[str, str]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def with_options(
+    cls: type[Any], panels: Mapping[str, str], without: Collection[str] = ()
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command one flag per option of ``cls``.
 
     The command is a function that ends in ``**flags``: these are the options that were given on the command line, by
@@ -23,6 +25,7 @@ def with_options(cls: type[Any], panels: Mapping[str, str]) -> Callable[[Callabl
     Args:
         cls: a dataclass whose fields ``options.option`` made.
         panels: headings of the help, each by the name of the first option under it.
+        without: options that the command does not have.
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
@@ -31,7 +34,7 @@ def with_options(cls: type[Any], panels: Mapping[str, str]) -> Callable[[Callabl
             for parameter in inspect.signature(command).parameters.values()
             if parameter.kind is not parameter.VAR_KEYWORD
         ]
-        names = [parameter.name for parameter in own]
+        names = [*without, *(parameter.name for parameter in own)]
         generated = [parameter for parameter in _parameters(cls, panels) if parameter.name not in names]
 
         @functools.wraps(command)

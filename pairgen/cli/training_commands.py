@@ -123,7 +123,7 @@ def _preview(config: Config, quiet: bool, as_json: bool) -> None:
         return
     from pairgen.report.run_tables import preview_view
 
-    OutputConsole().print(preview_view(found))
+    OutputConsole().print(preview_view(found), "", "Nothing was written.", sep="\n")
 
 
 def _train(config: Config, overwrite: bool, quiet: bool) -> Any:

@@ -65,13 +65,16 @@ class SplitHistory(TypedDict):
 class HistoryEntry(TypedDict, total=False):
     """A command that made the dataset of others: the command line, the folders that it read, and counts by split.
 
-    ``details`` are what else is worth recording, such as the license and the sources of each dataset of a mix.
+    A mix adds title, license, sources and history of each of its ``datasets``, decontamination the evaluation set that
+    it compared with and its number of ``questions``.
     """
 
     command: str
     inputs: list[str]
     splits: dict[str, SplitHistory]
-    details: dict[str, Any]
+    datasets: list[dict[str, Any]]
+    against: str
+    questions: int
 
 
 class Manifest(TypedDict, total=False):

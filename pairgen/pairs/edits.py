@@ -63,7 +63,7 @@ def consists_of(
 
 
 class Metric(NamedTuple):
-    """An edit distance and what its normalised form divides by."""
+    """An edit distance and what its normalized form divides by."""
 
     distance: Callable[..., Any]
     options: dict[str, Any]
@@ -89,7 +89,7 @@ def distances(
     metric: str = "levenshtein",
     workers: int = 1,
 ) -> NDArray[np.float32]:
-    """Normalised edit distance of each pair, 0 (equal) to 1, as float32; one bulk call of rapidfuzz.
+    """Normalized edit distance of each pair, 0 (equal) to 1, as float32; one bulk call of rapidfuzz.
 
     Args:
         chosen, rejected: sequences of the same length, of strings (distance over code points) or of

@@ -1,4 +1,4 @@
-"""The invariants of the row schema, and vectorised checks of them; ``validate`` applies them to a dataset."""
+"""The invariants of the row schema, and vectorized checks of them; ``validate`` applies them to a dataset."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple

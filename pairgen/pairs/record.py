@@ -66,7 +66,7 @@ class Pair(NamedTuple):
     rejected_edit_stop: Annotated[int, "end of the edited span in rejected; the texts after the stops are equal"]
     edit_distance: Annotated[float, "Levenshtein distance over code points / longer length, 0 to 1"] = nan
     """Filled in by ``to_batch``, which computes it for many pairs at once."""
-    row: Annotated[str | None, "the source row: file, and number of its line or row, counted from 1"] = None
+    row: Annotated[str | None, "the source row: file and line or row number, counted from 1"] = None
     row_id: Annotated[str | None, "the id that the source gives the row; null if it has none"] = None
     messages: Annotated[
         tuple[Message, ...] | None, "the prompt as chat messages, if the source has several; null if it is plain text"

@@ -233,8 +233,13 @@ def batch_ends(table: pa.Table) -> list[int]:
         ends.append(last)
 
 
+def json_text(value: Any) -> str:
+    """The text of the JSON files in a dataset's folder."""
+    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+
+
 def _write_json(path: Path, value: Any) -> None:
-    path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", "utf-8")
+    path.write_text(json_text(value), "utf-8")
 
 
 _INFO = {

@@ -72,8 +72,11 @@ def compared(runs: Sequence[Run]) -> Comparison:
     return Comparison("eval" if prefix else "train", differing_options(runs), ends)
 
 
-NOT_COMPARED = ("out", "loss", "reference_dir", "device", "report_to", "log_every", "save_every", "keep_checkpoints")
-"""Options that say where and how a run was done, or that have a column of their own."""
+NOT_COMPARED = {
+    *("out", "loss", "reference_dir", "device"),
+    *("report_to", "log_every", "eval_every", "save_every", "keep_checkpoints", "best"),
+}
+"""Options that do not affect the final metrics, or that have a column of their own."""
 
 
 def differing_options(runs: Sequence[Run]) -> list[str]:

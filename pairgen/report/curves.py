@@ -1,4 +1,4 @@
-"""Line plots in characters, with one marker per curve, so they can be distinguished without colour."""
+"""Line plots in characters, with one marker per curve, so they can be distinguished without color."""
 
 import math
 import re
@@ -16,7 +16,7 @@ Point = tuple[int, float]
 MARKERS = "ox*#@%&" + string.ascii_uppercase
 """Characters that are in no number and no frame."""
 
-COLOURS = ("blue", "green", "red", "magenta", "cyan", "yellow")
+COLORS = ("blue", "green", "red", "magenta", "cyan", "yellow")
 
 HEIGHT = 18
 """Lines of a plot."""
@@ -41,7 +41,7 @@ def curves(series: Mapping[str, Sequence[Point]], width: int) -> RenderableType:
     plot = Text(_draw([thin(points, width) for points in series.values()], width), no_wrap=True, overflow="crop")
     legend: list[Text] = [Text()]
     for at, (name, points) in enumerate(series.items()):
-        marker, style = MARKERS[at % len(MARKERS)], COLOURS[at % len(COLOURS)]
+        marker, style = MARKERS[at % len(MARKERS)], COLORS[at % len(COLORS)]
         plot.highlight_regex(re.escape(marker), style)
         short = name if cell_len(name) <= MAX_NAME else set_cell_size(name, MAX_NAME - 3) + "..."
         entry = Text.assemble((marker, style), f" {short} {points[-1][1]:+,.2f}")

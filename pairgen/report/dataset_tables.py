@@ -114,9 +114,10 @@ def corruption_tables(corruptions: Mapping[str, Any]) -> RenderableType:
     return Group(*parts)
 
 
-def split_summary(name: str, split: Mapping[str, Any], pairs_per_row: int) -> str:
+def split_summary(name: str, split: Mapping[str, Any], pairs_per_row: int, is_sft: bool = False) -> str:
     """What a build made of a split, in one line: pairs, how many are verified, rows with fewer pairs, drops."""
-    parts = [f"{name}: {count(split['pairs'], 'pair')} from {count(split['rows'], 'row')}"]
+    pairs = count(split["pairs"], "example" if is_sft else "pair")
+    parts = [f"{name}: {pairs} from {count(split['rows'], 'row')}"]
     if "corruptions" in split:
         parts.append(verification_rates.summary(split["corruptions"]))
     if pairs_per_row > 1 and split.get("rows_with_fewer_pairs"):
@@ -129,7 +130,8 @@ def split_summary(name: str, split: Mapping[str, Any], pairs_per_row: int) -> st
 def preview_summary(name: str, preview: Mapping[str, Any]) -> str:
     """What a split of a build would hold, in one line."""
     pairs, size = preview["estimated_pairs"], preview["estimated_bytes"]
-    parts = [f"{name}: about {count(pairs, 'pair')}, {max(size, 1) / 1e6:,.1f} MB"]
+    megabytes = f"{size / 1e6:,.1f} MB" if size >= 1e5 else "under 0.1 MB"
+    parts = [f"{name}: about {count(pairs, 'pair')}, {megabytes}"]
     parts.append(f"estimated from the first {count(preview['rows'], 'row')}")
     if preview["drops"]:
         parts.append(f"dropped rows: {_drops(preview['drops'])}")

@@ -32,7 +32,11 @@ def pair_view(row: Mapping[str, Any], width: int, full: bool = False) -> Rendera
     chosen = _mark(row["chosen"], edits[0], ("[-", "-]", "bold red"), limit)
     rejected = _mark(row["rejected"], edits[1], ("{+", "+}", "bold green"), limit)
     parts: list[RenderableType] = [Rule(shorten(row["pair_id"]), style="dim")]
-    for title, text in {"prompt": shorten(row["prompt"], limit), "chosen": chosen, "rejected": rejected}.items():
+    if row["rejected"]:
+        texts = {"prompt": shorten(row["prompt"], limit), "chosen": chosen, "rejected": rejected}
+    else:  # data for supervised fine-tuning: there is no edit to mark
+        texts = {"prompt": shorten(row["prompt"], limit), "chosen": shorten(row["chosen"], limit)}
+    for title, text in texts.items():
         parts += [Text(title, style="bold"), Padding(text, (0, 0, 0, 2))]
     return Constrain(Group(*parts, facts(_facts(row))), width)
 
@@ -86,7 +90,7 @@ def _facts(row: Mapping[str, Any]) -> list[tuple[str, str]]:
     if row["step"] is not None:
         known.append(("step", f"{row['step']} of {row['steps']}"))
     known += [(name.replace("_", " "), str(row[name])) for name in PROVENANCE if row[name] is not None]
-    return [*known, ("edit distance", format_share(row["edit_distance"]))]
+    return [*known, ("edit distance", format_share(row["edit_distance"]))] if row["rejected"] else known
 
 
 def _exact_values(row: Mapping[str, Any]) -> str:

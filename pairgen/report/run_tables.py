@@ -139,12 +139,13 @@ def preview_view(preview: Mapping[str, Any]) -> RenderableType:
     """What a run would train on: sizes, then one pair as the model sees it."""
     drops = ", ".join(f"{reason} ({number:,})" for reason, number in preview["drops"].items())
     sizes = {
-        "steps": f"{preview['steps']:,}",
+        "steps": f"{preview['steps']:,}"
+        + (f" after {preview['sft_steps']:,} SFT steps" if preview["sft_steps"] else ""),
         "pairs": f"{preview['pairs']:,} in {count(preview['groups'], 'group')}",
         "eval pairs": f"{preview['eval_pairs']:,}",
         "tokens": f"{preview['tokens_padded']:,} per epoch, as padded pairs",
         "dropped pairs": drops or "none",
-        "truncated prompts": f"{preview['truncated_prompts']:,}",
+        "truncated prompts": f"{preview['truncated_prompts']:,}" if preview["truncated_prompts"] else "none",
     }
     texts = [
         part

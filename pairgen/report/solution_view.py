@@ -17,7 +17,7 @@ OUTSIDE = "*"
 
 
 def explained_view(explanation: Mapping[str, Any], width: int, where: str = "") -> RenderableType:
-    """Render what ``explain`` found in one solution. Results are marked as ``[3: 24]``, so colour is not needed.
+    """Render what ``explain`` found in one solution. Results are marked as ``[3: 24]``, so color is not needed.
 
     Args:
         explanation: the dict returned by ``explain``.

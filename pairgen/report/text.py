@@ -6,7 +6,7 @@ import regex
 from rich.text import Text
 
 CONTROLS = regex.compile(r"[[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\u2065]--[\n\t\u200c\u200d]]", regex.VERSION1)
-"""Control and format characters and separators, which move the cursor, colour, reorder or hide text; but not newline,
+"""Control and format characters and separators, which move the cursor, color, reorder or hide text; but not newline,
 tab and the joiners inside emoji and words. As Unicode classes, which ``re`` does not have."""
 
 MAX_TEXT = 600

@@ -47,6 +47,8 @@ class Source:
     provenance: dict[str, Any]
     files: tuple[Path, ...] = ()
     sample: Sample | None = None
+    limit: int | None = None
+    """Only the first rows, as many as this."""
     size: int = field(init=False)
     """Bytes to read, for progress."""
 
@@ -58,9 +60,21 @@ class Source:
     def blocks(self, block_bytes: int = formats.BLOCK_BYTES) -> Iterator[tuple[str, Block]]:
         """The path of each file, with its rows in blocks; their positions count the bytes of all files.
 
+        Nothing is read after the last of ``limit`` rows.
+
         Raises:
             SourceError: a file is damaged or cannot be read.
         """
+        left = self.limit
+        for file, block in self._all_blocks(block_bytes):
+            if left is not None:
+                block, count = formats.cut(block, left)
+                left -= count
+            yield file, block
+            if left == 0:
+                return
+
+    def _all_blocks(self, block_bytes: int) -> Iterator[tuple[str, Block]]:
         if self.sample:
             size = max(1, block_bytes // _SAMPLE_ROW_BYTES)
             for start in range(0, self.sample.rows, size):
@@ -169,7 +183,7 @@ def _sample(where: str, dataset: str, split: str, columns: Columns) -> Source:
     rows = int(numbers[0]) if numbers else SAMPLE_ROWS[split]
     seed = int(numbers[1]) if len(numbers) > 1 else 0
     if rows == 0:
-        raise SourceError(f"--source {where}: has no rows; ask for at least one")
+        raise SourceError(f"--source {where}: the number of rows must be at least 1")
     return Source(columns, {"sample": rows, "seed": seed}, sample=Sample(dataset, split, rows, seed))
 
 

@@ -1,4 +1,4 @@
-"""Statistics of a pair dataset: values per pair, summarised per split.
+"""Statistics of a pair dataset: values per pair, summarized per split.
 
 To add one, write a function from a record batch to one number per pair, and enter it in ``STATISTICS``:
 ``STATISTICS["name"] = Statistic(...)``. ``pairgen stats`` shows it.
@@ -15,7 +15,7 @@ from pairgen.pairs import verification_rates
 from pairgen.pairs.dataset import PairDataset, Split
 from pairgen.stats import distance as edits
 from pairgen.stats import lengths
-from pairgen.stats.summary import Numbers, histogram, summarise
+from pairgen.stats.summary import Numbers, histogram, summarize
 
 
 class Statistic(NamedTuple):
@@ -50,6 +50,9 @@ STATISTICS: dict[str, Statistic] = {
     ),
 }
 
+_OF_REJECTED = {"rejected", "edit_distance", "edit_start", "chosen_edit_stop", "rejected_edit_stop"}
+"""Columns that say nothing where there are no rejected completions."""
+
 CORRUPTIONS = "corruptions"
 """Name of the verification rates in what ``describe`` returns."""
 
@@ -71,8 +74,10 @@ def describe(
     """The statistics of every split, ready for JSON.
 
     Per split: ``pairs``, ``rows`` and ``drops`` of the manifest; each statistic with its definition, scale and summary
-    (see ``summarise``), a histogram if it is a share, and with ``by`` a summary for each value of that column; and
+    (see ``summarize``), a histogram if it is a share, and with ``by`` a summary for each value of that column; and
     ``corruptions`` (see ``verification_rates.count``) if there are any.
+
+    Data for supervised fine-tuning has only those that need no rejected completions.
 
     Args:
         metric, unit, tokenizer: how ``edit_distance`` is measured; the default reads the stored column.
@@ -84,12 +89,14 @@ def describe(
         InvalidDataset: a damaged shard.
     """
     if by is not None and by not in BY:
-        raise UsageError(f"--by {by}: unknown; choose one of {', '.join(BY)}")
+        raise UsageError(f"--by must be one of {', '.join(BY)}, got {by!r}")
     known = (*STATISTICS, "pairs_per_group", CORRUPTIONS)
     wanted = known if names is None else names
     for name in wanted:
         if name not in known:
             raise UsageError(f"{name}: unknown statistic; available: {', '.join(known)}")
+    if dataset.manifest.get("sft"):
+        wanted = [name for name in wanted if name in STATISTICS and not _OF_REJECTED & {*STATISTICS[name].columns}]
     table = {name: statistic for name, statistic in STATISTICS.items() if name in wanted}
     distance = edits.measure(metric, unit, tokenizer)
     if "edit_distance" in table and distance is not edits.stored:
@@ -130,15 +137,15 @@ def _statistics(split: Split, table: dict[str, Statistic], by: str | None) -> di
         codes = labels.indices.to_numpy()
         order = sorted(enumerate(labels.dictionary.to_pylist()), key=lambda item: str(item[1]))
         for name in table:
-            result[name]["by"] = {by: {label: summarise(values[name][codes == code]) for code, label in order}}
+            result[name]["by"] = {by: {label: summarize(values[name][codes == code]) for code, label in order}}
     return result
 
 
 def _shown(statistic: Statistic, values: Numbers) -> dict[str, Any]:
-    shown = {"definition": statistic.definition, "scale": statistic.scale, **summarise(values)}
+    shown = {"definition": statistic.definition, "scale": statistic.scale, **summarize(values)}
     return {**shown, "histogram": histogram(values)} if statistic.scale == "share" else shown
 
 
 def _group_sizes(split: Split) -> dict[str, Any]:
     sizes = split.table(["group_id"])["group_id"].value_counts().field("counts").to_numpy()
-    return {"definition": PAIRS_PER_GROUP, "scale": "pairs", **summarise(sizes)}
+    return {"definition": PAIRS_PER_GROUP, "scale": "pairs", **summarize(sizes)}

@@ -58,7 +58,7 @@ def check_choice(metric: str, unit: str, tokenizer: str | None) -> None:
     """Raise UsageError for an unknown metric or unit, or a tokenizer without its unit or the reverse."""
     for what, name, table in (("metric", metric, edits.METRICS), ("unit", unit, UNITS)):
         if name not in table:
-            raise UsageError(f"--{what} {name}: unknown; choose one of {', '.join(table)}")
+            raise UsageError(f"--{what} must be one of {', '.join(table)}, got {name!r}")
     if unit == "token" and not tokenizer:
         raise UsageError("--unit token requires --tokenizer ID (a Hub id or a folder)")
     if unit != "token" and tokenizer:

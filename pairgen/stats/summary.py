@@ -15,7 +15,7 @@ EDGES = (0, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6,
 """Bins of a histogram from 0 to 1, the same for all datasets; narrow near 0, for pairs with one changed number."""
 
 
-def summarise(values: Numbers) -> dict[str, Any]:
+def summarize(values: Numbers) -> dict[str, Any]:
     """``count``, ``mean``, ``sd``, ``min``, ``max`` and ``quantiles`` of finite numbers, ready for JSON.
 
     All but ``count`` are None for an empty array. ``sd`` divides by n, not n - 1; ``quantiles`` interpolate linearly

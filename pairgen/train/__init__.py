@@ -1,7 +1,8 @@
 """The trainer: pairs -> token groups -> batches -> log-probs -> loss -> checkpoints and metrics.
 
-The module can be called: ``pairgen.train("pairs", "run", loss="dpop")`` is ``train.call.train``. ``train.run.train``
-takes a ``Config``, and ``train.run.resume`` goes on with a run. Only these load torch.
+The module can be called: ``pairgen.train("pairs", "run", loss="dpop", steps=50)`` trains a model and returns the run.
+``help(pairgen.train.call.train)`` lists all arguments. ``train.run.train`` takes a ``Config``, and ``train.run.resume``
+continues a run. Only these load torch.
 """
 
 import sys

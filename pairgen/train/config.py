@@ -19,8 +19,8 @@ class Config:
     """
 
     data: tuple[str, ...] = option((), "Pair datasets to train on: folders that `pairgen build` wrote.")
-    model: str = option("tiny", "Model: a local path, a Hub id, or `tiny`, a small untrained Llama.")
-    out: str = option("", "Folder of the run.", aliases=("-o",))
+    model: str = option("tiny", "Model: a local path, a Hub id, or `tiny`, a small untrained Llama.", metavar="MODEL")
+    out: str = option("", "Run folder; required, except with --dry-run.", aliases=("-o",), metavar="DIR")
 
     loss: str = option("dpop", "Loss function.", choices=LOSSES)
     beta: float = option(0.3, "KL penalty coefficient (tau in IPO).", above=0)
@@ -39,16 +39,20 @@ class Config:
     steps: int = option(0, "Optimizer steps; 0 uses --epochs.", at_least=0, may_change=True)
     epochs: float = option(1.0, "Number of epochs, if --steps is 0.", above=0, may_change=True)
     batch_size: int = option(16, "Pairs per optimizer step, over all processes; groups are never split.", at_least=1)
-    micro_batch_size: int = option(0, "Pairs per forward pass; 0 uses the full batch.", at_least=0, may_change=True)
+    micro_batch_size: int = option(
+        0, "Pairs per forward pass and device; 0 uses the full batch.", at_least=0, may_change=True
+    )
     share: str = option(
         "auto",
         "Which shared tokens are computed once. none; prompt: the prompt of a pair; prefix: also its completions' "
         "tokens before the edit; group: also prompt and chosen of a group; shots: also prefixes that several prompts "
-        "share; auto: the highest level that the model supports exactly.",
+        "share; auto: shots if the model supports it exactly, else none.",
         choices=("auto", "none", "prompt", "prefix", "group", "shots"),
         may_change=True,
     )
-    max_packed_length: int = option(8192, "Maximum tokens of a packed sequence.", at_least=64, may_change=True)
+    max_packed_length: int = option(
+        8192, "Maximum length of a packed sequence, in tokens.", at_least=64, may_change=True
+    )
     seed: int = option(0, "Random seed.", at_least=0)
 
     sft_steps: int | None = option(
@@ -61,15 +65,17 @@ class Config:
     learning_rate: float | None = option(
         None, "Peak learning rate. Default: 2e-4 for tiny and --lora, else 5e-6.", above=0, may_change=True
     )
-    lr_schedule: str = option("cosine", "Learning-rate schedule after the warm-up.", choices=("cosine", "constant"))
-    warmup_ratio: float = option(0.1, "Fraction of the steps used for linear warm-up.", at_least=0, at_most=1)
+    lr_schedule: str = option("cosine", "Learning-rate schedule after warmup.", choices=("cosine", "constant"))
+    warmup_ratio: float = option(0.1, "Fraction of the steps used for linear warmup.", at_least=0, at_most=1)
     weight_decay: float = option(0.0, "Weight decay of AdamW.", at_least=0)
     max_grad_norm: float = option(1.0, "Clip gradients to this norm; 0 disables clipping.", at_least=0)
 
     max_length: int = option(
-        2048, "Maximum tokens of prompt and completion; longer prompts are truncated from the left.", at_least=8
+        2048,
+        "Maximum length of prompt plus completion, in tokens; longer prompts are truncated from the left.",
+        at_least=8,
     )
-    chat: str = option("auto", "Apply the chat template; auto: if there is one.", choices=("auto", "on", "off"))
+    chat: str = option("auto", "Apply the chat template; auto: if the model has one.", choices=("auto", "on", "off"))
 
     lora: int = option(0, "Rank of a LoRA adapter to train; 0 trains all weights.", at_least=0)
     reference: str = option(
@@ -78,7 +84,10 @@ class Config:
         choices=("precomputed", "online"),
     )
     reference_dir: str = option(
-        "", "Cache folder for reference log-probs. Default: a folder inside each dataset.", may_change=True
+        "",
+        "Cache folder for reference log-probs. Default: a folder inside each dataset.",
+        metavar="DIR",
+        may_change=True,
     )
     device: str = option("auto", "Device; auto: CUDA if available.", choices=("auto", "cpu", "cuda"), may_change=True)
     precision: str = option(
@@ -100,12 +109,16 @@ class Config:
 
     log_every: int = option(1, "Log metrics every N steps.", at_least=1, may_change=True)
     eval_every: int = option(0, "Evaluate every N steps; 0: at the start and the end.", at_least=0, may_change=True)
-    eval_pairs: int = option(1000, "Maximum pairs of each eval split; 0 takes all.", at_least=0, may_change=True)
+    eval_pairs: int = option(
+        1000, "Maximum number of pairs from each eval split; 0 uses all.", at_least=0, may_change=True
+    )
     save_every: int = option(
         100, "Save a checkpoint every N steps; 0: at the end and when interrupted.", at_least=0, may_change=True
     )
     keep_checkpoints: int = option(2, "Number of latest checkpoints to keep.", at_least=1, may_change=True)
-    best: str = option("eval/loss", "Metric that selects the model saved in best/, or `none`.", may_change=True)
+    best: str = option(
+        "eval/loss", "Metric that selects the model saved in best/, or `none`.", metavar="METRIC", may_change=True
+    )
     report_to: str = option(
         "none",
         "Experiment tracker to send metrics to.",
@@ -134,6 +147,7 @@ class Config:
         reasons = {
             **{name: loss for names in LOSS_OPTIONS.values() for name in names},
             **dict.fromkeys(LOSS_OPTIONS.get(self.loss, ()), ""),
+            "beta": "" if LOSSES[self.loss].uses_beta else loss,
             "epochs": f"--steps {self.steps}" if self.steps else "",
             "sft_learning_rate": "" if self.sft_steps else "--sft-steps 0",
             "reference": "" if LOSSES[self.loss].needs_reference else loss,

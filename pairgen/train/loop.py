@@ -242,7 +242,7 @@ class Trainer:
                 start, stop = (first + at for at in parts[min(index, len(parts) - 1)])
                 batch = self.objective.batch([groups[at] for at in range(start, stop)], weighted=index < len(parts))
                 sums = add(sums, self.objective.losses(batch, self.state.baseline)[1])
-                self.context.progress(Phase.EVALUATION, stop, len(groups), {})
+                self.context.progress(Phase.EVALUATION, int(groups.pairs[:stop].sum()), int(groups.pairs.sum()), {})
         return sums
 
     def _save_if_best(self, line: Mapping[str, float]) -> None:

@@ -38,6 +38,8 @@ class Loss:
     """Whether it compares with a reference model; if not, ``PairLogps.reference`` is None."""
     uses_rejected: bool = True
     """Whether it uses rejected completions; if not, they are not computed."""
+    uses_beta: bool = True
+    """Whether it depends on ``--beta``; if not, a value given for it causes a warning."""
     needs_baseline: bool = False
     """Whether it uses ``PairLogps.baseline``: the mean log-ratio of the previous step, at least 0."""
 
@@ -141,6 +143,8 @@ LOSSES: dict[str, Loss] = {
     "hinge": Loss(hinge, "hinge on the margin of log-ratios (SLiC)"),
     "kto": Loss(kto, "Kahneman-Tversky Optimization: each completion judged on its own", needs_baseline=True),
     "cpo": Loss(cpo, "Contrastive Preference Optimization: no reference model, plus SFT", needs_reference=False),
-    "aft": Loss(aft, "Alignment Fine-Tuning: a ranking term plus SFT", needs_reference=False),
-    "sft": Loss(sft, "supervised fine-tuning on chosen only", needs_reference=False, uses_rejected=False),
+    "aft": Loss(aft, "Alignment Fine-Tuning: a ranking term plus SFT", needs_reference=False, uses_beta=False),
+    "sft": Loss(
+        sft, "supervised fine-tuning on chosen only", needs_reference=False, uses_rejected=False, uses_beta=False
+    ),
 }

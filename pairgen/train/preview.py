@@ -20,9 +20,9 @@ def preview(config: Config, *, progress: Progress = ignore, warn: Warn = ignore)
     """Load the model and tokenize the pairs, without training or writing anything.
 
     Returns:
-        ``steps``, ``pairs``, ``eval_pairs``, ``groups``, ``tokens_padded`` of all training pairs, ``drops`` by reason,
-        ``truncated_prompts``, and ``first``: the texts of the first pair's ``prompt``, ``chosen`` and ``rejected``
-        decoded from its tokens, with special tokens, chat template and truncation.
+        ``steps``, ``sft_steps``, ``pairs``, ``eval_pairs``, ``groups``, ``tokens_padded`` of all training pairs,
+        ``drops`` by reason, ``truncated_prompts``, and ``first``: the texts of the first pair's ``prompt``, ``chosen``
+        and ``rejected`` decoded from its tokens, with special tokens, chat template and truncation.
 
     Raises:
         PairgenError: whatever makes the run impossible.
@@ -39,6 +39,7 @@ def preview(config: Config, *, progress: Progress = ignore, warn: Warn = ignore)
         groups = data.pairs.groups
         return {
             "steps": data.steps,
+            "sft_steps": config.sft_steps,
             "pairs": int(groups.pairs.sum()),
             "eval_pairs": int(data.evaluation.groups.pairs.sum()) if data.evaluation else 0,
             "groups": len(groups),

@@ -182,9 +182,8 @@ def _resumed_config(run: Path, changes: Mapping[str, Any]) -> Config:
     after = _with_absolute_paths(replace(before, **changed))
     for name, old in before.fixed().items():
         if (value := after.fixed()[name]) != old:
-            raise RunFolderError(
-                f"{run}: was started with {flag(name)} {old}, not {value}; keep that value, or start a new run"
-            )
+            was, given = (_shown(name, at) for at in (old, value))
+            raise RunFolderError(f"{run}: was started with {was}, not {given}; keep that value, or start a new run")
     if before.trust_remote_code and not changes.get("trust_remote_code"):
         raise UsageError(f"{run}: runs code that comes with the model; allow it again with --trust-remote-code")
     done = checkpoint.read_state(newest).step if (newest := checkpoint.newest(run)) else 0
@@ -251,6 +250,11 @@ def _run(config: Config, context: RunContext) -> TrainResult:
         finally:
             trainer.log.close()
         return _finish(config, trainer)
+
+
+def _shown(name: str, value: Any) -> str:
+    """An option as on the command line: ``--beta 0.1``, or the folders of datasets."""
+    return f"the data {', '.join(value)}" if name == "data" else f"{flag(name)} {value}"
 
 
 def _run_sft(config: Config, context: RunContext) -> Config:

@@ -287,7 +287,7 @@ def test_explain_command_reads_stdin() -> None:
     ("words", "code", "result"),
     [
         (("",), 1, "solution is empty"),
-        ((SUM, "--corruption", "nearly"), 2, "choose one of near, digit, operation, mixed"),
+        ((SUM, "--corruption", "nearly"), 2, "must be one of near, digit, operation, mixed, got 'nearly'"),
         ((SUM, "--n", "0"), 2, "--n"),
         ((), 2, "TEXT|FILE"),
         (("no/such/file",), 1, "no/such/file: no such file"),

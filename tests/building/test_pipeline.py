@@ -334,8 +334,46 @@ def test_rows_of_a_users_file_are_not_called_those_of_the_dataset(source: Path, 
     assert "license" not in dataset.manifest
     card = (dataset.path / "README.md").read_text()
     assert "MetaMath preference pairs" not in card
-    assert "mit" not in card.split("---")[1].split()
+    assert card.startswith("---\nlicense: unknown\n")
+    assert "The license is unknown" in card
+    assert "mit" not in re.findall(r"\w+", card)
     assert "Prompts and completions are plain text, without a chat template." in card
+
+
+def test_the_license_of_a_users_file_is_what_the_user_says(source: Path, tmp_path: Path) -> None:
+    options = BuildOptions((source.name,), license="cc-by-4.0")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path)
+        dataset = build("metamath", tmp_path / "out", options)
+    card = (dataset.path / "README.md").read_text()
+    assert dataset.manifest["license"] == dataset.manifest["options"]["license"] == "cc-by-4.0"
+    assert dataset.manifest["command"].endswith("--license cc-by-4.0")
+    assert card.startswith("---\nlicense: cc-by-4.0\n")
+    assert "`cc-by-4.0`, as stated by whoever built these pairs" in card
+    with pytest.raises(UsageError, match=r"the license of these rows is apache-2\.0"):
+        build("metamath", tmp_path / "sample", BuildOptions(("sample:9",), license="cc-by-4.0"))
+    with pytest.raises(UsageError, match=r"in lower case, such as cc-by-4\.0 or other, got 'MIT License'"):
+        BuildOptions(license="MIT License")
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("block_bytes", [300, 1 << 20])
+def test_a_limit_reads_the_first_rows_of_each_split(
+    workers: int, block_bytes: int, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(formats, "BLOCK_BYTES", block_bytes)
+    first = tmp_path / "first" / source.name
+    first.parent.mkdir()
+    first.write_text("".join(source.read_text().splitlines(keepends=True)[:70]), "utf-8")
+    with source.open("a") as file:
+        file.write("broken\n")  # is never parsed
+    options = BuildOptions((str(source),), eval_size=20, shots=2, limit=70, workers=workers)
+    limited = build("metamath", tmp_path / "limited", options)
+    whole = build("metamath", tmp_path / "whole", replace(options, source=(str(first),), limit=None, workers=1))
+    assert arrow_bytes(limited.path) == arrow_bytes(whole.path)
+    assert sum(split["rows"] for split in limited.manifest["splits"].values()) == 70
+    assert limited.manifest["options"]["limit"] == 70
+    assert "--limit 70" in limited.manifest["command"]
 
 
 def test_large_few_shot_prompts_are_announced(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

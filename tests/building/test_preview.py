@@ -31,6 +31,13 @@ def test_preview_estimates_all_rows_from_the_first(tmp_path: Path, monkeypatch: 
     assert found.first == built["train"][0]
 
 
+def test_preview_of_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = str(rows(tmp_path / "rows.jsonl", 300))
+    assert preview("metamath", BuildOptions((source,), limit=50))["train"].estimated_pairs == 50
+    monkeypatch.setattr(formats, "BLOCK_BYTES", 20_000)
+    assert preview("metamath", BuildOptions((source,), limit=150))["train"].estimated_pairs == 150
+
+
 def test_preview_makes_the_choices_of_the_build(tmp_path: Path) -> None:
     options = BuildOptions((str(rows(tmp_path / "rows.jsonl", 60)),), eval_size=10, shots=2)
     built = build("metamath", tmp_path / "out", options)

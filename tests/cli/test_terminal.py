@@ -88,8 +88,8 @@ def test_interrupt_while_importing_is_quiet(tmp_path: Path) -> None:
     [
         (["train", "x", "--lr", "3"], "--learning-rate"),
         (["train", "x", "--learnin-rate", "3"], "--learning-rate"),
-        (["build", "arc", "--num-proc", "3"], "--workers"),
-        (["build", "arc", "--num_proc=3"], "--workers"),
+        (["train", "x", "--max-steps", "3"], "--steps"),
+        (["build", "arc", "--num_fewshot=3"], "--shots"),
         (["build", "arc", "--shot", "3"], "--shots"),
         (["compare", "--jason"], "--json"),
     ],
@@ -98,6 +98,12 @@ def test_unknown_option_suggests_a_known_one(arguments: list[str], suggested: st
     done = run(*arguments)
     assert done.exit_code == 2
     assert suggested in done.stderr
+
+
+def test_num_proc_is_a_second_name_of_workers(run: Run, tmp_path: Path) -> None:
+    for name in ("--num-proc=2", "--num_proc=2"):
+        assert run("build", "arc", "--source", "train=sample:30", name, "--out", tmp_path / name).exit_code == 0
+    assert "--num-proc" not in run("build", "--help").stdout
 
 
 def test_underscores_in_options_are_dashes(run: Run, tmp_path: Path) -> None:
@@ -113,6 +119,12 @@ def test_value_of_the_wrong_type_is_one_plain_message(option: str, words: str, r
     done = run("build", "arc", "--out", "o", option, "x")
     assert done.exit_code == 2
     assert words in " ".join(done.stderr.split())
+
+
+def test_a_number_that_is_too_small_is_one_plain_message(run: Run) -> None:
+    done = run("show", "pairs", "--limit", "0")
+    assert done.exit_code == 2
+    assert "must be at least 1" in " ".join(done.stderr.split())
 
 
 # ---------------------------------------------------------------- texts of the user
@@ -168,10 +180,11 @@ def test_validate_names_prompts_in_both_splits(run: Run, tmp_path: Path) -> None
 
 
 def test_dry_runs_show_a_pair_and_write_nothing(run: Run, pairs: Path, tmp_path: Path) -> None:
-    done = run("build", "arc", "--source", "train=sample:40", "--out", tmp_path / "out", "--dry-run")
+    done = run("build", "arc", "--source", "train=sample:40", "--dry-run")
     assert done.exit_code == 0, done.output
-    assert re.match(r"train: about 1\d\d pairs, \d\.\d MB; estimated from the first 40 rows\n", done.stdout)
+    assert re.match(r"train: about 1\d\d pairs, under 0\.1 MB; estimated from the first 40 rows\n", done.stdout)
     assert "rejected\n" in done.stdout
+    assert done.stdout.endswith("\nNothing was written.\n")
     done = run("train", pairs, "--out", tmp_path / "run", "--dry-run")
     assert done.exit_code == 0, done.output
     assert "<s>Question: " in done.stdout

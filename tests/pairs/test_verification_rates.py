@@ -145,7 +145,8 @@ def test_card_keeps_hostile_names_in_their_cells() -> None:
 def test_card_of_a_minimal_manifest() -> None:
     text = card.render({"splits": {"train": {"pairs": 3, "shards": []}}})
     assert "# Preference pairs" in text
-    assert "license" not in text.lower()
+    assert text.startswith("---\nlicense: unknown\n")
+    assert "## License\n\nThe license is unknown" in text
     assert "## Edit distance" not in text
 
 

@@ -190,6 +190,11 @@ def test_comparison_shows_the_options_that_differ() -> None:
     assert "beta" not in render(comparison([runs[0], with_config("c", 0.1, beta=0.1, model="/models/one")], 160), 160)
 
 
+def test_comparison_leaves_out_how_often_runs_are_logged() -> None:
+    runs = [with_config("a", 0.1, eval_every=1, best="none"), with_config("b", 0.2, eval_every=5, best="eval/loss")]
+    assert compared(runs).differing == []
+
+
 def test_runs_that_differ_in_their_seeds_have_a_mean() -> None:
     runs = [with_config(f"run-{seed}", end, beta=0.1, seed=seed) for seed, end in enumerate((-1.0, -2.0, -3.0))]
     text = render(comparison([*runs, with_config("other", 5.0, beta=0.2, seed=0)], 160), 160)

@@ -50,6 +50,12 @@ def test_pair_view_marks_pure_insertions() -> None:
     assert " a {+very +}b" in text
 
 
+def test_pair_view_of_sft_data_has_no_edit() -> None:
+    text = render(pair_view({**row(), "rejected": ""}, 80))
+    assert " the sun" in text
+    assert not any(part in text for part in ("[-", "{+", "rejected", "edit distance"))
+
+
 def test_pair_view_keeps_newlines() -> None:
     lines = [line.strip() for line in render(pair_view(row("\none\n2", "\none\n3"), 80)).splitlines()]
     assert lines[lines.index("chosen") :][:4] == ["chosen", "", "one", "[-2-]"]

@@ -83,6 +83,7 @@ def test_summary_of_a_loss_without_reference() -> None:
 def test_preview_view_shows_sizes_and_texts() -> None:
     found = {
         "steps": 3,
+        "sft_steps": 300,
         "pairs": 1200,
         "eval_pairs": 0,
         "groups": 1,
@@ -92,7 +93,14 @@ def test_preview_view_shows_sizes_and_texts() -> None:
         "first": {"prompt": "<s>Why?[bold]", "chosen": " so</s>"},
     }
     text = render(preview_view(found))
-    for part in ("1,200 in 1 group", "5,000 per epoch", "too long (2)", "<s>Why?[bold]", " so</s>"):
+    for part in (
+        "3 after 300 SFT steps",
+        "1,200 in 1 group",
+        "5,000 per epoch",
+        "too long (2)",
+        "<s>Why?[bold]",
+        " so</s>",
+    ):
         assert part in text
 
 

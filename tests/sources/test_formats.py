@@ -98,6 +98,25 @@ def read(path: Path, skipped: list[str] | None = None, block_bytes: int = format
     return rows
 
 
+@pytest.mark.parametrize("block_bytes", [1, 200, 1 << 20])
+@pytest.mark.parametrize("name", WRITERS)
+def test_a_limit_yields_the_first_rows(name: str, block_bytes: int, tmp_path: Path) -> None:
+    path = tmp_path / name
+    WRITERS[name](path, ROWS)
+    for limit in (1, 5, len(ROWS) - 1, len(ROWS), len(ROWS) + 1):
+        source = Source(Columns(COLUMNS), {}, (path, path), limit=limit)
+        blocks = (pickle.loads(pickle.dumps(block)) for _, block in source.blocks(block_bytes))  # noqa: S301
+        rows = [row["query"] for block in blocks for _, row in block.rows() if isinstance(row, dict)]
+        assert rows == [row["query"] for row in [*ROWS, *ROWS][:limit]]
+
+
+def test_nothing_is_read_after_the_limit(tmp_path: Path) -> None:
+    path = tmp_path / "list.json"
+    path.write_text(json.dumps(ROWS)[:-1] + "damaged")
+    source = Source(Columns(COLUMNS), {}, (path, file_with(tmp_path, "other.json", "damaged")), limit=3)
+    assert sum(1 for _, block in source.blocks(300) for _ in block.rows()) == 3
+
+
 def file_with(tmp_path: Path, name: str, content: str | bytes) -> Path:
     path = tmp_path / name
     path.write_bytes(content.encode() if isinstance(content, str) else content)

@@ -213,7 +213,7 @@ def test_sample_with_invalid_numbers(given: str) -> None:
 
 
 def test_sample_without_rows() -> None:
-    with pytest.raises(SourceError, match="has no rows; ask for at least one"):
+    with pytest.raises(SourceError, match="the number of rows must be at least 1"):
         find("sample:0")
 
 

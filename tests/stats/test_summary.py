@@ -8,15 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pairgen.stats.summary import EDGES, QUANTILES, histogram, summarise
+from pairgen.stats.summary import EDGES, QUANTILES, histogram, summarize
 
 shares = st.lists(st.floats(0, 1, width=32), min_size=1, max_size=30)
 numbers = shares | st.lists(st.integers(0, 10_000_000), min_size=1, max_size=30)
 
 
 @given(numbers)
-def test_summarise_equals_plain_python(values: list[float]) -> None:
-    found = summarise(np.array(values, dtype=np.int32 if isinstance(values[0], int) else np.float32))
+def test_summarize_equals_plain_python(values: list[float]) -> None:
+    found = summarize(np.array(values, dtype=np.int32 if isinstance(values[0], int) else np.float32))
     assert (found["count"], found["min"], found["max"]) == (len(values), min(values), max(values))
     assert found["mean"] == pytest.approx(statistics.fmean(values))
     assert found["sd"] == pytest.approx(statistics.pstdev(values), abs=1e-9)
@@ -27,13 +27,13 @@ def test_summarise_equals_plain_python(values: list[float]) -> None:
 
 @given(shares)
 def test_quantiles_are_sorted_between_min_and_max(values: list[float]) -> None:
-    found = summarise(np.array(values, dtype=np.float32))
+    found = summarize(np.array(values, dtype=np.float32))
     rising = [found["min"], *found["quantiles"].values(), found["max"]]
     assert rising == sorted(rising)
 
 
-def test_summarise_of_nothing() -> None:
-    found = summarise(np.empty(0, dtype=np.float32))
+def test_summarize_of_nothing() -> None:
+    found = summarize(np.empty(0, dtype=np.float32))
     assert found == {
         "count": 0,
         "mean": None,
@@ -45,7 +45,7 @@ def test_summarise_of_nothing() -> None:
 
 
 def test_mean_of_many_float32_values_is_exact() -> None:
-    assert summarise(np.full(3_000_000, 0.1, dtype=np.float32))["mean"] == pytest.approx(
+    assert summarize(np.full(3_000_000, 0.1, dtype=np.float32))["mean"] == pytest.approx(
         float(np.float32(0.1)), rel=1e-12
     )
 

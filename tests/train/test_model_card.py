@@ -22,7 +22,7 @@ def test_paths_are_reduced_to_names(tmp_path: Path) -> None:
     card = render(Config(data=(str(tmp_path / "pairs"),), **paths).resolved(), SUMMARY)  # type: ignore[arg-type]
     assert str(tmp_path) not in card
     assert "base_model" not in front_matter(card)
-    assert "# `run` (dpop, `model`)" in card
+    assert "# `run`: `model` trained with dpop" in card
     assert '"pairs"' in card
 
 

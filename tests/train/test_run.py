@@ -411,8 +411,10 @@ def test_resuming_a_finished_run_warns_and_changes_nothing(done: Path) -> None:
 
 
 def test_resume_refuses_another_config(done: Path) -> None:
-    with pytest.raises(RunFolderError, match=r"--beta 0\.3, not 0\.5"):
+    with pytest.raises(RunFolderError, match=r"--beta 0\.3, not --beta 0\.5"):
         resume(done, {"beta": 0.5})
+    with pytest.raises(RunFolderError, match=r"was started with the data \S+, not the data /other; keep"):
+        resume(done, {"data": ("/other",)})
     with pytest.raises(RunFolderError, match="no run to resume"):
         resume(done / "nothing")
 
@@ -570,6 +572,9 @@ def test_options_without_effect_are_said(pairs: Path, tmp_path: Path) -> None:
     train(runs.config(pairs, tmp_path / "run", **options), warn=warnings.append)
     assert "--dpop-lambda has no effect with --loss dpo" in warnings
     assert "--epochs has no effect with --steps 1" in warnings
+    warnings.clear()
+    train(runs.config(pairs, tmp_path / "sft", loss="sft", beta=0.2, steps=1), warn=warnings.append)
+    assert "--beta has no effect with --loss sft" in warnings
     warnings.clear()
     quiet = runs.config(pairs, tmp_path / "quiet", loss="dpop", dpop_lambda=5.0, steps=1, sft_steps=0)
     train(quiet, warn=warnings.append)

@@ -18,6 +18,7 @@ def test_preview_has_the_sizes_of_the_run_and_writes_nothing(tmp_path: Path) -> 
     result = train(config)
     assert (found["steps"], found["pairs"]) == (result.summary["steps"], result.summary["pairs"])
     assert found["drops"] == result.summary["drops"]
+    assert found["sft_steps"] == 0
     assert found["truncated_prompts"] > 0
     assert any("truncated" in text for text in warnings)
 

@@ -39,7 +39,7 @@ class Method(NamedTuple):
 
 
 def near(right: Literal, _expression: str | None, rng: RowRng) -> Literal | None:
-    """A different number of similar size: at most about a third away, and as round as the original.
+    """A different number of similar magnitude, as round as the original: at most about a third away, or 3 if small.
 
     ``47`` becomes 32 to 62, ``1,500`` may become ``1,200`` but never ``1,501``, ``15.20`` changes in steps of ``.10``.
     A fraction keeps its denominator, and stays in (or not in) lowest terms: ``6/8`` becomes ``4/8`` or ``10/8``.
@@ -206,7 +206,7 @@ def mixed(right: Literal, expression: str | None, rng: RowRng) -> Literal | None
 _METHODS: tuple[Sample, Sample, Sample] = near, digit, operation
 
 CORRUPTIONS: dict[str, Method] = {
-    "near": Method("a number of similar magnitude (within a third, in round steps)", near),
+    "near": Method("a number of similar magnitude, as round as the original", near),
     "digit": Method("one digit changed", digit),
     "operation": Method("the result of a different operation on the same operands", operation),
     "mixed": Method("one of the above, chosen at random", mixed),

@@ -8,7 +8,7 @@ from pairgen.errors import UsageError
 from pairgen.sources.formats.arrow import read_arrow, read_parquet, shards
 from pairgen.sources.formats.delimited import read_csv, read_tsv
 from pairgen.sources.formats.json_values import read_json, read_json_lines
-from pairgen.sources.formats.record import Block, Blocks, Columns, Reader, Records, Row, check_columns
+from pairgen.sources.formats.record import Block, Blocks, Columns, Reader, Records, Row, check_columns, cut
 
 
 class Format(NamedTuple):
@@ -77,6 +77,7 @@ __all__ = [
     "Records",
     "Row",
     "check_rows",
+    "cut",
     "format_of",
     "read",
     "rows",

@@ -1,6 +1,7 @@
 """What a reader of a format takes and yields."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -57,6 +58,14 @@ def grouped(records: Records, position: Callable[[], int], block_bytes: int, uni
             group, size = [], 0
     if group:
         yield Block(position(), group[0][0], group, parsed, unit)
+
+
+def cut(block: Block, rows: int) -> tuple[Block, int]:
+    """The first rows of a block, and their number. They are parsed to count them."""
+    count = sum(1 for _ in block.rows())
+    if count <= rows:
+        return block, count
+    return block._replace(data=list(islice(block.rows(), rows)), parse=parsed), rows
 
 
 def parsed(records: list[tuple[int, Row | str]], first: int) -> Records:

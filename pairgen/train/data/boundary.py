@@ -95,7 +95,7 @@ class PromptSplitter:
                 break
             after, stop = after + 1, max(stop, last)
         start = np.array(self._tokenize(text.text[boundary:stop]), np.int32)
-        # Decoding depends on neighbouring tokens only, so two tokens of context are enough.
+        # Decoding depends on neighboring tokens only, so two tokens of context are enough.
         same = max(0, common_prefix_length(prompt_ids, text.ids) - 2)
         separated = np.concatenate([prompt_ids[same:], start, text.ids[after : after + 2]])
         if self._decode(separated) != self._decode(text.ids[same : after + 2]):

@@ -95,7 +95,7 @@ def common_starts(prompts: list[Ids]) -> list[tuple[list[int], int]]:
         The indices of the prompts that share a prefix, and its length, for each such prefix.
     """
     long = [index for index, prompt in enumerate(prompts) if len(prompt) >= MIN_SHARED]
-    # Big-endian bytes sort as the token ids do, so prompts with a common prefix become neighbours.
+    # Big-endian bytes sort as the token ids do, so prompts with a common prefix become neighbors.
     long.sort(key=lambda index: prompts[index].astype(">i4").tobytes())
     in_common = [common_prefix_length(prompts[one], prompts[other]) for one, other in pairwise(long)]
     return sorted((sorted(long[run.first : run.stop]), run.length) for run in _runs(in_common))
@@ -112,7 +112,7 @@ class _Run(NamedTuple):
 def _runs(in_common: list[int]) -> list[_Run]:
     """Divide sorted prompts into the runs that save the most tokens.
 
-    Neighbours are considered from the most to the least similar; each time, the runs on both sides become a single one
+    Neighbors are considered from the most to the least similar; each time, the runs on both sides become a single one
     unless keeping them apart saves more.
 
     Args:

@@ -1,4 +1,4 @@
-"""Log-probs of labelled positions without materializing all logits, unless there are few.
+"""Log-probs of labeled positions without materializing all logits, unless there are few.
 
 The LM head's matrix product runs in chunks of positions, and again in the backward pass: memory is one chunk of logits
 (``CHUNK`` x vocabulary) instead of three times all of them. If there are few logits (``MAX_KEPT``), they are kept.

@@ -1,4 +1,4 @@
-"""A causal language model as a function from a batch to the log-probs of its labelled positions."""
+"""A causal language model as a function from a batch to the log-probs of its labeled positions."""
 
 from typing import Any
 
@@ -34,10 +34,10 @@ class Scorer(nn.Module):
         inputs = self._tree_inputs(batch)
         hidden = causal.base_model(input_ids=batch.tokens, use_cache=False, **inputs).last_hidden_state
         head = causal.get_output_embeddings()
-        labelled = hidden.reshape(-1, hidden.shape[-1])[batch.label_positions]
+        labeled = hidden.reshape(-1, hidden.shape[-1])[batch.label_positions]
         cap = logit_softcap(causal.config)
         return self.timer.timed(
-            HEAD, lambda hidden: logprobs(hidden, head.weight, batch.targets, head.bias, cap), labelled
+            HEAD, lambda hidden: logprobs(hidden, head.weight, batch.targets, head.bias, cap), labeled
         )
 
     def _tree_inputs(self, batch: Batch) -> dict[str, Any]:

@@ -28,12 +28,13 @@ def render(config: Config, summary: Mapping[str, Any]) -> str:
     metrics = "\n".join(f"| `{name}` | {value:.6g} |" for name, value in summary["metrics"].items())
     options = _public_options(config)
     trained = (
-        f"Trained with pairgen on {count(summary['pairs'], 'pair')} for {count(summary['steps'], 'step')}. "
+        f"Trained with pairgen for {count(summary['steps'], 'step')}, on a dataset of "
+        f"{count(summary['pairs'], 'pair')}. "
         f"Loss: {config.loss} ({LOSSES[config.loss].summary})."
     )
     parts = [
         f"---\n{yaml.safe_dump(front_matter, sort_keys=False, allow_unicode=True)}---",
-        f"# `{Path(config.out).name}` ({config.loss}, `{options['model']}`)",
+        f"# `{Path(config.out).name}`: `{options['model']}` trained with {config.loss}",
         trained,
         "## Metrics at the last step\n\nLog-probs in nats.\n\n| metric | value |\n| --- | --- |\n" + metrics,
         f"## Options\n\n```json\n{json.dumps(options, indent=2)}\n```",

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import xxhash
 from numpy.typing import NDArray
 
-from pairgen.exchange.curation_options import Form
+from pairgen.exchange.curation.curation_options import Form
 
 Hashes = NDArray[np.uint64]
 Numbers = NDArray[np.int64]

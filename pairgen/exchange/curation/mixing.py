@@ -10,9 +10,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pairgen.errors import UsageError
-from pairgen.exchange.curation_options import MixOptions
-from pairgen.exchange.derive import TRAIN, Change, Keys, Rows, command_line, keys_of, read, write_derived
-from pairgen.exchange.subsets import NOT_CHOSEN, READING, WRITING, chosen_keys
+from pairgen.exchange.curation.curation_options import MixOptions
+from pairgen.exchange.curation.derive import TRAIN, Change, Keys, Rows, command_line, keys_of, read, write_derived
+from pairgen.exchange.curation.subsets import NOT_CHOSEN, READING, WRITING, chosen_keys
 from pairgen.pairs.dataset import PairDataset
 from pairgen.pairs.record import SCHEMA
 from pairgen.progress import Progress, ignore

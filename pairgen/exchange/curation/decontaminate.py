@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from pairgen.exchange.curation_options import MATCHES, Form, OverlapOptions
-from pairgen.exchange.derive import Change, Keys, Rows, command_line, keys_of, read, write_derived
-from pairgen.exchange.evaluation_sets import EvaluationSet
-from pairgen.exchange.overlap import Index
+from pairgen.exchange.curation.curation_options import MATCHES, Form, OverlapOptions
+from pairgen.exchange.curation.derive import Change, Keys, Rows, command_line, keys_of, read, write_derived
+from pairgen.exchange.curation.evaluation_sets import EvaluationSet
+from pairgen.exchange.curation.overlap import Index
 from pairgen.options import arguments
 from pairgen.pairs.dataset import PairDataset
 from pairgen.progress import Progress, ignore

@@ -132,7 +132,7 @@ def _entry(datasets: Sequence[PairDataset], pairs: Counter[str], change: Change)
             for name in dict.fromkeys([*before, *pairs])
         },
     }
-    return {**entry, "details": change.details} if change.details else entry
+    return {**entry, **change.details}  # type: ignore[typeddict-item]
 
 
 # ---------------------------------------------------------------- reading

@@ -13,10 +13,10 @@ import xxhash
 from numpy.typing import NDArray
 
 from pairgen.building.selection import SeenKeys
-from pairgen.exchange.curation_options import DedupOptions
-from pairgen.exchange.derive import Change, Keys, Rows, command_line, keys_of, read, write_derived
-from pairgen.exchange.near_duplicates import NearDuplicates
-from pairgen.exchange.questions import question_reader
+from pairgen.exchange.curation.curation_options import DedupOptions
+from pairgen.exchange.curation.derive import Change, Keys, Rows, command_line, keys_of, read, write_derived
+from pairgen.exchange.curation.near_duplicates import NearDuplicates
+from pairgen.exchange.curation.questions import question_reader
 from pairgen.options import arguments
 from pairgen.pairs.dataset import PairDataset
 from pairgen.progress import Progress, ignore

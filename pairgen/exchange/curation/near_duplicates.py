@@ -13,7 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pairgen.errors import UsageError, install_hint
-from pairgen.exchange.overlap import Hashes, Numbers, Words
+from pairgen.exchange.curation.overlap import Hashes, Numbers, Words
 
 SEQUENCE = 3
 """Words of a sequence. The similarity of two texts is the number of sequences that both contain, divided by that of

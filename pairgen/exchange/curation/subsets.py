@@ -7,8 +7,8 @@ import pyarrow as pa
 
 from pairgen.building.selection import shuffled_questions, text_key
 from pairgen.errors import UsageError, count
-from pairgen.exchange.derive import TRAIN, Change, Keys, Rows, command_line, keys_of, read, write_derived
-from pairgen.exchange.questions import question_reader
+from pairgen.exchange.curation.derive import TRAIN, Change, Keys, Rows, command_line, keys_of, read, write_derived
+from pairgen.exchange.curation.questions import question_reader
 from pairgen.pairs.dataset import PairDataset
 from pairgen.progress import Progress, ignore
 

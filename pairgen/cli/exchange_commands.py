@@ -1,0 +1,156 @@
+"""Commands for other people's data and trainers: import, sft-data, export."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from pairgen.building.options import BuildOptions
+from pairgen.cli.app import Json, Quiet, command, print_json, print_stderr
+from pairgen.cli.bars import progress_reporter
+from pairgen.cli.dataset_commands import Dataset, DryRun, Out, Overwrite, print_built, print_preview, required
+from pairgen.cli.flags import with_options
+from pairgen.errors import count
+from pairgen.exchange.exports.exporting import ExportOptions
+from pairgen.exchange.exports.targets import TARGETS
+from pairgen.exchange.imports.detection import layouts
+
+Sources = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="SOURCE",
+        help="Files, a pattern of files, - for JSON on stdin, a `save_to_disk` folder, or a Hub dataset; "
+        "eval=FILE for another split.",
+    ),
+]
+LayoutName = Annotated[
+    str | None,
+    typer.Option("--layout", metavar="<name>", help="Layout of the rows. Default: recognized from their columns."),
+]
+ColumnNames = Annotated[
+    str | None,
+    typer.Option("--columns", metavar="OURS=THEIRS,...", help="Source columns by role, instead of a layout."),
+]
+PANELS = {"seed": "Rows and splits", "workers": "Speed"}
+BUILD_ONLY = ("source", "corruption", "pairs_per_row", "prompt_style", "shots", "shots_per_row")
+"""Options of a build that do not apply to existing prompts and completions."""
+
+
+def _listed(sft: bool) -> str:
+    return "\n".join(f"- **{name}**: {layout.summary}" for name, layout in layouts(sft).items())
+
+
+@command(
+    name="import",
+    help="Import existing preference data: recognize its layout, and write pairs with groups, edit spans and "
+    "distances. Conversations keep their messages.\n\n" + _listed(sft=False),
+    examples=[
+        "pairgen import preferences.jsonl --out pairs",
+        "pairgen import train.parquet eval=test.parquet --layout trl --license cc-by-4.0 --out pairs",
+        "pairgen import ratings.csv --columns prompt=question,chosen=better,rejected=worse --out pairs",
+        "pairgen import HuggingFaceH4/ultrafeedback_binarized --limit 1000 --out ultrafeedback  # from the Hub",
+    ],
+)
+@with_options(BuildOptions, PANELS, without=BUILD_ONLY)
+def import_(
+    sources: Sources,
+    out: Out = None,
+    layout: LayoutName = None,
+    columns: ColumnNames = None,
+    overwrite: Overwrite = False,
+    dry_run: DryRun = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+    **flags: Any,
+) -> None:
+    options = BuildOptions(source=tuple(sources), **{"workers": 0, **flags})
+    _import(options, out, {"layout": layout, "columns": columns, "sft": False}, overwrite, dry_run, quiet, as_json)
+
+
+@command(
+    name="sft-data",
+    help="Import prompts with completions to imitate, for supervised fine-tuning with `pairgen train --loss sft`.\n\n"
+    + _listed(sft=True),
+    examples=[
+        "pairgen sft-data MetaMathQA-395K.json --out metamath-sft",
+        "pairgen sft-data sharegpt.json --layout sharegpt --out sharegpt-sft",
+        "pairgen sft-data notes.csv --columns prompt=question,completion=reply --out notes-sft",
+    ],
+)
+@with_options(BuildOptions, PANELS, without=BUILD_ONLY)
+def sft_data(
+    sources: Sources,
+    out: Out = None,
+    layout: LayoutName = None,
+    columns: ColumnNames = None,
+    overwrite: Overwrite = False,
+    dry_run: DryRun = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+    **flags: Any,
+) -> None:
+    options = BuildOptions(source=tuple(sources), **{"workers": 0, **flags})
+    _import(options, out, {"layout": layout, "columns": columns, "sft": True}, overwrite, dry_run, quiet, as_json)
+
+
+def _import(
+    options: BuildOptions,
+    out: Path | None,
+    how: dict[str, Any],
+    overwrite: bool,
+    dry_run: bool,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    from pairgen.exchange.imports.importing import find_importer, import_pairs
+
+    importer = find_importer(options, **how)
+    print_stderr(f"layout {importer.layout}: {importer.builder.summary}")
+    if dry_run:
+        print_preview(importer.builder, options, quiet, as_json)
+        return
+    out = required(out)
+    try:
+        with progress_reporter(quiet) as (progress, warn):
+            dataset = import_pairs(importer, out, options, overwrite=overwrite, progress=progress, warn=warn)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"nothing was written to {out}") from None
+    print_built(dataset, out, as_json)
+
+
+@command(
+    help="Export a dataset for other trainers. Layouts:\n\n"
+    + "\n".join(f"- **{name}**: {target.summary}" for name, target in TARGETS.items()),
+    examples=[
+        "pairgen export pairs --to trl --out pairs-trl",
+        "pairgen export pairs --to step-dpo --format parquet --out pairs-steps",
+        "pairgen export pairs --to llama-factory --out LLaMA-Factory/data/pairs",
+    ],
+)
+@with_options(ExportOptions, {"to": "Layout and files"})
+def export(
+    path: Dataset,
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Output folder, created atomically.")],
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing export.")] = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+    **flags: Any,
+) -> None:
+    from pairgen.exchange.exports.exporting import export
+    from pairgen.pairs.dataset import open_pairs
+
+    options = ExportOptions(**flags)
+    try:
+        with progress_reporter(quiet) as (progress, _):
+            splits = export(open_pairs(path), out, options, overwrite=overwrite, progress=progress)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"nothing was written to {out}") from None
+    if as_json:
+        print_json({"out": str(out), "to": options.to, **{name: split._asdict() for name, split in splits.items()}})
+        return
+    for name, split in splits.items():
+        left_out = count(split.without_steps, "pair")
+        without = f"; left out {left_out} without a corrupted step" if split.without_steps else ""
+        pairs, rows, files = count(split.pairs, "pair"), count(split.rows, "row"), count(len(split.files), "file")
+        typer.echo(f"{name}: {pairs} as {rows} in {files}{without}")
+    typer.echo(f"Exported to {out} in the layout {options.to}.")

@@ -1,0 +1,1 @@
+"""Datasets made of others: samples, splits and mixes, without duplicates, without the questions of evaluation sets."""

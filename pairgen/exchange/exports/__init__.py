@@ -1,0 +1,1 @@
+"""Pairs as files for other trainers: layouts to write, solutions as steps."""
