@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from pairgen import hub_client
 from pairgen.errors import InvalidDataset, OutputError, PairgenError, RunFolderError, UsageError
 from pairgen.exchange.card_update import README, update_card
+from pairgen.exchange.croissant import CROISSANT, render
 from pairgen.pairs.dataset import MANIFEST, Split, open_pairs
 from pairgen.pairs.writing import json_text
 from pairgen.progress import Progress, ignore
@@ -49,8 +50,9 @@ class Pushed(NamedTuple):
 def push(folder: str | os.PathLike[str], repo: str, *, private: bool = False, progress: Progress = ignore) -> Pushed:
     """Push a dataset, or the final model of a training run, to the Hub. The token is that of ``hf auth login``.
 
-    A dataset becomes Parquet files, one per shard, with its card and manifest. The repository is created if needed;
-    everything arrives in one commit, which also removes data files of an earlier push.
+    A dataset becomes Parquet files, one per shard, with its card, its manifest, and ``croissant.json`` if it has one.
+    The repository is created if needed. Everything arrives in one commit, which also removes data files of an earlier
+    push.
 
     Args:
         folder: what ``pairgen build`` or ``pairgen train`` wrote.
@@ -133,10 +135,13 @@ def _model_files(run: Path) -> dict[str, Path]:
 def _dataset_files(folder: Path, out: Path, progress: Progress) -> dict[str, Path]:
     dataset = open_pairs(folder)
     update = update_card(dataset, files=PARQUET_FILES)
-    (out / README).write_text(update.new, "utf-8")
-    (out / MANIFEST).write_text(json_text(update.manifest), "utf-8")
+    texts = {README: update.new, MANIFEST: json_text(update.manifest)}
+    if (folder / CROISSANT).exists():
+        texts[CROISSANT] = render(update.manifest, PARQUET_FILES)
+    files = {name: out / name for name in texts}
+    for name, text in texts.items():
+        files[name].write_text(text, "utf-8")
     (out / "data").mkdir()
-    files = {name: out / name for name in (README, MANIFEST)}
     done = 0
     for split in dataset.splits.values():
         for number, shard in enumerate(split.shards):
