@@ -70,7 +70,7 @@ def push(
     url: str | None = None
     with progress_reporter(quiet) as (progress, _):
         if dry_run:
-            with publish.prepared(path, progress) as upload:
+            with publish.prepared(path, repo, progress) as upload:
                 sizes = upload.sizes()
         else:
             url, sizes = publish.push(path, repo, private=private, progress=progress)

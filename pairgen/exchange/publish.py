@@ -14,6 +14,7 @@ from pairgen import hub_client
 from pairgen.errors import InvalidDataset, OutputError, PairgenError, RunFolderError, UsageError
 from pairgen.exchange.card_update import README, update_card
 from pairgen.exchange.croissant import CROISSANT, render
+from pairgen.pairs import card
 from pairgen.pairs.dataset import MANIFEST, Split, open_pairs
 from pairgen.pairs.writing import json_text
 from pairgen.progress import Progress, ignore
@@ -68,7 +69,7 @@ def push(folder: str | os.PathLike[str], repo: str, *, private: bool = False, pr
     """
     kind_of(folder)
     check_access(repo)
-    with prepared(folder, progress) as upload, _hub_errors(repo):
+    with prepared(folder, repo, progress) as upload, _hub_errors(repo):
         return Pushed(_commit(upload, repo, private, progress), upload.sizes())
 
 
@@ -109,8 +110,8 @@ def kind_of(folder: str | os.PathLike[str]) -> str:
 
 
 @contextmanager
-def prepared(folder: str | os.PathLike[str], progress: Progress = ignore) -> Iterator[Upload]:
-    """What ``push`` would upload. Files that do not exist yet are written to a temporary folder.
+def prepared(folder: str | os.PathLike[str], repo: str, progress: Progress = ignore) -> Iterator[Upload]:
+    """What ``push`` would upload to ``repo``. Files that do not exist yet are written to a temporary folder.
 
     Raises:
         InvalidDataset, RunFolderError: see ``push``.
@@ -121,7 +122,7 @@ def prepared(folder: str | os.PathLike[str], progress: Progress = ignore) -> Ite
         yield Upload("model", _model_files(path))
         return
     with tempfile.TemporaryDirectory(prefix="pairgen-") as temporary:
-        yield Upload("dataset", _dataset_files(path, Path(temporary), progress))
+        yield Upload("dataset", _dataset_files(path, Path(temporary), repo, progress))
 
 
 def _model_files(run: Path) -> dict[str, Path]:
@@ -132,10 +133,11 @@ def _model_files(run: Path) -> dict[str, Path]:
     return files
 
 
-def _dataset_files(folder: Path, out: Path, progress: Progress) -> dict[str, Path]:
+def _dataset_files(folder: Path, out: Path, repo: str, progress: Progress) -> dict[str, Path]:
     dataset = open_pairs(folder)
     update = update_card(dataset, files=PARQUET_FILES)
-    texts = {README: update.new, MANIFEST: json_text(update.manifest)}
+    readme = update.new.replace(card.PLACE, repo) if "/" in repo else update.new
+    texts = {README: readme, MANIFEST: json_text(update.manifest)}
     if (folder / CROISSANT).exists():
         texts[CROISSANT] = render(update.manifest, PARQUET_FILES)
     files = {name: out / name for name in texts}

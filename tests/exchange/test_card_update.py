@@ -91,7 +91,7 @@ def test_what_is_written_around_the_generated_part_survives(
 
 
 def test_the_yaml_is_not_written_anew_without_need(own: PairDataset) -> None:
-    text = readme(own).read_text().replace("language:\n- en\n", "language: [en] # plain\nsize_categories: 'n<1K'\n")
+    text = readme(own).read_text().replace("tags:\n", "language: [en] # plain\nsize_categories: 'n<1K'\ntags:\n")
     readme(own).write_text(text.replace("## Counts", "## Old"))
     write_card(own.path)
     assert readme(own).read_text() == text
@@ -103,6 +103,19 @@ def test_the_folder_still_opens(own: PairDataset, tmp_path: Path) -> None:
     assert front_matter(own)["tags"] == ["maths", "preference", "dpo", "pairgen"]
     loaded = datasets.load_dataset(str(own.path), cache_dir=str(tmp_path / "cache"))
     assert {split: loaded[split].num_rows for split in loaded} == {"train": 23, "eval": 4}
+
+
+def test_a_card_claims_no_language_that_nobody_stated(own: PairDataset, tmp_path: Path) -> None:
+    assert "language" not in front_matter(own)
+    sample = build("arc", tmp_path / "sample", BuildOptions(("train=sample:20",)))
+    assert front_matter(sample)["language"] == ["en"]
+
+
+def test_a_card_of_completions_says_so() -> None:
+    manifest = {"splits": {"train": {"pairs": 3, "shards": []}}, "sft": True}
+    assert card.front_matter(manifest)["tags"] == ["sft", "pairgen"]
+    assert card.COMPLETIONS in card.body(manifest)
+    assert card.PAIRS not in card.body(manifest)
 
 
 def test_a_card_shows_no_rows(own: PairDataset) -> None:
@@ -117,7 +130,7 @@ def test_a_license_is_recorded_and_shown(own: PairDataset) -> None:
     assert front_matter(own)["license"] == "unknown"
     assert write_card(own.path, "cc-by-4.0") == ["license (YAML)", "License", "How it was built"]
     assert front_matter(own)["license"] == open_pairs(own.path).manifest["license"] == "cc-by-4.0"
-    assert "`cc-by-4.0`, as stated by whoever built" in readme(own).read_text()
+    assert "`cc-by-4.0`, as stated by whoever made" in readme(own).read_text()
     assert write_card(own.path) == []
     assert write_card(own.path, "cc0-1.0"), "whoever stated a license may correct it"
 
@@ -224,7 +237,7 @@ def test_croissant_of_a_push_reads_the_parquet_files(tmp_path: Path) -> None:
     rows = {"train": [pair(" 1 a 2", " 3 a 4", "x", edits=changes), pair(" a", " b", "y")]}
     dataset = make_folder(tmp_path / "pairs", rows, batch=1)
     write_card(dataset.path, croissant=True)
-    with prepared(dataset.path) as upload:
+    with prepared(dataset.path, "ann/pairs") as upload:
         found = list(mlcroissant.Dataset(str(upload.files["croissant.json"])).records("train"))
     assert [row["train/rejected"] for row in found] == [b" 3 a 4", b" b"]
     assert [part["train/edits/rejected_stop"] for part in found[0]["train/edits"]] == [2, 6]
