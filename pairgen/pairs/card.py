@@ -115,7 +115,7 @@ def front_matter(manifest: Mapping[str, Any], files: str = ARROW_FILES) -> dict[
 
 
 def _use(manifest: Mapping[str, Any]) -> str:
-    split = next(iter(manifest["splits"]))
+    split = next(iter(manifest["splits"]), "train")
     code = f'from datasets import load_dataset\n\nrows = load_dataset("{PLACE}", split="{split}")'
     return f"{COMPLETIONS if manifest.get('sft') else PAIRS}\n\n```python\n{code}\n```\n\n{PLAIN_TEXT}"
 
