@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from helpers.rows import make_folder, pair
 from hypothesis import strategies as st
 
+from helpers.rows import make_folder, pair
 from pairgen.pairs.dataset import PairDataset
 from pairgen.pairs.record import Pair
 

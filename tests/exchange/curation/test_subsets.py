@@ -1,4 +1,4 @@
-"""``sample`` and ``split``: whole groups, counts that add up, no question in both splits, equal bytes for equal seeds."""
+"""``sample`` and ``split``: whole groups, counts that add up, no question in both splits, same seed same bytes."""
 
 import tempfile
 from collections import Counter
@@ -120,7 +120,7 @@ def test_impossible_splits_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="already has an eval split of 1 pair"):
         split(dataset, tmp_path / "out", 1)
     alone = write(tmp_path, "alone", train=[(0, 0, 0), (0, 1, 1), (1, 0, 0), (1, 1, 1)])
-    with pytest.raises(UsageError, match="every question of .* has more pairs"):
+    with pytest.raises(UsageError, match=r"every question of .* has more pairs"):
         split(alone, tmp_path / "out", 1)
     with pytest.raises(UsageError, match="choose 1 to 3"):
         split(alone, tmp_path / "out", 4)
