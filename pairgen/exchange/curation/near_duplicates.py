@@ -1,7 +1,7 @@
 """Near-duplicate texts: candidates by MinHash, each verified by the exact similarity of word sequences.
 
 Signatures are those of rensa. Word sequences and the keys of bands go to temporary files: in memory, a text takes about
-40 bytes at any length.
+60 bytes at any length.
 """
 
 import tempfile
