@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pairgen.building.selection import SeenKeys
 from pairgen.exchange.curation.curation_options import DedupOptions
 from pairgen.exchange.curation.derive import Change, Keys, Rows, command_line, keys_of, read, write_derived
-from pairgen.exchange.curation.near_duplicates import NearDuplicates
+from pairgen.exchange.curation.near_duplicates import NearDuplicates, library_version
 from pairgen.exchange.curation.questions import COLUMNS, question_reader
 from pairgen.options import arguments
 from pairgen.pairs.dataset import PairDataset
@@ -117,7 +117,8 @@ def dedup(
         OutputError: ``out`` already exists or cannot be written.
     """
     found = find_duplicates(dataset, options, progress=progress)
-    change = Change(command_line("dedup", [dataset], out, *arguments(options)), found.pairs)
+    details = {} if options.exact else {"rensa": library_version()}
+    change = Change(command_line("dedup", [dataset], out, *arguments(options)), found.pairs, details)
 
     def rows() -> Rows:
         done = Counter[str]()
