@@ -26,6 +26,10 @@ def card(
         str | None,
         typer.Option(metavar="ID", help="License of the source rows, as a Hub identifier such as cc-by-4.0."),
     ] = None,
+    croissant: Annotated[
+        bool,
+        typer.Option("--croissant", help="Also write croissant.json, which tells dataset searches what columns mean."),
+    ] = False,
     check: Annotated[
         bool, typer.Option("--check", help="Write nothing; exit with 1 if the card would change.")
     ] = False,
@@ -33,7 +37,7 @@ def card(
 ) -> None:
     from pairgen.exchange.card_update import README, write_card
 
-    changes = write_card(path, license, check=check)
+    changes = write_card(path, license, croissant=croissant, check=check)
     file = path / README
     if as_json:
         print_json({"card": str(file), "changed": changes})
@@ -66,7 +70,7 @@ def push(
     url: str | None = None
     with progress_reporter(quiet) as (progress, _):
         if dry_run:
-            with publish.prepared(path, progress) as upload:
+            with publish.prepared(path, repo, progress) as upload:
                 sizes = upload.sizes()
         else:
             url, sizes = publish.push(path, repo, private=private, progress=progress)

@@ -14,6 +14,7 @@ import yaml
 
 from pairgen.atomic import write_text
 from pairgen.errors import OutputError, UsageError
+from pairgen.exchange.croissant import CROISSANT, render
 from pairgen.pairs import card
 from pairgen.pairs.dataset import MANIFEST, Manifest, PairDataset, open_pairs
 from pairgen.pairs.writing import json_text
@@ -42,29 +43,41 @@ class CardUpdate(NamedTuple):
         return [name for name in {**old, **new} if old.get(name) != new.get(name)]
 
 
-def write_card(folder: str | os.PathLike[str], license: str | None = None, *, check: bool = False) -> list[str]:
+def write_card(
+    folder: str | os.PathLike[str], license: str | None = None, *, croissant: bool = False, check: bool = False
+) -> list[str]:
     """Render the card of a dataset again from its manifest, and write it if it differs.
 
     Args:
         license: the license of the rows, as the Hub names it; it is also recorded in the manifest. If neither is given,
             a license in the card's YAML counts.
+        croissant: also write ``croissant.json``, which is kept up to date once it exists; needs mlcroissant.
         check: write nothing.
 
     Returns:
-        what changes, such as ``"license (YAML)"`` or the section ``"Counts"``; empty if nothing does.
+        what changes, such as ``"license (YAML)"``, the section ``"Counts"`` or ``"croissant.json"``; empty if nothing
+        does.
 
     Raises:
         InvalidDataset: the folder is not a complete dataset.
-        UsageError: an invalid license, or one that contradicts that of the source.
+        UsageError: an invalid license, one that contradicts that of the source, or mlcroissant is not installed.
         OutputError: the card cannot be updated, or a file cannot be written.
     """
     dataset = open_pairs(folder)
     update = update_card(dataset, license)
-    if not check and update.manifest != dataset.manifest:
-        write_text(dataset.path / MANIFEST, json_text(update.manifest))
-    if not check and update.new != update.old:
-        write_text(dataset.path / README, update.new)
-    return update.changes()
+    changes = update.changes()
+    texts = {MANIFEST: json_text(update.manifest)} if update.manifest != dataset.manifest else {}
+    if update.new != update.old:
+        texts[README] = update.new
+    file = dataset.path / CROISSANT
+    if croissant or file.exists():
+        described = render(update.manifest)
+        if not file.exists() or file.read_text("utf-8") != described:
+            texts[CROISSANT] = described
+            changes.append(CROISSANT)
+    for name, text in texts.items() if not check else ():
+        write_text(dataset.path / name, text)
+    return changes
 
 
 def update_card(dataset: PairDataset, license: str | None = None, files: str = card.ARROW_FILES) -> CardUpdate:

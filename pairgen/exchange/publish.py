@@ -13,6 +13,8 @@ import pyarrow.parquet as pq
 from pairgen import hub_client
 from pairgen.errors import InvalidDataset, OutputError, PairgenError, RunFolderError, UsageError
 from pairgen.exchange.card_update import README, update_card
+from pairgen.exchange.croissant import CROISSANT, render
+from pairgen.pairs import card
 from pairgen.pairs.dataset import MANIFEST, Split, open_pairs
 from pairgen.pairs.writing import json_text
 from pairgen.progress import Progress, ignore
@@ -49,8 +51,9 @@ class Pushed(NamedTuple):
 def push(folder: str | os.PathLike[str], repo: str, *, private: bool = False, progress: Progress = ignore) -> Pushed:
     """Push a dataset, or the final model of a training run, to the Hub. The token is that of ``hf auth login``.
 
-    A dataset becomes Parquet files, one per shard, with its card and manifest. The repository is created if needed;
-    everything arrives in one commit, which also removes data files of an earlier push.
+    A dataset becomes Parquet files, one per shard, with its card, its manifest, and ``croissant.json`` if it has one.
+    The repository is created if needed. Everything arrives in one commit, which also removes data files of an earlier
+    push.
 
     Args:
         folder: what ``pairgen build`` or ``pairgen train`` wrote.
@@ -66,7 +69,7 @@ def push(folder: str | os.PathLike[str], repo: str, *, private: bool = False, pr
     """
     kind_of(folder)
     check_access(repo)
-    with prepared(folder, progress) as upload, _hub_errors(repo):
+    with prepared(folder, repo, progress) as upload, _hub_errors(repo):
         return Pushed(_commit(upload, repo, private, progress), upload.sizes())
 
 
@@ -107,8 +110,8 @@ def kind_of(folder: str | os.PathLike[str]) -> str:
 
 
 @contextmanager
-def prepared(folder: str | os.PathLike[str], progress: Progress = ignore) -> Iterator[Upload]:
-    """What ``push`` would upload. Files that do not exist yet are written to a temporary folder.
+def prepared(folder: str | os.PathLike[str], repo: str, progress: Progress = ignore) -> Iterator[Upload]:
+    """What ``push`` would upload to ``repo``. Files that do not exist yet are written to a temporary folder.
 
     Raises:
         InvalidDataset, RunFolderError: see ``push``.
@@ -119,7 +122,7 @@ def prepared(folder: str | os.PathLike[str], progress: Progress = ignore) -> Ite
         yield Upload("model", _model_files(path))
         return
     with tempfile.TemporaryDirectory(prefix="pairgen-") as temporary:
-        yield Upload("dataset", _dataset_files(path, Path(temporary), progress))
+        yield Upload("dataset", _dataset_files(path, Path(temporary), repo, progress))
 
 
 def _model_files(run: Path) -> dict[str, Path]:
@@ -130,13 +133,17 @@ def _model_files(run: Path) -> dict[str, Path]:
     return files
 
 
-def _dataset_files(folder: Path, out: Path, progress: Progress) -> dict[str, Path]:
+def _dataset_files(folder: Path, out: Path, repo: str, progress: Progress) -> dict[str, Path]:
     dataset = open_pairs(folder)
     update = update_card(dataset, files=PARQUET_FILES)
-    (out / README).write_text(update.new, "utf-8")
-    (out / MANIFEST).write_text(json_text(update.manifest), "utf-8")
+    readme = update.new.replace(card.PLACE, repo) if "/" in repo else update.new
+    texts = {README: readme, MANIFEST: json_text(update.manifest)}
+    if (folder / CROISSANT).exists():
+        texts[CROISSANT] = render(update.manifest, PARQUET_FILES)
+    files = {name: out / name for name in texts}
+    for name, text in texts.items():
+        files[name].write_text(text, "utf-8")
     (out / "data").mkdir()
-    files = {name: out / name for name in (README, MANIFEST)}
     done = 0
     for split in dataset.splits.values():
         for number, shard in enumerate(split.shards):

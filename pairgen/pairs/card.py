@@ -56,11 +56,12 @@ def body(manifest: Mapping[str, Any]) -> str:
         f"# {_title(manifest)}",
         manifest.get("description", ""),
         SYNTHETIC if is_synthetic(manifest) else "",
+        "## Use\n\n" + _use(manifest),
         f"## License\n\n{_license(manifest)}",
         "## Counts\n\n" + _counts(manifest["splits"]),
         _distances(statistics),
         _corruptions(statistics),
-        f"## Columns\n\n{PLAIN_TEXT}\n\n" + _columns(),
+        "## Columns\n\n" + _columns(),
         "## How it was built\n\n" + _build(manifest) if "command" in manifest else "",
         _history(manifest.get("history", ())),
         END,
@@ -72,6 +73,16 @@ PLAIN_TEXT = (
     "Prompts and completions are plain text, without a chat template. `pairgen train` applies the template of the "
     "model; other trainers see the texts as they are."
 )
+PAIRS = (
+    "Each row is a pair: a prompt with a preferred completion (`chosen`) and a worse one (`rejected`). Completions "
+    "begin with their own space or newline, so the full texts are `prompt + chosen` and `prompt + rejected`."
+)
+COMPLETIONS = (
+    "Each row is a prompt with a completion to imitate (`chosen`), for supervised fine-tuning; `rejected` is empty. "
+    "Completions begin with their own space or newline, so the full text is `prompt + chosen`."
+)
+PLACE = "FOLDER_OR_REPOSITORY"
+"""Stands for where the dataset is, which a push knows."""
 SYNTHETIC = "The source rows are synthetic: pairgen generated them. They are not rows of the dataset that they imitate."
 
 
@@ -86,11 +97,13 @@ def front_matter(manifest: Mapping[str, Any], files: str = ARROW_FILES) -> dict[
     Args:
         files: pattern of the files of a split.
     """
+    is_known = not any("files" in about for about in manifest.get("sources", {}).values())
+    kinds = ["sft"] if manifest.get("sft") else ["preference", "dpo"]
     return {
         "license": manifest.get("license", UNKNOWN_LICENSE),
         "pretty_name": _title(manifest),
-        "language": ["en"],
-        "tags": ["preference", "dpo", "pairgen", *(["synthetic"] if is_synthetic(manifest) else [])],
+        **({"language": ["en"]} if is_known else {}),
+        "tags": [*kinds, "pairgen", *(["synthetic"] if is_synthetic(manifest) else [])],
         "configs": [
             {
                 "config_name": "default",
@@ -99,6 +112,12 @@ def front_matter(manifest: Mapping[str, Any], files: str = ARROW_FILES) -> dict[
             }
         ],
     }
+
+
+def _use(manifest: Mapping[str, Any]) -> str:
+    split = next(iter(manifest["splits"]), "train")
+    code = f'from datasets import load_dataset\n\nrows = load_dataset("{PLACE}", split="{split}")'
+    return f"{COMPLETIONS if manifest.get('sft') else PAIRS}\n\n```python\n{code}\n```\n\n{PLAIN_TEXT}"
 
 
 def _title(manifest: Mapping[str, Any]) -> str:
@@ -112,7 +131,7 @@ def _license(manifest: Mapping[str, Any]) -> str:
             "these pairs."
         )
     if "license" in manifest.get("options", {}):
-        origin = "as stated by whoever built these pairs from their source rows"
+        origin = "as stated by whoever made this dataset"
     else:
         origin = (
             "the license of pairgen, which generated the rows"
@@ -149,7 +168,8 @@ def _distances(statistics: Mapping[str, Any]) -> str:
         rows.append([name, *("-" if figure is None else f"{figure:.2%}" for figure in figures)])
     definition = next(iter(found.values()))["definition"]
     table = _table(["split", "mean", "sd", "5%", "median", "95%"], rows)
-    return f"## Edit distance\n\nDefinition: {definition}. Run `pairgen stats` for other metrics.\n\n{table}"
+    text = f"How much rejected differs from chosen: {definition}. Run `pairgen stats` for other metrics."
+    return f"## Edit distance\n\n{text}\n\n{table}"
 
 
 def _corruptions(statistics: Mapping[str, Any]) -> str:

@@ -349,7 +349,7 @@ def test_the_license_of_a_users_file_is_what_the_user_says(source: Path, tmp_pat
     assert dataset.manifest["license"] == dataset.manifest["options"]["license"] == "cc-by-4.0"
     assert dataset.manifest["command"].endswith("--license cc-by-4.0")
     assert card.startswith("---\nlicense: cc-by-4.0\n")
-    assert "`cc-by-4.0`, as stated by whoever built these pairs" in card
+    assert "`cc-by-4.0`, as stated by whoever made this dataset" in card
     with pytest.raises(UsageError, match=r"the license of these rows is apache-2\.0"):
         build("metamath", tmp_path / "sample", BuildOptions(("sample:9",), license="cc-by-4.0"))
     with pytest.raises(UsageError, match=r"in lower case, such as cc-by-4\.0 or other, got 'MIT License'"):

@@ -1,13 +1,15 @@
 """Cards rendered again: nothing changes without a reason, and what was written by hand survives."""
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import datasets
+import mlcroissant
 import pytest
 import yaml
-from helpers.rows import good_pairs, make_folder
+from helpers.rows import good_pairs, make_folder, pair
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from typer.testing import Result
@@ -16,8 +18,10 @@ from pairgen.building.options import BuildOptions
 from pairgen.building.pipeline import build
 from pairgen.errors import InvalidDataset, OutputError, UsageError
 from pairgen.exchange.card_update import write_card
+from pairgen.exchange.publish import prepared
 from pairgen.pairs import card
 from pairgen.pairs.dataset import PairDataset, open_pairs
+from pairgen.pairs.record import COLUMNS, Change
 
 Run = Callable[..., Result]
 
@@ -87,7 +91,7 @@ def test_what_is_written_around_the_generated_part_survives(
 
 
 def test_the_yaml_is_not_written_anew_without_need(own: PairDataset) -> None:
-    text = readme(own).read_text().replace("language:\n- en\n", "language: [en] # plain\nsize_categories: 'n<1K'\n")
+    text = readme(own).read_text().replace("tags:\n", "language: [en] # plain\nsize_categories: 'n<1K'\ntags:\n")
     readme(own).write_text(text.replace("## Counts", "## Old"))
     write_card(own.path)
     assert readme(own).read_text() == text
@@ -99,6 +103,19 @@ def test_the_folder_still_opens(own: PairDataset, tmp_path: Path) -> None:
     assert front_matter(own)["tags"] == ["maths", "preference", "dpo", "pairgen"]
     loaded = datasets.load_dataset(str(own.path), cache_dir=str(tmp_path / "cache"))
     assert {split: loaded[split].num_rows for split in loaded} == {"train": 23, "eval": 4}
+
+
+def test_a_card_claims_no_language_that_nobody_stated(own: PairDataset, tmp_path: Path) -> None:
+    assert "language" not in front_matter(own)
+    sample = build("arc", tmp_path / "sample", BuildOptions(("train=sample:20",)))
+    assert front_matter(sample)["language"] == ["en"]
+
+
+def test_a_card_of_completions_says_so() -> None:
+    manifest = {"splits": {"train": {"pairs": 3, "shards": []}}, "sft": True}
+    assert card.front_matter(manifest)["tags"] == ["sft", "pairgen"]
+    assert card.COMPLETIONS in card.body(manifest)
+    assert card.PAIRS not in card.body(manifest)
 
 
 def test_a_card_shows_no_rows(own: PairDataset) -> None:
@@ -113,7 +130,7 @@ def test_a_license_is_recorded_and_shown(own: PairDataset) -> None:
     assert front_matter(own)["license"] == "unknown"
     assert write_card(own.path, "cc-by-4.0") == ["license (YAML)", "License", "How it was built"]
     assert front_matter(own)["license"] == open_pairs(own.path).manifest["license"] == "cc-by-4.0"
-    assert "`cc-by-4.0`, as stated by whoever built" in readme(own).read_text()
+    assert "`cc-by-4.0`, as stated by whoever made" in readme(own).read_text()
     assert write_card(own.path) == []
     assert write_card(own.path, "cc0-1.0"), "whoever stated a license may correct it"
 
@@ -192,3 +209,45 @@ def test_a_card_that_cannot_be_updated_stays(change: Callable[[str], str], words
 def test_other_folders_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidDataset):
         write_card(tmp_path)
+
+
+# ---------------------------------------------------------------- Croissant
+
+
+def test_croissant_describes_every_column_and_stays_up_to_date(own: PairDataset, run: Run) -> None:
+    file = own.path / "croissant.json"
+    assert run("card", own.path, "--croissant").stdout == f"{readme(own)}: updated: croissant.json\n"
+    found = mlcroissant.Dataset(str(file))
+    assert not found.metadata.issues.errors
+    assert found.metadata.name == "Preference pairs from rows.jsonl"
+    for records, split in zip(found.metadata.record_sets, ("train", "eval"), strict=True):
+        assert records.name == split
+        assert {field.name: field.description for field in records.fields} == {
+            name: column.meaning for name, column in COLUMNS.items()
+        }
+    before = file.read_bytes()
+    assert write_card(own.path, croissant=True) == []
+    assert file.read_bytes() == before
+    assert write_card(own.path, "cc-by-4.0")[-1] == "croissant.json"
+    assert mlcroissant.Dataset(str(file)).metadata.license == ["cc-by-4.0"]
+
+
+def test_croissant_of_a_push_reads_the_parquet_files(tmp_path: Path) -> None:
+    changes = (Change(1, 2, 1, 2, "1", "3", None), Change(5, 6, 5, 6))
+    rows = {"train": [pair(" 1 a 2", " 3 a 4", "x", edits=changes), pair(" a", " b", "y")]}
+    dataset = make_folder(tmp_path / "pairs", rows, batch=1)
+    write_card(dataset.path, croissant=True)
+    with prepared(dataset.path, "ann/pairs") as upload:
+        found = list(mlcroissant.Dataset(str(upload.files["croissant.json"])).records("train"))
+    assert [row["train/rejected"] for row in found] == [b" 3 a 4", b" b"]
+    assert [part["train/edits/rejected_stop"] for part in found[0]["train/edits"]] == [2, 6]
+
+
+def test_without_mlcroissant_one_message_says_how_to_install_it(
+    own: PairDataset, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "mlcroissant", None)
+    done = run("card", own.path, "--croissant")
+    assert done.exit_code == 2
+    assert done.stderr.startswith("pairgen: croissant.json needs mlcroissant; in your checkout of pairgen, run: pip")
+    assert run("card", own.path).exit_code == 0

@@ -123,6 +123,7 @@ def test_the_card_names_the_parquet_files_and_keeps_what_was_written_by_hand(
     assert "path: data/train-*.parquet" in pushed
     assert ".arrow" not in pushed
     assert "- maths\n" in pushed
+    assert 'load_dataset("ann/pairs", split="train")' in pushed
     assert pushed.endswith("\nThanks to Bo.\n")
     assert card.read_bytes() == before
 
@@ -146,7 +147,7 @@ def test_a_run_without_a_final_model_is_refused(hub: HubServer, training_run: Pa
 
 def test_parquet_is_the_same_every_time(dataset: PairDataset) -> None:
     def content() -> dict[str, bytes]:
-        with prepared(dataset.path) as upload:
+        with prepared(dataset.path, "ann/pairs") as upload:
             return {name: file.read_bytes() for name, file in upload.files.items()}
 
     assert content() == content()

@@ -13,7 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pairgen.errors import UsageError, install_hint
-from pairgen.exchange.curation.overlap import Hashes, Numbers, Words
+from pairgen.exchange.curation.overlap import Hashes, Numbers, Words, ranges
 
 SEQUENCE = 3
 """Words of a sequence. The similarity of two texts is the number of sequences that both contain, divided by that of
@@ -169,8 +169,6 @@ class _Similarity:
     def _members(self, sets: NDArray[np.uint32], texts: Numbers) -> Hashes:
         """The members of each set, with the number of its pair in the upper 32 bits."""
         lengths = self._lengths[texts]
-        ends = np.cumsum(lengths)
-        steps = np.arange(ends[-1]) - np.repeat(ends - lengths, lengths)
-        members = sets[np.repeat(self._starts[texts], lengths) + steps].astype(np.uint64)
+        members = sets[ranges(self._starts[texts], lengths)].astype(np.uint64)
         keys: Hashes = np.repeat(np.arange(len(texts), dtype=np.uint64), lengths) << np.uint64(32) | members
         return keys
