@@ -101,8 +101,8 @@ def from_mapping(cls: type[T], values: Mapping[str, Any], where: str) -> T:
     return cls(**values)
 
 
-def with_signature(cls: type[Any]) -> Callable[[F], F]:
-    """Show the options of a class, which a function takes as ``**options``, in its signature."""
+def with_signature(cls: type[Any], without: Collection[str] = ()) -> Callable[[F], F]:
+    """Show the options of a class, which a function takes as ``**options``, in its signature, except some."""
 
     def decorate(function: F) -> F:
         signature = inspect.signature(function)
@@ -115,7 +115,7 @@ def with_signature(cls: type[Any]) -> Callable[[F], F]:
                 annotation=item.type,
             )
             for item in fields(cls)
-            if item.name not in signature.parameters
+            if item.name not in signature.parameters and item.name not in without
         ]
         function.__signature__ = signature.replace(parameters=[*own, *options])  # type: ignore[attr-defined]
         return function

@@ -243,6 +243,11 @@ def open_pairs(path: str | os.PathLike[str]) -> PairDataset:
     return PairDataset(folder, manifest, splits)
 
 
+def opened(dataset: PairDataset | str | os.PathLike[str]) -> PairDataset:
+    """A dataset, opened if it is a path. Raises InvalidDataset."""
+    return dataset if isinstance(dataset, PairDataset) else open_pairs(dataset)
+
+
 def splits_of(folder: Path, described: Mapping[str, Any]) -> dict[str, Split]:
     """The splits that a manifest in ``folder`` lists."""
     return {
