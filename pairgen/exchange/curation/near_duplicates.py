@@ -1,8 +1,8 @@
 """Near-duplicate texts: candidates by MinHash, each verified by the exact similarity of word sequences.
 
 Signatures are those of rensa, which takes the hashes of many texts in one array: 2,833 GSM8K questions take 0.03 s,
-and 0.16 s with datasketch, which also needs scipy. Word sequences and the keys of bands go to temporary files: in memory, a text takes about
-60 bytes at any length.
+and 0.16 s with datasketch, which also needs scipy. Word sequences and the keys of bands go to temporary files: in
+memory, a text takes about 60 bytes at any length.
 """
 
 import tempfile
