@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from pairgen.api import build, compare, describe, train
     from pairgen.building.explain import explain
     from pairgen.building.options import BuildOptions
+    from pairgen.exchange.functions import decontaminate, dedup, export, import_pairs, mix
     from pairgen.pairs.dataset import PairDataset, open_pairs
     from pairgen.pairs.validate import violations
 
@@ -20,8 +21,13 @@ __all__ = [
     "PairDataset",
     "build",
     "compare",
+    "decontaminate",
+    "dedup",
     "describe",
     "explain",
+    "export",
+    "import_pairs",
+    "mix",
     "open_pairs",
     "train",
     "violations",
@@ -32,8 +38,13 @@ _MODULES = {
     "PairDataset": "pairgen.pairs.dataset",
     "build": "pairgen.api",
     "compare": "pairgen.api",
+    "decontaminate": "pairgen.exchange.functions",
+    "dedup": "pairgen.exchange.functions",
     "describe": "pairgen.api",
     "explain": "pairgen.building.explain",
+    "export": "pairgen.exchange.functions",
+    "import_pairs": "pairgen.exchange.functions",
+    "mix": "pairgen.exchange.functions",
     "open_pairs": "pairgen.pairs.dataset",
     "train": "pairgen.api",
     "violations": "pairgen.pairs.validate",

@@ -95,10 +95,9 @@ def describe(
     import pandas as pd
 
     from pairgen import stats
-    from pairgen.pairs.dataset import PairDataset, open_pairs
+    from pairgen.pairs.dataset import opened
 
-    opened = dataset if isinstance(dataset, PairDataset) else open_pairs(dataset)
-    found = stats.describe(opened, metric=metric, unit=unit, tokenizer=tokenizer, by=by)
+    found = stats.describe(opened(dataset), metric=metric, unit=unit, tokenizer=tokenizer, by=by)
     rows = {}
     for split, statistics in found.items():
         for name, about in statistics.items():

@@ -101,8 +101,8 @@ def from_mapping(cls: type[T], values: Mapping[str, Any], where: str) -> T:
     return cls(**values)
 
 
-def with_signature(cls: type[Any]) -> Callable[[F], F]:
-    """Show the options of a class, which a function takes as ``**options``, in its signature."""
+def with_signature(cls: type[Any], without: Collection[str] = ()) -> Callable[[F], F]:
+    """Show the options of a class, which a function takes as ``**options``, in its signature, except some."""
 
     def decorate(function: F) -> F:
         signature = inspect.signature(function)
@@ -115,7 +115,7 @@ def with_signature(cls: type[Any]) -> Callable[[F], F]:
                 annotation=item.type,
             )
             for item in fields(cls)
-            if item.name not in signature.parameters
+            if item.name not in signature.parameters and item.name not in without
         ]
         function.__signature__ = signature.replace(parameters=[*own, *options])  # type: ignore[attr-defined]
         return function
@@ -171,13 +171,13 @@ _TYPE_NAMES = {int: "an integer", float: "a number", bool: "true or false", str:
 def _type_problem(item: "Field[Any]", value: Any) -> str:
     """What the value should have been, if its type is wrong."""
     expected = value_type(item)
+    accepted = (int, float) if expected is float else (expected,)
     if is_list(item):
         parts = (value,) if isinstance(value, str) else value
-        valid = isinstance(parts, (list, tuple)) and all(isinstance(part, expected) for part in parts)
+        valid = isinstance(parts, (list, tuple)) and all(isinstance(part, accepted) for part in parts)
         return "" if valid else f"a list in which each item is {_TYPE_NAMES[expected]}"
     if value is None and item.default is None:
         return ""
-    accepted = (int, float) if expected is float else (expected,)
     valid = isinstance(value, accepted) and (expected is bool or not isinstance(value, bool))
     return "" if valid else _TYPE_NAMES[expected]
 

@@ -18,10 +18,12 @@ from pairgen import api
 from pairgen.building.explain import explain
 from pairgen.building.options import BuildOptions
 from pairgen.errors import InvalidDataset, UsageError
+from pairgen.exchange import functions
 from pairgen.pairs.dataset import open_pairs
 from pairgen.train.config import Config
 
-EXAMPLES = (api.build, open_pairs, api.describe, explain, api.train, api.compare)
+CURATION = (functions.import_pairs, functions.export, functions.mix, functions.dedup, functions.decontaminate)
+EXAMPLES = (api.build, open_pairs, api.describe, explain, *CURATION, api.train, api.compare)
 """Functions whose docstrings have an example, in the order in which the examples build on each other."""
 
 
@@ -77,6 +79,9 @@ run = pairgen.train(pairs, "runs/a", loss="dpop", steps=2, callbacks=[lambda met
 folder = run.folder.name.upper()
 best: str = pairgen.compare("runs/a", "runs/b").index[0]
 found = pairgen.explain("3 * 4 = 12")["steps"]
+mixed: int = len(pairgen.mix([pairs, "imported"], "mixed", weights=(0.5, 0.5), seed=1))
+files: list[str] = pairgen.export(pairs, "exported", to="trl-chat")["train"].files
+imported: pairgen.PairDataset = pairgen.import_pairs(["a.jsonl", "eval=b.jsonl"], "imported", license="mit")
 options = pairgen.BuildOptions(("sample:20",), seed=1)
 for pair in pairgen.open_pairs("arc-pairs"):
     print(pair["prompt"])

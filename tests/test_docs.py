@@ -46,6 +46,7 @@ FILES = {
     "MetaMathQA-395K.json": "metamath",
     "ARC-Challenge-Train.jsonl": "arc",
     "ARC-Challenge-Dev.jsonl": "arc",
+    "test-questions.jsonl": "gsm8k",
 }
 """Files of the user: sample rows of this dataset, in the layout of the Hub."""
 
@@ -102,7 +103,8 @@ def parse(line: str) -> None:
 
 def small(line: str) -> list[str]:
     """A command of the README as it is run here."""
-    words = [STAND_INS.get(word, word) for word in shlex.split(line)]
+    program, name, *arguments = shlex.split(line)
+    words = [program, name, *(STAND_INS.get(word, word) for word in arguments)]
     if "build" in words:
         return [
             *words,
@@ -152,12 +154,14 @@ def sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A working directory with the user's files; entries that the README adds to tables are removed afterwards."""
     monkeypatch.chdir(tmp_path)
     for name, dataset in FILES.items():
-        split = "eval" if "Dev" in name else "train"
+        split = "eval" if "Dev" in name or "test" in name else "train"
         rows = [sample.row(dataset, split, index) for index in range(40)]
         text = json.dumps(rows) if name.endswith(".json") else "".join(json.dumps(row) + "\n" for row in rows)
         Path(name).write_text(text, "utf-8")
     preference = {"prompt": "What is water?", "chosen": "A liquid", "rejected": "A metal"}
     Path("preferences.jsonl").write_text(json.dumps(preference) + "\n", "utf-8")
+    ratings = "".join(f"What is {number} + 1?,It is {number + 1},It is 0\n" for number in range(40))
+    Path("ratings.csv").write_text(f"question,better,worse\n{ratings}", "utf-8")
     before = [(table, dict(table)) for table in (BUILDERS, STATISTICS, LOSSES)]
     yield tmp_path
     for table, entries in before:

@@ -70,7 +70,8 @@ def sample(
 
 @command(
     help="Hold out pairs for evaluation: move at most N of them from train to a new eval split.\n\n"
-    "Pairs with the same question (prompt without few-shot examples) are never divided between the splits.",
+    "Pairs with the same question (prompt without few-shot examples and system prompt) are never divided between the "
+    "splits.",
     examples=["pairgen split pairs --eval-size 500 --out pairs-with-eval"],
 )
 def split(
@@ -142,7 +143,8 @@ def _weights(text: str | None) -> tuple[float, ...]:
 @command(
     help="Find duplicate pairs and near-duplicate prompts; with --out, write the dataset without them.\n\n"
     "- Of pairs with the same prompt, chosen and rejected, the first stays.\n"
-    "- Of prompts that are similar, all groups of the first stay, and those of the others are left out.\n"
+    "- Of prompts that are similar, all groups of the first stay, and those of the others are left out. Few-shot "
+    "examples and system prompts are not compared.\n"
     "- Several answers to one prompt are no duplicates, unless --by question: then only the first stays.\n"
     "- Training pairs whose prompt is in eval, or similar to one there, are left out.",
     examples=[

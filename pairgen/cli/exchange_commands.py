@@ -11,8 +11,9 @@ from pairgen.cli.bars import progress_reporter
 from pairgen.cli.dataset_commands import Dataset, DryRun, Out, Overwrite, print_built, print_preview, required
 from pairgen.cli.flags import with_options
 from pairgen.errors import count
-from pairgen.exchange.exports.exporting import ExportOptions
+from pairgen.exchange.exports.export_options import ExportOptions
 from pairgen.exchange.exports.targets import TARGETS
+from pairgen.exchange.functions import BUILD_ONLY
 from pairgen.exchange.imports.detection import layouts
 
 Sources = Annotated[
@@ -32,8 +33,6 @@ ColumnNames = Annotated[
     typer.Option("--columns", metavar="OURS=THEIRS,...", help="Source columns by role, instead of a layout."),
 ]
 PANELS = {"seed": "Rows and splits", "workers": "Speed"}
-BUILD_ONLY = ("source", "corruption", "pairs_per_row", "prompt_style", "shots", "shots_per_row")
-"""Options of a build that do not apply to existing prompts and completions."""
 
 
 def _listed(sft: bool) -> str:

@@ -66,7 +66,7 @@ class HistoryEntry(TypedDict, total=False):
     """A command that made the dataset of others: the command line, the folders that it read, and counts by split.
 
     A mix adds title, license, sources and history of each of its ``datasets``, decontamination the evaluation set that
-    it compared with and its number of ``questions``.
+    it compared with and its number of ``questions``, and the search for near-duplicates the version of ``rensa``.
     """
 
     command: str
@@ -75,6 +75,7 @@ class HistoryEntry(TypedDict, total=False):
     datasets: list[dict[str, Any]]
     against: str
     questions: int
+    rensa: str
 
 
 class Manifest(TypedDict, total=False):
@@ -240,6 +241,11 @@ def open_pairs(path: str | os.PathLike[str]) -> PairDataset:
         if not shard.is_file():
             raise InvalidDataset(f"{shard}: listed in the manifest but missing; build the dataset again")
     return PairDataset(folder, manifest, splits)
+
+
+def opened(dataset: PairDataset | str | os.PathLike[str]) -> PairDataset:
+    """A dataset, opened if it is a path. Raises InvalidDataset."""
+    return dataset if isinstance(dataset, PairDataset) else open_pairs(dataset)
 
 
 def splits_of(folder: Path, described: Mapping[str, Any]) -> dict[str, Split]:

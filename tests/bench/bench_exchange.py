@@ -96,7 +96,7 @@ def main() -> None:
             "decontaminate, write": [
                 *("decontaminate", "--against", str(questions), "--apply", "--out", str(out), "--overwrite"),
             ],
-            "sample half": ["sample", "--pairs", str(asked.pairs // 20), "--out", str(out), "--overwrite"],
+            "sample": ["sample", "--pairs", str(asked.pairs // 20), "--out", str(out), "--overwrite"],
         }
         peaks: dict[str, list[float]] = {name: [] for name in commands}
         for count in (asked.pairs // 10, asked.pairs):

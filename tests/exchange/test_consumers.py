@@ -9,7 +9,8 @@ from helpers import tiny_runs as runs
 from helpers.small_tokenizers import chatml
 
 from pairgen.building.options import BuildOptions
-from pairgen.exchange.exports.exporting import ExportOptions, export
+from pairgen.exchange.exports.export_options import ExportOptions
+from pairgen.exchange.exports.exporting import export
 from pairgen.exchange.imports.importing import find_importer, import_pairs
 from pairgen.pairs.dataset import open_pairs
 from pairgen.train.run import train

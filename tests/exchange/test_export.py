@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from pairgen.building.options import BuildOptions
 from pairgen.building.pipeline import build
 from pairgen.errors import OutputExists, UsageError
-from pairgen.exchange.exports.exporting import MARK, ExportOptions, export
+from pairgen.exchange.exports.export_options import ExportOptions
+from pairgen.exchange.exports.exporting import MARK, export
 from pairgen.exchange.exports.steps import answer_of, split_steps, wrong_step
 from pairgen.exchange.exports.targets import TARGETS
 from pairgen.exchange.imports.importing import find_importer, import_pairs

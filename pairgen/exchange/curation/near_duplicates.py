@@ -1,11 +1,13 @@
 """Near-duplicate texts: candidates by MinHash, each verified by the exact similarity of word sequences.
 
-Signatures are those of rensa. Word sequences and the keys of bands go to temporary files: in memory, a text takes about
-40 bytes at any length.
+Signatures are those of rensa, which takes the hashes of many texts in one array: 2,833 GSM8K questions take 0.03 s,
+and 0.16 s with datasketch, which also needs scipy. Word sequences and the keys of bands go to temporary files: in
+memory, a text takes about 60 bytes at any length.
 """
 
 import tempfile
 from collections.abc import Iterator
+from importlib import metadata
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pairgen.errors import UsageError, install_hint
-from pairgen.exchange.curation.overlap import Hashes, Numbers, Words
+from pairgen.exchange.curation.overlap import Hashes, Numbers, Words, ranges
 
 SEQUENCE = 3
 """Words of a sequence. The similarity of two texts is the number of sequences that both contain, divided by that of
@@ -29,6 +31,11 @@ CHUNK = 1 << 13
 """Candidates that are verified at once."""
 
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)  # odd, so that 32-bit hashes stay distinct
+
+
+def library_version() -> str:
+    """The version of rensa, which determines the signatures, and thereby which candidates are found."""
+    return metadata.version("rensa")
 
 
 def rows_per_band(threshold: float) -> int:
@@ -169,8 +176,6 @@ class _Similarity:
     def _members(self, sets: NDArray[np.uint32], texts: Numbers) -> Hashes:
         """The members of each set, with the number of its pair in the upper 32 bits."""
         lengths = self._lengths[texts]
-        ends = np.cumsum(lengths)
-        steps = np.arange(ends[-1]) - np.repeat(ends - lengths, lengths)
-        members = sets[np.repeat(self._starts[texts], lengths) + steps].astype(np.uint64)
+        members = sets[ranges(self._starts[texts], lengths)].astype(np.uint64)
         keys: Hashes = np.repeat(np.arange(len(texts), dtype=np.uint64), lengths) << np.uint64(32) | members
         return keys

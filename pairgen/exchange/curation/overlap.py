@@ -56,11 +56,11 @@ class Words(NamedTuple):
         words = lists.flatten().dictionary_encode()
         known = words.dictionary.to_pylist()
         codes = words.indices.to_numpy()
-        is_word = np.array([bool(word) for word in known], bool)[codes]
+        is_word = np.fromiter(map(bool, known), bool, len(known))[codes]
         before = np.concatenate([[0], np.cumsum(is_word)])
         first = lists.offsets.to_numpy() - lists.offsets[0].as_py()
-        hashes = np.array([xxhash.xxh3_64_intdigest(word.encode()) for word in known], np.uint64)
-        numbers = np.array([is_number(word) for word in known], bool)
+        hashes = np.fromiter((xxhash.xxh3_64_intdigest(word.encode()) for word in known), np.uint64, len(known))
+        numbers = np.fromiter(map(is_number, known), bool, len(known))
         codes = codes[is_word]
         return cls(hashes[codes], numbers[codes], before[first])
 
@@ -160,60 +160,59 @@ class Index:
         self._short_masked = _short(masked, length, MIN_MASKED_WORDS)
 
     def find(self, texts: pa.Array) -> Overlaps:
-        """The overlaps of texts, none of which is null."""
+        """The overlaps of texts, none of which is null. Stricter forms replace looser ones."""
         found = Overlaps(np.zeros(len(texts), np.int8), np.full(len(texts), -1, np.int64))
         plain, lines = Words.of(texts), _Lines.of(texts)
-        masked = plain.masked()
-        self._find_sequences(found, masked, self._masked, Form.MASKED)
-        lines.find(found, lines.words.masked(), self._short_masked, Form.MASKED)
-        self._find_sequences(found, plain, self._plain, Form.NGRAM)
-        self._find_whole(found, plain)
-        lines.find(found, lines.words, self._short, Form.QUESTION)
+        masked, masked_lines = plain.masked(), lines.words.masked()
+        hashes, starts = masked.sequences(self._length)
+        at, questions = self._masked.find(hashes)
+        _mark(found, masked.text_of(starts[at]), questions, Form.MASKED)
+        for words, owners in ((masked, np.arange(len(texts))), (masked_lines, lines.text)):
+            at, questions = self._short_masked.find(words.whole())
+            _mark(found, owners[at], questions, Form.MASKED)
+        hashes, starts = plain.sequences(self._length)
+        at, questions = self._plain.find(hashes)
+        _mark(found, plain.text_of(starts[at]), questions, Form.NGRAM)
+        self._find_whole(found, plain, hashes[at], starts[at])
+        for words, owners in ((plain, np.arange(len(texts))), (lines.words, lines.text)):
+            at, questions = self._short.find(words.whole())
+            _mark(found, owners[at], questions, Form.QUESTION)
         return found
 
-    def _find_sequences(self, found: Overlaps, words: Words, known: _Lookup, form: Form) -> None:
-        hashes, starts = words.sequences(self._length)
-        at, questions = known.find(hashes)
-        _mark(found, words.text_of(starts[at]), questions, form)
-
-    def _find_whole(self, found: Overlaps, words: Words) -> None:
-        """Questions of which all words follow the opening that was found."""
-        hashes, starts = words.sequences(self._length)
-        left, right = (np.searchsorted(self._openings, hashes, side=side) for side in ("left", "right"))
-        times = right - left
+    def _find_whole(self, found: Overlaps, words: Words, hashes: Hashes, starts: Numbers) -> None:
+        """Questions of which all words follow their opening; ``hashes`` are those of known sequences."""
+        left = np.searchsorted(self._openings, hashes)
+        times = np.searchsorted(self._openings, hashes, side="right") - left
         position = np.repeat(starts, times)
-        offset = np.arange(times.sum()) - np.repeat(np.cumsum(times) - times, times)
-        questions = self._opened[np.repeat(left, times) + offset]
+        questions = self._opened[ranges(left, times)]
         texts, lengths = words.text_of(position), self._lengths[questions]
         fits = position + lengths <= words.offsets[texts + 1]
         position, questions, texts, lengths = position[fits], questions[fits], texts[fits], lengths[fits]
         if len(position):
-            ends = np.cumsum(lengths)
-            steps = np.arange(ends[-1]) - np.repeat(ends - lengths, lengths)
-            theirs = self._words[np.repeat(self._starts[questions], lengths) + steps]
-            equal = np.logical_and.reduceat(
-                words.hashes[np.repeat(position, lengths) + steps] == theirs, ends - lengths
-            )
-            _mark(found, texts[equal], questions[equal], Form.QUESTION)
+            equal = words.hashes[ranges(position, lengths)] == self._words[ranges(self._starts[questions], lengths)]
+            whole = np.logical_and.reduceat(equal, np.cumsum(lengths) - lengths)
+            _mark(found, texts[whole], questions[whole], Form.QUESTION)
+
+
+def ranges(starts: Numbers, lengths: Numbers) -> Numbers:
+    """Consecutive numbers from each start: starts ``[5, 9]`` of lengths ``[2, 3]`` give ``[5, 6, 9, 10, 11]``."""
+    ends = np.cumsum(lengths)
+    numbers: Numbers = np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - (ends - lengths), lengths)
+    return numbers
 
 
 class _Lines(NamedTuple):
-    """Words of each line of texts and of each whole text, and the text that each belongs to."""
+    """Words of each line of texts that have several or a label, and the text that each line belongs to."""
 
     words: Words
     text: Numbers
 
     @classmethod
     def of(cls, texts: pa.Array) -> "_Lines":
-        lines = pc.split_pattern(texts, "\n")
+        texts_with = np.flatnonzero(pc.match_substring_regex(texts, r"\n|^\s*\w+:\s").to_numpy(zero_copy_only=False))
+        lines = pc.split_pattern(texts.take(pa.array(texts_with)), "\n")
         unlabelled = pc.replace_substring_regex(lines.flatten(), r"^\s*\w+:\s", "")
-        lengths = pc.list_value_length(lines).to_numpy()
-        own = np.arange(len(texts))
-        return cls(Words.of(pa.concat_arrays([unlabelled, texts])), np.concatenate([np.repeat(own, lengths), own]))
-
-    def find(self, found: Overlaps, words: Words, known: _Lookup, form: Form) -> None:
-        at, questions = known.find(words.whole())
-        _mark(found, self.text[at], questions, form)
+        return cls(Words.of(unlabelled), np.repeat(texts_with, pc.list_value_length(lines).to_numpy()))
 
 
 def _short(words: Words, length: int, least: int) -> _Lookup:

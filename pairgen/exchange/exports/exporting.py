@@ -6,10 +6,9 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 import pyarrow as pa
@@ -17,55 +16,13 @@ import pyarrow.parquet as pq
 
 from pairgen.atomic import move, os_errors, staging
 from pairgen.errors import OutputExists, UsageError
-from pairgen.exchange.exports.targets import COLUMNS, STEP_COLUMNS, TARGETS, Pair, Row, Target
-from pairgen.options import check, option
+from pairgen.exchange.exports.export_options import COMPRESSIONS, Exported, ExportOptions
+from pairgen.exchange.exports.targets import COLUMNS, STEP_COLUMNS, Pair, Row, Target
 from pairgen.pairs.dataset import PairDataset, Split
 from pairgen.progress import Progress, ignore
 
-FORMATS = ("jsonl", "parquet", "arrow")
-COMPRESSIONS = {"jsonl": ("none", "gzip"), "parquet": ("zstd", "snappy", "none"), "arrow": ("none",)}
-"""By format, the default first."""
-
 MARK = "pairgen-export.json"
 """The file that says what was exported; it is written last."""
-
-
-@dataclass(frozen=True)
-class ExportOptions:
-    """How pairs are exported.
-
-    Raises:
-        UsageError: a value that is not available, or a compression that the format does not have.
-    """
-
-    to: str = option("trl", "The layout to write.", choices=TARGETS, metavar="<name>")
-    format: str = option("jsonl", "File format.", choices=FORMATS)
-    compression: str | None = option(
-        None, "none or gzip for jsonl; zstd, snappy or none for parquet. Default: none for jsonl, zstd for parquet."
-    )
-    shard_rows: int = option(500_000, "Maximum rows per file.", at_least=1)
-    limit: int | None = option(None, "Only the first N pairs of each split. Default: all.", at_least=1, metavar="N")
-
-    def __post_init__(self) -> None:
-        check(self)
-        available = COMPRESSIONS[self.format]
-        if self.compression is not None and self.compression not in available:
-            raise UsageError(
-                f"--compression {self.compression}: {self.format} files have {' or '.join(available)} compression"
-            )
-
-    @property
-    def target(self) -> Target:
-        return TARGETS[self.to]
-
-
-class Exported(NamedTuple):
-    """What one split gave: pairs read, those without a corrupted step, rows and files written."""
-
-    pairs: int
-    without_steps: int
-    rows: int
-    files: list[str]
 
 
 def export(
