@@ -13,7 +13,7 @@ import pytest
 from helpers import hub_server
 from helpers.hub_server import TOKEN, HubServer, Repo
 from helpers.rows import good_pairs, make_folder
-from huggingface_hub import constants
+from huggingface_hub import close_session, constants
 from typer.testing import Result
 
 from pairgen.building.options import BuildOptions
@@ -34,6 +34,7 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[HubServer]:
         monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
         monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "no-token"))
         monkeypatch.setenv("HF_TOKEN", TOKEN)
+        close_session()  # of an earlier server
         yield server
 
 
