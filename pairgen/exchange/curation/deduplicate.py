@@ -159,7 +159,7 @@ class _Scan(NamedTuple):
             if texts is not None:
                 new = np.flatnonzero(before == 0) if before is not None else np.arange(len(keys))
                 texts.add(questions.take(pa.array(new)), keys[new])
-        pair, group, prompt = map(np.concatenate, parts)
+        pair, group, prompt = (np.concatenate(parts.pop(0)) for _ in range(3))
         distinct, first, number = np.unique(prompt, return_index=True, return_inverse=True)
         order = np.argsort(first)
         rank = np.empty(len(distinct), np.int64)
