@@ -56,6 +56,8 @@ def is_list(item: "Field[Any]") -> bool:
 def limits(item: "Field[Any]") -> str:
     """The range of a numeric option in words, such as ``at least 0`` or ``from 0 to 1``; empty if there is none."""
     rules = item.metadata
+    if "above" in rules and "at_most" in rules:
+        return f"above {rules['above']:g}, at most {rules['at_most']:g}"
     if "at_least" in rules and "at_most" in rules:
         return f"from {rules['at_least']:g} to {rules['at_most']:g}"
     words = {"at_least": "at least", "at_most": "at most", "above": "above"}

@@ -1,6 +1,8 @@
 """Commands that derive a dataset from others: sample, split, mix, dedup, decontaminate."""
 
 import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +14,7 @@ from pairgen.cli.bars import progress_reporter
 from pairgen.cli.flags import with_options
 from pairgen.errors import UsageError, count
 from pairgen.exchange.curation.curation_options import MATCHES, DedupOptions, OverlapOptions
+from pairgen.progress import Progress, Warn
 
 if TYPE_CHECKING:
     from pairgen.exchange.curation.decontaminate import Contamination
@@ -27,6 +30,16 @@ OptionalOut = Annotated[
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing dataset.")]
 Seed = Annotated[int, typer.Option(help="Random seed.")]
+
+
+@contextmanager
+def _reporter(quiet: bool, out: Path | None) -> Iterator[tuple[Progress, Warn]]:
+    """Callbacks for progress and warnings. An interrupted command says that it wrote nothing."""
+    try:
+        with progress_reporter(quiet) as callbacks:
+            yield callbacks
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(*([f"nothing was written to {out}"] if out else [])) from None
 
 
 def _written(dataset: "PairDataset", out: Path) -> dict[str, Any]:
@@ -63,14 +76,15 @@ def sample(
     from pairgen.exchange.curation.subsets import sample
     from pairgen.pairs.dataset import open_pairs
 
-    with progress_reporter(quiet) as (progress, _):
+    with _reporter(quiet, out) as (progress, _):
         written = sample(open_pairs(path), out, pairs, seed=seed, overwrite=overwrite, progress=progress)
     _print_written(written, out, as_json)
 
 
 @command(
     help="Hold out pairs for evaluation: move at most N of them from train to a new eval split.\n\n"
-    "Pairs with the same question (prompt without few-shot examples) are never divided between the splits.",
+    "Pairs with the same question (prompt without few-shot examples and system prompt) are never divided between the "
+    "splits.",
     examples=["pairgen split pairs --eval-size 500 --out pairs-with-eval"],
 )
 def split(
@@ -85,7 +99,7 @@ def split(
     from pairgen.exchange.curation.subsets import split
     from pairgen.pairs.dataset import open_pairs
 
-    with progress_reporter(quiet) as (progress, _):
+    with _reporter(quiet, out) as (progress, _):
         written = split(open_pairs(path), out, eval_size, seed=seed, overwrite=overwrite, progress=progress)
     _print_written(written, out, as_json)
 
@@ -127,7 +141,7 @@ def mix(
 
     options = MixOptions(_weights(weights), pairs, seed)
     datasets = [open_pairs(path) for path in paths]
-    with progress_reporter(quiet) as (progress, _):
+    with _reporter(quiet, out) as (progress, _):
         written = mix(datasets, out, options, overwrite=overwrite, progress=progress)
     _print_written(written, out, as_json)
 
@@ -142,7 +156,8 @@ def _weights(text: str | None) -> tuple[float, ...]:
 @command(
     help="Find duplicate pairs and near-duplicate prompts; with --out, write the dataset without them.\n\n"
     "- Of pairs with the same prompt, chosen and rejected, the first stays.\n"
-    "- Of prompts that are similar, all groups of the first stay, and those of the others are left out.\n"
+    "- Of prompts that are similar, all groups of the first stay, and those of the others are left out. Few-shot "
+    "examples and system prompts are not compared.\n"
     "- Several answers to one prompt are no duplicates, unless --by question: then only the first stays.\n"
     "- Training pairs whose prompt is in eval, or similar to one there, are left out.",
     examples=[
@@ -164,7 +179,7 @@ def dedup(
     from pairgen.pairs.dataset import open_pairs
 
     dataset, options, written = open_pairs(path), DedupOptions(**flags), None
-    with progress_reporter(quiet) as (progress, _):
+    with _reporter(quiet, out) as (progress, _):
         if out is None:
             found = find_duplicates(dataset, options, progress=progress)
         else:
@@ -230,7 +245,7 @@ def decontaminate(
         raise UsageError("--apply and --out DIR belong together; without them, overlaps are only reported")
     dataset, options = open_pairs(path), OverlapOptions(**flags)
     written = None
-    with progress_reporter(quiet) as (progress, warn):
+    with _reporter(quiet, out) as (progress, warn):
         questions = read_evaluation_set(against, column, warn)
         if out is None:
             found = find_overlaps(dataset, questions, options, progress=progress)

@@ -45,8 +45,8 @@ def render(manifest: Mapping[str, Any], files: str = card.ARROW_FILES) -> str:
             keywords=about["tags"],
             in_language=about.get("language"),
             conforms_to="http://mlcommons.org/croissant/1.1",
-            distribution=[_files_of(split, files, mlc) for split in manifest["splits"]],
-            record_sets=[_records_of(split, mlc) for split in manifest["splits"]],
+            distribution=[_files_of(split, files, mlc) for split in card.splits_with_rows(manifest)],
+            record_sets=[_records_of(split, mlc) for split in card.splits_with_rows(manifest)],
         )
         return json.dumps(metadata.to_json(), indent=2, ensure_ascii=False) + "\n"
     finally:

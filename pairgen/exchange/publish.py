@@ -145,7 +145,7 @@ def _dataset_files(folder: Path, out: Path, repo: str, progress: Progress) -> di
         files[name].write_text(text, "utf-8")
     (out / "data").mkdir()
     done = 0
-    for split in dataset.splits.values():
+    for split in filter(len, dataset.splits.values()):
         for number, shard in enumerate(split.shards):
             name = f"data/{split.name}-{number:05}-of-{len(split.shards):05}.parquet"
             files[name] = out / name

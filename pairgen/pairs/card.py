@@ -98,6 +98,7 @@ def front_matter(manifest: Mapping[str, Any], files: str = ARROW_FILES) -> dict[
         files: pattern of the files of a split.
     """
     is_known = not any("files" in about for about in manifest.get("sources", {}).values())
+    data_files = [{"split": split, "path": files.format(split=split)} for split in splits_with_rows(manifest)]
     kinds = ["sft"] if manifest.get("sft") else ["preference", "dpo"]
     return {
         "license": manifest.get("license", UNKNOWN_LICENSE),
@@ -108,14 +109,19 @@ def front_matter(manifest: Mapping[str, Any], files: str = ARROW_FILES) -> dict[
             {
                 "config_name": "default",
                 "version": f"{FORMAT}.0.0",  # in the cache path: keeps features of other formats apart
-                "data_files": [{"split": split, "path": files.format(split=split)} for split in manifest["splits"]],
+                "data_files": data_files,
             }
         ],
     }
 
 
+def splits_with_rows(manifest: Mapping[str, Any]) -> list[str]:
+    """The splits that ``load_dataset`` can open, which fails if one is empty."""
+    return [name for name, split in manifest["splits"].items() if split["pairs"]]
+
+
 def _use(manifest: Mapping[str, Any]) -> str:
-    split = next(iter(manifest["splits"]), "train")
+    split = next(iter(splits_with_rows(manifest)), "train")
     code = f'from datasets import load_dataset\n\nrows = load_dataset("{PLACE}", split="{split}")'
     return f"{COMPLETIONS if manifest.get('sft') else PAIRS}\n\n```python\n{code}\n```\n\n{PLAIN_TEXT}"
 

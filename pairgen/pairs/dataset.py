@@ -66,7 +66,7 @@ class HistoryEntry(TypedDict, total=False):
     """A command that made the dataset of others: the command line, the folders that it read, and counts by split.
 
     A mix adds title, license, sources and history of each of its ``datasets``, decontamination the evaluation set that
-    it compared with and its number of ``questions``.
+    it compared with and its number of ``questions``, and the search for near-duplicates the version of ``rensa``.
     """
 
     command: str
@@ -75,6 +75,7 @@ class HistoryEntry(TypedDict, total=False):
     datasets: list[dict[str, Any]]
     against: str
     questions: int
+    rensa: str
 
 
 class Manifest(TypedDict, total=False):

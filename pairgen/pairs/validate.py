@@ -187,7 +187,7 @@ def _check_counts(dataset: PairDataset, split: Split, rows: int, found: _Found) 
 def _pairs_built(dataset: PairDataset, split: Split) -> int:
     """The pairs that the source rows of a split yielded: those before the first command that selected some of them."""
     history = dataset.manifest.get("history")
-    first = history[0]["splits"].get(split.name) if history else None
+    first = history[0].get("splits", {}).get(split.name) if history else None
     return _count(first["pairs_before"]) if first else split.pairs
 
 

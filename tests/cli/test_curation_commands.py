@@ -85,6 +85,23 @@ def test_texts_of_others_cannot_act_on_the_terminal(dataset: Path, tmp_path: Pat
     assert "\\x1b" in shown
 
 
+def test_an_interrupt_says_that_nothing_was_written(dataset: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pairgen.exchange.curation.derive.DatasetWriter.write", interrupt)
+    for words in (("sample", "--pairs", 9), ("split", "--eval-size", 9), ("dedup",)):
+        done = run(words[0], dataset, *words[1:], "--out", "nowhere", "--quiet")
+        assert done.exit_code == 130
+        assert done.stderr == "pairgen: interrupted; nothing was written to nowhere\n"
+
+
+def test_a_threshold_out_of_range_is_refused(dataset: Path, run: Run) -> None:
+    done = run("dedup", dataset, "--threshold", 0)
+    assert done.exit_code == 2
+    assert "--threshold must be above 0, at most 1" in done.stderr
+
+
 @pytest.mark.parametrize("command", ["sample", "split", "mix", "dedup", "decontaminate"])
 def test_help_has_examples(command: str, run: Run) -> None:
     done = run(command, "--help")

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from pairgen.building.selection import SeenKeys
 from pairgen.exchange.curation.curation_options import DedupOptions
 from pairgen.exchange.curation.derive import Change, Keys, Rows, command_line, keys_of, read, write_derived
-from pairgen.exchange.curation.near_duplicates import NearDuplicates
-from pairgen.exchange.curation.questions import question_reader
+from pairgen.exchange.curation.near_duplicates import NearDuplicates, library_version
+from pairgen.exchange.curation.questions import COLUMNS, question_reader
 from pairgen.options import arguments
 from pairgen.pairs.dataset import PairDataset
 from pairgen.progress import Progress, ignore
@@ -78,7 +78,7 @@ def find_duplicates(
     ``options.by`` is ``question``: then only the first group of a cluster stays.
 
     Held-out splits come before train: a training pair whose prompt is that of a held-out pair, or similar to it, is
-    left out for a reason of its own. Otherwise the first in order stays. Memory is about 70 bytes per pair.
+    left out for a reason of its own. Otherwise the first in order stays. Memory grows by about 200 bytes per pair.
 
     Args:
         progress: called with pairs.
@@ -117,7 +117,8 @@ def dedup(
         OutputError: ``out`` already exists or cannot be written.
     """
     found = find_duplicates(dataset, options, progress=progress)
-    change = Change(command_line("dedup", [dataset], out, *arguments(options)), found.pairs)
+    details = {} if options.exact else {"rensa": library_version()}
+    change = Change(command_line("dedup", [dataset], out, *arguments(options)), found.pairs, details)
 
     def rows() -> Rows:
         done = Counter[str]()
@@ -148,18 +149,17 @@ class _Scan(NamedTuple):
         parts: list[list[Keys]] = [[np.empty(0, np.uint64)] for _ in range(3)]
         sizes: Counter[str] = Counter()
         seen = SeenKeys()
-        for split, batch in read(dataset, COMPARING, progress, ["prompt", "chosen", "rejected", "group_id"], True):
-            prompts = batch["prompt"].dictionary_encode()
-            questions = question_of(prompts.dictionary)
-            keys = keys_of(questions)[prompts.indices.to_numpy()]
-            for part, found in zip(parts, (_pair_keys(batch, keys), keys_of(batch["group_id"]), keys), strict=True):
+        for split, batch in read(dataset, COMPARING, progress, [*COLUMNS, "chosen", "rejected", "group_id"], True):
+            questions = question_of(batch)
+            keys = keys_of(questions)
+            for part, found in zip(parts, (_pair_keys(batch), keys_of(batch["group_id"]), keys), strict=True):
                 part.append(found)
             sizes[split] += batch.num_rows
             before = seen.count_and_add(keys)
             if texts is not None:
                 new = np.flatnonzero(before == 0) if before is not None else np.arange(len(keys))
-                texts.add(questions.take(prompts.indices.take(pa.array(new))), keys[new])
-        pair, group, prompt = map(np.concatenate, parts)
+                texts.add(questions.take(pa.array(new)), keys[new])
+        pair, group, prompt = (np.concatenate(parts.pop(0)) for _ in range(3))
         distinct, first, number = np.unique(prompt, return_index=True, return_inverse=True)
         order = np.argsort(first)
         rank = np.empty(len(distinct), np.int64)
@@ -173,13 +173,11 @@ class _Scan(NamedTuple):
         return np.repeat(np.arange(len(self.splits)), [stop - start for _, start, stop in self.splits])
 
 
-def _pair_keys(batch: pa.RecordBatch, prompts: Keys) -> Keys:
+def _pair_keys(batch: pa.RecordBatch) -> Keys:
     hash_of = xxhash.xxh3_64_intdigest
-    chosen, rejected = (batch[name].cast(pa.binary()).to_pylist() for name in ("chosen", "rejected"))
-    texts = zip(prompts.tolist(), chosen, rejected, strict=True)
-    return np.fromiter(
-        (hash_of(other, seed=hash_of(one, seed=prompt)) for prompt, one, other in texts), np.uint64, len(prompts)
-    )
+    texts = zip(*(batch[name].cast(pa.binary()).to_pylist() for name in ("prompt", "chosen", "rejected")), strict=True)
+    keys = (hash_of(rejected, seed=hash_of(chosen, seed=hash_of(prompt))) for prompt, chosen, rejected in texts)
+    return np.fromiter(keys, np.uint64, batch.num_rows)
 
 
 def _reasons(scan: _Scan, clusters: NDArray[np.int64], options: DedupOptions) -> tuple[NDArray[np.int64], list[str]]:

@@ -9,7 +9,7 @@ from pairgen.building.manifest import published
 from pairgen.errors import SourceError, SourceNotFound, WrongColumns, count
 from pairgen.pairs.record import DropRow
 from pairgen.progress import Warn, ignore
-from pairgen.sources.formats import Columns, Row
+from pairgen.sources.formats import FORMATS, Columns, Row
 from pairgen.sources.locate import Hub, Source, resolve
 
 KNOWN = {name: builder for name, builder in BUILDERS.items() if builder.hub and "eval" in builder.hub.splits}
@@ -74,8 +74,10 @@ def _known(name: str, builder: Builder) -> dict[str, Source]:
 
 def _located(against: str, column: str | None) -> dict[str, Source]:
     columns = Columns(frozenset([column] if column else []), None)
-    if Path(against).expanduser().exists() or against.count("/") != 1:
+    if Path(against).expanduser().exists() or against == "-" or any(mark in against for mark in "*?["):
         return resolve([against], "decontaminate", None, columns)
+    if against.count("/") != 1 or any(against.lower().endswith(ending) for ending in FORMATS):
+        raise SourceNotFound(f"{against}: no such file; give a file, a folder, a Hub dataset, or {', '.join(KNOWN)}")
     for split in HUB_SPLITS:
         try:
             return resolve([against], "decontaminate", Hub(against, None, {"eval": split}), columns)

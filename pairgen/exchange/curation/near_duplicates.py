@@ -1,11 +1,13 @@
 """Near-duplicate texts: candidates by MinHash, each verified by the exact similarity of word sequences.
 
-Signatures are those of rensa. Word sequences and the keys of bands go to temporary files: in memory, a text takes about
-40 bytes at any length.
+Signatures are those of rensa, which takes the hashes of many texts in one array: 2,833 GSM8K questions take 0.03 s,
+and 0.16 s with datasketch, which also needs scipy. Word sequences and the keys of bands go to temporary files: in
+memory, a text takes about 60 bytes at any length.
 """
 
 import tempfile
 from collections.abc import Iterator
+from importlib import metadata
 from typing import Any
 
 import numpy as np
@@ -29,6 +31,11 @@ CHUNK = 1 << 13
 """Candidates that are verified at once."""
 
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)  # odd, so that 32-bit hashes stay distinct
+
+
+def library_version() -> str:
+    """The version of rensa, which determines the signatures, and thereby which candidates are found."""
+    return metadata.version("rensa")
 
 
 def rows_per_band(threshold: float) -> int:

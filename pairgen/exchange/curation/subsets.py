@@ -8,7 +8,7 @@ import pyarrow as pa
 from pairgen.building.selection import shuffled_questions, text_key
 from pairgen.errors import UsageError, count
 from pairgen.exchange.curation.derive import TRAIN, Change, Keys, Rows, command_line, keys_of, read, write_derived
-from pairgen.exchange.curation.questions import question_reader
+from pairgen.exchange.curation.questions import COLUMNS, question_reader
 from pairgen.pairs.dataset import PairDataset
 from pairgen.progress import Progress, ignore
 
@@ -109,10 +109,10 @@ def split(
 ) -> PairDataset:
     """Hold out pairs of a dataset without an eval split, by question: no question is in both splits.
 
-    The question of a pair is its prompt (without few-shot examples and template, see ``question_reader``), ignoring
-    case and white space; the rows of a MetaMath question that was rephrased count as different questions. As pairs of a
-    group share their prompt, groups stay whole. Questions are taken in shuffled order, except those with more pairs
-    than are still needed, so that eval has at most ``eval_size`` pairs.
+    The question of a pair is its prompt without few-shot examples, template and system prompt (``question_reader``),
+    ignoring case and white space; a MetaMath question that was rephrased is another question. As pairs of a group share
+    their prompt, groups stay whole. Questions are taken in shuffled order, except those with more pairs than are still
+    needed, so that eval has at most ``eval_size`` pairs.
 
     Args:
         progress: called with pairs.
@@ -132,9 +132,9 @@ def split(
     question_of = question_reader(dataset.manifest)
 
     def keys(batch: pa.RecordBatch) -> Keys:
-        return np.array([text_key(text) for text in question_of(batch["prompt"]).to_pylist()], np.uint64)
+        return np.array([text_key(text) for text in question_of(batch).to_pylist()], np.uint64)
 
-    found = [keys(batch) for name, batch in read(dataset, READING, progress, ["prompt"]) if name == source]
+    found = [keys(batch) for name, batch in read(dataset, READING, progress, COLUMNS) if name == source]
     chosen = chosen_keys(np.concatenate(found), eval_size, seed, "eval")
     if not len(chosen):
         raise UsageError(f"--eval-size {eval_size}: every question of {dataset.path} has more pairs; hold out more")

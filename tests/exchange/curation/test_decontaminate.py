@@ -180,8 +180,9 @@ def test_unreadable_evaluation_sets_are_refused(tmp_path: Path) -> None:
         read_evaluation_set(write_lines(tmp_path / "ab.jsonl", [{"a": "x"}]), "ctx")
     with pytest.raises(SourceError, match="contains no questions"):
         read_evaluation_set(write_lines(tmp_path / "ab.jsonl", [{"question": ""}]))
-    with pytest.raises(SourceNotFound):
-        read_evaluation_set(str(tmp_path / "nothing.jsonl"))
+    for name in ("nothing", str(tmp_path / "nothing"), "data/nothing.jsonl"):
+        with pytest.raises(SourceNotFound, match="no such file; give a file, a folder, a Hub dataset, or gsm8k, arc"):
+            read_evaluation_set(name)
 
 
 def test_names_stand_for_held_out_splits_on_the_hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

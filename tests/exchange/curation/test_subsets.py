@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from helpers.groups_of_pairs import Triples, content, rows_of, triple_lists, write
+from helpers.rows import make_folder, pair
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -15,6 +16,7 @@ from pairgen.errors import OutputExists, UsageError
 from pairgen.exchange.curation.questions import question_reader
 from pairgen.exchange.curation.subsets import sample, split
 from pairgen.pairs.dataset import PairDataset, open_pairs
+from pairgen.pairs.messages import Message
 from pairgen.pairs.validate import shared_prompts, violations
 
 
@@ -99,9 +101,17 @@ def test_few_shot_examples_and_templates_are_no_part_of_a_question(tmp_path: Pat
     options = BuildOptions(("sample:60",), shots=2, shots_per_row=True)
     dataset = build("arc", tmp_path / "arc", options)
     plain = build("arc", tmp_path / "plain", BuildOptions(("sample:60",), prompt_style="raw"))
-    prompts = dataset["train"].table(["prompt"])["prompt"].combine_chunks()
-    questions = question_reader(dataset.manifest)(prompts).to_pylist()
+    question_of = question_reader(dataset.manifest)
+    questions = [question for batch in dataset["train"].batches() for question in question_of(batch).to_pylist()]
     assert questions == plain["train"].table(["prompt"])["prompt"].to_pylist()
+
+
+def test_system_prompts_are_no_part_of_a_question(tmp_path: Path) -> None:
+    messages = (Message("system", "Think."), Message("user", "Why?"))
+    rows = [pair(" 1", " 2", "a", "Think.\n\nWhy?", messages=messages), pair(" 3", " 4", "b", "Why?")]
+    dataset = make_folder(tmp_path / "chats", {"train": rows}, batch=8)
+    batch = next(dataset["train"].batches())
+    assert question_reader({})(batch).to_pylist() == ["Why?", "Why?"]
 
 
 @pytest.mark.parametrize(
