@@ -75,6 +75,8 @@ def build(
         print_preview(name, options, quiet, as_json)
         return
     out = required(out)
+    if private and not push_to:
+        raise UsageError("--private needs --push REPO")
     if push_to:
         from pairgen.exchange.publish import check_access
 
@@ -122,6 +124,8 @@ def _push(out: Path, repo: str, private: bool, quiet: bool) -> dict[str, Any]:
     try:
         with progress_reporter(quiet) as (progress, _):
             return {"url": push(out, repo, private=private, progress=progress).url}
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"the dataset is in {out}, but was not pushed to {repo}") from None
     except OutputError as error:
         again = shlex.join(["pairgen", "push", str(out), repo, *(["--private"] if private else [])])
         raise OutputError(f"{error}. The dataset is in {out}: push it later with `{again}`") from error
