@@ -69,6 +69,7 @@ def build(
     **flags: Any,
 ) -> None:
     from pairgen.building.pipeline import build
+    from pairgen.exchange.publish import check_access
 
     options = BuildOptions(**{"workers": 0, **flags})
     if dry_run:
@@ -78,8 +79,6 @@ def build(
     if private and not push_to:
         raise UsageError("--private needs --push REPO")
     if push_to:
-        from pairgen.exchange.publish import check_access
-
         check_access(push_to)
     try:
         with progress_reporter(quiet) as (progress, warn):
