@@ -64,15 +64,16 @@ def build(
     **flags: Any,
 ) -> None:
     from pairgen.building.pipeline import build
+    from pairgen.exchange.publish import check_access
 
     options = BuildOptions(**{"workers": 0, **flags})
     if dry_run:
         print_preview(name, options, quiet, as_json)
         return
     out = required(out)
+    if private and not push_to:
+        raise UsageError("--private needs --push REPO")
     if push_to:
-        from pairgen.exchange.publish import check_access
-
         check_access(push_to)
     try:
         with progress_reporter(quiet) as (progress, warn):
@@ -117,6 +118,8 @@ def _push(out: Path, repo: str, private: bool, quiet: bool) -> dict[str, Any]:
     try:
         with progress_reporter(quiet) as (progress, _):
             return {"url": push(out, repo, private=private, progress=progress).url}
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"the dataset is in {out}, but was not pushed to {repo}") from None
     except OutputError as error:
         again = shlex.join(["pairgen", "push", str(out), repo, *(["--private"] if private else [])])
         raise OutputError(f"{error}. The dataset is in {out}: push it later with `{again}`") from error
