@@ -68,12 +68,15 @@ def push(
     from pairgen.exchange import publish
 
     url: str | None = None
-    with progress_reporter(quiet) as (progress, _):
-        if dry_run:
-            with publish.prepared(path, repo, progress) as upload:
-                sizes = upload.sizes()
-        else:
-            url, sizes = publish.push(path, repo, private=private, progress=progress)
+    try:
+        with progress_reporter(quiet) as (progress, _):
+            if dry_run:
+                with publish.prepared(path, repo, progress) as upload:
+                    sizes = upload.sizes()
+            else:
+                url, sizes = publish.push(path, repo, private=private, progress=progress)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"nothing was pushed to {repo}") from None
     if as_json:
         print_json({"repo": repo, "url": url, "files": sizes})
         return

@@ -301,6 +301,33 @@ def test_build_pushes_in_one_go(hub: HubServer, tmp_path: Path, run: Run) -> Non
     assert TOKEN not in failed.output
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("push {0} ann/x", "nothing was pushed to ann/x"),
+        (
+            "build arc --source train=sample:20 --out {0} --overwrite --push ann/x",
+            "the dataset is in {0}, but was not pushed to ann/x",
+        ),
+    ],
+)
+def test_an_interrupt_says_what_was_done(
+    words: str, message: str, hub: HubServer, dataset: PairDataset, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(publish, "_commit", interrupt)
+    done = run(*words.format(dataset.path).split(), "--quiet")
+    assert (done.exit_code, done.stderr) == (130, f"pairgen: interrupted; {message.format(dataset.path)}\n")
+    assert not hub.repos
+
+
+def test_private_needs_a_repository(run: Run, tmp_path: Path) -> None:
+    done = run("build", "arc", "--source", "train=sample:20", "--out", tmp_path / "out", "--private")
+    assert (done.exit_code, done.stderr) == (2, "pairgen: --private needs --push REPO\n")
+
+
 @pytest.mark.parametrize("words", [("push", "."), ("push", "missing"), ("card", ".")])
 def test_other_folders_are_one_message(
     words: tuple[str, str], run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
