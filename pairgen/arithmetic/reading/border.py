@@ -62,7 +62,7 @@ _CONTINUES = re.compile(
     # another number, or a bracket with one: `17 % 5`, `(2 + 3) 4`; but `1)` is a label
     r"|[ \xa0]+(?:%? ?\d|\)[^()\n]*\d[^()\n]*\((?! ?(?:\n|\Z))|: \d)"
     # a letter that is no word: `n 3 + 4`
-    r"|[ \xa0]+(?![AaIiàéOoeyY])[A-Za-z](?![\w'’])"
+    r"|[ \xa0]+(?![AaIiàéOoeyY])[A-Za-z](?=[\s$(,;:.]|\Z)"
     # a word that changes the first number: `twice 3`, `the square of 3`
     rf"|[ \xa0]+{_ARTICLE}(?!flah (?:dnoces|tsrif|rehto))(?:{_backwards(_DIRECT)})(?![a-z])"
     rf"|[ \xa0]+{_OF}(?:(?:{_backwards(_WITH_OF)})(?![a-z])|[%\d])"
