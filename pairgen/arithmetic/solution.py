@@ -33,7 +33,7 @@ from pairgen.arithmetic.labels import (
     UNSUPPORTED,
     Unverified,
 )
-from pairgen.arithmetic.reading import formulas, latex, prose, sentence
+from pairgen.arithmetic.reading import formulas, latex, notation, prose, sentence
 from pairgen.arithmetic.reading.plain import calculation_before, to_ascii
 from pairgen.arithmetic.reading.steps import Found, Step, step_of
 
@@ -54,8 +54,8 @@ class Solution:
         self.text = text
         self.stop = stop
         self.answer = answer
-        self.is_latex = "\\" in text
-        self.visible = formulas.masked(text)
+        self.is_latex = "\\" in text or ("{" in text and "{,}" in text)
+        self.visible = formulas.masked(notation.canonical(text))
         self.found: Sequence[Found]
         if annotated is not None:
             self.found = [step for step in annotated if step.stop <= stop]
@@ -72,7 +72,7 @@ class Solution:
         """The value of each variable: the last one stated; for x, the final answer if none is stated."""
         values = {} if self.answer is None else dict.fromkeys("xX", self.answer)
         stated = [
-            (step.variable, self.text[step.start : step.stop], step.negated)
+            (step.variable, self.visible[step.start : step.stop], step.negated)
             for step in (self.steps if self.is_latex else ())
             if step.role == "value"
         ]
@@ -96,7 +96,7 @@ class Solution:
                 raise Unverified(NO_CALCULATION if is_one_number(step.calculation) else NO_MATCH)
             return verification
         if not self.is_latex and not step.negated and not step.variable:
-            calculation = calculation_before(self.text, step.sign)
+            calculation = calculation_before(self.visible, step.sign)
             if calculation is not None:
                 verification = _verify_plain(calculation, written, step.percent)
                 if verification is not None:
@@ -145,7 +145,7 @@ class Solution:
 
     def _solved(self, step: Step, literal: Literal) -> Expr:
         """Solve the nearest earlier equation that is linear in the variable of a step and gives the value stated."""
-        if is_assumed(self.text, step.start):
+        if is_assumed(self.visible, step.start):
             raise Unverified(STATED)
         value = _signed(literal, step.negated)
         last = self.values.get(step.variable)
@@ -168,19 +168,19 @@ class Solution:
         sign = step.sign
         known = frozenset({*self.values, step.variable})
         for _ in range(MAX_EQUATIONS):
-            sign = self.text.rfind("=", 0, sign)
+            sign = self.visible.rfind("=", 0, sign)
             if sign < 1:
                 return
             reach = min(self.stop, sign + sentence.WINDOW)
-            if self.text[sign - 1] in "<>!≤≥≠":
+            if self.visible[sign - 1] in "<>!≤≥≠":
                 continue
-            border = _END_OF_SIDE.search(self.text, sign + 1, reach)
+            border = _END_OF_SIDE.search(self.visible, sign + 1, reach)
             end = border.start() if border else reach
-            if step.variable not in self.text[max(0, sign - sentence.WINDOW) : end]:
+            if step.variable not in self.visible[max(0, sign - sentence.WINDOW) : end]:
                 continue
             try:
                 left = self._left(sign, known, whole_side=True)
-                solved = solve(left, self._right(self.text[sign + 1 : end], known), step.variable, self.values)
+                solved = solve(left, self._right(self.visible[sign + 1 : end], known), step.variable, self.values)
             except Unverified:
                 continue
             if solved is not None:
@@ -191,7 +191,7 @@ class Solution:
 
         It must not depend on variables without a value: it must be the same for three sets of trial values.
         """
-        before, after = self.text[step.sign + 1 : step.start], self.text[step.stop : step.side_stop]
+        before, after = self.visible[step.sign + 1 : step.start], self.visible[step.stop : step.side_stop]
         left = self._left(step.sign, None, whole_side=True)
         zero, one, two = (self._right(f"{before}{trial}{after}", None) for trial in "012")
         rights, known = (zero, one, two), tuple(self.values.items())
@@ -217,7 +217,7 @@ class Solution:
             except Unverified:
                 if "\\" in side.replace("\\$", ""):
                     raise
-        return sentence.read(sentence.window_before(self.text, sign), known, whole_side=whole_side)
+        return sentence.read(sentence.window_before(self.visible, sign), known, whole_side=whole_side)
 
     def _right(self, side: str, known: frozenset[str] | None) -> Expr:
         """A right side as an expression; ``known`` as in ``_left``."""

@@ -18,7 +18,7 @@ def read(row: Mapping[str, Any]) -> Example:
     """``query`` is the question; rows with the same ``original_question`` belong to one question group."""
     question = clean_text(row["query"], "query")
     response = clean_text(row["response"], "response")
-    answer = strip_annotations(response)[0] if "<<" in response else response
+    answer = strip_annotations(response)[0] if "<" in response else response
     kind, original = row.get("type"), row.get("original_question")
     source = f"metamath/{kind}" if type(kind) is str and kind else "metamath"
     group = original if type(original) is str and original else question

@@ -33,26 +33,24 @@ _ANSWER = re.compile(  # a number that is not part of a formula: not the 2 of 2x
 def reasoning_stop(solution: str) -> int:
     """Start of the final answer, which one or more statements at the end give; the length if there is none."""
     stop = solution.rfind(_ANSWER_IS)
-    if stop < 0:
-        stop = len(solution)
-        stop = _before_statement(solution, stop, _SENTENCE, ("answer",))
-    elif stop and solution[stop - 1] == "\n":
+    if stop > 0 and solution[stop - 1] == "\n":
         stop -= 1
-    while (start := _before_statement(solution, stop, _STATEMENT, ("####", "nswer", "NSWER", "A:"))) < stop:
-        stop = start
-    return stop
-
-
-def _before_statement(text: str, stop: int, statement: re.Pattern[str], hints: tuple[str, ...]) -> int:
-    """Where the last line before ``stop`` begins to state the final answer; ``stop`` if it does not."""
-    end = len(text[:stop].rstrip()) if text[:stop][-1:].isspace() else stop
-    line = text.rfind("\n", 0, end) + 1
-    if not any(text.find(hint, line, end) >= 0 for hint in hints):
-        return stop
-    found = statement.search(text[line:end])
-    if found is None:
-        return stop
-    return line + found.start() - (found.start() == 0 < line)
+    elif stop < 0:
+        sentence = _SENTENCE.search(solution, solution.rfind("\n") + 1) if "nswer" in solution else None
+        stop = sentence.start() if sentence else len(solution)
+    end = stop
+    while True:
+        start = solution.rfind("\n", 0, end) + 1
+        line = solution[start:end]
+        if "#" in line or ":" in line:
+            statement = _STATEMENT.search(line)
+            if statement is None:
+                return stop
+            end = stop = start + statement.start() - (statement.start() == 0 < start)
+        elif start and (not line or line.isspace()):
+            end = start - 1
+        else:
+            return stop
 
 
 @lru_cache(1 << 14)

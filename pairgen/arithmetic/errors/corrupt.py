@@ -195,7 +195,7 @@ class _Candidates:
 
     def _unverified_group(self, candidate: Candidate) -> str:
         strategy = candidate.strategy
-        if strategy == labels.STATED_VALUE and is_assumed(self.solution.text, candidate.start):
+        if strategy == labels.STATED_VALUE and is_assumed(self.solution.visible, candidate.start):
             return "assumed"
         if self._repeats_question(candidate):
             return "repeated, unverified"
@@ -220,7 +220,7 @@ def _count_final(solution: Solution) -> int:
     if answer is None:
         return min(1, len(found))
     for count in range(len(found)):
-        stated = parse_literal(literal_text(found[-1 - count], solution.text))
+        stated = parse_literal(literal_text(found[-1 - count], solution.visible))
         if stated is None or not _same_magnitude(stated, answer):
             return count
     return len(found)
@@ -238,7 +238,9 @@ def _candidate(solution: Solution, step: Step, number: int, strategy: str) -> Ca
     """The candidate for a step; None if its literal cannot be replaced."""
     start, stop = step.start, step.stop
     literal = parse_literal(solution.text[start:stop])
-    if literal is None or (literal.denominator != 1 and _is_division(literal, step)):
+    if literal is None or not _is_read_as_written(solution, step, literal):
+        return None
+    if literal.denominator != 1 and _is_division(literal, step):
         return None
     try:
         verification = solution.check(step)
@@ -246,6 +248,14 @@ def _candidate(solution: Solution, step: Step, number: int, strategy: str) -> Ca
         unverified = {"value": labels.STATED_VALUE, "term": labels.COMBINED_TERM}.get(step.role, strategy)
         return Candidate(unverified or labels.RESULT, start, stop, literal, None, error.reason, number)
     return Candidate(strategy or _strategy(step, verification), start, stop, literal, verification, None, number)
+
+
+def _is_read_as_written(solution: Solution, step: Step, literal: Literal) -> bool:
+    """Whether a literal is what the readers see: not the ``1.500`` of a text with decimal commas."""
+    if solution.visible is solution.text:
+        return True
+    seen = parse_literal(solution.visible[step.start : step.stop])
+    return seen is not None and equal(seen.value, literal.value)
 
 
 def _strategy(step: Step, verification: Verification) -> str:

@@ -52,7 +52,9 @@ def near(right: Literal, _expression: str | None, rng: RowRng) -> Literal | None
     if right.denominator != 1 or right.decimals or right.bare_point or right.numerator >= _LARGE:
         return _near_with_format(right, rng)
     moved = _natural_neighbor(right.numerator, rng)
-    return Literal(moved, 0, right.negative, right.group_separator) if moved else None
+    if moved and right.negative:
+        return right._replace(numerator=moved)
+    return Literal(moved, 0, False, right.group_separator) if moved else None
 
 
 def _natural_neighbor(number: int, rng: RowRng) -> int | None:
@@ -88,7 +90,7 @@ _MAX_SHARE = max(naturalness.FIRST_DIGIT)
 
 def _near_with_format(right: Literal, rng: RowRng) -> Literal | None:
     """A number near a decimal number, a fraction or a very large number, as round as it is."""
-    numerator, decimals, negative, separator, bare_point, denominator, _, _ = right
+    numerator, decimals, bare_point, denominator = right.numerator, right.decimals, right.bare_point, right.denominator
     grain = 1
     while numerator and numerator % (grain * 10) == 0:
         grain *= 10
@@ -98,7 +100,7 @@ def _near_with_format(right: Literal, rng: RowRng) -> Literal | None:
     step = -grain if bits & 1 and move < size else grain
     moved = numerator + move * step
     if denominator == 1 and moved < _LARGE and not bare_point:
-        return Literal(moved, decimals, negative, separator)
+        return right._replace(numerator=moved)
     if denominator != 1:
         return _next_fraction(right, move, step)
     if bare_point and numerator < 10**decimals <= moved:  # would gain an integer part: decrease instead

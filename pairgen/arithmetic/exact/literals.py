@@ -32,6 +32,11 @@ _FRACTION = re.compile(  # `3/4`, `1 and 1/2`, `-2\frac{3}{4}`
 )
 # Examples: `\frac34`, `2\dfrac 3 4`: two adjacent digits are numerator and denominator.
 _ONE_DIGIT_EACH = re.compile(r"(-?\d*(?: and | *))?(\\[dtc]?frac *\d) *(\d)", re.ASCII)
+FRACTION_SIGNS = {"½": (1, 2), "¼": (1, 4), "¾": (3, 4), "⅓": (1, 3), "⅔": (2, 3), "⅛": (1, 8)}
+"""Numerator and denominator of each fraction that is one character."""
+_SIGN_FRACTION = re.compile(rf"(-?)(\d*)( ?)([{''.join(FRACTION_SIGNS)}])", re.ASCII)
+_OTHER_SEPARATOR = re.compile(r"(?<=\d)(['’_\u00a0\u2007\u2009\u202f])(?=\d)", re.ASCII)  # of groups of digits
+_DECIMAL_COMMA = re.compile(r"-?(?:\d+|\d{1,3}(?:\.\d{3})+),(?:\d{1,2}|\d{4,})", re.ASCII)
 _BETWEEN_GROUPS = re.compile(_GROUP_SEPARATOR)
 
 
@@ -40,6 +45,7 @@ class Literal(NamedTuple):
 
     ``15.20`` has the numerator 1520 and 2 decimals, ``3/4`` is 3 over 4, ``1 1/2`` is 3 over 2. ``group_separator`` is
     the text between groups of three digits. ``bare_point`` is whether the zero before the decimal point is missing.
+    ``minus`` and ``point`` are the minus sign and the decimal separator.
     A fraction is formatted as ``fraction[0] top fraction[1] bottom fraction[2]``; in a mixed number, the integer part
     and ``mixed_separator`` come first.
     """
@@ -52,6 +58,8 @@ class Literal(NamedTuple):
     denominator: int = 1
     fraction: tuple[str, str, str] = ("", "/", "")
     mixed_separator: str | None = None
+    minus: str = "-"
+    point: str = "."
 
     @property
     def value(self) -> Ratio:
@@ -62,18 +70,20 @@ class Literal(NamedTuple):
         """The literal as written: ``str(parse_literal(text)) == text``."""
         if not (self.decimals or self.group_separator or self.negative or self.denominator != 1):
             return str(self.numerator)
-        sign = "-" if self.negative else ""
+        sign = self.minus if self.negative else ""
         if self.denominator != 1:
             top, integer = self.numerator, ""
             if self.mixed_separator is not None:
                 quotient, top = divmod(top, self.denominator)
                 integer = f"{quotient}{self.mixed_separator}"
             before, between, after = self.fraction
+            if before in FRACTION_SIGNS:
+                return f"{sign}{integer}{before}"
             return f"{sign}{integer}{before}{top}{between}{self.denominator}{after}"
         integer_part, decimals = divmod(self.numerator, 10**self.decimals)
         text = f"{integer_part:,}".replace(",", self.group_separator) if self.group_separator else str(integer_part)
         if self.decimals:
-            text = f"{'' if self.bare_point and not integer_part else text}.{decimals:0{self.decimals}}"
+            text = f"{'' if self.bare_point and not integer_part else text}{self.point}{decimals:0{self.decimals}}"
         return sign + text
 
     def fits(self) -> bool:
@@ -86,6 +96,8 @@ class Literal(NamedTuple):
             if not integer:
                 return False
         before, _, after = self.fraction
+        if before in FRACTION_SIGNS:
+            return (top, self.denominator) == FRACTION_SIGNS[before]
         if before and "{" not in before and top > 9:
             return False
         return top > 0 and not (before and "}" not in after and self.denominator > 9)
@@ -102,7 +114,7 @@ def parse_literal(text: str) -> Literal | None:
         return None
     match = (_LATEX_LITERAL if "\\" in text or "{" in text else _LITERAL).fullmatch(text)
     if match is None:
-        return _parse_fraction(text)
+        return _parse_fraction(text) or _parse_other(text)
     sign, number, denominator_text = match.groups()
     denominator = int(denominator_text) if denominator_text else 1
     integer, point, decimals = number.partition(".")
@@ -117,6 +129,39 @@ def parse_literal(text: str) -> Literal | None:
         return None
     (separator,) = separators
     return Literal(int(integer.replace(separator, "") + decimals), len(decimals), sign == "-", separator)
+
+
+def _parse_other(text: str) -> Literal | None:
+    """Literals in other notations: ``−5``, ``12'000``, ``2,5``, ``1.500,25``, ``2½``."""
+    if text[:1] == "−":
+        positive = parse_literal(text[1:])
+        return None if positive is None or positive.negative else positive._replace(negative=True, minus="−")
+    separators = set(_OTHER_SEPARATOR.findall(text))
+    if len(separators) == 1:
+        (separator,) = separators
+        literal = parse_literal(text.replace(separator, ","))
+        return literal._replace(group_separator=separator) if literal and literal.group_separator else None
+    if _DECIMAL_COMMA.fullmatch(text):
+        literal = parse_literal(text.translate(_SWAPPED))
+        return literal and literal._replace(point=",", group_separator="." if literal.group_separator else "")
+    return _parse_sign_fraction(text)
+
+
+_SWAPPED = str.maketrans(",.", ".,")
+
+
+def _parse_sign_fraction(text: str) -> Literal | None:
+    match = _SIGN_FRACTION.fullmatch(text)
+    if match is None:
+        return None
+    minus, integer, space, sign = match.groups()
+    top, bottom = FRACTION_SIGNS[sign]
+    if integer[:1] == "0" or (space and not integer):
+        return None
+    literal = Literal(top, 0, minus == "-", denominator=bottom, fraction=(sign, "", ""))
+    if integer:
+        literal = literal._replace(numerator=int(integer) * bottom + top, mixed_separator=space)
+    return literal
 
 
 def _parse_fraction(text: str) -> Literal | None:

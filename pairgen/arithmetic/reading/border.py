@@ -54,7 +54,7 @@ _UNKNOWN_SIGN = (
 
 # Everything is written backwards: the pattern matches the reversed text before a calculation.
 _CONTINUES = re.compile(
-    r"(?: ?[$€£¥¢]\\?)?+(?:"
+    rf"(?: ?[$€£¥¢]\\?)?+(?:(?P<average>[ \xa0]+{_OF}(?:{_backwards(_AVERAGES)})(?![a-z]))|"
     # nothing between: `log2`, `1e1`, `x_1`, `12:00`, `6'2`, `|3`, `3.5.2`
     rf"(?![a-z]{{5}})\w|[|#]|[.,'’′]\d|:(?!\d{{1,2}} (?:{_LABELED})(?![a-z]))\d"
     # a sign: `- 3 + 4`, `√ 16`; but a bullet is first in its line
@@ -77,7 +77,6 @@ _CONTINUES = re.compile(
     r")",
     re.ASCII | re.IGNORECASE,
 )
-_AVERAGE_OF = re.compile(rf"[ \xa0]*(?:[$€£¥¢] ?)?{_OF}(?:{_backwards(_AVERAGES)})(?![a-z])", re.IGNORECASE)
 _DIVISION = re.compile(r"[/÷]|divided|over")
 _LAST_QUANTITY = re.compile(r"\d ?([A-Za-z]{1,12}?)s?\.?,? ?(?:and )?[$€£¥¢]?\Z", re.ASCII)
 _FIRST_QUANTITY = re.compile(r"[(\s]*[\d.,/]*\d[ -]?([A-Za-z]{1,12}?)s?(?![A-Za-z])", re.ASCII)
@@ -88,25 +87,27 @@ _CHANGED = re.compile(
 )
 
 
-def continues(before: str, calculation: str, variables: str = "") -> bool:
-    """Whether a calculation goes on to its left, after the text ``before``, or is not what its numbers say.
+def continues(backwards: str, at: int, calculation: str, variables: str = "") -> bool:
+    """Whether a calculation goes on to its left, or is not what its numbers say.
+
+    ``backwards`` is the text from right to left; what stands before the calculation begins at ``at``.
 
     ``variables`` contains the letters that are variables, not units.
     Examples: ``√`` before ``16 + 1``, ``twice `` before ``3 + 4``, ``5 lb `` before ``3 oz + 2 oz``; ``1 km + 500 m``.
     """
-    backwards = before[: -REACH - 1 : -1]
-    if _CONTINUES.match(backwards) or (before[-1:].isalpha() and calculation[0] == "("):
+    match = _CONTINUES.match(backwards, at)
+    if match is not None and (match.lastgroup is None or ("+" in calculation and not _DIVISION.search(calculation))):
         return True
-    if _AVERAGE_OF.match(backwards) and "+" in calculation and not _DIVISION.search(calculation):
-        return True
-    if calculation.isascii() and not _LETTER.search(calculation):
-        return False
+    if _LETTER.search(calculation) is None:
+        return calculation[:1] == "(" and backwards[at : at + 1].isalpha()
+    before = backwards[at : at + REACH][::-1]
     if before.endswith("$"):
         calculation = f"${calculation}"
     return (
         bool(_CHANGED.search(calculation))
-        or _is_compound(before[-REACH:], calculation)
+        or _is_compound(before, calculation)
         or units.conflict(calculation, variables)
+        or (calculation[0] == "(" and before[-1:].isalpha())
     )
 
 

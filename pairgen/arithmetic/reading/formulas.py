@@ -31,7 +31,7 @@ _DRAWING_OR_CODE = re.compile(
 
 def masked(text: str) -> str:
     """The text with drawings and code replaced by spaces, since they state no results; all positions are unchanged."""
-    if "[asy]" in text or "```" in text or "{verbatim}" in text:
+    if ("[" in text and "[asy]" in text) or ("`" in text and "```" in text) or ("{" in text and "{verbatim}" in text):
         return _DRAWING_OR_CODE.sub(lambda drawing: " " * len(drawing.group()), text)
     return text
 

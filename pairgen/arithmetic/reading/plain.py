@@ -49,8 +49,8 @@ starts = re.compile(_CALCULATION, re.ASCII | re.IGNORECASE).match
 # with the number of code points it is given, and the maximum length of a calculation, so that the text before the
 # calculation is in view.
 _GRAMMARS = (
-    (re.compile(rf"(?> *{_BARE}(?:{_BARE_JOINT}{_BARE})+)(?!{_CONTINUES_LEFT})", re.ASCII).match, 64, 44),
-    (re.compile(rf"(?>{_CALCULATION})(?!{_CONTINUES_LEFT})", re.ASCII | re.IGNORECASE).match, WINDOW, WINDOW - 20),
+    (re.compile(rf"(?> *{_BARE}(?:{_BARE_JOINT}{_BARE})+)(?!{_CONTINUES_LEFT})", re.ASCII).match, 96, 44),
+    (re.compile(rf"(?>{_CALCULATION})(?!{_CONTINUES_LEFT})", re.ASCII | re.IGNORECASE).match, WINDOW + 40, WINDOW - 20),
 )
 
 
@@ -66,12 +66,13 @@ def calculation_before(text: str, sign: int) -> str | None:
     ``5 + 3`` alone would verify nothing.
     """
     for grammar, window, max_length in _GRAMMARS:
-        calculation = grammar(text[sign - 1 : sign - window - 1 if sign > window else None : -1])
+        before = text[sign - 1 : sign - window - 1 if sign > window else None : -1]
+        calculation = grammar(before)
         if calculation is not None:
             length = calculation.end()
             if length < max_length or sign <= window:
                 written = text[sign - length : sign]
-                if border.continues(text[max(0, sign - length - border.REACH) : sign - length], written):
+                if border.continues(before, length, written):
                     return None
                 return _without_open_brackets(written) if "(" in written else written
     return None

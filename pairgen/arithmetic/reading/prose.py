@@ -21,7 +21,7 @@ _CONTINUES = (  # not a result if the expression continues: `= 16 * $47`, `= 75/
 # Example: `slices - 1` in `= 24 slices - 15 slices`.
 _UNITS_THEN_OPERATOR = r"(?: ?[a-zA-Z]++(?:/(?=[a-zA-Z]))?){1,4}+ ?[-+*/×÷·−–] ?-?[$€£]?[\d(]"
 # Examples, most common first: `24`, `1 1/2`, `1,500.50`.
-_PLAIN_LITERAL = rf"-?(?:\d++(?![.,/ ]\d)|\d+ \d+/\d+(?![\d/])|{NUMBER}(?:/\d+)?)"
+_PLAIN_LITERAL = rf"-?(?:\d++(?![.,/ ]\d| ?[½¼¾⅓⅔⅛])|\d* ?[½¼¾⅓⅔⅛]|\d+ \d+/\d+(?![\d/])|{NUMBER}(?:/\d+)?)"
 _RESULT = re.compile(  # `= 24 jars`, `= $1,500.`, `= 30%`
     rf"=(?<![<>!~:]=)(?: ?=)? *+[%$€£¥¢]*+ *+({_PLAIN_LITERAL})"
     # fast path for the most common case: only words follow, or the line ends

@@ -94,7 +94,7 @@ def _transcription(window: str, known: frozenset[str] | None, whole_side: bool) 
     except Unverified as error:
         return "", error.reason
     start += tokens[len(reader.tokens)].start
-    return text, UNCLEAR if border.continues(window[:start], window[start:], text) else None
+    return text, UNCLEAR if border.continues(window[:start][::-1], 0, window[start:], text) else None
 
 
 class _Reader:

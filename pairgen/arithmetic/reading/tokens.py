@@ -4,7 +4,7 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
-from pairgen.arithmetic.exact.literals import NUMBER
+from pairgen.arithmetic.exact.literals import FRACTION_SIGNS, NUMBER
 from pairgen.arithmetic.reading.plain import without_leading_zeros
 
 _COUNTING = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen"
@@ -22,14 +22,15 @@ _TOKEN = re.compile(
         |\b(?:times|plus|minus|over)\b{_OPERAND_AHEAD}|\b(?:divided|multiplied)\ (?:by|into)\b
         |\bof\b(?=\ (?:the\ )?\$?[\d(]))  # *, times 4, divided by, of 50
     |(?P<word>(?:[A-Za-z]+(?:['’-][A-Za-z]{{2,}})+|[A-Za-z]+(?:['’][A-Za-z])*)['’]?(?:\.(?=\ ?(?:[a-z/*+=–-]|\Z)))?)
-    |(?P<power>(?:(?<=[\d)])|(?<=\b[A-Za-z]))[⁰¹²³⁴-⁹]+)
-    |(?P<ignored>(?:[^\S\n]|\\?[$€£¥¢]|[\xa0"“”²³°™])+)
+    |(?P<ignored>(?:[^\S\n]|\\?[$€£¥¢]|[\xa0"“”°™])+)
     |(?P<punctuation>\n|[.,;:?!=<>|~&{{}}\\_])
+    |(?P<power>(?:(?<=[\d)])|(?<=\b[A-Za-z]))[⁰¹²³⁴-⁹]+)
+    |(?P<unit_power>[²³])
     |(?P<other>.)
     """,
     re.ASCII | re.VERBOSE | re.DOTALL,
 )
-_FRACTIONS = {"½": "(1/2)", "¼": "(1/4)", "¾": "(3/4)", "⅓": "(1/3)", "⅔": "(2/3)", "⅛": "(1/8)"}
+_FRACTIONS = {sign: f"({top}/{bottom})" for sign, (top, bottom) in FRACTION_SIGNS.items()}
 SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
 NUMBERS = frozenset({"number", "percent", "mixed", "fraction"})
 
@@ -42,13 +43,16 @@ class Token(NamedTuple):
     start: int
 
 
+_IGNORED = frozenset({"ignored", "hyphen", "unit_power"})
+
+
 @lru_cache(1 << 14)
 def tokens_of(window: str) -> tuple[Token, ...]:
     """The tokens of a text; cached, since a text is read both with and without values for its variables."""
     tokens = []
     for match in _TOKEN.finditer(window):
         kind = match.lastgroup
-        if kind != "ignored" and kind != "hyphen":
+        if kind not in _IGNORED:
             spaced = window.startswith(" ", match.end())
             tokens.append(Token("word" if kind == "label" else str(kind), match.group(), spaced, match.start()))
     return tuple(tokens)
