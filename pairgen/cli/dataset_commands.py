@@ -50,7 +50,7 @@ Corruption = Annotated[str, typer.Option(metavar="<name>", help=_BUILD_HELP["cor
     BuildOptions,
     {
         "source": "Rows and splits",
-        "corruption": "Corruptions (metamath, gsm8k)",
+        "corruption": "Corruptions (metamath, gsm8k, solutions)",
         "prompt_style": "Prompts",
         "workers": "Speed",
     },
@@ -152,7 +152,7 @@ def print_preview(builder: "str | Builder", options: BuildOptions, quiet: bool, 
 def _build_result(manifest: Mapping[str, Any], split: str) -> dict[str, Any]:
     """The counts of one split, for --json."""
     counts = manifest["splits"][split]
-    result = {key: counts[key] for key in ("rows", "pairs", "rows_with_fewer_pairs", "drops") if key in counts}
+    result = {key: value for key, value in counts.items() if key != "shards"}
     corruptions = manifest["statistics"][split].get("corruptions")
     return {**result, "corruptions": corruptions} if corruptions else result
 
