@@ -73,8 +73,7 @@ def build(
         provenance = {split: future.result() for split, future in hashes.items()}
         manifest = describe_build(plan.builder, os.fspath(out), options, plan.eval_size, provenance)
         manifest["splits"] = {split: of_split.info() for split, of_split in counts.items()}
-        names = ("edit_distance", stats.CORRUPTIONS) if plan.builder.corrupts else ("edit_distance",)
-        return writer.commit(manifest, lambda dataset: stats.describe(dataset, names=names))
+        return writer.commit(manifest, lambda dataset: stats.describe(dataset, names=stats.RECORDED))
 
 
 # ---------------------------------------------------------------- pairs

@@ -18,6 +18,7 @@ def load_app() -> "typer.Typer":
         dataset_commands,
         exchange_commands,
         hub_commands,
+        inspection_commands,
         training_commands,
     )
     from pairgen.cli.app import app

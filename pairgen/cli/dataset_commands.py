@@ -1,9 +1,7 @@
-"""Dataset commands: build, stats, show, explain, validate."""
+"""The command build, and what other commands that write datasets share with it."""
 
-import itertools
 import shlex
 from collections.abc import Mapping
-from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,11 +9,10 @@ import typer
 
 from pairgen.builders import BUILDERS
 from pairgen.building.options import BuildOptions
-from pairgen.cli.app import Json, OutputConsole, Quiet, command, print_json, print_stderr
+from pairgen.cli.app import Json, OutputConsole, Quiet, command, print_json
 from pairgen.cli.bars import progress_reporter
 from pairgen.cli.flags import with_options
-from pairgen.errors import OutputError, UsageError, ValidationFailed, count
-from pairgen.pairs.edits import METRICS
+from pairgen.errors import OutputError, UsageError, count
 
 if TYPE_CHECKING:
     from pairgen.builders import Builder
@@ -29,11 +26,9 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existin
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Write nothing: show the first pair of each split, and the expected size.")
 ]
-_BUILD_HELP = {item.name: item.metadata["help"] for item in fields(BuildOptions)}
 Private = Annotated[
     bool, typer.Option("--private", help="Create a private repository, and refuse to push to a public one.")
 ]
-Corruption = Annotated[str, typer.Option(metavar="<name>", help=_BUILD_HELP["corruption"])]
 
 
 @command(
@@ -155,146 +150,3 @@ def _build_result(manifest: Mapping[str, Any], split: str) -> dict[str, Any]:
     result = {key: value for key, value in counts.items() if key != "shards"}
     corruptions = manifest["statistics"][split].get("corruptions")
     return {**result, "corruptions": corruptions} if corruptions else result
-
-
-@command(
-    help="Print statistics of a dataset: edit distance, lengths, group sizes, verified corruptions, dropped rows.",
-    examples=[
-        "pairgen stats pairs --edit-distance",
-        "pairgen stats pairs --edit-distance --metric hamming --unit word --by source",
-        "pairgen stats pairs --edit-distance --unit token --tokenizer Qwen/Qwen3-0.6B --json",
-    ],
-)
-def stats(
-    path: Dataset,
-    edit_distance: Annotated[bool, typer.Option("--edit-distance", help="Show only the edit distance.")] = False,
-    metric: Annotated[str, typer.Option(metavar="<name>", help=f"Distance: {', '.join(METRICS)}.")] = "levenshtein",
-    unit: Annotated[str, typer.Option(metavar="<char|word|token>", help="What the distance counts.")] = "char",
-    tokenizer: Annotated[str | None, typer.Option(metavar="ID", help="Tokenizer for --unit token.")] = None,
-    by: Annotated[
-        str | None,
-        typer.Option(metavar="COLUMN", help="Group the edit distance by source, strategy, check or reason."),
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    from pairgen.pairs.dataset import open_pairs
-    from pairgen.stats import describe
-
-    names = ["edit_distance"] if edit_distance else None
-    dataset = open_pairs(path)
-    if edit_distance and dataset.manifest.get("sft"):
-        raise UsageError(f"{path}: has no rejected completions, so there is no edit distance")
-    statistics = describe(dataset, metric=metric, unit=unit, tokenizer=tokenizer, by=by, names=names)
-    if as_json:
-        print_json(statistics)
-        return
-    from pairgen.report.dataset_tables import statistics_view
-
-    OutputConsole().print(statistics_view(statistics, dataset.manifest.get("dataset")))
-
-
-@command(
-    help="Show pairs with the edit marked: [-removed-] from chosen, {+inserted+} in rejected.",
-    examples=[
-        "pairgen show pairs",
-        "pairgen show pairs --limit 2 --split eval --random --where check=verified",
-        "pairgen show pairs --where 'edit_distance<0.002' --where 'source~FOBAR'",
-    ],
-)
-def show(
-    path: Dataset,
-    limit: Annotated[
-        int, typer.Option("--limit", "-n", "--n", metavar="N", min=1, help="Maximum number of pairs.")
-    ] = 5,
-    where: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--where",
-            metavar="FILTER",
-            help="Only pairs with column=value, column!=value, column<number, column>number or column~text (contains).",
-        ),
-    ] = None,
-    pair_id: Annotated[str | None, typer.Option("--id", metavar="PAIR_ID", help="Only the pair with this id.")] = None,
-    split: Annotated[str | None, typer.Option(metavar="NAME", help="Only this split. Default: all.")] = None,
-    random: Annotated[bool, typer.Option("--random", help="Show pairs at random instead of the first ones.")] = False,
-    seed: Annotated[int, typer.Option(help="Random seed for --random.")] = 0,
-    full: Annotated[bool, typer.Option("--full", help="Do not shorten long texts.")] = False,
-    as_json: Json = False,
-) -> None:
-    from pairgen.pairs.dataset import open_pairs
-    from pairgen.report.filter import select
-    from pairgen.report.pair_view import pair_view
-
-    conditions = [*(where or ()), *([f"pair_id={pair_id}"] if pair_id else [])]
-    rows = select(open_pairs(path), limit, conditions, split, seed if random else None)
-    if as_json:
-        print_json(rows)
-        return
-    console = OutputConsole()
-    for row in rows:
-        console.print(pair_view(row, console.width, full=full))
-    if not rows:
-        print_stderr("no matching pairs")
-
-
-@command(
-    help="Explain a solution: the results found in it, how each was verified, and which corruption a build could make.",
-    examples=[
-        "pairgen explain 'Ann has 4 * 6 = 24 jars, and 24 + 3 = 27 in all.'",
-        "pairgen explain MetaMathQA.jsonl --limit 3 --corruption digit",
-        "pairgen explain solution.txt --json",
-    ],
-)
-def explain(
-    solution: Annotated[
-        str,
-        typer.Argument(
-            metavar="TEXT|FILE",
-            help="A solution, a text file of one, a file of rows in any format that build reads (with the solutions in "
-            "`response` or `answer`), or - for stdin.",
-        ),
-    ],
-    limit: Annotated[
-        int | None,
-        typer.Option("--limit", "-n", "--n", metavar="N", min=1, help="Maximum number of solutions. Default: all."),
-    ] = None,
-    corruption: Corruption = "near",
-    seed: Annotated[int, typer.Option(help="Random seed of the wrong value.")] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per solution, one per line.")] = False,
-) -> None:
-    from pairgen.building.explain import explain, solutions
-    from pairgen.report.solution_view import explained_view
-
-    console = OutputConsole()
-    for item in itertools.islice(solutions(solution), limit):
-        explanation = explain(item.text, item.question, corruption, seed, item.key)
-        if as_json:
-            print_json(explanation)
-        else:
-            console.print(explained_view(explanation, console.width, item.where))
-
-
-@command(
-    help="Check every row of a dataset against the schema and its invariants; exit code 3 on violations.",
-    examples=["pairgen validate pairs"],
-)
-def validate(path: Dataset, as_json: Json = False) -> None:
-    from pairgen.pairs.dataset import open_pairs
-    from pairgen.pairs.invariants import INVARIANTS
-    from pairgen.pairs.validate import shared_prompts, violations
-
-    dataset = open_pairs(path)
-    found = violations(dataset)
-    pairs = len(dataset)
-    if as_json:
-        print_json({"pairs": pairs, "violations": [asdict(violation) for violation in found]})
-    else:
-        for violation in found:
-            typer.echo(str(violation))
-    if found:
-        violated = f"{len(found)} {'invariant is' if len(found) == 1 else 'invariants are'} violated"
-        raise ValidationFailed(f"{path}: {violated} in {count(pairs, 'pair')}; build the dataset again")
-    if not as_json:
-        typer.echo(f"{path}: {count(pairs, 'pair')}, all {len(INVARIANTS)} invariants hold")
-    if shared := shared_prompts(dataset):
-        print_stderr(f"pairgen: {path}: {count(shared, 'prompt')} in more than one split")

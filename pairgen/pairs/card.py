@@ -61,6 +61,7 @@ def body(manifest: Mapping[str, Any]) -> str:
         "## Counts\n\n" + _counts(manifest["splits"]),
         _distances(statistics),
         _corruptions(statistics),
+        _shortcuts(statistics),
         "## Columns\n\n" + _columns(),
         "## How it was built\n\n" + _build(manifest) if "command" in manifest else "",
         _history(manifest.get("history", ())),
@@ -190,6 +191,28 @@ def _corruptions(statistics: Mapping[str, Any]) -> str:
             parts.append(_table(list(table.heads), [[_code(first), *figures] for first, *figures in table.rows]))
             parts += [f"{table.others}."] if table.others else []
     return "\n\n".join(parts)
+
+
+def _shortcuts(statistics: Mapping[str, Any]) -> str:
+    """The strongest rule that tells chosen from rejected without the calculation or the fact, for each split."""
+    found = {name: split["shortcuts"] for name, split in statistics.items() if split.get("shortcuts")}
+    if not found:
+        return ""
+    rows = []
+    for name, rules in found.items():
+        rule, about = next(iter(rules.items()))
+        shares = ["-" if about[key] is None else f"{about[key]:.1%}" for key in ("decided", "right", "with_coin")]
+        rows.append([name, f"{rule}: {about['definition']}", f"{about['pairs']:,}", *shares])
+    table = _table(
+        ["split", "strongest rule", "first pairs", "decided", "right", "right with a coin for the rest"], rows
+    )
+    return f"## Shortcuts\n\n{SHORTCUTS}\n\n{table}"
+
+
+SHORTCUTS = (
+    "A model can learn rules that tell chosen from rejected without doing the calculation or knowing the fact. "
+    "`pairgen stats --shortcuts` measures all of them on all pairs."
+)
 
 
 def _columns() -> str:

@@ -114,6 +114,31 @@ def corruption_tables(corruptions: Mapping[str, Any]) -> RenderableType:
     return Group(*parts)
 
 
+def shortcuts_view(splits: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> RenderableType:
+    """The shortcuts of each split (``stats.shortcuts``, as JSON): what each decides, and how often it is right."""
+    parts: list[RenderableType] = []
+    definitions: dict[str, str] = {}
+    for name, rules in splits.items():
+        table = FittedTable(
+            Column("rule", numeric=False), Column("pairs", hide=1), *map(Column, ("decided", "right", "with coin"))
+        )
+        for rule, found in rules.items():
+            shares = (
+                "-" if found[key] is None else format_share(found[key]) for key in ("decided", "right", "with_coin")
+            )
+            table.add_row(rule, f"{found['pairs']:,}", *shares)
+            definitions[rule] = found["definition"]
+        parts += [Text(safe_text(name).plain, style="bold"), table, Text()]
+    parts += [Text(SHORTCUTS_LEGEND, style="dim"), *(Text(f"{rule}: {text}") for rule, text in definitions.items())]
+    return Group(*parts)
+
+
+SHORTCUTS_LEGEND = (
+    "Each rule picks one of two completions. decided: pairs where it does; right: of these, those where it picks "
+    "chosen; with coin: how often it is right in all, if a coin decides the rest. Below 50%, its opposite is right."
+)
+
+
 def split_summary(name: str, split: Mapping[str, Any], pairs_per_row: int, is_sft: bool = False) -> str:
     """What a build made of a split, in one line: pairs, how many are verified, rows with fewer pairs, drops."""
     pairs = count(split["pairs"], "example" if is_sft else "pair")

@@ -14,7 +14,7 @@ from pairgen.errors import UsageError
 from pairgen.pairs import verification_rates
 from pairgen.pairs.dataset import PairDataset, Split
 from pairgen.stats import distance as edits
-from pairgen.stats import lengths
+from pairgen.stats import lengths, shortcuts
 from pairgen.stats.summary import Numbers, histogram, summarize
 
 
@@ -56,6 +56,15 @@ _OF_REJECTED = {"rejected", "edit_distance", "edit_start", "chosen_edit_stop", "
 CORRUPTIONS = "corruptions"
 """Name of the verification rates in what ``describe`` returns."""
 
+SHORTCUTS = "shortcuts"
+"""Name of the rules of ``stats.shortcuts`` in what ``describe`` returns."""
+
+SHORTCUT_PAIRS = 4000
+"""Pairs of a split, from the first on, on which a build measures the rules."""
+
+RECORDED = ("edit_distance", CORRUPTIONS, SHORTCUTS)
+"""What the manifest of a dataset records."""
+
 PAIRS_PER_GROUP = "pairs with the same prompt and chosen, one number per group"
 
 BY = ("source", "strategy", "check", "reason")
@@ -75,14 +84,16 @@ def describe(
 
     Per split: ``pairs``, ``rows`` and ``drops`` of the manifest; each statistic with its definition, scale and summary
     (see ``summarize``), a histogram if it is a share, and with ``by`` a summary for each value of that column; and
-    ``corruptions`` (see ``verification_rates.count``) if there are any.
+    ``corruptions`` (see ``verification_rates.count``) if there are any. Only if named: ``shortcuts``, the rules of
+    ``stats.shortcuts``, strongest first.
 
     Data for supervised fine-tuning has only those that need no rejected completions.
 
     Args:
         metric, unit, tokenizer: how ``edit_distance`` is measured; the default reads the stored column.
         by: a column of ``BY``.
-        names: statistics to compute, of ``STATISTICS``, ``pairs_per_group`` and ``corruptions``; all by default.
+        names: statistics to compute, of ``STATISTICS``, ``pairs_per_group``, ``corruptions`` and ``shortcuts``; all but
+            the last by default. Shortcuts are measured on the first ``SHORTCUT_PAIRS`` pairs.
 
     Raises:
         UsageError: an unknown metric, unit, column or statistic, or a tokenizer that is missing or cannot be loaded.
@@ -93,8 +104,8 @@ def describe(
     known = (*STATISTICS, "pairs_per_group", CORRUPTIONS)
     wanted = known if names is None else names
     for name in wanted:
-        if name not in known:
-            raise UsageError(f"{name}: unknown statistic; available: {', '.join(known)}")
+        if name not in (*known, SHORTCUTS):
+            raise UsageError(f"{name}: unknown statistic; available: {', '.join((*known, SHORTCUTS))}")
     if dataset.manifest.get("sft"):
         wanted = [name for name in wanted if name in STATISTICS and not _OF_REJECTED & {*STATISTICS[name].columns}]
     table = {name: statistic for name, statistic in STATISTICS.items() if name in wanted}
@@ -108,6 +119,7 @@ def describe(
             **_statistics(split, table, by),
             **({"pairs_per_group": _group_sizes(split)} if "pairs_per_group" in wanted else {}),
             **(_corruptions(split) if CORRUPTIONS in wanted else {}),
+            **(_shortcuts(split) if SHORTCUTS in wanted else {}),
         }
         for name, split in dataset.splits.items()
     }
@@ -116,6 +128,11 @@ def describe(
 def _corruptions(split: Split) -> dict[str, Any]:
     counts = verification_rates.count(split)
     return {CORRUPTIONS: counts} if counts else {}
+
+
+def _shortcuts(split: Split) -> dict[str, Any]:
+    found = shortcuts.measure(split, SHORTCUT_PAIRS)
+    return {SHORTCUTS: {name: strength.to_json() for name, strength in found.items()}} if found else {}
 
 
 def _counts(dataset: PairDataset, split: Split) -> dict[str, Any]:

@@ -255,3 +255,23 @@ def test_an_interrupt_is_one_message(
 def test_arguments_are_not_markup(run: Run) -> None:
     for words in (("show", "[red]:smile:"), ("build", "[red]:smile:", "--out", "out")):
         assert "[red]:smile:" in run(*words).stderr
+
+
+# ---------------------------------------------------------------- shortcuts
+
+
+def test_shortcuts_are_shown_and_strict_validation_refuses_strong_ones(tmp_path: Path, run: Run) -> None:
+    out = tmp_path / "pairs"
+    run("build", "metamath", "--source", "sample:60", "--out", out)
+    shown = run("stats", out, "--shortcuts")
+    assert shown.exit_code == 0
+    assert "used again: the value occurs again after its place" in shown.stdout
+    found = json.loads(run("stats", out, "--shortcuts", "--json").stdout)
+    assert found["train"]["used again"]["pairs"] == 60
+    assert "## Shortcuts" in (out / "README.md").read_text()
+    assert run("validate", out).exit_code == 0
+    strict = run("validate", out, "--strict")
+    assert strict.exit_code == 3
+    assert "the strongest shortcut, 'used again', is right in" in strict.stderr
+    json_strict = run("validate", out, "--strict", "--json")
+    assert json.loads(json_strict.stdout)["shortcuts"]["train"]["rule"] == "used again"

@@ -84,9 +84,7 @@ def write_derived(
             raise UsageError(f"{out}: no pairs would be left to train on; nothing was written")
         manifest = inherited(datasets, list(pairs))
         manifest["history"] = [*manifest.get("history", []), _entry(datasets, pairs, change)]
-        return writer.commit(
-            manifest, lambda dataset: stats.describe(dataset, names=("edit_distance", stats.CORRUPTIONS))
-        )
+        return writer.commit(manifest, lambda dataset: stats.describe(dataset, names=stats.RECORDED))
 
 
 def inherited(datasets: Sequence[PairDataset], splits: Sequence[str]) -> Manifest:

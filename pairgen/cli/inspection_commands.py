@@ -1,0 +1,216 @@
+"""Commands that look at a dataset or at rows: stats, show, explain, validate."""
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pairgen.building.options import BuildOptions
+from pairgen.cli.app import Json, OutputConsole, command, print_json, print_stderr
+from pairgen.cli.dataset_commands import Dataset
+from pairgen.errors import UsageError, ValidationFailed, count
+from pairgen.pairs.edits import METRICS
+
+if TYPE_CHECKING:
+    from pairgen.pairs.dataset import PairDataset
+
+_BUILD_HELP = {item.name: item.metadata["help"] for item in fields(BuildOptions)}
+Corruption = Annotated[str, typer.Option(metavar="<name>", help=_BUILD_HELP["corruption"])]
+MAX_SHORTCUT = 0.6
+"""How often a shortcut may be right in ``validate --strict``."""
+
+
+@command(
+    help="Print statistics of a dataset: edit distance, lengths, group sizes, verified corruptions, dropped rows; or "
+    "shortcuts, rules that pick chosen without the calculation or the fact.",
+    examples=[
+        "pairgen stats pairs --edit-distance",
+        "pairgen stats pairs --edit-distance --metric hamming --unit word --by source",
+        "pairgen stats pairs --edit-distance --unit token --tokenizer Qwen/Qwen3-0.6B --json",
+        "pairgen stats pairs --shortcuts",
+    ],
+)
+def stats(
+    path: Dataset,
+    edit_distance: Annotated[bool, typer.Option("--edit-distance", help="Show only the edit distance.")] = False,
+    metric: Annotated[str, typer.Option(metavar="<name>", help=f"Distance: {', '.join(METRICS)}.")] = "levenshtein",
+    unit: Annotated[str, typer.Option(metavar="<char|word|token>", help="What the distance counts.")] = "char",
+    tokenizer: Annotated[str | None, typer.Option(metavar="ID", help="Tokenizer for --unit token.")] = None,
+    by: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="Group the edit distance by source, strategy, check or reason."),
+    ] = None,
+    shortcuts: Annotated[bool, typer.Option("--shortcuts", help="Show only how often each shortcut is right.")] = False,
+    as_json: Json = False,
+) -> None:
+    from pairgen.pairs.dataset import open_pairs
+    from pairgen.stats import describe
+
+    names = ["edit_distance"] if edit_distance else None
+    dataset = open_pairs(path)
+    if shortcuts:
+        _print_shortcuts(dataset, as_json)
+        return
+    if edit_distance and dataset.manifest.get("sft"):
+        raise UsageError(f"{path}: has no rejected completions, so there is no edit distance")
+    statistics = describe(dataset, metric=metric, unit=unit, tokenizer=tokenizer, by=by, names=names)
+    if as_json:
+        print_json(statistics)
+        return
+    from pairgen.report.dataset_tables import statistics_view
+
+    OutputConsole().print(statistics_view(statistics, dataset.manifest.get("dataset")))
+
+
+def _print_shortcuts(dataset: "PairDataset", as_json: bool) -> None:
+    from pairgen.report.dataset_tables import shortcuts_view
+    from pairgen.stats.shortcuts import measure
+
+    found = {
+        name: {rule: strength.to_json() for rule, strength in measure(split).items()}
+        for name, split in dataset.splits.items()
+    }
+    if as_json:
+        print_json(found)
+    else:
+        OutputConsole().print(shortcuts_view(found))
+
+
+@command(
+    help="Show pairs with the edit marked: [-removed-] from chosen, {+inserted+} in rejected.",
+    examples=[
+        "pairgen show pairs",
+        "pairgen show pairs --limit 2 --split eval --random --where check=verified",
+        "pairgen show pairs --where 'edit_distance<0.002' --where 'source~FOBAR'",
+    ],
+)
+def show(
+    path: Dataset,
+    limit: Annotated[
+        int, typer.Option("--limit", "-n", "--n", metavar="N", min=1, help="Maximum number of pairs.")
+    ] = 5,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--where",
+            metavar="FILTER",
+            help="Only pairs with column=value, column!=value, column<number, column>number or column~text (contains).",
+        ),
+    ] = None,
+    pair_id: Annotated[str | None, typer.Option("--id", metavar="PAIR_ID", help="Only the pair with this id.")] = None,
+    split: Annotated[str | None, typer.Option(metavar="NAME", help="Only this split. Default: all.")] = None,
+    random: Annotated[bool, typer.Option("--random", help="Show pairs at random instead of the first ones.")] = False,
+    seed: Annotated[int, typer.Option(help="Random seed for --random.")] = 0,
+    full: Annotated[bool, typer.Option("--full", help="Do not shorten long texts.")] = False,
+    as_json: Json = False,
+) -> None:
+    from pairgen.pairs.dataset import open_pairs
+    from pairgen.report.filter import select
+    from pairgen.report.pair_view import pair_view
+
+    conditions = [*(where or ()), *([f"pair_id={pair_id}"] if pair_id else [])]
+    rows = select(open_pairs(path), limit, conditions, split, seed if random else None)
+    if as_json:
+        print_json(rows)
+        return
+    console = OutputConsole()
+    for row in rows:
+        console.print(pair_view(row, console.width, full=full))
+    if not rows:
+        print_stderr("no matching pairs")
+
+
+@command(
+    help="Explain a solution: the results found in it, how each was verified, and which corruption a build could make.",
+    examples=[
+        "pairgen explain 'Ann has 4 * 6 = 24 jars, and 24 + 3 = 27 in all.'",
+        "pairgen explain MetaMathQA.jsonl --limit 3 --corruption digit",
+        "pairgen explain solution.txt --json",
+    ],
+)
+def explain(
+    solution: Annotated[
+        str,
+        typer.Argument(
+            metavar="TEXT|FILE",
+            help="A solution, a text file of one, a file of rows in any format that build reads (with the solutions in "
+            "`response` or `answer`), or - for stdin.",
+        ),
+    ],
+    limit: Annotated[
+        int | None,
+        typer.Option("--limit", "-n", "--n", metavar="N", min=1, help="Maximum number of solutions. Default: all."),
+    ] = None,
+    corruption: Corruption = "near",
+    seed: Annotated[int, typer.Option(help="Random seed of the wrong value.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per solution, one per line.")] = False,
+) -> None:
+    from pairgen.building.explain import explain, solutions
+    from pairgen.report.solution_view import explained_view
+
+    console = OutputConsole()
+    for item in itertools.islice(solutions(solution), limit):
+        explanation = explain(item.text, item.question, corruption, seed, item.key)
+        if as_json:
+            print_json(explanation)
+        else:
+            console.print(explained_view(explanation, console.width, item.where))
+
+
+@command(
+    help="Check every row of a dataset against the schema and its invariants; exit code 3 on violations.",
+    examples=["pairgen validate pairs", "pairgen validate pairs --strict"],
+)
+def validate(
+    path: Dataset,
+    strict: Annotated[
+        bool,
+        typer.Option(
+            "--strict", help=f"Also fail if a shortcut (`pairgen stats`) is right more than {MAX_SHORTCUT:.0%}."
+        ),
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    from pairgen.pairs.dataset import open_pairs
+    from pairgen.pairs.invariants import INVARIANTS
+    from pairgen.pairs.validate import shared_prompts, violations
+
+    dataset = open_pairs(path)
+    found = violations(dataset)
+    pairs = len(dataset)
+    strongest = _strongest_shortcuts(dataset) if strict and not found else {}
+    if as_json:
+        shortcuts = {"shortcuts": strongest} if strict else {}
+        print_json({"pairs": pairs, "violations": [asdict(violation) for violation in found], **shortcuts})
+    else:
+        for violation in found:
+            typer.echo(str(violation))
+    if found:
+        violated = f"{len(found)} {'invariant is' if len(found) == 1 else 'invariants are'} violated"
+        raise ValidationFailed(f"{path}: {violated} in {count(pairs, 'pair')}; build the dataset again")
+    if not as_json:
+        typer.echo(f"{path}: {count(pairs, 'pair')}, all {len(INVARIANTS)} invariants hold")
+    if shared := shared_prompts(dataset):
+        print_stderr(f"pairgen: {path}: {count(shared, 'prompt')} in more than one split")
+    _check_shortcuts(path, strongest)
+
+
+def _strongest_shortcuts(dataset: "PairDataset") -> dict[str, dict[str, float | str]]:
+    """The strongest shortcut of each split, and how often it, or its opposite, picks chosen."""
+    from pairgen.stats.shortcuts import measure
+
+    first = ((name, next(iter(measure(split).items()), None)) for name, split in dataset.splits.items())
+    return {name: {"rule": found[0], "right": found[1].strength} for name, found in first if found}
+
+
+def _check_shortcuts(path: Path, strongest: Mapping[str, Mapping[str, float | str]]) -> None:
+    """Name the strongest shortcuts. Raises ValidationFailed for one that is right too often."""
+    for split, shortcut in strongest.items():
+        right = float(shortcut["right"])
+        text = f"{path}: {split}: the strongest shortcut, {shortcut['rule']!r}, is right in {right:.1%} of pairs"
+        if right > MAX_SHORTCUT:
+            raise ValidationFailed(f"{text}, more than {MAX_SHORTCUT:.0%}; see `pairgen stats --shortcuts`")
+        print_stderr(f"pairgen: {text}")
