@@ -161,7 +161,7 @@ def sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     preference = {"prompt": "What is water?", "chosen": "A liquid", "rejected": "A metal"}
     Path("preferences.jsonl").write_text(json.dumps(preference) + "\n", "utf-8")
     lines = "".join(
-        f"What is {number} * 3 + 1?,{number} * 3 = {number * 3}, and {number * 3} + 1 = {number * 3 + 1}.\n"
+        f"What is {number} * 3 + 1?,{number} * 3 = {number * 3}; {number * 3} + 1 = {number * 3 + 1}.\n"
         for number in range(40)
     )
     Path("problems.csv").write_text(f"problem,rationale\n{lines}", "utf-8")
