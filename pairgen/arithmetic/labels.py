@@ -26,6 +26,7 @@ UNSUPPORTED = "unsupported expression"
 NO_VALUE = "variable has no known value"
 NOT_EXACT = "no exact rational value"
 NO_MATCH = "does not match the recomputed value"
+UNCLEAR = "unclear start of the calculation"
 TOO_DEEP = "expression nested too deeply"
 TOO_LARGE = "expression too large"
 STATED = "stated without a calculation"
@@ -37,6 +38,7 @@ REASONS = {
     NO_VALUE: "the solution states no value of a variable in it",
     NOT_EXACT: "the calculation has an irrational result, or divides by zero",
     NO_MATCH: "the calculation, as it was read, has another result",
+    UNCLEAR: "a word, sign or letter before the calculation, or a unit in it, was not understood",
     TOO_DEEP: "brackets, fractions or roots are nested too deeply",
     TOO_LARGE: "the calculation is too long, or its numbers too large",
     STATED: "nothing is calculated: the value is given or assumed",

@@ -172,6 +172,8 @@ class Solution:
             if sign < 1:
                 return
             reach = min(self.stop, sign + sentence.WINDOW)
+            if self.text[sign - 1] in "<>!≤≥≠":
+                continue
             border = _END_OF_SIDE.search(self.text, sign + 1, reach)
             end = border.start() if border else reach
             if step.variable not in self.text[max(0, sign - sentence.WINDOW) : end]:

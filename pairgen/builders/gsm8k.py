@@ -11,7 +11,8 @@ from pairgen.builders.worked_solutions import reject_corrupted
 from pairgen.sources.locate import Hub
 
 _ANNOTATION = re.compile(r"<<([^<>\n]*)>>")
-_RESULT = re.compile(rf"-?{NUMBER}(?:/\d+)?", re.ASCII)
+# Between a mark and its result. Examples: a space, `$`, `\\$`, `**`.
+_RESULT = re.compile(rf"[ \t]*(?:\*\*)?(?:\\?[$€£¥¢₹][ \t]*)?(-?{NUMBER}(?:/\d+)?)", re.ASCII)
 _NUMBER_ALONE = re.compile(r"[\d.,$ ]*", re.ASCII)
 _SIGN = re.compile(r"= *\$? *\Z")
 _PERCENT = re.compile(r" ?%")
@@ -36,21 +37,22 @@ def strip_annotations(answer: str) -> tuple[str, list[Step]]:
         result = _RESULT.match(text, start)
         if result is None:
             continue
-        percent = _PERCENT.match(text, result.end()) is not None
+        start, stop = result.span(1)
+        percent = _PERCENT.match(text, stop) is not None
         sign = _SIGN.search(text, 0, start) if _NUMBER_ALONE.fullmatch(calculation) else None
         if sign is not None:  # <<40=40>> has no calculation: use the text before it
-            steps.append(Step(start, result.end(), percent, sign.start()))
+            steps.append(Step(start, stop, percent, sign.start()))
         else:
-            steps.append(Step(start, result.end(), percent, calculation=calculation))
+            steps.append(Step(start, stop, percent, calculation=calculation))
     return text, steps
 
 
 def read(row: Mapping[str, Any]) -> Example:
-    """The answer without its annotations; the annotated results are its ``detail``."""
+    """The answer without its annotations; its ``detail`` is the annotated results, None if they are to be found."""
     question = clean_text(row["question"], "question")
     annotated = clean_text(row["answer"], "answer")
     answer, steps = strip_annotations(annotated)
-    return Example(question, answer, "gsm8k", f"{question}\0{annotated}", question, row, steps)
+    return Example(question, answer, "gsm8k", f"{question}\0{annotated}", question, row, steps or None)
 
 
 BUILDER = Builder(

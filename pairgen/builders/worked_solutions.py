@@ -14,21 +14,45 @@ from pairgen.builders.interface import CorruptionOptions, Example
 from pairgen.pairs.edits import Edit
 from pairgen.pairs.record import DropRow, Provenance, Rejection
 
-_FINAL_LINES = ("\n####", "\nThe answer is:", "The answer is:")
+_ANSWER_IS = "The answer is:"
+# A line that ends with the final answer, from there on. Examples: `#### 72`, `The final answer is: 72`,
+# `**Answer:** 72`, `A: 72`; not `#### Step 1: multiply`.
+_STATEMENT = re.compile(
+    r"(?:####+(?![^\n]*(?:=|[A-Za-z]{3}[^\n]*[:.)] ))"
+    r"|\**\b(?:[Tt]he )?(?:[Ff]inal )?(?:[Aa]nswer|ANSWER|A(?=:))\**(?: is)?\**:(?![^\n]*=[^\n]*=))[^\n]{0,80}\Z"
+)
+# Without a colon, in a text that states its answer in no other way: `So the final answer is 72.`
+_SENTENCE = re.compile(r"(?:\b[A-Za-z]+,? )?\b[Tt]he (?:[a-z]+ )?answer (?:is|equals|=) [^\n=]{1,40}\Z")
 _ANSWER = re.compile(  # a number that is not part of a formula: not the 2 of 2x, 2 + 3i or 2\\sqrt{3}
-    rf".*(?:The answer is:|####)\s*\\?\$? ?(-?(?:{LATEX_FRACTION}|{LATEX_NUMBER}(?:/\d+)?))"
+    rf".*(?:[Aa]nswer\**(?: is)?\**:?|####|\bA:)\**\s*\\?\$? ?(-?(?:{LATEX_FRACTION}|{LATEX_NUMBER}(?:/\d+)?))"
     r"(?![\d.,:]*\d|\s*[-+*/_=({\[]|\s*\^(?! *\{? *\\circ)|\s*\\(?!text|mbox|%|\$)|[A-Za-z])",
     re.DOTALL | re.ASCII,
 )
 
 
 def reasoning_stop(solution: str) -> int:
-    """Start of the final-answer lines of a solution; its length if it has none."""
-    for line in _FINAL_LINES:
-        stop = solution.rfind(line)
-        if stop >= 0:
-            return stop
-    return len(solution)
+    """Start of the final answer, which one or more statements at the end give; the length if there is none."""
+    stop = solution.rfind(_ANSWER_IS)
+    if stop < 0:
+        stop = len(solution)
+        stop = _before_statement(solution, stop, _SENTENCE, ("answer",))
+    elif stop and solution[stop - 1] == "\n":
+        stop -= 1
+    while (start := _before_statement(solution, stop, _STATEMENT, ("####", "nswer", "NSWER", "A:"))) < stop:
+        stop = start
+    return stop
+
+
+def _before_statement(text: str, stop: int, statement: re.Pattern[str], hints: tuple[str, ...]) -> int:
+    """Where the last line before ``stop`` begins to state the final answer; ``stop`` if it does not."""
+    end = len(text[:stop].rstrip()) if text[:stop][-1:].isspace() else stop
+    line = text.rfind("\n", 0, end) + 1
+    if not any(text.find(hint, line, end) >= 0 for hint in hints):
+        return stop
+    found = statement.search(text[line:end])
+    if found is None:
+        return stop
+    return line + found.start() - (found.start() == 0 < line)
 
 
 @lru_cache(1 << 14)

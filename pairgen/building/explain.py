@@ -55,7 +55,7 @@ def explain(
     ``dropped`` gives the reason; else ``dropped`` is None.
 
     >>> pairgen.explain("She packs 4 * 6 = 24 pens, so 24 + 3 = 27 in all.")["corruption"]["corrupted"]
-    '25'
+    '31'
 
     Args:
         text: the solution; calculator annotations (``<<48/2=24>>``) locate the results and their calculations.

@@ -60,12 +60,29 @@ def test_reject_keeps_the_final_lines(seed: int) -> None:
         ("no answer line", "no answer line", None),
         ("a\nThe answer is: none", "a", None),
         ("a\n#### 7", "a", "7"),
+        ("a. #### 7", "a. ", "7"),
+        ("a. #### 7\nThe answer is: 7", "a. ", "7"),
+        ("a\nThe final answer is: 72", "a", "72"),
+        ("a\n**Final Answer:** $72", "a", "72"),
+        ("a\nA: 72\n#### 72", "a", "72"),
+        ("a\n\nAnswer: 72", "a\n", "72"),
+        ("a. So the final answer is 72.", "a. ", "72"),
+        ("b\n#### Step 1: multiply\na", "b\n#### Step 1: multiply\na", None),
+        ("b\n#### 1. First step\na\n#### 7", "b\n#### 1. First step\na", "7"),
+        ("b\n#### Step 2: 3 + 4 = 7", "b\n#### Step 2: 3 + 4 = 7", None),
     ],
 )
 def test_reasoning_and_answer(solution: str, reasoning: str, answer: str | None) -> None:
     assert solution[: reasoning_stop(solution)] == reasoning
     found = final_answer(solution[reasoning_stop(solution) :])
     assert (None if found is None else Fraction(*found)) == (None if answer is None else Fraction(answer))
+
+
+def test_annotations_are_removed() -> None:
+    """They would state the right value before the wrong one."""
+    example = read({"query": "Why?", "response": "She has 48/2 = <<48/2=24>>24 pens.\n#### 24"})
+    assert example.answer == "She has 48/2 = 24 pens.\n#### 24"
+    assert "<<" in example.key, "ids stay those of the source"
 
 
 def test_defaults_are_those_of_the_paper() -> None:

@@ -17,7 +17,7 @@ NUMBERS = [name for name, rule in SHORTCUTS.items() if rule.numbers]
 CHOICES = [name for name, rule in SHORTCUTS.items() if not rule.numbers]
 
 
-def corruption(chosen: str, rejected: str, correct: str, corrupted: str, at: int = 0) -> Pair:
+def corrupted_pair(chosen: str, rejected: str, correct: str, corrupted: str, at: int = 0) -> Pair:
     values = {**CORRUPTION, "correct": correct, "corrupted": corrupted}
     return pair(chosen, rejected, f"c-{at}", f"How many, {at}?", **values)
 
@@ -70,10 +70,10 @@ def test_decimals_are_less_round_than_integers() -> None:
 
 def test_counts_of_a_rule(tmp_path: Path) -> None:
     pairs = [
-        corruption(" 1 + 1 = 2, 2 + 1 = 3.", " 1 + 1 = 9, 2 + 1 = 3.", "2", "9", at=0),  # picks chosen
-        corruption(" 1 + 1 = 2, so 9.", " 1 + 1 = 9, so 9.", "2", "9", at=1),  # picks rejected
-        corruption(" 1 + 1 = 2.", " 1 + 1 = 9.", "2", "9", at=2),  # decides nothing
-        corruption(" 1 + 1 = 2, 2 = 2.", " 1 + 1 = 9, 2 = 2.", "2", "9", at=3),
+        corrupted_pair(" 1 + 1 = 2, 2 + 1 = 3.", " 1 + 1 = 9, 2 + 1 = 3.", "2", "9", at=0),  # picks chosen
+        corrupted_pair(" 1 + 1 = 2, so 9.", " 1 + 1 = 9, so 9.", "2", "9", at=1),  # picks rejected
+        corrupted_pair(" 1 + 1 = 2.", " 1 + 1 = 9.", "2", "9", at=2),  # decides nothing
+        corrupted_pair(" 1 + 1 = 2, 2 = 2.", " 1 + 1 = 9, 2 = 2.", "2", "9", at=3),
         pair(" the sun", " the moon and the stars", "a-1", "What shines?"),
     ]
     found = measure(make_folder(tmp_path / "out", {"train": pairs})["train"])
@@ -116,3 +116,17 @@ def test_the_paper_s_construction_repeats_the_right_value(real_data: Path, tmp_p
     assert found["used again"].pairs == 4000
     assert 0.95 < found["used again"].accuracy < 0.98
     assert found["used again"].right / found["used again"].decided > 0.99
+
+
+@pytest.mark.parametrize("corruption", ["near", "digit"])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_no_rule_about_the_number_alone_tells_right_from_wrong(
+    corruption: str, seed: int, real_data: Path, tmp_path: Path
+) -> None:
+    """Where a rule decides, it is right in 45% to 55%, within two standard errors if it decides few pairs."""
+    options = BuildOptions((str(real_data / "metamath" / "GSM_AnsAug.json"),), corruption=corruption, seed=seed)
+    found = measure(build("metamath", tmp_path / "out", options)["train"])
+    for name in ("rounder", "more digits", "last digit 0", "larger", "likelier first digit"):
+        if decided := found[name].decided:
+            margin = 0.05 + (2 * 0.5 / decided**0.5 if decided < 400 else 0)
+            assert abs(found[name].right / decided - 0.5) <= margin, name

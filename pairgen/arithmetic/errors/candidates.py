@@ -12,7 +12,7 @@ from pairgen.arithmetic.exact.literals import LATEX_FRACTION, LATEX_NUMBER, NUMB
 from pairgen.arithmetic.exact.ratios import lowest_terms
 from pairgen.arithmetic.exact.verification import Verification
 from pairgen.arithmetic.reading import formulas
-from pairgen.arithmetic.reading.sentence import NUMBER_WORDS
+from pairgen.arithmetic.reading.tokens import NUMBER_WORDS
 from pairgen.arithmetic.solution import Solution, is_assumed
 
 MAX_NUMBERS = 4096

@@ -5,11 +5,14 @@ the notation of a fraction, and whether it is in lowest terms. A sampled value i
 or a correct rounding of the result; the caller checks for both.
 """
 
+from bisect import bisect_right
 from collections.abc import Callable
 from functools import lru_cache
+from itertools import accumulate
 from math import gcd
 from typing import NamedTuple
 
+from pairgen.arithmetic.errors import naturalness
 from pairgen.arithmetic.errors.rng import RowRng
 from pairgen.arithmetic.exact.evaluate import evaluate
 from pairgen.arithmetic.exact.expression import parse, with_other_operators
@@ -39,14 +42,55 @@ class Method(NamedTuple):
 
 
 def near(right: Literal, _expression: str | None, rng: RowRng) -> Literal | None:
-    """A different number of similar magnitude, as round as the original: at most about a third away, or 3 if small.
+    """A different number of similar magnitude: at most about a third away, or a few steps if it is small.
 
-    ``47`` becomes 32 to 62, ``1,500`` may become ``1,200`` but never ``1,501``, ``15.20`` changes in steps of ``.10``.
-    A fraction keeps its denominator, and stays in (or not in) lowest terms: ``6/8`` becomes ``4/8`` or ``10/8``.
+    An integer is as round, and has digits as likely, as results of its length are (``naturalness``): ``47`` may become
+    40, and ``1,500`` may become ``1,250``, but seldom ``1,501``. Other numbers stay as round as they are: ``15.20``
+    changes in steps of ``.10``. A fraction keeps its denominator, and stays in (or not in) lowest terms: ``6/8``
+    becomes ``4/8`` or ``10/8``.
     """
+    if right.denominator != 1 or right.decimals or right.bare_point or right.numerator >= _LARGE:
+        return _near_with_format(right, rng)
+    moved = _natural_neighbor(right.numerator, rng)
+    return Literal(moved, 0, right.negative, right.group_separator) if moved else None
+
+
+def _natural_neighbor(number: int, rng: RowRng) -> int | None:
+    """A number near another, drawn by how natural it is: first its trailing zeros, then its other digits."""
+    bits = rng.bits()
+    if number < _SMALLEST_TO_ROUND:
+        return _small_neighbor(number, bits)
+    grain: int = 10 ** naturalness.trailing_zeros(len(str(number)), bits)
+    low = max(1, -(-(number - max(number // 4, grain)) // grain))  # 3/4 to 4/3: as wide seen from the wrong value
+    high = (number + max(number // 3, grain)) // grain
+    for _ in range(_MAX_TRIES):
+        bits = rng.bits()
+        kept = low + (bits >> 32) % (high - low + 1)  # without its trailing zeros
+        shares = naturalness.FIRST_DIGIT if kept < 10 else naturalness.LAST_DIGIT
+        share = shares[kept % 10] * low / kept  # smaller numbers are more frequent
+        if kept * grain != number and bits % _SHARE_SCALE < share * _SHARE_SCALE / _MAX_SHARE:
+            return kept * grain
+    return None
+
+
+def _small_neighbor(number: int, bits: int) -> int:
+    near_by = [other for other in range(max(1, number - 3), number + 4) if other != number]
+    bounds = list(accumulate(naturalness.SMALL[other] for other in near_by))
+    return near_by[bisect_right(bounds, bits % bounds[-1])]
+
+
+_SMALLEST_TO_ROUND = 13
+"""Smaller numbers are drawn by how frequent each of them is."""
+_MAX_TRIES = 32
+_SHARE_SCALE = 1 << 16
+_MAX_SHARE = max(naturalness.FIRST_DIGIT)
+
+
+def _near_with_format(right: Literal, rng: RowRng) -> Literal | None:
+    """A number near a decimal number, a fraction or a very large number, as round as it is."""
     numerator, decimals, negative, separator, bare_point, denominator, _, _ = right
     grain = 1
-    while numerator >= grain * 50 and numerator % (grain * 10) == 0:
+    while numerator and numerator % (grain * 10) == 0:
         grain *= 10
     size = numerator // grain
     bits = rng.bits()
@@ -76,21 +120,38 @@ def _next_fraction(right: Literal, move: int, step: int) -> Literal | None:
 def digit(right: Literal, _expression: str | None, rng: RowRng) -> Literal | None:
     """The number with one digit changed, as in a typo: ``47`` becomes ``41`` or ``87``.
 
-    The first digit never becomes zero. In a fraction, a digit of the numerator or the integer part is changed.
+    The first digit never becomes zero, and the number stays as round as it is. In a fraction, a digit of the numerator
+    or the integer part is changed.
     """
     if right.denominator != 1:
         slips = _fraction_slips(right)
         return slips[rng.below(len(slips))] if slips else None
+    slips, bounds = _number_slips(right)
+    return slips[bisect_right(bounds, rng.bits() % bounds[-1])] if slips else None
+
+
+@lru_cache(1 << 14)
+def _number_slips(right: Literal) -> tuple[tuple[Literal, ...], tuple[int, ...]]:
+    """The numbers that differ in one digit, with running sums of how likely each is to be drawn.
+
+    Trailing zeros stay, and the last digit before them does not become one: the number is as round as before. Digits
+    are drawn by how frequent they are in their place.
+    """
     hidden = right.bare_point and right.numerator < 10**right.decimals
     written = str(right.numerator).zfill(right.decimals + (not hidden))
-    position = rng.below(len(written))
-    old = int(written[position])
-    if position == 0 and old and not hidden:
-        new = 1 + (old + rng.below(8)) % 9
-    else:
-        new = (old + 1 + rng.below(9)) % 10
-    numerator = right.numerator + (new - old) * 10 ** (len(written) - 1 - position)
-    return right._replace(numerator=numerator) if numerator else None
+    last = max(len(written.rstrip("0")) - 1, 0)
+    slips: dict[Literal, int] = {}
+    for position, old in enumerate(written[: last + 1]):
+        is_first = position == 0 and not hidden
+        digits = naturalness.FIRST_DIGIT if is_first else naturalness.INNER_DIGIT
+        if position == last and not is_first:
+            digits = naturalness.LAST_DIGIT
+        total = sum(share for new, share in enumerate(digits) if new != int(old))
+        for new, share in enumerate(digits):
+            numerator = right.numerator + (new - int(old)) * 10 ** (len(written) - 1 - position)
+            if new != int(old) and share and numerator:
+                slips[right._replace(numerator=numerator)] = round(share / total * _SHARE_SCALE)
+    return tuple(slips), tuple(accumulate(slips.values()))
 
 
 @lru_cache(1 << 10)

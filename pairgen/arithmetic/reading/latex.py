@@ -12,6 +12,7 @@ from typing import NoReturn
 from pairgen.arithmetic.exact.expression import Binary, Brackets, Expr, Negative, Number, Pi, Sqrt, Variable, decimal
 from pairgen.arithmetic.exact.literals import LATEX_NUMBER
 from pairgen.arithmetic.labels import NO_VALUE, TOO_DEEP, TOO_LARGE, UNSUPPORTED, Unverified
+from pairgen.arithmetic.reading.plain import without_leading_zeros
 from pairgen.arithmetic.reading.sentence import FUNCTIONS
 
 MAX_DEPTH = 30
@@ -183,7 +184,7 @@ class _Parser:
 
     def number(self, number: re.Match[str], depth: int) -> Expr:
         self.position = number.end()
-        text = _SEPARATORS.sub("", number.group())
+        text = without_leading_zeros(_SEPARATORS.sub("", number.group()))
         expr = Number(text, decimal(text))
         if text.isdigit() and self.peek()[1:] in _FRACTIONS:
             start = self.position

@@ -6,6 +6,8 @@ character match the calculation. They are the fast path: ``sentence`` reads what
 
 import re
 
+from pairgen.arithmetic.reading import border
+
 WINDOW = 200
 """Maximum length, in code points, of the text read before an equals sign; one-line calculations are shorter."""
 
@@ -26,15 +28,16 @@ _BARE_START = (  # the start of such a calculation; fast path for two bare numbe
 
 # Lookaheads for the first letter avoid trying each word, which is slow when case is ignored.
 _JOINING_WORD = r"(?=[fsy])(?:fo|semit|yb dedivid|sulp|sunim)"  # of, times, divided by, plus, minus
-_NOT_A_UNIT = rf"(?=[deforsxy])(?:{_JOINING_WORD}|yb|dna|ro|si|era|ot|x)(?![a-z])"
+_NOT_A_UNIT = rf"(?=[deforstxy])(?:{_JOINING_WORD}|yb|dna|ro|si|era|ot|x|tnec ?rep)(?![a-z])"
 _UNIT = rf"(?:(?:(?!{_NOT_A_UNIT})[a-z]{{2,20}}+|[ghlm])(?![a-z])(?: ?[/-] ?| )?){{1,4}}+"  # `pens/box`, `-ounce`, `g`
 _OPERAND = rf"\)*+(?:{_UNIT})?{_REVERSED_VALUE}"
 _JOINT = rf"(?: *(?:{OPERATOR}|x| {_JOINING_WORD} ) *|{_JUXTAPOSED})"
 _CALCULATION = rf" *{_OPERAND}(?:{_JOINT}{_OPERAND})+"
 
 _CONTINUES_LEFT = (  # to the left, with something outside these grammars: `2x + 5 + 3`, `a third of 4 * 6`
-    rf"(?i:[\d.,)\]}}^_:]| *+(?:(?!-(?:\n|$)){OPERATOR}|\^|\d|(?=[efsxy])(?:x|semit|sulp|sunim|eciwt"
-    rf"|yb (?:dedivid|deilpitlum)|fo (?:[\d%]|s?ht[a-z]+|s?driht|s?retrauq|flah))(?![a-z]))|[a-z](?![a-z'’]))"
+    rf"(?i:[\d.,)\]}}^_:]| *+(?:(?!-(?:\n|$)|[*+](?:\n\s*[^\d\s]|\n\n|$)){OPERATOR}"  # not a bullet
+    r"|\^|\d|(?=[efsxy])(?:x|semit|sulp|sunim|eciwt"
+    r"|yb (?:dedivid|deilpitlum)|fo (?:[\d%]|s?ht[a-z]+|s?driht|s?retrauq|flah))(?![a-z]))|[a-z](?![a-z'’]))"
 )
 
 starts_bare = re.compile(_BARE_START, re.ASCII).match
@@ -68,6 +71,8 @@ def calculation_before(text: str, sign: int) -> str | None:
             length = calculation.end()
             if length < max_length or sign <= window:
                 written = text[sign - length : sign]
+                if border.continues(text[max(0, sign - length - border.REACH) : sign - length], written):
+                    return None
                 return _without_open_brackets(written) if "(" in written else written
     return None
 
@@ -85,17 +90,23 @@ _PERCENT = re.compile(r"(\d+(?:\.\d+)?|\.\d+) ?%", re.ASCII)
 _OPERATOR_WORDS = {"x": "*", "of": "*", "times": "*", "divided by": "/", "plus": "+", "minus": "-"}
 _WORD = re.compile(r"(?<![a-z])(x|of|times|divided by|plus|minus)(?![a-z])", re.ASCII | re.IGNORECASE)
 _UNIT_FORWARDS = re.compile(r"(?: ?[/-] ?| )?[a-z]+", re.ASCII | re.IGNORECASE)
+_LEADING_ZEROS = re.compile(r"(?<![\d.])0+(?=\d)", re.ASCII)
 _IMPLICIT_PRODUCT = re.compile(r"(?<=[\d)])(?=\()|(?<=\))(?=\d)", re.ASCII)
+
+
+def without_leading_zeros(expression: str) -> str:
+    """An expression that any parser reads: ``5 + 3`` for ``05 + 3``."""
+    return _LEADING_ZEROS.sub("", expression) if "0" in expression else expression
 
 
 def to_ascii(calculation: str) -> str:
     """A calculation as ASCII arithmetic: no currency, thousands separators or units; ``30%`` becomes ``(30/100)``."""
     if _PLAIN.fullmatch(calculation) and "(" not in calculation and "//" not in calculation:
-        return calculation.strip()
+        return without_leading_zeros(calculation.strip())
     text = calculation.translate(_ASCII).strip().replace("//", "/")
     if not _PLAIN.fullmatch(text):
         text = _WORD.sub(lambda word: _OPERATOR_WORDS[word.group().lower()], text)
         text = _UNIT_FORWARDS.sub("", _PERCENT.sub(r"(\1/100)", text))
     if "(" in text:
         text = _IMPLICIT_PRODUCT.sub("*", text)
-    return " ".join(text.split())
+    return without_leading_zeros(" ".join(text.split()))

@@ -5,12 +5,11 @@ text contains a cheap hint of them.
 """
 
 import re
-from bisect import bisect_right
 from collections.abc import Iterator
 from functools import lru_cache
 
 from pairgen.arithmetic.exact.literals import NUMBER
-from pairgen.arithmetic.labels import Unverified
+from pairgen.arithmetic.labels import UNCLEAR, Unverified
 from pairgen.arithmetic.reading import plain, sentence, units
 from pairgen.arithmetic.reading.plain import CURRENCY, OPERATOR, WINDOW
 from pairgen.arithmetic.reading.steps import Found, Step
@@ -24,15 +23,17 @@ _UNITS_THEN_OPERATOR = r"(?: ?[a-zA-Z]++(?:/(?=[a-zA-Z]))?){1,4}+ ?[-+*/×÷·�
 # Examples, most common first: `24`, `1 1/2`, `1,500.50`.
 _PLAIN_LITERAL = rf"-?(?:\d++(?![.,/ ]\d)|\d+ \d+/\d+(?![\d/])|{NUMBER}(?:/\d+)?)"
 _RESULT = re.compile(  # `= 24 jars`, `= $1,500.`, `= 30%`
-    rf"=(?: ?=)? *+[%$€£¥¢]*+ *+({_PLAIN_LITERAL})"
+    rf"=(?<![<>!~:]=)(?: ?=)? *+[%$€£¥¢]*+ *+({_PLAIN_LITERAL})"
     # fast path for the most common case: only words follow, or the line ends
-    r"(?:(?= (?!of )[a-zA-Z]{2}[a-zA-Z ]*+(?![-+*/×÷·−–$€£\d(]))|(?=\.?(?:\n|$))"
-    rf"|(?: ?{CURRENCY})?( ?%)?(?:(?=\.?(?:\n|$))|(?! ?[a-zA-Z]{{2}}|{_CONTINUES})"
-    rf"|(?=[a-zA-Z]{{2}}| (?!of )[a-zA-Z]{{2}}| of [a-z]|-[a-zA-Z]{{2}})(?!{_UNITS_THEN_OPERATOR})))",
+    r"(?:(?= (?!of |per ?cent)[a-zA-Z]{2}[a-zA-Z ]*+(?![-+*/×÷·−–$€£\d(]))|(?=\.?(?:\n|$))"
+    rf"|(?: ?{CURRENCY})?( ?%| per ?cent\b)?+(?:(?=\.?(?:\n|$))|(?! ?[a-zA-Z]{{2}}|{_CONTINUES})"
+    rf"|(?=[a-zA-Z]{{2}}| (?!of )[a-zA-Z]{{2}}| of [a-zA-Z]|-[a-zA-Z]{{2}})(?!{_UNITS_THEN_OPERATOR})))",
     re.ASCII,
 )
 _NEGATED_RESULT = re.compile(  # the minus is separate from the number: `= -$27`, `= - 5`
-    rf"= *- *{CURRENCY} *({NUMBER})(?: ?{CURRENCY})?( ?%)?(?!{_CONTINUES})|= *- ({NUMBER})()(?!{_CONTINUES})", re.ASCII
+    rf"=(?<![<>!~:]=) *- *{CURRENCY} *({NUMBER})(?: ?{CURRENCY})?( ?%)?(?!{_CONTINUES})"
+    rf"|=(?<![<>!~:]=) *- ({NUMBER})()(?!{_CONTINUES})",
+    re.ASCII,
 )
 _STATED_NUMBER = rf"(?:a total of )?(?:{CURRENCY} ?)?({_PLAIN_LITERAL})(?: ?{CURRENCY})?( ?%)?(?!{_CONTINUES})"
 # Words instead of an equals sign, each with the characters that may follow it and the full pattern. Examples:
@@ -53,8 +54,6 @@ _HALF = re.compile(  # `Half of 318 is 159`, `half of the 4 red pens are 2`
     rf"[Hh]alf of (?:the )?{CURRENCY}?({NUMBER})(?: [a-z]+){{0,3}} (?:is|are) {CURRENCY}?({NUMBER})(?!{_CONTINUES})",
     re.ASCII,
 )
-# Examples: `<<12+10=22>>22`, `<<3*15=45>>$45`, `<<1/2=50>>50%`.
-_ANNOTATION = re.compile(rf"(<<([^<>\n]*)=[^<>=\n]*>>)(?: ?{CURRENCY}? ?({_PLAIN_LITERAL})( ?%)?)?", re.ASCII)
 _NUMBERS = re.compile(NUMBER, re.ASCII)
 # The variable at the end of a left side. Examples: `x `, `$x`, `Kim `.
 _NAME = re.compile(r"(?<![\w)}\\^_*/+-])(?<![\d+*/^×·-] )\$?([A-Z](?=[a-z]+ ?\Z)|[A-Za-z](?= ?\Z))[a-z]* ?\Z", re.ASCII)
@@ -65,7 +64,7 @@ _VARIABLE_VALUE = re.compile(  # the value of a variable: `= 5` in `x = 5`, `= 1
 )
 
 # Examples: the equals signs of `= 3x + 8`, `= $120 - y`.
-_VARIABLE_FOLLOWS = re.compile(r"=(?=[ $\d.,*+−–-]{0,20}[A-Za-z](?![\w'’]))", re.ASCII)
+_VARIABLE_FOLLOWS = re.compile(r"=(?<![<>!~:]=)(?=[ $\d.,*+−–-]{0,20}[A-Za-z](?![\w'’]))", re.ASCII)
 _LINEAR = re.compile(  # a linear right side: `= 3x + 8`, `= $2 * x`, `= 8 + 3x`
     rf"= ?(?:{CURRENCY} ?)?(?:(?:(?P<a>{NUMBER}) ?\*? ?)?(?:{CURRENCY} ?)?(?P<x>[A-Za-z])(?![\w'’]| ?[$(\d])"
     rf"(?: ?[-+–−] ?(?:{CURRENCY} ?)?(?P<b>{NUMBER}))?(?!{_CONTINUES})"
@@ -125,12 +124,6 @@ def find(text: str, end: int) -> list[Found]:
             Step(*half.span(2), calculation=f"{plain.to_ascii(half.group(1))}/2")
             for half in _HALF.finditer(text, 0, end)
         )
-    if "<<" in text:
-        annotations = list(_ANNOTATION.finditer(text, 0, end))
-        annotation_starts = [annotation.start() for annotation in annotations]
-        found = [step for step in found if not _inside(step, annotations, annotation_starts)]
-        more = [step for step in more if not _inside(step, annotations, annotation_starts)]
-        more.extend(_annotated_steps(annotations))
     if not more:
         return found
     by_start: dict[int, Found] = {_start(result): result for result in found}
@@ -140,20 +133,6 @@ def find(text: str, end: int) -> list[Found]:
 
 def _start(found: Found) -> int:
     return found.start if isinstance(found, Step) else found.start(1)
-
-
-def _inside(found: Found, annotations: list[re.Match[str]], starts: list[int]) -> bool:
-    """Whether a result is inside an annotation; ``starts`` are the starts of the annotations."""
-    start = _start(found)
-    before = bisect_right(starts, start) - 1
-    return before >= 0 and start < annotations[before].end(1)
-
-
-def _annotated_steps(annotations: list[re.Match[str]]) -> Iterator[Step]:
-    """``<<12+10=22>>22``: a calculator annotation of GSM8K, then the result in the visible text."""
-    for annotation in annotations:
-        if annotation.group(3):
-            yield Step(*annotation.span(3), annotation.group(4) is not None, calculation=annotation.group(2))
 
 
 def values(text: str, end: int) -> Iterator[tuple[str, str]]:
@@ -178,8 +157,8 @@ def _is_readable(window: str) -> bool:
         return False
     try:
         sentence.transcribe(window, None)
-    except Unverified:
-        return False
+    except Unverified as error:
+        return error.reason == UNCLEAR
     return True
 
 
@@ -285,6 +264,10 @@ def _is_plain_calculation(side: str) -> bool:
 _PADDING = " $€£¥¢"
 
 
+# The words before `equal` in a comparison. Examples: `is not`, `is greater than or`, `does not`.
+_NOT_EQUAL = re.compile(r"\b(?:not|never|n't|than|or|nearly|almost|roughly|approximately|about)\Z")
+
+
 def _word_steps(text: str, end: int, at: int, pattern: re.Pattern[str]) -> Iterator[Step]:
     """``5 times 24 equals 120``, ``20 * 16, or 320``: at most one step, after the word at ``at``."""
     result = pattern.match(text, at, end)
@@ -292,7 +275,7 @@ def _word_steps(text: str, end: int, at: int, pattern: re.Pattern[str]) -> Itera
     for between in (" is", ", which", ","):
         if text.endswith(between, 0, sign):
             sign -= len(between)
-    if result is None or not sign:
+    if result is None or not sign or _NOT_EQUAL.search(text, max(0, sign - 40), at):
         return
     if plain.starts(plain.backwards(text, sign)) or _is_calculation(text, sign):
         yield Step(*result.span(1), result.group(2) is not None, sign)

@@ -7,37 +7,17 @@ This is the slow path: it reads, token by token, what the patterns of ``plain`` 
 import re
 from collections.abc import Collection, Container
 from functools import lru_cache
-from typing import NamedTuple
 
 from pairgen.arithmetic.exact.expression import MAX_LENGTH, Expr, parse
-from pairgen.arithmetic.exact.literals import NUMBER
-from pairgen.arithmetic.labels import NO_CALCULATION, NO_VALUE, NOT_EXACT, TOO_LARGE, UNSUPPORTED, Unverified
+from pairgen.arithmetic.labels import NO_CALCULATION, NO_VALUE, NOT_EXACT, TOO_LARGE, UNCLEAR, UNSUPPORTED, Unverified
+from pairgen.arithmetic.reading import border
+from pairgen.arithmetic.reading.tokens import NUMBER_WORDS, NUMBERS, SUPERSCRIPTS, Token, tokens_of, value
 
 WINDOW = 300
 """Maximum length, in code points, of the text read before an equals sign."""
 MAX_WORDS = 12
 """Words that may follow a number as its unit."""
 
-_COUNTING = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen"
-NUMBER_WORDS = {word: str(number) for number, word in enumerate(_COUNTING.split(), 1)} | {"half": "(1/2)"}
-_OPERAND_AHEAD = rf"(?=\ (?:[$(\d]|(?:{'|'.join(NUMBER_WORDS)})\b))"
-_TOKEN = re.compile(
-    rf"""
-    (?P<label>\d*1?\d(?:st|nd|rd|th)\b|[A-Za-z]+&[A-Za-z]+)  # 3rd, M&Ms
-    |(?P<mixed>(?<![\d.,/])\d+(?:\ |\ and\ )\d+/\d+(?![\d/.]))  # 1 1/2, 2 and 3/4
-    |(?P<number>(?<![\d.])\d{{1,3}}(?:\ \d{{3}})+(?![\d.,])|{NUMBER})(?:\ ?%(?P<percent>))?  # 100 000, 1,500, 30%
-    |(?P<fraction>[½¼¾⅓⅔⅛])
-    |(?P<hyphen>(?<=\d)-(?=[A-Za-z]{{2}}))  # of 12-ounce
-    |(?P<sign>\*\*|//|\^|[-+*/×÷·−–—()\[\]]
-        |\b(?:times|plus|minus|over)\b{_OPERAND_AHEAD}|\b(?:divided|multiplied)\ (?:by|into)\b
-        |\bof\b(?=\ (?:the\ )?\$?[\d(]))  # *, times 4, divided by, of 50
-    |(?P<word>(?:[A-Za-z]+(?:['’-][A-Za-z]{{2,}})+|[A-Za-z]+(?:['’][A-Za-z])*)['’]?(?:\.(?=\ ?(?:[a-z/*+=–-]|\Z)))?)
-    |(?P<ignored>(?:[^\S\n]|\\?[$€£¥¢]|[\xa0"“”²³°™])+)
-    |(?P<punctuation>\n|[.,;:?!=<>|~&{{}}\\_])
-    |(?P<other>.)
-    """,
-    re.ASCII | re.VERBOSE | re.DOTALL,
-)
 _REMARK = re.compile(r" ?\((?!\w\))[^()\d]{2,60}\)")  # ` (before)`, ` (taken out)`; not `(x)`
 _OPERATORS = {
     **dict.fromkeys("*×·", "*"),
@@ -60,22 +40,13 @@ _LETTERS = frozenset("bcdefghijklmnopqrstuvwxyzBCDEFGHJKLMNOPQRSTUVWXYZ")
 FUNCTIONS = frozenset("fghFGHPQ")
 """Letters that are a function if a bracket follows: ``f(x)``."""
 _JOINERS = frozenset("+-–−*×÷/")  # at the end or start of a line, the sum continues
-_FRACTIONS = {"½": "(1/2)", "¼": "(1/4)", "¾": "(3/4)", "⅓": "(1/3)", "⅔": "(2/3)", "⅛": "(1/8)"}
-_NUMBERS = frozenset({"number", "percent", "mixed", "fraction"})
 _OPEN, _CLOSE = frozenset("(["), frozenset(")]")
-
-
-class _Token(NamedTuple):
-    kind: str
-    text: str
-    spaced: bool
-    """Whether a space follows."""
 
 
 def window_before(text: str, sign: int) -> str:
     """The text that a calculation ending at ``sign`` may use: its line, or all lines over which a sum continues."""
     start = max(0, sign - WINDOW)
-    start = max(start, text.rfind("=", start, sign) + 1)
+    start = max(start, text.rfind("=", start, sign))  # the sign itself shows that no sentence begins there
     line = text.rfind("\n", start, sign)
     while line > start and (text[start:line].rstrip()[-1:] in _JOINERS or text[line:sign].lstrip()[:1] in _JOINERS):
         line = text.rfind("\n", start, line)
@@ -116,28 +87,20 @@ def _transcription(window: str, known: frozenset[str] | None, whole_side: bool) 
     if "(" in window:
         window = _REMARK.sub("", window)
     start = max(window.rfind(", "), window.rfind(": "), window.rfind("; "), 0)  # never read past these
+    tokens = tokens_of(window[start:])
+    reader = _Reader(list(tokens), known, whole_side)
     try:
-        return _Reader(list(_tokens(window[start:])), known, whole_side).read(), None
+        text = reader.read()
     except Unverified as error:
         return "", error.reason
-
-
-@lru_cache(1 << 14)
-def _tokens(window: str) -> tuple[_Token, ...]:
-    """The tokens of a text; cached, since a text is read both with and without values for its variables."""
-    tokens = []
-    for match in _TOKEN.finditer(window):
-        kind = match.lastgroup
-        if kind != "ignored" and kind != "hyphen":
-            spaced = window.startswith(" ", match.end())
-            tokens.append(_Token("word" if kind == "label" else str(kind), match.group(), spaced))
-    return tuple(tokens)
+    start += tokens[len(reader.tokens)].start
+    return text, UNCLEAR if border.continues(window[:start], window[start:], text) else None
 
 
 class _Reader:
     """Reads tokens from right to left; ``pieces`` holds the expression, last piece first."""
 
-    def __init__(self, tokens: list[_Token], known: Container[str] | None, whole_side: bool) -> None:
+    def __init__(self, tokens: list[Token], known: Container[str] | None, whole_side: bool) -> None:
         self.tokens = tokens
         self.known = _LETTERS if known is None else known
         self.any_letter = known is None
@@ -161,11 +124,15 @@ class _Reader:
         """Skip the words after a number, then read the number, variable or closing bracket."""
         words = 0
         self.after_variable = False
+        if self.tokens and self.tokens[-1].kind == "power":
+            self.pieces.append(f"**{self.tokens.pop().text.translate(SUPERSCRIPTS)}")
+            if self.tokens and self.tokens[-1].kind == "word" and not self.is_variable(self.tokens[-1]):
+                self.pieces.pop()  # of a unit: 3 m²
         while self.tokens:
             token = self.tokens.pop()
             kind, text = token.kind, token.text
-            if kind in _NUMBERS:
-                self.pieces.append(_value(kind, text))
+            if kind in NUMBERS:
+                self.pieces.append(value(kind, text))
                 return
             if kind == "word" and not words and text.lower() in NUMBER_WORDS:
                 self.pieces.append(NUMBER_WORDS[text.lower()])
@@ -191,14 +158,14 @@ class _Reader:
                 break
         raise Unverified(UNSUPPORTED if self.operators else NO_CALCULATION)
 
-    def is_variable(self, token: _Token) -> bool:
+    def is_variable(self, token: Token) -> bool:
         """Whether a word is a variable: a letter that is known, or not after a number or word (5 g, room B)."""
         if len(token.text) != 1:
             return False
         if token.text in self.known:
             return True
         before = self.tokens[-1].kind if self.tokens else ""
-        return before not in _NUMBERS and before != "word" and token.text not in "aAI"
+        return before not in NUMBERS and before != "word" and token.text not in "aAI"
 
     def join(self) -> bool:
         """Read the operator between the last operand and the one on its left; False at the start of the calculation."""
@@ -213,7 +180,7 @@ class _Reader:
                 self.pieces.append("(")
                 self.after_variable = False
             elif (self.after_variable or self.pieces[-1][0] == "(") and (
-                kind in _NUMBERS or text in _CLOSE or (text in self.known and text not in FUNCTIONS)
+                kind in NUMBERS or text in _CLOSE or (text in self.known and text not in FUNCTIONS)
             ):  # 5x, (2)(3), x(4)
                 if kind == "word" and text in "xX" and self.is_times() and (token.spaced or self.tokens[-2].spaced):
                     self.tokens.pop()
@@ -234,10 +201,10 @@ class _Reader:
                 if not self.skip_to_operator():
                     return False
             else:
-                self.tokens.pop()
                 operator = _OPERATORS.get(text)
                 if operator is None:
                     return False
+                self.tokens.pop()
                 if operator != "-" or not self.is_unary():
                     return self.joined(operator)
                 if self.is_bullet(token):
@@ -253,13 +220,13 @@ class _Reader:
     def is_times(self) -> bool:
         """Whether the last token, an x, has an operand on its left."""
         before = self.tokens[-2] if len(self.tokens) > 1 else None
-        return before is not None and (before.kind in _NUMBERS or before.kind == "word" or before.text in _CLOSE)
+        return before is not None and (before.kind in NUMBERS or before.kind == "word" or before.text in _CLOSE)
 
     def has_left_operand(self, operator: str) -> bool:
         """Whether an operator written as a word has a number on its left: adjacent for ``of``, nearby for others."""
         reach = 2 if operator == "of" else 7
         return any(
-            token.kind in _NUMBERS
+            token.kind in NUMBERS
             or token.text in _CLOSE
             or token.text.lower() in NUMBER_WORDS
             or token.text in self.known
@@ -271,7 +238,7 @@ class _Reader:
         before = self.tokens[-1] if self.tokens else None
         return before is None or before.kind == "punctuation" or before.text in _OPEN or before.text in _OPERATORS
 
-    def is_bullet(self, token: _Token) -> bool:
+    def is_bullet(self, token: Token) -> bool:
         """Whether a unary minus is a list bullet: first in its line, with a space after it."""
         return not self.whole_side and token.spaced and (not self.tokens or self.tokens[-1].text == "\n")
 
@@ -282,19 +249,9 @@ class _Reader:
                 return False
             before = self.tokens[-1 - words]
             left = self.tokens[-2 - words].kind if len(self.tokens) > words + 1 else ""
-            if (before.text in _OPERATORS and before.kind == "sign") or (before.text == "x" and left in _NUMBERS):
+            if (before.text in _OPERATORS and before.kind == "sign") or (before.text == "x" and left in NUMBERS):
                 del self.tokens[-words:]
                 return True
             if before.kind != "word":
                 return False
         return False
-
-
-def _value(kind: str, text: str) -> str:
-    if kind == "fraction":
-        return _FRACTIONS[text]
-    if kind == "mixed":
-        integer, _, fraction = text.replace(" and ", " ").partition(" ")
-        return f"({integer} + {fraction})"
-    plain = text.replace(",", "").replace(" ", "")
-    return f"({plain.rstrip(' %')}/100)" if kind == "percent" else plain

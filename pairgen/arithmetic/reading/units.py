@@ -5,9 +5,9 @@ import re
 from pairgen.arithmetic.exact.literals import NUMBER
 
 _SCALES: tuple[dict[str, int], ...] = (
-    {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 604800},
+    {"second": 1, "sec": 1, "minute": 60, "min": 60, "hour": 3600, "hr": 3600, "h": 3600, "day": 86400, "week": 604800},
     {"month": 1, "year": 12, "decade": 120, "century": 1200},
-    {"inch": 1, "inche": 1, "foot": 12, "feet": 12, "yard": 36, "mile": 63360},
+    {"inch": 1, "inche": 1, "in": 1, "foot": 12, "feet": 12, "ft": 12, "yard": 36, "yd": 36, "mile": 63360},
     {
         "millimeter": 1,
         "mm": 1,
@@ -42,3 +42,35 @@ def factor(one: str, other: str) -> str | None:
     if first[1] % second[1] == 0:
         return f"*{first[1] // second[1]}"
     return f"/{second[1] // first[1]}" if second[1] % first[1] == 0 else f"*{first[1]}/{second[1]}"
+
+
+# The terms of a sum, each one number and its unit: `1 km` in `1 km + 500 m`, `3p` in `2p + 3`.
+_TERMS = re.compile(r"(?:(?<=\s)|(?<=[\w%)]))[-+−–](?=[\s$(\d.])| plus | minus ", re.ASCII | re.IGNORECASE)
+_TERM = re.compile(rf"[\s(]*(\$?)\s?{NUMBER}(?: an? )?[ -]?(?:([A-Za-z]++)(?![-&'’])[^\d*/×÷]*|[\s).]*)", re.ASCII)
+_MULTIPLES = frozenset({"dozen", "hundred", "thousand", "million", "billion", "trillion", "k"})
+_COINS = frozenset({"penny", "pennie", "nickel", "dime", "quarter"})
+
+
+def conflict(calculation: str, variables: str) -> bool:
+    """Whether a sum has terms that cannot be added as they are: ``1 km + 500 m``, ``2p + 3q``, ``3 dozen + 4``."""
+    terms = _TERMS.split(calculation)
+    if len(terms) < 2:
+        return False
+    found = [match.group(2) or match.group(1) for match in map(_TERM.fullmatch, terms) if match]
+    if variables:
+        found = [unit for unit in found if len(unit) != 1 or unit not in variables]
+    first = found[0] if found else ""
+    return any(_differ(first, other) for other in found[1:])
+
+
+def _differ(one: str, other: str) -> bool:
+    one, other = (_LONG.get(unit, unit.lower().removesuffix("s") or unit) for unit in (one, other))
+    if one == other or {one, other} & _COINS:
+        return False
+    first, second = _SCALE_OF.get(one), _SCALE_OF.get(other)
+    if first and second and first[0] == second[0]:
+        return first != second
+    return len(one) == 1 or len(other) == 1 or one in _MULTIPLES or other in _MULTIPLES  # 2p + 3q, 3 dozen + 4
+
+
+_LONG = {"$": "dollar", "¢": "cent"}

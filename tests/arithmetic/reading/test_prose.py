@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pairgen.arithmetic.exact.evaluate import evaluate_text
-from pairgen.arithmetic.labels import NO_MATCH, NO_VALUE, Unverified
+from pairgen.arithmetic.labels import NO_MATCH, NO_VALUE, UNCLEAR, Unverified
 from pairgen.arithmetic.solution import Solution
 
 
@@ -65,8 +65,6 @@ from pairgen.arithmetic.solution import Solution
         ("300 minutes = 5 hours", [("5", "300/60")]),
         ("4.5 pounds of ham = 72 ounces", [("72", "4.5*16")]),
         ("22 yards = 67 feet", [("67", NO_MATCH)]),
-        # annotations of GSM8K: the visible number, verified by the annotation
-        ("3 x $15 = $<<3*15=45>>45 a day", [("45", "3*15")]),
         # equations: variables take the values that the solution ends with
         ("5x + 3 = 28\n5x = 25\nx = 5", [("28", "5*5 + 3"), ("25", "5*5"), ("5", "25/5")]),
         ("1.5 * $x = $120,000\nx = $80,000", [("120,000", "1.5*80000"), ("80,000", "120000/(3/2)")]),
@@ -97,7 +95,7 @@ from pairgen.arithmetic.solution import Solution
         ("3 + 4 = 8", [("8", NO_MATCH)]),
         ("10/3 = 3.33, 10/3 = 3.34", [("3.33", "10/3"), ("3.34", NO_MATCH)]),
         ("half of 6 + 4 = 7", [("7", "(1/2)*6 + 4")]),
-        ("a third of 6 * 2 = 4", [("4", NO_MATCH)]),
+        ("a third of 6 * 2 = 4", [("4", UNCLEAR)]),
         ("2^2 * 3 = 12", [("12", "2**2*3")]),
         # no results at all
         ("x = 5", []),
@@ -121,7 +119,7 @@ def test_prose_results_and_their_calculations(text: str, expected: list[tuple[st
 
 def test_values_default_to_answer_for_x() -> None:
     text = "We write 2x + 6 = 20."
-    assert checked(text) == [("20", NO_MATCH)]
+    assert checked(text) == [("20", UNCLEAR)]
     assert checked(text, (7, 1)) == [("20", "2*7 + 6")]
 
 

@@ -1,0 +1,119 @@
+"""What stands before a calculation: whether it may begin there, or its start was not understood.
+
+Calculations are read from their end, so a sign, letter or word in front is reached last: ``√16 + 1``, ``twice 3 + 4``,
+``17 mod 5 + 2``, ``2:05 + 3``. A reading that begins behind it would be another calculation.
+"""
+
+import re
+
+from pairgen.arithmetic.reading import units
+
+REACH = 80
+"""Code points before a calculation that are looked at."""
+
+_FUNCTIONS = (
+    "sqrt cbrt root log ln lg exp sin cos tan cot sec csc sine cosine tangent arcsin arccos arctan asin acos atan sinh "
+    "cosh tanh abs gcd lcm hcf sgn mod modulo rem choose factorial"
+)
+_PARTS = "third fourth fifth sixth seventh eighth ninth tenth twelfth twentieth hundredth thousandth"
+# Words directly before a calculation that change its first number: `twice 3 + 4`.
+_DIRECT = (
+    f"{_FUNCTIONS} twice thrice double triple quadruple half negative minus plus times less squared cubed power per "
+    "percent per-cent percentage dozen hundred thousand million billion trillion and-a square-root cube-root out-of"
+)
+# Words that do so if `of` follows: `the square of 5 + 3`, `a third of 12 + 1`.
+_WITH_OF = (
+    f"{_FUNCTIONS} {_PARTS} {_PARTS.replace(' ', 's ')}s twice thrice double triple half halves quarter quarters power "
+    "powers square cube reciprocal opposite inverse negative logarithm absolute-value factorial sine cosine tangent "
+    "percent per-cent percentage median dozen hundreds thousands millions digits complement"
+)
+_AVERAGES = "average averages mean"
+# Words after which two numbers belong together: `the sum of 3 and 4 * 2`.
+_OF_TWO = (
+    "sum product difference ratio average mean median quotient between maximum minimum max min gcd lcm hcf mod range"
+)
+_NUMBER_WORDS = (
+    "one two three four five six seven eight nine ten eleven twelve twenty thirty forty fifty hundred thousand dozen "
+    "half twice times"
+)
+
+
+def _backwards(words: str) -> str:
+    return "|".join(word[::-1].replace("-", " ") for word in words.split())
+
+
+_OF = r"(?:(?:eht|a|na|rieht|ylno) )?fo "
+_ARTICLE = r"(?:(?:eht|a|na|eseht|esoht) )?"
+# `Day 2:21 - 6` is no clock time.
+_LABELED = _backwards("day week month year night step part case question problem round level phase stage trip number")
+# Signs that are neither punctuation, brackets, currency, arrows, bullets nor emoji: `±`, `²`, Greek letters, `√`.
+_UNKNOWN_SIGN = (
+    r"[\\^_%±¬²³¹°\u0370-\u03ff\u2070-\u209f\u2200-\u2233\u2237\u223d-\u2247\u224a-\u225f\u2266-\u22ff"
+    r"\u27c0-\u27ef\u2980-\u2aff]"
+)
+
+# Everything is written backwards: the pattern matches the reversed text before a calculation.
+_CONTINUES = re.compile(
+    r"(?: ?[$€£¥¢]\\?)?+(?:"
+    # nothing between: `log2`, `1e1`, `x_1`, `12:00`, `6'2`, `|3`, `3.5.2`
+    rf"(?![a-z]{{5}})\w|[|#]|[.,'’′]\d|:(?!\d{{1,2}} (?:{_LABELED})(?![a-z]))\d"
+    # a sign: `- 3 + 4`, `√ 16`; but a bullet is first in its line
+    rf"|[ \xa0]*(?:(?!(?:[-+*–—•·] *)(?:\n|\Z))[-+*/×÷·−–—^]|{_UNKNOWN_SIGN})"
+    # another number, or a bracket with one: `17 % 5`, `(2 + 3) 4`; but `1)` is a label
+    r"|[ \xa0]+(?:%? ?\d|\)[^()\n]*\d[^()\n]*\((?! ?(?:\n|\Z))|: \d)"
+    # a letter that is no word: `n 3 + 4`
+    r"|[ \xa0]+(?![AaIiàéOoeyY])[A-Za-z](?=[\s$(,;:.]|\Z)"
+    # a word that changes the first number: `twice 3`, `the square of 3`
+    rf"|[ \xa0]+{_ARTICLE}(?!flah (?:dnoces|tsrif|rehto))(?:{_backwards(_DIRECT)})(?![a-z])"
+    rf"|[ \xa0]+{_OF}(?:(?:{_backwards(_WITH_OF)})(?![a-z])|[%\d])"
+    # `5 more than 3`, `twice as many as 3`
+    rf"|[ \xa0]+naht {_ARTICLE}[^.,;:=\n\d]{{0,30}}(?:\d|(?<![a-z])(?:{_backwards(_NUMBER_WORDS)})(?![a-z]))"
+    rf"|[ \xa0]+sa {_ARTICLE}[^.,;:=\n\d]{{0,30}}(?<![a-z])(?:eciwt|ecirht|semit|flah)(?![a-z])"
+    # `10 increased by 2`, `10 subtracted from 20`, `ratio of 3 to 4`, `2 to the 5`
+    rf"|[ \xa0]+{_ARTICLE}(?:(?:yb|morf|ot|otni) (?:yl[a-z]+ )?(?:de[a-z]+|nekat) (?:[a-z]+ )?[\d%)]"
+    r"|(?:ot(?! \d+ morf)|morf|ffo|revo) [\d%)])"
+    # `the sum of 3 and 4`
+    rf"|[ \xa0]+(?:(?:dna|ot) [a-z ]{{0,20}}|, ?)\d[^.;:=\n]{{0,40}} (?:{_backwards(_OF_TWO)})(?![a-z])"
+    r")",
+    re.ASCII | re.IGNORECASE,
+)
+_AVERAGE_OF = re.compile(rf"[ \xa0]*(?:[$€£¥¢] ?)?{_OF}(?:{_backwards(_AVERAGES)})(?![a-z])", re.IGNORECASE)
+_DIVISION = re.compile(r"[/÷]|divided|over")
+_LAST_QUANTITY = re.compile(r"\d ?([A-Za-z]{1,12}?)s?\.?,? ?(?:and )?[$€£¥¢]?\Z", re.ASCII)
+_FIRST_QUANTITY = re.compile(r"[(\s]*[\d.,/]*\d[ -]?([A-Za-z]{1,12}?)s?(?![A-Za-z])", re.ASCII)
+# Words behind a number that change it: `5 squared`, `3!`, `3rd`.
+_CHANGED = re.compile(
+    r"\b(?:squared|cubed|factorial|mod|modulo|choose|root|remainder)\b|\d(?:st|nd|rd|th)\b(?! ?[a-z])",
+    re.IGNORECASE | re.ASCII,
+)
+
+
+def continues(before: str, calculation: str, variables: str = "") -> bool:
+    """Whether a calculation goes on to its left, after the text ``before``, or is not what its numbers say.
+
+    ``variables`` contains the letters that are variables, not units.
+    Examples: ``√`` before ``16 + 1``, ``twice `` before ``3 + 4``, ``5 lb `` before ``3 oz + 2 oz``; ``1 km + 500 m``.
+    """
+    backwards = before[: -REACH - 1 : -1]
+    if _CONTINUES.match(backwards) or (before[-1:].isalpha() and calculation[0] == "("):
+        return True
+    if _AVERAGE_OF.match(backwards) and "+" in calculation and not _DIVISION.search(calculation):
+        return True
+    if calculation.isascii() and not _LETTER.search(calculation):
+        return False
+    if before.endswith("$"):
+        calculation = f"${calculation}"
+    return (
+        bool(_CHANGED.search(calculation))
+        or _is_compound(before[-REACH:], calculation)
+        or units.conflict(calculation, variables)
+    )
+
+
+_LETTER = re.compile("[a-zA-Z]")
+
+
+def _is_compound(before: str, calculation: str) -> bool:
+    """Whether the number before a calculation and its first one are one quantity: ``5 lb 3 oz + 2 oz``."""
+    last, first = _LAST_QUANTITY.search(before), _FIRST_QUANTITY.match(calculation)
+    return last is not None and first is not None and units.factor(last.group(1), first.group(1)) is not None
