@@ -50,7 +50,7 @@ class Builder:
     name: str
     """As in ``pairgen build NAME``."""
     title: str
-    """Heading of the dataset card."""
+    """Heading of the dataset card; ``{source}`` in it becomes the name of the files or of the Hub dataset."""
     description: str
     """How the pairs are made, in one or two sentences for the dataset card."""
     summary: str
@@ -63,6 +63,8 @@ class Builder:
     """The rejected completions of an example, at least one. Raises DropRow where there is none."""
     optional: frozenset[str] = frozenset()
     """Further columns that ``read`` uses where a row has them."""
+    unlisted: frozenset[str] = frozenset()
+    """More of these: names that are recognized, but too many to list in messages."""
     hub: Hub | None = None
     """Where the dataset is on the Hub; without it, ``--source`` is required."""
     license: str | None = None
@@ -83,6 +85,10 @@ class Builder:
     may use any column."""
     arrange: Callable[[Source], Source] | None = None
     """The source with rows as ``read`` takes them, if they are stored in another form."""
+    adapt: Callable[[Mapping[str, Source]], "Builder"] | None = None
+    """The builder for these sources by split, where it depends on their rows how one is read."""
+    on_unchecked: str = "keep"
+    """Default of ``--on-unchecked``: keep or drop pairs whose corruption could not be verified."""
     recorded: Mapping[str, str] = field(default_factory=dict)
     """Options of its own, which the manifest and the command of the card record."""
     sft: bool = False

@@ -78,9 +78,13 @@ def reject_corrupted(example: Example, rng: RowRng, options: CorruptionOptions) 
 
     ``example.detail`` holds the annotated results, or None.
     """
-    solution = solution_of(example.answer, example.detail)
+    return corrupted(solution_of(example.answer, example.detail), example.question, rng, options)
+
+
+def corrupted(solution: Solution, question: str, rng: RowRng, options: CorruptionOptions) -> list[Rejection]:
+    """A parsed solution with one result corrupted, up to ``options.pairs_per_row`` times. Raises DropRow."""
     try:
-        corruptions = corrupt(solution, example.question, rng, options.method, options.pairs_per_row)
+        corruptions = corrupt(solution, question, rng, options.method, options.pairs_per_row)
     except CannotCorrupt as error:
         raise DropRow(error.reason) from None
     return [_rejection(solution.text, corruption) for corruption in corruptions]

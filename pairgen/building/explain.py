@@ -23,7 +23,7 @@ from pairgen.errors import SourceError, SourceNotFound, UsageError
 from pairgen.pairs.record import DropRow
 from pairgen.sources.formats import Columns, format_of, rows
 
-ANSWERS = ("response", "answer")
+ANSWERS = ("response", "solution", "answer")
 """Fields of a row that may hold the solution; the first one present is used."""
 
 QUESTIONS = ("query", "question")
@@ -176,7 +176,7 @@ def _from_row(row: Mapping[str, Any], where: str) -> SolutionInput:
     """The solution of a row, with the key that a build would use if the row has all columns of a builder."""
     name = next((name for name in ANSWERS if name in row), None)
     if name is None:
-        raise SourceError(f"{where}: needs a field {' or '.join(ANSWERS)} with the solution")
+        raise SourceError(f"{where}: needs a field {', '.join(ANSWERS[:-1])} or {ANSWERS[-1]} with the solution")
     text = _checked_text(row[name], name, where)
     for builder in BUILDERS.values():
         if builder.corrupts and name in builder.columns <= row.keys():

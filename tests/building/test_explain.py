@@ -189,7 +189,7 @@ def test_explain_agrees_with_build(name: str, tmp_path: Path) -> None:
     [
         ("{", "invalid JSON"),
         ("[1]", "is not a JSON object"),
-        ('{"text": "1 + 1 = 2"}', "needs a field response or answer"),
+        ('{"text": "1 + 1 = 2"}', "needs a field response, solution or answer"),
         ('{"response": 5}', "response is not a string"),
         ('{"response": null}', "response is null"),
         ('{"answer": " "}', "answer is empty"),
@@ -247,7 +247,7 @@ def test_solutions_unreadable_files(tmp_path: Path) -> None:
         "latin.txt": "latin.txt: not valid UTF-8",
         "empty.txt": "empty.txt: solution is empty",
         "long.txt": "long.txt: is over 100,000 characters",
-        "rows.csv": "rows.csv: line 2: needs a field response or answer",
+        "rows.csv": "rows.csv: line 2: needs a field response, solution or answer",
         ".": "cannot be read",
     }.items():
         with pytest.raises(PairgenError, match=result):
