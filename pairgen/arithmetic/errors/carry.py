@@ -15,8 +15,8 @@ from pairgen.arithmetic.exact.expression import parse, render, with_numbers
 from pairgen.arithmetic.exact.literals import NUMBER, Literal, parse_literal
 from pairgen.arithmetic.exact.ratios import Ratio, equal, lowest_terms
 from pairgen.arithmetic.labels import Unverified
-from pairgen.arithmetic.reading.sentence import NUMBER_WORDS
 from pairgen.arithmetic.reading.steps import Step, step_of
+from pairgen.arithmetic.reading.tokens import NUMBER_WORDS
 from pairgen.arithmetic.solution import Solution
 
 CARRY = ("none", "results", "answer")
