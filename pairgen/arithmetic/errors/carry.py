@@ -26,6 +26,8 @@ CONSTANTS = frozenset(f"{number}/1" for number in (1, 2, 7, 10, 12, 24, 30, 52, 
 """Values that may stand for themselves in a calculation, such as the days of a week, and not for an earlier result."""
 
 _NUMBER = re.compile(rf"(?<![\w.])(?<!\d,){NUMBER}(?![.,]?\d)", re.ASCII)
+_END_OF_SENTENCE = re.compile(r"[.!?;]\s|\n")
+_EQUALS_IN_WORDS = re.compile(r"\b(?:is|are|was|equals?|gives?|giving|gets?|makes?|leaves?|leaving|which|results?)\b")
 _WORD = re.compile(r"[A-Za-z]+", re.ASCII)
 
 
@@ -59,6 +61,8 @@ def carry(solution: Solution, question: str, step: Step, wrong: Literal, *, to_a
         raise CannotCarry
     carrier = _Carrier(solution, question, step, wrong)
     carrier.read(len(solution.text) if to_answer else solution.stop)
+    if to_answer and solution.stop < len(solution.text):
+        carrier.check_answer()
     carrier.check()
     return carrier.changes
 
@@ -73,18 +77,25 @@ class _Carrier:
         self._before = {_key(literal) for _, literal in _numbers(solution.text, 0, step.start)}
         self._carried: dict[str, Ratio] = {}
         """What a value has become, by the value in lowest terms."""
-        self._computed: list[tuple[int, Ratio]] = []
-        """Where each recomputed result is, and its value."""
+        self._computed: set[int] = set()
+        """Where the recomputed results are."""
         original = solution.text[step.start : step.stop]
         right = parse_literal(original)
         if right is None:
             raise CannotCarry
         self._position = step.stop
         self.changes = [Change(step.start, step.stop, original, str(wrong))]
-        self._replace(_key(right), wrong.value)
+        self._replace(_key(right), wrong.value, step.stop)
 
-    def _replace(self, key: str, value: Ratio) -> None:
-        """From here on, this value has become another one."""
+    def _replace(self, key: str, value: Ratio, position: int) -> None:
+        """From here on, this value has become another one. A percentage must not be repeated as a fraction of 1."""
+        top, _, bottom = key.partition("/")
+        hundredth = lowest_terms((int(top), 100 * int(bottom)))
+        if self._solution.text.startswith("%", position) and any(
+            _key(literal) == hundredth
+            for _, literal in _numbers(self._solution.text, position, len(self._solution.text))
+        ):
+            raise CannotCarry
         known = self._carried.get(key)
         if known is not None and not equal(known, value):
             raise CannotCarry
@@ -100,15 +111,38 @@ class _Carrier:
             expression = self._recomputed(result) if result and result.stop == stop else None
             if expression is not None:
                 value = self._write(start, stop, literal, *expression)
-                self._computed.append((len(self.changes) - 1, value))
+                self._computed.add(start)
                 if not equal(value, literal.value):
-                    self._replace(key, value)
+                    self._replace(key, value, stop)
             elif key in self._carried:
                 self._write(start, stop, literal, self._carried[key], None)
             self._before.add(key)
+        if not all(map(self._is_understood, self.changes[1:])):
+            raise CannotCarry
         words = {f"{NUMBER_WORDS[word]}/1" for word in self._words(end)}
         if words & self._carried.keys():
             raise CannotCarry
+
+    def check_answer(self) -> None:
+        """The error must reach the final answer: what is stated there may follow from it in an unknown way."""
+        answer = self._solution.answer
+        if answer is None or lowest_terms(answer) not in self._carried:
+            raise CannotCarry
+
+    def _is_understood(self, change: Change) -> bool:
+        """Whether a number is repeated in words, or is part of a calculation whose result was recomputed."""
+        if change.expression is not None:
+            return True
+        text = self._solution.text
+        border = _END_OF_SENTENCE.search(text, change.stop)
+        end = border.start() if border else len(text)
+        sign = text.find("=", change.stop, end)
+        if sign >= 0:
+            result = _NUMBER.search(text, sign)
+            return result is not None and result.start() in self._computed
+        said = _EQUALS_IN_WORDS.search(text, change.stop, end)
+        changed = {one.start for one in self.changes}
+        return said is None or all(start in changed for (start, _), _ in _numbers(text, said.end(), end))
 
     def _words(self, end: int) -> list[str]:
         text = self._solution.text[self._position : end].lower()
