@@ -62,6 +62,8 @@ class CorruptionOptions(NamedTuple):
 
     method: str = "near"
     pairs_per_row: int = 1
+    carry: str = "none"
+    """How far an error is carried forward, of ``arithmetic.errors.carry.CARRY``."""
 
 
 @dataclass(frozen=True)

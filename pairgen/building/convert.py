@@ -138,7 +138,7 @@ def pairs_of(
             row=where,
             row_id=None if source_id is None else str(source_id),
             messages=example.messages,
-            provenance=rejection.provenance,
+            provenance=rejection.provenance.shifted(shift),
         )
         for index, rejection in enumerate(rejections)
     ]

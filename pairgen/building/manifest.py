@@ -112,6 +112,7 @@ def _known_license(builder: Builder, sources: dict[str, dict[str, Any]]) -> str 
 def _recorded_options(options: BuildOptions, builder: Builder, eval_size: int) -> dict[str, Any]:
     corruption = {
         "corruption": options.corruption,
+        **({"carry": options.carry} if options.carry != "none" else {}),
         "pairs_per_row": options.pairs_per_row,
         "on_unchecked": options.on_unchecked or builder.on_unchecked,
     }

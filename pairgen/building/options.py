@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from pairgen.arithmetic.errors.carry import CARRY
 from pairgen.builders import CORRUPTIONS
 from pairgen.errors import UsageError
 from pairgen.options import check, option
@@ -61,6 +62,13 @@ class BuildOptions:
         + "; ".join(f"{name}: {corruption.summary}" for name, corruption in CORRUPTIONS.items())
         + ".",
         choices=CORRUPTIONS,
+    )
+    carry: str = option(
+        "none",
+        "Carry the error forward, so that exactly one step is wrong: none (later steps keep the right value, as in "
+        "the paper), results (the later results that use it are recomputed) or answer (also the final answer). Rows "
+        "where that is not certain are dropped.",
+        choices=CARRY,
     )
     pairs_per_row: int = option(
         1,

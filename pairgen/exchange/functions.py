@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 AnyPath = str | os.PathLike[str]
 AnyDataset = PairDataset | AnyPath
 
-BUILD_ONLY = ("source", "corruption", "pairs_per_row", "on_unchecked", "prompt_style", "shots", "shots_per_row")
+BUILD_ONLY = (
+    *("source", "corruption", "carry", "pairs_per_row", "on_unchecked"),
+    *("prompt_style", "shots", "shots_per_row"),
+)
 """Options of a build that do not apply to existing prompts and completions."""
 
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from itertools import islice
+from math import gcd
 from typing import NamedTuple
 
 from pairgen.arithmetic import labels
@@ -11,7 +12,9 @@ from pairgen.arithmetic.errors.rng import RowRng
 from pairgen.arithmetic.exact.literals import LATEX_FRACTION, LATEX_NUMBER, NUMBER, Literal, parse_literal
 from pairgen.arithmetic.exact.ratios import lowest_terms
 from pairgen.arithmetic.exact.verification import Verification
+from pairgen.arithmetic.labels import Unverified
 from pairgen.arithmetic.reading import formulas
+from pairgen.arithmetic.reading.steps import Step
 from pairgen.arithmetic.reading.tokens import NUMBER_WORDS
 from pairgen.arithmetic.solution import Solution, is_assumed
 
@@ -72,6 +75,33 @@ class Candidate(NamedTuple):
     verification: Verification | None = None
     reason: str | None = None
     step: int | None = None
+
+
+def of_step(solution: Solution, step: Step, number: int, strategy: str) -> Candidate | None:
+    """The candidate for a step; None if its literal cannot be replaced."""
+    start, stop = step.start, step.stop
+    literal = parse_literal(solution.text[start:stop])
+    if literal is None or (literal.denominator != 1 and _is_division(literal, step)):
+        return None
+    try:
+        verification = solution.check(step)
+    except Unverified as error:
+        unverified = {"value": labels.STATED_VALUE, "term": labels.COMBINED_TERM}.get(step.role, strategy)
+        return Candidate(unverified or labels.RESULT, start, stop, literal, None, error.reason, number)
+    return Candidate(strategy or _strategy(step, verification), start, stop, literal, verification, None, number)
+
+
+def _strategy(step: Step, verification: Verification) -> str:
+    """The strategy of a verified result that does not state the final answer."""
+    if step.role:
+        return labels.SOLVED_VALUE if step.role == "value" else labels.COMBINED_TERM
+    return labels.EQUATION if verification.substituted else labels.RESULT
+
+
+def _is_division(fraction: Literal, step: Step) -> bool:
+    """Whether a fraction is really an unevaluated division: ``x = 300/3``."""
+    common = gcd(fraction.numerator, fraction.denominator)
+    return common == fraction.denominator or (common != 1 and step.role == "value")
 
 
 @lru_cache(1 << 10)
