@@ -1,6 +1,27 @@
 """The interface of a builder: what is known about a dataset, and two pure functions, ``read`` and ``reject``.
 
-To add a dataset, write one ``Builder`` and enter it in ``BUILDERS``. ``tests/examples/builder.py`` is one in full.
+To build pairs of rows of your own from Python, pass a ``Builder`` to ``pairgen.build``:
+
+>>> import json, pathlib, pairgen
+>>> from pairgen.builders import Builder
+>>> from pairgen.builders.choices import choice_example, reject_choices
+>>> def read(row):
+...     return choice_example("quiz", row["question"], [row["best"], *row["others"]], 0, row)
+>>> quiz = Builder(
+...     name="quiz",
+...     title="Quiz pairs",
+...     description="Each question gives one pair per other answer.",
+...     summary="quiz questions",
+...     columns=frozenset({"question", "best", "others"}),
+...     read=read,
+...     reject=reject_choices,
+... )
+>>> row = {"question": "What is water?", "best": "a liquid", "others": ["a metal", "a gas"]}
+>>> _ = pathlib.Path("quiz.jsonl").write_text(json.dumps(row))
+>>> pairgen.build(quiz, "quiz-pairs", "quiz.jsonl")
+PairDataset('quiz-pairs': train 2 pairs)
+
+To add a dataset to the command line too, enter it in ``BUILDERS``; ``tests/examples/builder.py`` does so.
 """
 
 from collections.abc import Callable, Mapping

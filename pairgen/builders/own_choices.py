@@ -38,6 +38,7 @@ FAMILIES = [
     ),
 ]
 """Columns that hold one choice each: ``A``, ``B``, ...; ``option_a``, ...; ``Choice 1``, ...; ``ending0``, ..."""
+_BY_FIRST = {family[0]: family for family in FAMILIES}
 
 _LETTER = re.compile(r"\(?([A-Za-z])[).:]?")
 _NUMBER = re.compile(r"\d{1,4}", re.ASCII)
@@ -88,7 +89,8 @@ def _choices(row: Mapping[str, Any]) -> _Choices:
 
 def _columns(row: Mapping[str, Any]) -> list[str]:
     """The columns of the choices, without trailing ones that are blank in this row. Raises DropRow."""
-    found = [names for family in FAMILIES if len(names := list(takewhile(row.__contains__, family))) > 1]
+    families = [_BY_FIRST[name] for name in row if name in _BY_FIRST]
+    found = [names for family in families if len(names := list(takewhile(row.__contains__, family))) > 1]
     found = [names for names in found if not any(set(names) < set(others) for others in found)]
     if len(found) != 1:
         raise DropRow("several sets of choice columns" if found else NO_CHOICES)

@@ -453,7 +453,7 @@ def test_row_of_ten_megabytes(tmp_path: Path) -> None:
     [
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 3\n", "is a Git LFS pointer"),
         ("query,response\n".encode("utf-16"), "is UTF-16 text; save it as UTF-8"),
-        (gzip.compress(b"{}"), "is compressed with gzip; add .gz to its name"),
+        (gzip.compress(b"{}", mtime=0), "is compressed with gzip; add .gz to its name"),
         (b"PK\x03\x04rest", "is a zip archive; unpack it"),
     ],
 )
