@@ -118,7 +118,7 @@ def _import(
 
 
 @command(
-    help="Export a dataset for other trainers. Layouts:\n\n"
+    help="Export a dataset for other trainers, or as solutions with labelled steps.\n\nLayouts:\n\n"
     + "\n".join(f"- **{name}**: {target.summary}" for name, target in TARGETS.items()),
     examples=[
         "pairgen export pairs --to trl --out pairs-trl",
