@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pairgen.building.options import BuildOptions
 from pairgen.options import from_mapping, with_signature
 from pairgen.progress import Progress, ignore
+from pairgen.sources.columns import columns_text
 from pairgen.train.call import train
 
 if TYPE_CHECKING:
@@ -41,13 +42,14 @@ def build(
     PairDataset('arc-pairs': train 1,490 pairs, eval 1,489 pairs)
 
     Args:
-        dataset: ``"metamath"``, ``"gsm8k"``, ``"arc"``, ``"hellaswag"`` or a builder of your own.
+        dataset: ``"metamath"``, ``"gsm8k"``, ``"arc"``, ``"hellaswag"``, ``"solutions"`` or ``"choices"`` (for rows of
+            your own), or a builder of your own.
         out: the folder to write.
         source: where rows come from: a file, a folder, a Hub dataset or ``"sample:ROWS"``, or several of them with
             their splits, ``["train=a.jsonl", "eval=b.jsonl"]``. Default: the dataset's own rows from the Hub.
         overwrite: replace a pair dataset at ``out``.
         progress: called with progress in bytes of the source; its phases are those of ``progress.BuildPhase``.
-        options: see ``BuildOptions``.
+        options: see ``BuildOptions``; ``columns`` may also be a dictionary, ``{"question": "problem"}``.
 
     Raises:
         UsageError: an unknown dataset or option, or options that conflict.
@@ -57,7 +59,8 @@ def build(
     from pairgen.building.pipeline import build as build_dataset
 
     sources = [source] if isinstance(source, (str, os.PathLike)) else source
-    chosen = from_mapping(BuildOptions, {**options, "source": [os.fspath(path) for path in sources]}, "build")
+    options |= {"source": [os.fspath(path) for path in sources], "columns": columns_text(options.get("columns"))}
+    chosen = from_mapping(BuildOptions, options, "build")
     return build_dataset(dataset, out, chosen, overwrite=overwrite, progress=progress, warn=warnings.warn)
 
 

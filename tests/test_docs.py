@@ -160,6 +160,13 @@ def sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         Path(name).write_text(text, "utf-8")
     preference = {"prompt": "What is water?", "chosen": "A liquid", "rejected": "A metal"}
     Path("preferences.jsonl").write_text(json.dumps(preference) + "\n", "utf-8")
+    lines = "".join(
+        f"What is {number} * 3 + 1?,{number} * 3 = {number * 3}; {number * 3} + 1 = {number * 3 + 1}.\n"
+        for number in range(40)
+    )
+    Path("problems.csv").write_text(f"problem,rationale\n{lines}", "utf-8")
+    quiz = {"text": "What is water?", "A": "A metal", "B": "A liquid", "C": "A gas", "answer": "B"}
+    Path("quiz.jsonl").write_text(json.dumps(quiz) + "\n", "utf-8")
     ratings = "".join(f"What is {number} + 1?,It is {number + 1},It is 0\n" for number in range(40))
     Path("ratings.csv").write_text(f"question,better,worse\n{ratings}", "utf-8")
     before = [(table, dict(table)) for table in (BUILDERS, STATISTICS, LOSSES)]
@@ -268,7 +275,7 @@ def test_tree_in_the_readme_matches_the_package() -> None:
     assert sorted(shown) == sorted(modules | {f"{path.parent.name}/" for path in package.glob("*/__init__.py")})
 
 
-def test_there_is_a_card_for_every_builder() -> None:
-    assert {card.stem for card in CARDS} == set(BUILDERS)
+def test_there_is_a_card_for_every_dataset() -> None:
+    assert {card.stem for card in CARDS} == {name for name, builder in BUILDERS.items() if builder.hub}
     for card in CARDS:
         assert card.read_text("utf-8").startswith(f"---\nlicense: {BUILDERS[card.stem].license}\n")

@@ -1,5 +1,6 @@
 """What can be added from outside the package, each in one file of at most 40 lines: see tests/examples."""
 
+import doctest
 import importlib.util
 import json
 import os
@@ -11,6 +12,7 @@ from types import ModuleType
 import pytest
 from helpers.rows import good_pairs, make_folder
 
+from pairgen.builders import interface
 from pairgen.pairs.dataset import open_pairs
 from pairgen.pairs.validate import violations
 
@@ -57,6 +59,15 @@ def test_builder_from_outside_builds_a_valid_dataset(rows: Path, tmp_path: Path)
     card = (dataset.path / "README.md").read_text("utf-8")
     assert "# Quiz preference pairs\n\nEach question gives one pair per other answer.\n" in card
     assert card.startswith("---\nlicense: unknown\n")
+
+
+def test_builder_from_python_as_documented(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    documented = doctest.DocTestParser().get_doctest(interface.__doc__ or "", {}, "interface", None, None)
+    assert sum(example.source.count("\n") for example in documented.examples) <= 20
+    report: list[str] = []
+    doctest.DocTestRunner().run(documented, out=report.append)
+    assert not report, "".join(report)
 
 
 def test_builder_from_outside_is_in_help_and_errors(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ HEAVY = {"torch", "transformers", "datasets"}
 # The parts of the package, and the parts each of them may import.
 MAY_IMPORT = {
     "__init__": {"api", "building", "exchange", "pairs"},
-    "api": {"builders", "building", "exchange", "options", "pairs", "progress", "report", "stats", "train"},
+    "api": {"builders", "building", "exchange", "options", "pairs", "progress", "report", "sources", "stats", "train"},
     "__main__": {"cli"},
     "errors": set(),
     "atomic": {"errors"},

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pairgen.builders.choices import choice_example, reject_choices, structured
+from pairgen.builders.choices import choice_example, label_text, labelled, reject_choices, structured
 from pairgen.builders.interface import Builder, Example, clean_text
 from pairgen.pairs.record import DropRow
 from pairgen.sources.locate import Hub
@@ -18,15 +18,7 @@ def _choices(row: Mapping[str, Any]) -> tuple[Any, list[Any], list[Any]]:
     else:
         choices = question.get("choices")
         question = question.get("stem")
-    if isinstance(choices, Mapping):
-        texts, labels = choices.get("text"), choices.get("label")
-    elif isinstance(choices, list) and all(isinstance(choice, Mapping) for choice in choices):
-        texts, labels = [choice.get("text") for choice in choices], [choice.get("label") for choice in choices]
-    else:
-        raise DropRow("malformed choices")
-    if not isinstance(texts, list) or not isinstance(labels, list) or len(texts) != len(labels):
-        raise DropRow("malformed choices")
-    return question, texts, labels
+    return question, *labelled(choices)
 
 
 def read(row: Mapping[str, Any]) -> Example:
@@ -34,10 +26,10 @@ def read(row: Mapping[str, Any]) -> Example:
     given, texts, labels = _choices(row)
     question = clean_text(given, "question")
     choices = [clean_text(text, "choice") for text in texts]
-    if row["answerKey"] is None:
+    key = label_text(row["answerKey"])
+    if key is None and type(row["answerKey"]) is not str:
         raise DropRow("answerKey is null")
-    key = str(row["answerKey"]).strip()
-    matching = [index for index, label in enumerate(labels) if label is not None and str(label).strip() == key]
+    matching = [index for index, label in enumerate(labels) if key is not None and label_text(label) == key]
     if len(matching) != 1:
         raise DropRow("answerKey matches several choices" if matching else "answerKey matches no choice")
     return choice_example("arc", question, choices, matching[0], row)

@@ -37,6 +37,30 @@ def structured(value: Any) -> Any:
         return value
 
 
+_FLOAT = re.compile(r"(?<=\d)\.0+\Z")
+"""End of an integer in a column that once had a null: ``3.0``."""
+
+
+def label_text(value: Any) -> str | None:
+    """A label or an index as text, ``3`` also for 3.0; None if it is null, NaN or blank, which never matches."""
+    if value is None or value != value:
+        return None
+    return _FLOAT.sub("", str(value).strip()) or None
+
+
+def labelled(choices: Any) -> tuple[list[Any], list[Any]]:
+    """Texts and labels of ``{text: [...], label: [...]}`` or ``[{text, label}, ...]``. Raises DropRow."""
+    if isinstance(choices, Mapping):
+        texts, labels = choices.get("text"), choices.get("label")
+    elif isinstance(choices, list) and all(isinstance(choice, Mapping) for choice in choices):
+        texts, labels = [choice.get("text") for choice in choices], [choice.get("label") for choice in choices]
+    else:
+        raise DropRow("malformed choices")
+    if not isinstance(texts, list) or not isinstance(labels, list) or len(texts) != len(labels):
+        raise DropRow("malformed choices")
+    return texts, labels
+
+
 def choice_example(source: str, question: str, choices: Sequence[str], correct: int, row: Mapping[str, Any]) -> Example:
     """An example for ``reject_choices``.
 

@@ -4,15 +4,13 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from pairgen.builders.choices import choice_example, reject_choices, structured
+from pairgen.builders.choices import choice_example, label_text, reject_choices, structured
 from pairgen.builders.interface import Builder, Example, clean_text
 from pairgen.builders.prompts import STYLES, Style
 from pairgen.pairs.record import DropRow
 from pairgen.sources.locate import Hub
 
 _TAG = re.compile(r"\[.*?\]")
-_FLOAT = re.compile(r"(?<=\d)\.0+\Z")
-"""End of an index in a column that once had a null: ``3.0``."""
 
 
 def clean(text: str) -> str:
@@ -36,8 +34,8 @@ def read(row: Mapping[str, Any]) -> Example:
     if not isinstance(texts, list):
         raise DropRow("malformed endings")
     endings = [clean_text(clean(text) if type(text) is str else text, "ending") for text in texts]
-    label = _FLOAT.sub("", str(row["label"]).strip())
-    if not label or row["label"] is None:
+    label = label_text(row["label"])
+    if label is None:
         raise DropRow("no label")
     if not (label.isascii() and label.isdecimal() and int(label) < len(endings)):
         raise DropRow("label out of range")

@@ -1,6 +1,27 @@
 """The interface of a builder: what is known about a dataset, and two pure functions, ``read`` and ``reject``.
 
-To add a dataset, write one ``Builder`` and enter it in ``BUILDERS``. ``tests/examples/builder.py`` is one in full.
+To build pairs of rows of your own from Python, pass a ``Builder`` to ``pairgen.build``:
+
+>>> import json, pathlib, pairgen
+>>> from pairgen.builders import Builder
+>>> from pairgen.builders.choices import choice_example, reject_choices
+>>> def read(row):
+...     return choice_example("quiz", row["question"], [row["best"], *row["others"]], 0, row)
+>>> quiz = Builder(
+...     name="quiz",
+...     title="Quiz pairs",
+...     description="Each question gives one pair per other answer.",
+...     summary="quiz questions",
+...     columns=frozenset({"question", "best", "others"}),
+...     read=read,
+...     reject=reject_choices,
+... )
+>>> row = {"question": "What is water?", "best": "a liquid", "others": ["a metal", "a gas"]}
+>>> _ = pathlib.Path("quiz.jsonl").write_text(json.dumps(row))
+>>> pairgen.build(quiz, "quiz-pairs", "quiz.jsonl")
+PairDataset('quiz-pairs': train 2 pairs)
+
+To add a dataset to the command line too, enter it in ``BUILDERS``; ``tests/examples/builder.py`` does so.
 """
 
 from collections.abc import Callable, Mapping
@@ -41,6 +62,8 @@ class CorruptionOptions(NamedTuple):
 
     method: str = "near"
     pairs_per_row: int = 1
+    carry: str = "none"
+    """How far an error is carried forward, of ``arithmetic.errors.carry.CARRY``."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +73,7 @@ class Builder:
     name: str
     """As in ``pairgen build NAME``."""
     title: str
-    """Heading of the dataset card."""
+    """Heading of the dataset card; ``{source}`` in it becomes the name of the files or of the Hub dataset."""
     description: str
     """How the pairs are made, in one or two sentences for the dataset card."""
     summary: str
@@ -63,6 +86,8 @@ class Builder:
     """The rejected completions of an example, at least one. Raises DropRow where there is none."""
     optional: frozenset[str] = frozenset()
     """Further columns that ``read`` uses where a row has them."""
+    unlisted: frozenset[str] = frozenset()
+    """More of these: names that are recognized, but too many to list in messages."""
     hub: Hub | None = None
     """Where the dataset is on the Hub; without it, ``--source`` is required."""
     license: str | None = None
@@ -83,6 +108,10 @@ class Builder:
     may use any column."""
     arrange: Callable[[Source], Source] | None = None
     """The source with rows as ``read`` takes them, if they are stored in another form."""
+    adapt: Callable[[Mapping[str, Source]], "Builder"] | None = None
+    """The builder for these sources by split, where it depends on their rows how one is read."""
+    on_unchecked: str = "keep"
+    """Default of ``--on-unchecked``: keep or drop pairs whose corruption could not be verified."""
     recorded: Mapping[str, str] = field(default_factory=dict)
     """Options of its own, which the manifest and the command of the card record."""
     sft: bool = False

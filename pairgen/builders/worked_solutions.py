@@ -12,7 +12,7 @@ from pairgen.arithmetic.reading.steps import Step
 from pairgen.arithmetic.solution import Solution
 from pairgen.builders.interface import CorruptionOptions, Example
 from pairgen.pairs.edits import Edit
-from pairgen.pairs.record import DropRow, Provenance, Rejection
+from pairgen.pairs.record import Change, DropRow, Provenance, Rejection
 
 _ANSWER_IS = "The answer is:"
 # A line that ends with the final answer, from there on. Examples: `#### 72`, `The final answer is: 72`,
@@ -76,9 +76,13 @@ def reject_corrupted(example: Example, rng: RowRng, options: CorruptionOptions) 
 
     ``example.detail`` holds the annotated results, or None.
     """
-    solution = solution_of(example.answer, example.detail)
+    return corrupted(solution_of(example.answer, example.detail), example.question, rng, options)
+
+
+def corrupted(solution: Solution, question: str, rng: RowRng, options: CorruptionOptions) -> list[Rejection]:
+    """A parsed solution with one result corrupted, up to ``options.pairs_per_row`` times. Raises DropRow."""
     try:
-        corruptions = corrupt(solution, example.question, rng, options.method, options.pairs_per_row)
+        corruptions = corrupt(solution, question, rng, options.method, options.pairs_per_row, options.carry)
     except CannotCorrupt as error:
         raise DropRow(error.reason) from None
     return [_rejection(solution.text, corruption) for corruption in corruptions]
@@ -97,6 +101,19 @@ def _rejection(text: str, corruption: Corruption) -> Rejection:
         step=corruption.step,
         steps=corruption.steps,
     )
-    start = corruption.start
-    edit = Edit(start, corruption.stop, start + len(corruption.corrupted))
-    return Rejection(corruption.apply(text), edit, provenance)
+    changes = edits_of(corruption)
+    if len(changes) > 1:
+        provenance = provenance._replace(edits=changes)
+    first, last = changes[0], changes[-1]
+    return Rejection(corruption.apply(text), Edit(first.start, last.chosen_stop, last.rejected_stop), provenance)
+
+
+def edits_of(corruption: Corruption) -> tuple[Change, ...]:
+    """The error and what was changed because of it, in order."""
+    changes: list[Change] = []
+    shift = 0
+    for start, stop, original, corrupted, expression in corruption.changes:
+        begin = start + shift
+        changes.append(Change(start, stop, begin, begin + len(corrupted), original, corrupted, expression))
+        shift += len(corrupted) - (stop - start)
+    return tuple(changes)

@@ -13,7 +13,7 @@ from pairgen.builders.interface import CorruptionOptions, Example
 from pairgen.builders.prompts import PromptStyle, Shot, with_shots
 from pairgen.building.reading import SourceRow
 from pairgen.building.selection import Keys, text_key
-from pairgen.pairs.record import DropRow, Pair, to_batch
+from pairgen.pairs.record import DropRow, Pair, Rejection, to_batch
 
 ID_DIGITS = 20
 """Hexadecimal digits of an id: 80 bits, so that two of ten million rows collide with a probability of 4e-11."""
@@ -35,6 +35,8 @@ class Recipe:
     shots_per_row: bool = False
     id_column: str = "id"
     """Column of the source that becomes ``row_id``."""
+    keeps_unchecked: bool = True
+    """Whether there are pairs of corruptions that could not be verified."""
 
 
 @dataclass
@@ -46,6 +48,8 @@ class SplitPairs:
     """Where each row is that yielded no pair, and the reason."""
     rows_with_fewer_pairs: int = 0
     """Rows that yielded fewer pairs than requested."""
+    repeated_pairs: int = 0
+    """Pairs left out because their row has them twice, such as two equal wrong choices."""
     batch: pa.RecordBatch | None = None
     id_keys: Keys | None = None
     """64-bit keys of the pair ids."""
@@ -61,7 +65,9 @@ def convert(recipe: Recipe, source_split: str, rows: Sequence[SourceRow]) -> dic
             example = recipe.builder.read(row)
             question = text_key(example.question_group) if recipe.held_out or recipe.shots else 0
             split = "eval" if question in recipe.held_out else source_split
-            made = pairs_of(example, question, recipe, where)
+            rejections, repeated = _rejections(example, recipe)
+            made = pairs_of(example, rejections, question, recipe, where)
+            splits.setdefault(split, SplitPairs()).repeated_pairs += repeated
         except DropRow as drop:
             made = []
             splits.setdefault(split, SplitPairs()).drops.append((where, drop.reason))
@@ -82,17 +88,31 @@ def row_id_of(key: str) -> str:
     return xxhash.xxh3_128_hexdigest(key.encode())[:ID_DIGITS]
 
 
-def pairs_of(example: Example, question: int, recipe: Recipe, where: str | None = None) -> list[Pair]:
-    """All pairs of one example, at least one. Raises DropRow where there is none.
-
-    ``pair_id`` is the digest of the row's key and the number of the pair in its row. ``group_id`` is a digest of prompt
-    and chosen, so that pairs with the same texts share it wherever they come from.
-    """
+def _rejections(example: Example, recipe: Recipe) -> tuple[list[Rejection], int]:
+    """The rejected completions of one example, at least one, and how many equal ones were left out. Raises DropRow."""
     try:
         row_id = row_id_of(example.key)
     except UnicodeEncodeError:
         raise DropRow("invalid Unicode") from None
-    rejections = recipe.builder.reject(example, RowRng(row_id, recipe.seed), recipe.corruption)
+    made = recipe.builder.reject(example, RowRng(row_id, recipe.seed), recipe.corruption)
+    kept = [one for one in made if recipe.keeps_unchecked or one.provenance.check != "unchecked"]
+    if not kept:
+        raise DropRow(f"unchecked: {made[0].provenance.reason}")
+    distinct: dict[str, Rejection] = {}
+    for one in kept:
+        distinct.setdefault(one.completion, one)
+    return list(distinct.values()), len(kept) - len(distinct)
+
+
+def pairs_of(
+    example: Example, rejections: Sequence[Rejection], question: int, recipe: Recipe, where: str | None = None
+) -> list[Pair]:
+    """All pairs of one example. Raises DropRow if its prompt is empty.
+
+    ``pair_id`` is the digest of the row's key and the number of the pair in its row. ``group_id`` is a digest of prompt
+    and chosen, so that pairs with the same texts share it wherever they come from.
+    """
+    row_id = row_id_of(example.key)
     is_prompt = recipe.builder.is_import
     prompt, separator = (example.question, "") if is_prompt else recipe.style.render(example.question, example.row)
     if not prompt:
@@ -118,7 +138,7 @@ def pairs_of(example: Example, question: int, recipe: Recipe, where: str | None 
             row=where,
             row_id=None if source_id is None else str(source_id),
             messages=example.messages,
-            provenance=rejection.provenance,
+            provenance=rejection.provenance.shifted(shift),
         )
         for index, rejection in enumerate(rejections)
     ]

@@ -19,11 +19,13 @@ from pairgen.builders.gsm8k import strip_annotations
 from pairgen.builders.interface import MAX_LENGTH, clean_text
 from pairgen.builders.worked_solutions import solution_of
 from pairgen.building.convert import row_id_of
-from pairgen.errors import SourceError, SourceNotFound, UsageError
+from pairgen.building.reading import MAX_WARNINGS
+from pairgen.errors import SourceError, SourceNotFound, UsageError, count
 from pairgen.pairs.record import DropRow
+from pairgen.progress import Warn, ignore
 from pairgen.sources.formats import Columns, format_of, rows
 
-ANSWERS = ("response", "answer")
+ANSWERS = ("response", "solution", "answer")
 """Fields of a row that may hold the solution; the first one present is used."""
 
 QUESTIONS = ("query", "question")
@@ -126,14 +128,17 @@ def _as_dict(corruption: Corruption) -> dict[str, Any]:
 # ---------------------------------------------------------------- reading solutions
 
 
-def solutions(argument: str) -> Iterator[SolutionInput]:
+def solutions(argument: str, warn: Warn = ignore) -> Iterator[SolutionInput]:
     """The solutions that a command-line argument refers to: those in a file of that name, else the argument itself.
 
     ``-`` is the text on stdin. A file in a format that ``build`` reads has one solution per row, in ``response`` or
     ``answer``, and optionally the question in ``query`` or ``question``; any other file is one solution.
 
+    Args:
+        warn: called with a message for the first rows without a usable solution, which are skipped, and their number.
+
     Raises:
-        SourceError: the file does not exist or cannot be read, a row has no solution, or a text is empty, too long or
+        SourceError: the file does not exist or cannot be read, no row has a solution, or a text is empty, too long or
             not valid Unicode.
     """
     if argument == "-":
@@ -146,7 +151,7 @@ def solutions(argument: str) -> Iterator[SolutionInput]:
         exists = False
     if exists:
         try:
-            yield from _from_file(path)
+            yield from _from_file(path, warn)
         except OSError as error:
             raise SourceError(f"{path}: cannot be read ({error.strerror or error}); give a file") from error
     elif _FILE_NAME.fullmatch(argument):
@@ -159,24 +164,39 @@ _FILE_NAME = re.compile(r"[^\n]*\.(?:txt|jsonl?|csv|tsv|parquet|arrow)|[^\s=]*/[
 """Looks like a file name: ``rows.jsonl``, ``my rows.txt``, ``data/rows``; not a solution such as ``48/2=24``."""
 
 
-def _from_file(path: Path) -> Iterator[SolutionInput]:
+def _from_file(path: Path, warn: Warn) -> Iterator[SolutionInput]:
     try:
         format_of(path)
     except UsageError:  # unknown extension: a text file
         with path.open("rb") as file:
             yield SolutionInput(_from_text_file(file, str(path)), where=str(path))
         return
+    skipped, found = 0, False
     for where, row in rows(path, Columns(frozenset(), optional=None)):
-        if not isinstance(row, dict):
-            raise SourceError(f"{where}: {row}; fix or remove it")
-        yield _from_row(row, where)
+        try:
+            if not isinstance(row, dict):
+                raise SourceError(f"{where}: {row}; fix or remove it")
+            solution = _from_row(row, where)
+        except SourceError as error:
+            skipped += 1
+            if skipped == 1:
+                first = error
+            if skipped <= MAX_WARNINGS:
+                warn(f"skipped: {error}")
+            continue
+        found = True
+        yield solution
+    if skipped and not found:
+        raise first
+    if skipped > MAX_WARNINGS:
+        warn(f"{path}: skipped {count(skipped, 'row')} without a usable solution")
 
 
 def _from_row(row: Mapping[str, Any], where: str) -> SolutionInput:
     """The solution of a row, with the key that a build would use if the row has all columns of a builder."""
     name = next((name for name in ANSWERS if name in row), None)
     if name is None:
-        raise SourceError(f"{where}: needs a field {' or '.join(ANSWERS)} with the solution")
+        raise SourceError(f"{where}: needs a field {', '.join(ANSWERS[:-1])} or {ANSWERS[-1]} with the solution")
     text = _checked_text(row[name], name, where)
     for builder in BUILDERS.values():
         if builder.corrupts and name in builder.columns <= row.keys():

@@ -48,7 +48,10 @@ def describe_build(
 def _title(builder: Builder, sources: dict[str, dict[str, Any]]) -> str:
     """The builder's title, unless the rows are somebody's own in the layout of its dataset."""
     files = [file for source in sources.values() for file in source.get("files", ())]
-    if not files or builder.hub is None:
+    if builder.hub is None:
+        names = files or dict.fromkeys(source.get("hub", "") for source in sources.values())
+        return builder.title.replace("{source}", " and ".join(names))
+    if not files:
         return builder.title
     others = f" and {len(files) - 1} more files" if len(files) > 2 else f" and {files[1]}" if len(files) == 2 else ""
     return f"Preference pairs from {files[0]}{others}"
@@ -107,7 +110,12 @@ def _known_license(builder: Builder, sources: dict[str, dict[str, Any]]) -> str 
 
 
 def _recorded_options(options: BuildOptions, builder: Builder, eval_size: int) -> dict[str, Any]:
-    corruption = {"corruption": options.corruption, "pairs_per_row": options.pairs_per_row} if builder.corrupts else {}
+    corruption = {
+        "corruption": options.corruption,
+        **({"carry": options.carry} if options.carry != "none" else {}),
+        "pairs_per_row": options.pairs_per_row,
+        "on_unchecked": options.on_unchecked or builder.on_unchecked,
+    }
     prompts = {
         "prompt_style": options.prompt_style or builder.style,
         "shots": options.shots,
@@ -115,8 +123,9 @@ def _recorded_options(options: BuildOptions, builder: Builder, eval_size: int) -
     }
     return {
         "seed": options.seed,
-        **(builder.recorded if builder.is_import else prompts),
+        **builder.recorded,
+        **({} if builder.is_import else prompts),
         "eval_size": eval_size,
-        **corruption,
-        **{name: value for name in ("limit", "license") if (value := getattr(options, name)) is not None},
+        **(corruption if builder.corrupts else {}),
+        **{name: value for name in ("limit", "columns", "license") if (value := getattr(options, name)) is not None},
     }

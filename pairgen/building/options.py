@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 
+from pairgen.arithmetic.errors.carry import CARRY
 from pairgen.builders import CORRUPTIONS
 from pairgen.errors import UsageError
 from pairgen.options import check, option
 from pairgen.pairs.card import check_license
+from pairgen.sources.columns import parse_columns
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,11 @@ class BuildOptions:
     drops: str | None = option(
         None, "List each row that yields no pair, with the reason, in this JSON Lines file.", metavar="FILE"
     )
+    columns: str | None = option(
+        None,
+        "What the source calls the columns that are read, such as question=problem,solution=rationale.",
+        metavar="OURS=THEIRS,...",
+    )
     license: str | None = option(
         None,
         "License of the source rows, as a Hub identifier such as cc-by-4.0. Default: that of the Hub dataset, else "
@@ -56,12 +63,24 @@ class BuildOptions:
         + ".",
         choices=CORRUPTIONS,
     )
+    carry: str = option(
+        "none",
+        "Carry the error forward, so that exactly one step is wrong: none (later steps keep the right value, as in "
+        "the paper), results (the later results that use it are recomputed) or answer (also the final answer). Rows "
+        "where that is not certain are dropped.",
+        choices=CARRY,
+    )
     pairs_per_row: int = option(
         1,
         "Maximum number of pairs per row, which share prompt and chosen.",
         at_least=1,
         at_most=64,
         aliases=("--corruptions",),
+    )
+    on_unchecked: str | None = option(
+        None,
+        "Keep pairs whose corruption could not be verified, or drop them. Default: drop for solutions, else keep.",
+        choices=("keep", "drop"),
     )
     prompt_style: str | None = option(
         None,
@@ -83,5 +102,7 @@ class BuildOptions:
         check(self)
         if self.license is not None:
             check_license(self.license)
+        if self.columns is not None:
+            parse_columns(self.columns)
         if self.shots_per_row and not self.shots:
             raise UsageError("--shots-per-row needs --shots K")

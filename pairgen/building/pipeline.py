@@ -86,6 +86,7 @@ class _Counts:
     rows: int = 0
     pairs: int = 0
     rows_with_fewer_pairs: int = 0
+    repeated_pairs: int = 0
     drops: list[tuple[str, str]] = field(default_factory=list)
     """Where each row is that yielded no pair, and the reason."""
 
@@ -93,6 +94,7 @@ class _Counts:
         self.rows += result.rows
         self.pairs += result.batch.num_rows if result.batch else 0
         self.rows_with_fewer_pairs += result.rows_with_fewer_pairs
+        self.repeated_pairs += result.repeated_pairs
         self.drops += result.drops
 
     @property
@@ -103,6 +105,8 @@ class _Counts:
         info: SplitInfo = {"rows": self.rows}
         if self.rows_with_fewer_pairs:
             info["rows_with_fewer_pairs"] = self.rows_with_fewer_pairs
+        if self.repeated_pairs:
+            info["repeated_pairs"] = self.repeated_pairs
         return {**info, "drops": dict(sorted(self.reasons.items()))}
 
 

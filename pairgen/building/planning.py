@@ -16,6 +16,7 @@ from pairgen.building.selection import Keys
 from pairgen.errors import UsageError
 from pairgen.progress import BuildPhase, Progress, Warn, ignore
 from pairgen.sources import formats
+from pairgen.sources.columns import check_names, named, names_of, parse_columns
 from pairgen.sources.formats import Columns
 from pairgen.sources.locate import Source, resolve
 
@@ -42,19 +43,24 @@ class Plan:
     def of(cls, builder: str | Builder, options: BuildOptions) -> "Plan":
         """Find builder, prompt style and sources. Raises UsageError and SourceError, see ``pipeline.build``."""
         builder = _find_builder(builder)
-        if not builder.corrupts and (options.corruption, options.pairs_per_row) != CorruptionOptions():
+        if not builder.corrupts and (*_corruption(options), options.on_unchecked) != (*CorruptionOptions(), None):
             raise UsageError(
-                f"--corruption and --pairs-per-row do not apply to {builder.name}: "
+                f"--corruption, --carry, --pairs-per-row and --on-unchecked do not apply to {builder.name}: "
                 "its rejected completions come from the source"
             )
         style = prompts.find(options.prompt_style or builder.style, builder.styles)
         every = builder.is_import or style.columns is None
-        optional = None if every else builder.optional | (style.columns or set()) | {options.id_column}
-        sources = resolve(options.source, builder.name, builder.hub, Columns(builder.columns, optional))
+        optional = (
+            None if every else builder.optional | builder.unlisted | (style.columns or set()) | {options.id_column}
+        )
+        sources = _named_sources(
+            builder, options, Columns(builder.columns, optional, None if builder.is_import else {})
+        )
         license_of(builder, {split: source.provenance for split, source in sources.items()}, options)
-        sources = {split: replace(source, limit=options.limit) for split, source in sources.items()}
         if builder.arrange:
             sources = {split: builder.arrange(source) for split, source in sources.items()}
+        if builder.adapt:
+            builder = builder.adapt(sources)
         eval_size = _eval_size(builder, options, sources)
         return cls(builder, options, style, sources, eval_size, options.workers or _fitting_workers(sources))
 
@@ -65,8 +71,14 @@ class Plan:
 
     def recipe(self, progress: Progress, warn: Warn) -> Recipe:
         """How rows become pairs. Reads all training rows if questions are held out or few-shot examples chosen."""
-        corruption = CorruptionOptions(self.options.corruption, self.options.pairs_per_row)
-        recipe = Recipe(self.builder, self.options.seed, self.style, corruption, id_column=self.options.id_column)
+        recipe = Recipe(
+            self.builder,
+            self.options.seed,
+            self.style,
+            _corruption(self.options),
+            id_column=self.options.id_column,
+            keeps_unchecked=(self.options.on_unchecked or self.builder.on_unchecked) == "keep",
+        )
         reader = Reader(self.sources, formats.BLOCK_BYTES, self.options.on_error == "skip")
         return _FirstPass(reader, self.workers, progress, warn).choose(recipe, self.options, self.eval_size)
 
@@ -77,6 +89,28 @@ def _find_builder(builder: str | Builder) -> Builder:
     if builder not in BUILDERS:
         raise UsageError(f"unknown dataset {builder!r}; available: {', '.join(BUILDERS)}")
     return BUILDERS[builder]
+
+
+def _corruption(options: BuildOptions) -> CorruptionOptions:
+    return CorruptionOptions(options.corruption, options.pairs_per_row, options.carry)
+
+
+def _named_sources(builder: Builder, options: BuildOptions, columns: Columns) -> dict[str, Source]:
+    """The sources, whose rows have the columns that ``--columns`` names under the names that ``read`` knows."""
+    if not options.columns:
+        sources = resolve(options.source, builder.name, builder.hub, columns)
+        return {split: replace(source, limit=options.limit) for split, source in sources.items()}
+    given = parse_columns(options.columns)
+    check_names(options.columns, given, builder.columns | builder.optional)
+    columns = named(columns, given)
+    expected = columns._replace(required=columns.required | set(given.values()))
+    sources = resolve(options.source, builder.name, builder.hub, expected)
+    if any(source.sample for source in sources.values()):
+        raise UsageError("--columns is for rows of your own; those of the built-in sample have the columns they need")
+    names = names_of(given, builder.optional)
+    return {
+        split: replace(source, columns=columns, limit=options.limit, names=names) for split, source in sources.items()
+    }
 
 
 def _eval_size(builder: Builder, options: BuildOptions, sources: dict[str, Source]) -> int:

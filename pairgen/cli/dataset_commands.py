@@ -45,7 +45,7 @@ Private = Annotated[
     BuildOptions,
     {
         "source": "Rows and splits",
-        "corruption": "Corruptions (metamath, gsm8k)",
+        "corruption": "Corruptions (metamath, gsm8k, solutions)",
         "prompt_style": "Prompts",
         "workers": "Speed",
     },
@@ -147,6 +147,6 @@ def print_preview(builder: "str | Builder", options: BuildOptions, quiet: bool, 
 def _build_result(manifest: Mapping[str, Any], split: str) -> dict[str, Any]:
     """The counts of one split, for --json."""
     counts = manifest["splits"][split]
-    result = {key: counts[key] for key in ("rows", "pairs", "rows_with_fewer_pairs", "drops") if key in counts}
+    result = {key: value for key, value in counts.items() if key != "shards"}
     corruptions = manifest["statistics"][split].get("corruptions")
     return {**result, "corruptions": corruptions} if corruptions else result

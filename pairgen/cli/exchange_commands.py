@@ -62,8 +62,8 @@ def import_(
     as_json: Json = False,
     **flags: Any,
 ) -> None:
-    options = BuildOptions(source=tuple(sources), **{"workers": 0, **flags})
-    _import(options, out, {"layout": layout, "columns": columns, "sft": False}, overwrite, dry_run, quiet, as_json)
+    options = BuildOptions(source=tuple(sources), columns=columns, **{"workers": 0, **flags})
+    _import(options, out, {"layout": layout, "sft": False}, overwrite, dry_run, quiet, as_json)
 
 
 @command(
@@ -88,8 +88,8 @@ def sft_data(
     as_json: Json = False,
     **flags: Any,
 ) -> None:
-    options = BuildOptions(source=tuple(sources), **{"workers": 0, **flags})
-    _import(options, out, {"layout": layout, "columns": columns, "sft": True}, overwrite, dry_run, quiet, as_json)
+    options = BuildOptions(source=tuple(sources), columns=columns, **{"workers": 0, **flags})
+    _import(options, out, {"layout": layout, "sft": True}, overwrite, dry_run, quiet, as_json)
 
 
 def _import(
@@ -118,7 +118,7 @@ def _import(
 
 
 @command(
-    help="Export a dataset for other trainers. Layouts:\n\n"
+    help="Export a dataset for other trainers, or as solutions with labelled steps.\n\nLayouts:\n\n"
     + "\n".join(f"- **{name}**: {target.summary}" for name, target in TARGETS.items()),
     examples=[
         "pairgen export pairs --to trl --out pairs-trl",

@@ -152,7 +152,7 @@ def explain(
     from pairgen.report.solution_view import explained_view
 
     console = OutputConsole()
-    for item in itertools.islice(solutions(solution), limit):
+    for item in itertools.islice(solutions(solution, print_stderr), limit):
         explanation = explain(item.text, item.question, corruption, seed, item.key)
         if as_json:
             print_json(explanation)

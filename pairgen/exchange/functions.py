@@ -2,7 +2,7 @@
 
 import os
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pairgen.building.options import BuildOptions
@@ -11,6 +11,7 @@ from pairgen.exchange.exports.export_options import Exported, ExportOptions
 from pairgen.options import from_mapping, with_signature
 from pairgen.pairs.dataset import PairDataset, opened
 from pairgen.progress import Progress, ignore
+from pairgen.sources.columns import columns_text
 
 if TYPE_CHECKING:
     from pairgen.exchange.curation.decontaminate import Contamination
@@ -19,7 +20,10 @@ if TYPE_CHECKING:
 AnyPath = str | os.PathLike[str]
 AnyDataset = PairDataset | AnyPath
 
-BUILD_ONLY = ("source", "corruption", "pairs_per_row", "prompt_style", "shots", "shots_per_row")
+BUILD_ONLY = (
+    *("source", "corruption", "carry", "pairs_per_row", "on_unchecked"),
+    *("prompt_style", "shots", "shots_per_row"),
+)
 """Options of a build that do not apply to existing prompts and completions."""
 
 
@@ -29,7 +33,7 @@ def import_pairs(
     out: AnyPath,
     *,
     layout: str | None = None,
-    columns: str | None = None,
+    columns: str | Mapping[str, str] | None = None,
     sft: bool = False,
     **options: Any,
 ) -> PairDataset:
@@ -44,7 +48,7 @@ def import_pairs(
     Args:
         source: files, a folder or a dataset on the Hub; ``["a.jsonl", "eval=b.jsonl"]`` for several.
         layout: a name that ``pairgen import --help`` lists. Default: recognized from the columns.
-        columns: source columns by role instead, ``"prompt=question,chosen=good,rejected=bad"``.
+        columns: source columns by role instead, ``"prompt=question,chosen=good,rejected=bad"``, or a dictionary.
         sft: read prompts with completions to imitate.
         options: those of ``BuildOptions`` that apply, and ``overwrite`` and ``progress`` as in ``build``.
 
@@ -57,8 +61,9 @@ def import_pairs(
 
     how = {name: options.pop(name) for name in ("overwrite", "progress") if name in options}
     sources = [source] if isinstance(source, (str, os.PathLike)) else source
-    given = from_mapping(BuildOptions, {**options, "source": [os.fspath(path) for path in sources]}, "import_pairs")
-    importer = importing.find_importer(given, layout, columns, sft=sft)
+    options |= {"source": [os.fspath(path) for path in sources], "columns": columns_text(columns)}
+    given = from_mapping(BuildOptions, options, "import_pairs")
+    importer = importing.find_importer(given, layout, sft=sft)
     return importing.import_pairs(importer, out, given, warn=warnings.warn, **how)
 
 

@@ -45,10 +45,14 @@ class ShardInfo(TypedDict):
 
 
 class SplitInfo(TypedDict, total=False):
-    """A split: source rows read, those that yielded no pair by reason, pairs, and shards in order."""
+    """A split: source rows read, those that yielded no pair by reason, pairs, and shards in order.
+
+    ``repeated_pairs`` were left out because their row has them twice, such as two equal wrong choices.
+    """
 
     rows: int
     rows_with_fewer_pairs: int
+    repeated_pairs: int
     drops: dict[str, int]
     pairs: int
     shards: list[ShardInfo]

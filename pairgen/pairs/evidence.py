@@ -21,6 +21,12 @@ def has_value(literal: str | None, value: str | None) -> bool:
     return denominator > 0 and equal(parsed.value, (int(match[1]), denominator))
 
 
+def gives(expression: str, literal: str | None) -> bool:
+    """Whether a literal states the value of an expression."""
+    written, value = parse_literal(literal) if literal else None, evaluate_text(expression)
+    return written is not None and value is not None and matches(written, value)
+
+
 def is_confirmed(expression: str | None, correct: str | None, corrupted: str | None) -> bool:
     """Whether the value of an expression is what ``correct`` states, and not what ``corrupted`` states.
 

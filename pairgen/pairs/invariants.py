@@ -11,7 +11,7 @@ from rapidfuzz import process
 from rapidfuzz.distance import Postfix, Prefix
 
 from pairgen.pairs import edits
-from pairgen.pairs.evidence import has_value, is_confirmed
+from pairgen.pairs.evidence import gives, has_value, is_confirmed
 from pairgen.pairs.masks import Mask, Rows, is_set, mask
 from pairgen.pairs.messages import Message, is_conversation, plain_prompt
 from pairgen.pairs.record import CHECKS
@@ -104,9 +104,23 @@ def _is_verified(rows: Rows) -> Mask:
     return mask(pc.equal(rows["check"], "verified"))
 
 
-def _are_edited_texts(correct: str | None, corrupted: str | None, *pair: Any) -> bool:
+def _are_edited_texts(correct: str | None, corrupted: str | None, changes: Any, *pair: Any) -> bool:
     start, stop, other, chosen, rejected = pair
+    if changes and changes[0]:
+        stop, other = changes[0]["chosen_stop"], changes[0]["rejected_stop"]
     return bool(chosen[start:stop] == correct and rejected[start:other] == corrupted)
+
+
+def _follows(changes: list[dict[str, Any] | None], chosen: str, rejected: str) -> bool:
+    """Whether later changes say what they are, and their calculations give what is written in rejected."""
+    for change in filter(None, changes[1:]):
+        start, stop, other_start, other_stop = list(change.values())[:4]
+        texts = chosen[start:stop], rejected[other_start:other_stop]
+        if change["correct"] is not None and texts != (change["correct"], change["corrupted"]):
+            return False
+        if change["expression"] is not None and not gives(change["expression"], change["corrupted"]):
+            return False
+    return True
 
 
 def _are_all_changes(changes: list[dict[str, Any] | None], *pair: Any) -> bool:
@@ -208,9 +222,9 @@ INVARIANTS: dict[str, Invariant] = {
     # The last three imply that the spans themselves differ.
     "edit_distance": Invariant(edits.METRICS["levenshtein"].definition, ("edit_distance", *_TEXTS), _edit_distance),
     "literals": Invariant(
-        "correct is the edited span of chosen, corrupted is that of rejected",
+        "correct is the edited span of chosen, corrupted is that of rejected; of several edits, the first",
         (*_LITERALS, *_STOPS, *_TEXTS),
-        _each(lambda rows: is_set(rows, *_LITERALS), (*_LITERALS, *_STOPS, *_TEXTS), _are_edited_texts),
+        _each(lambda rows: is_set(rows, *_LITERALS), (*_LITERALS, "edits", *_STOPS, *_TEXTS), _are_edited_texts),
         _SPANS,
     ),
     "edits": Invariant(
@@ -218,6 +232,12 @@ INVARIANTS: dict[str, Invariant] = {
         ("edits", *_STOPS, *_TEXTS),
         _each(lambda rows: is_set(rows, "edits"), ("edits", *_STOPS, *_TEXTS), _are_all_changes),
         _SPANS,
+    ),
+    "carried": Invariant(
+        "each edit has the texts that it names, and the expression of a later one gives what is written in rejected",
+        ("edits", *_TEXTS),
+        _each(lambda rows: is_set(rows, "edits"), ("edits", *_TEXTS), _follows),
+        ("edits",),
     ),
     "check": Invariant(f"check is {' or '.join(CHECKS)} for a corruption, and null otherwise", ("check",), _check),
     "reason": Invariant("reason is set exactly for unchecked corruptions", ("check", "reason"), _reason),

@@ -48,6 +48,22 @@ class Provenance(NamedTuple):
         tuple[Change, ...] | None, "every change, where a pair has several; null if the edit span is the only one"
     ] = None
 
+    def shifted(self, by: int) -> "Provenance":
+        """The same for texts that have this many code points more in front."""
+        if not by or self.edits is None:
+            return self
+        return self._replace(
+            edits=tuple(
+                edit._replace(
+                    start=edit.start + by,
+                    chosen_stop=edit.chosen_stop + by,
+                    rejected_start=edit.rejected_start + by,
+                    rejected_stop=edit.rejected_stop + by,
+                )
+                for edit in self.edits
+            )
+        )
+
 
 class Pair(NamedTuple):
     """One row: its columns in order, followed by those of ``provenance``.

@@ -147,6 +147,8 @@ def split_summary(name: str, split: Mapping[str, Any], pairs_per_row: int, is_sf
         parts.append(verification_rates.summary(split["corruptions"]))
     if pairs_per_row > 1 and split.get("rows_with_fewer_pairs"):
         parts.append(f"rows with fewer than {pairs_per_row} pairs: {split['rows_with_fewer_pairs']:,}")
+    if split.get("repeated_pairs"):
+        parts.append(f"repeated pairs left out: {split['repeated_pairs']:,}")
     if split["drops"]:
         parts.append(f"dropped rows: {_drops(split['drops'])}")
     return safe_text("; ".join(parts)).plain

@@ -1,7 +1,7 @@
 """One pair with its edit marked."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -28,9 +28,9 @@ def pair_view(row: Mapping[str, Any], width: int, full: bool = False) -> Rendera
         full: show texts in full; by default long ones are shortened.
     """
     limit = None if full else MAX_TEXT
-    edits = whole_words(row)
-    chosen = _mark(row["chosen"], edits[0], ("[-", "-]", "bold red"), limit)
-    rejected = _mark(row["rejected"], edits[1], ("{+", "+}", "bold green"), limit)
+    edits = [_spans(change) for change in row["edits"]] if row.get("edits") else [whole_words(row)]
+    chosen = _mark(row["chosen"], [edit for edit, _ in edits], ("[-", "-]", "bold red"), limit)
+    rejected = _mark(row["rejected"], [edit for _, edit in edits], ("{+", "+}", "bold green"), limit)
     parts: list[RenderableType] = [Rule(shorten(row["pair_id"]), style="dim")]
     if row["rejected"]:
         texts = {"prompt": shorten(row["prompt"], limit), "chosen": chosen, "rejected": rejected}
@@ -39,6 +39,11 @@ def pair_view(row: Mapping[str, Any], width: int, full: bool = False) -> Rendera
     for title, text in texts.items():
         parts += [Text(title, style="bold"), Padding(text, (0, 0, 0, 2))]
     return Constrain(Group(*parts, facts(_facts(row))), width)
+
+
+def _spans(change: Mapping[str, Any]) -> tuple[slice, slice]:
+    """One of several edits, in chosen and in rejected."""
+    return slice(change["start"], change["chosen_stop"]), slice(change["rejected_start"], change["rejected_stop"])
 
 
 def whole_words(row: Mapping[str, Any]) -> tuple[slice, slice]:
@@ -63,20 +68,23 @@ def _continues(text: str, at: int) -> bool:
 _INSIDE = re.compile(r"\w\w|\d[.,]\d|(?<=\d)[.,]\d")
 
 
-def _mark(text: str, edit: slice, marks: tuple[str, str, str], limit: int | None) -> Text:
-    """A completion with its edited span between marks (opening, closing, style); long text around it is shortened."""
-    before, after = text[: edit.start], text[edit.stop :]
+def _mark(text: str, edits: Sequence[slice], marks: tuple[str, str, str], limit: int | None) -> Text:
+    """A completion with its edits between marks (opening, closing, style); long text around them is shortened."""
+    before, after = text[: edits[0].start], text[edits[-1].stop :]
     each = len(text) if limit is None else limit // 2
     omitted_before, omitted_after = max(0, len(before) - each), max(0, len(after) - each)
     opening, closing, style = marks
-    edited = shorten(text[edit], limit)
-    edited.stylize(style)
+    marked = Text()
+    for number, edit in enumerate(edits):
+        if number:
+            marked += shorten(text[edits[number - 1].stop : edit.start], limit)
+        edited = shorten(text[edit], limit)
+        edited.stylize(style)
+        marked += Text.assemble((opening, style), edited, (closing, style))
     return Text.assemble(
         Text(f"[... {omitted_before:,} characters ...] " if omitted_before else "", "dim"),
         safe_text(before[omitted_before:]),
-        (opening, style),
-        edited,
-        (closing, style),
+        marked,
         safe_text(after[: len(after) - omitted_after]),
         Text(f" [... {omitted_after:,} characters ...]" if omitted_after else "", "dim"),
     )

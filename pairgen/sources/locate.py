@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 from pairgen.errors import SourceError, SourceNotFound, UsageError
 from pairgen.hub_client import offline_if_unreachable
 from pairgen.sources import formats, sample
+from pairgen.sources.columns import Names, renamed
 from pairgen.sources.formats import Block, Columns, Records
 
 SAMPLE_ROWS = {"train": 1000, "eval": 200}
@@ -49,6 +50,8 @@ class Source:
     sample: Sample | None = None
     limit: int | None = None
     """Only the first rows, as many as this."""
+    names: Names = field(default_factory=dict)
+    """What columns are called in the files, by the names that rows have them under."""
     size: int = field(init=False)
     """Bytes to read, for progress."""
 
@@ -70,7 +73,7 @@ class Source:
             if left is not None:
                 block, count = formats.cut(block, left)
                 left -= count
-            yield file, block
+            yield file, renamed(block, self.names)
             if left == 0:
                 return
 

@@ -1,4 +1,4 @@
-"""How fast duplicates and overlaps with an evaluation set are found, and how much memory that takes.
+"""How fast duplicates and overlaps with an evaluation set are found and pairs exported, and the memory that takes.
 
     python tests/bench/bench_exchange.py [--pairs 400000] [--source GSM_AnsAug.json] [--against train.jsonl]
 
@@ -18,9 +18,12 @@ import time
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
 
 from pairgen.building.options import BuildOptions
 from pairgen.building.pipeline import build
+from pairgen.exchange.exports.targets import TARGETS
 from pairgen.pairs.dataset import PairDataset, open_pairs
 from pairgen.pairs.writing import DatasetWriter
 from pairgen.sources import sample
@@ -82,6 +85,22 @@ def measure(words: list[str]) -> tuple[float, float, str]:
         return time.perf_counter() - start, peak, output.read()
 
 
+def plain_writing(pairs: PairDataset, out: Path) -> dict[str, float]:
+    """Seconds to write the columns of ``export --to trl`` at once, in this process, by the obvious calls."""
+    table = pairs.splits["train"].table(list(TARGETS["trl"].schema)).combine_chunks()
+    writers = {
+        "by pyarrow's CSV writer": lambda: pyarrow.csv.write_csv(table, out),
+        "by pyarrow's Parquet writer": lambda: pyarrow.parquet.write_table(table, out, compression="zstd"),
+        "by pandas' to_json": lambda: table.to_pandas().to_json(out, orient="records", lines=True),
+    }
+    seconds = {}
+    for what, write in writers.items():
+        start = time.perf_counter()
+        write()
+        seconds[what] = time.perf_counter() - start
+    return seconds
+
+
 def peak_of(pid: int) -> float:
     try:
         text = Path(f"/proc/{pid}/status").read_text()
@@ -108,6 +127,8 @@ def main() -> None:
             "decontaminate, write": [
                 *("decontaminate", "--against", str(questions), "--apply", "--out", str(out), "--overwrite"),
             ],
+            "export, JSON Lines": ["export", "--out", str(out) + "-export", "--overwrite"],
+            "export, Parquet": ["export", "--format", "parquet", "--out", str(out) + "-export", "--overwrite"],
             "sample": ["sample", "--pairs", str(asked.pairs // 20), "--out", str(out), "--overwrite"],
         }
         peaks: dict[str, list[float]] = {name: [] for name in commands}
@@ -119,6 +140,8 @@ def main() -> None:
                 result = json.loads(output)
                 found = f", {result['total']:,} found" if "total" in result else ""
                 print(f"{count:,} pairs, {what}: {seconds:.1f} s, {peak:.0f} MB{found}")
+        for what, seconds in plain_writing(open_pairs(folder / "pairs"), folder / "plain").items():
+            print(f"{asked.pairs:,} pairs, the same columns {what}: {seconds:.1f} s")
         for what, (tenth, whole) in peaks.items():
             print(f"peak memory, {what}: {whole:.0f} MB / {tenth:.0f} MB = {whole / tenth:.2f}")
 

@@ -6,15 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers import sample_rows
 
 from pairgen.arithmetic.errors.rng import RowRng
 from pairgen.builders import BUILDERS
 from pairgen.builders.interface import MAX_LENGTH, CorruptionOptions, Example
 from pairgen.builders.prompts import STYLES
 from pairgen.pairs.record import CHECKS, DropRow, Provenance, Rejection
-from pairgen.sources import sample
 
-SAMPLES = {name: [sample.row(name, "train", index) for index in range(150)] for name in BUILDERS}
+SAMPLES = {name: [sample_rows.row(name, index) for index in range(150)] for name in BUILDERS}
 """150 sample rows for each builder."""
 
 

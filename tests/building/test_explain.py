@@ -189,7 +189,7 @@ def test_explain_agrees_with_build(name: str, tmp_path: Path) -> None:
     [
         ("{", "invalid JSON"),
         ("[1]", "is not a JSON object"),
-        ('{"text": "1 + 1 = 2"}', "needs a field response or answer"),
+        ('{"text": "1 + 1 = 2"}', "needs a field response, solution or answer"),
         ('{"response": 5}', "response is not a string"),
         ('{"response": null}', "response is null"),
         ('{"answer": " "}', "answer is empty"),
@@ -199,13 +199,15 @@ def test_explain_agrees_with_build(name: str, tmp_path: Path) -> None:
         (json.dumps({"answer": "7" * (MAX_LENGTH + 1)}), "answer is over 100,000 characters"),
     ],
 )
-def test_explain_names_file_and_line_of_an_invalid_row(line: str, result: str, tmp_path: Path, run: Run) -> None:
+def test_explain_skips_an_invalid_row_and_names_its_file_and_line(
+    line: str, result: str, tmp_path: Path, run: Run
+) -> None:
     file = tmp_path / "rows.jsonl"
     file.write_text(f"{json.dumps({'response': SUM})}\n{line}\n", "utf-8")
     done = run("explain", file, "--json")
-    assert done.exit_code == 1
-    assert json.loads(done.stdout)["solution"] == SUM, "earlier rows are printed"
-    assert done.stderr.startswith(f"pairgen: {file}: line 2")
+    assert done.exit_code == 0
+    assert json.loads(done.stdout)["solution"] == SUM
+    assert done.stderr.startswith(f"skipped: {file}: line 2")
     assert result in done.stderr
     assert len(done.stderr.splitlines()) == 1
 
@@ -247,7 +249,7 @@ def test_solutions_unreadable_files(tmp_path: Path) -> None:
         "latin.txt": "latin.txt: not valid UTF-8",
         "empty.txt": "empty.txt: solution is empty",
         "long.txt": "long.txt: is over 100,000 characters",
-        "rows.csv": "rows.csv: line 2: needs a field response or answer",
+        "rows.csv": "rows.csv: line 2: needs a field response, solution or answer",
         ".": "cannot be read",
     }.items():
         with pytest.raises(PairgenError, match=result):
@@ -305,3 +307,23 @@ def test_explain_command_rejects_undecodable_arguments() -> None:
     assert done.returncode == 1
     assert b"not valid Unicode" in done.stderr
     assert b"Traceback" not in done.stderr
+
+
+def test_rows_without_a_solution_are_skipped_and_counted(tmp_path: Path) -> None:
+    rows = [
+        {"response": ""},
+        {"response": "2 + 2 = 4"},
+        {"other": 1},
+        *[{"response": None}] * 9,
+        {"answer": "3 * 2 = 6"},
+    ]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows) + "{broken\n", "utf-8")
+    messages: list[str] = []
+    found = list(solutions(str(tmp_path / "rows.jsonl"), messages.append))
+    assert [one.text for one in found] == ["2 + 2 = 4", "3 * 2 = 6"]
+    assert "rows.jsonl: line 1: response is empty" in messages[0]
+    assert len(messages) == 6
+    assert messages[-1].endswith("rows.jsonl: skipped 12 rows without a usable solution")
+    (tmp_path / "none.jsonl").write_text('{"response": ""}\n' * 3, "utf-8")
+    with pytest.raises(SourceError, match=r"none\.jsonl: line 1: response is empty"):
+        list(solutions(str(tmp_path / "none.jsonl"), messages.append))

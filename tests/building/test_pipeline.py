@@ -19,7 +19,7 @@ import pytest
 from typer.testing import Result
 
 from pairgen.arithmetic.errors.rng import RowRng
-from pairgen.builders import BUILDERS, Builder
+from pairgen.builders import Builder
 from pairgen.builders.interface import CorruptionOptions, Example
 from pairgen.building import planning
 from pairgen.building.options import BuildOptions
@@ -29,7 +29,7 @@ from pairgen.pairs.dataset import PairDataset, open_pairs
 from pairgen.pairs.edits import span
 from pairgen.pairs.record import Rejection
 from pairgen.pairs.validate import violations
-from pairgen.sources import formats
+from pairgen.sources import formats, sample
 from pairgen.sources.formats import text
 
 Row = dict[str, Any]
@@ -135,7 +135,7 @@ def test_builder_of_another_package(workers: int, tmp_path: Path) -> None:
     assert not violations(dataset)
 
 
-@pytest.mark.parametrize("name", BUILDERS)
+@pytest.mark.parametrize("name", sample.DATASETS)
 def test_the_sample_builds_valid_pairs(name: str, tmp_path: Path) -> None:
     dataset = build(name, tmp_path / name, BuildOptions(("sample:60",)))
     assert not violations(dataset)

@@ -199,6 +199,19 @@ def test_the_first_of_several_changes_is_the_wrong_step() -> None:
     assert (step.before, step.right, step.wrong, step.rest) == ([" a 1."], "\n b 2.", "\n b 7.", "\n c 8.")
 
 
+def test_steps_of_carried_errors_are_whole(tmp_path: Path) -> None:
+    pairs = build("metamath", tmp_path / "carried", BuildOptions(("sample:300",), carry="answer", pairs_per_row=2))
+    several = 0
+    for row in pairs:
+        step = wrong_step(row)
+        assert "".join(step.before) + step.wrong + step.rest == row["rejected"]
+        assert "".join(step.before) + step.right + "".join(step.after) == row["chosen"]
+        assert row["corrupted"] in step.wrong
+        assert step.right in split_steps(row["chosen"])
+        several += bool(row["edits"])
+    assert several > 50
+
+
 def test_stepwise_labels_end_with_the_wrong_step(metamath: PairDataset, tmp_path: Path) -> None:
     rows = exported(metamath, tmp_path / "out", "stepwise")
     assert {len(row["completions"]) - len(row["labels"]) for row in rows} == {0}

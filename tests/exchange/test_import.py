@@ -258,11 +258,9 @@ def write(path: Path, rows: list[Row]) -> str:
     return str(path)
 
 
-def imported(
-    out: Path, rows: list[Row], layout: str | None = None, columns: str | None = None, sft: bool = False, **options: Any
-) -> PairDataset:
+def imported(out: Path, rows: list[Row], layout: str | None = None, sft: bool = False, **options: Any) -> PairDataset:
     given = BuildOptions(source=(write(out.with_suffix(".jsonl"), rows),), **options)
-    return import_pairs(find_importer(given, layout, columns, sft=sft), out, given)
+    return import_pairs(find_importer(given, layout, sft=sft), out, given)
 
 
 def test_each_layout_has_an_example() -> None:
@@ -364,7 +362,7 @@ def test_layout_and_source_errors(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="name the data to import"):
         find_importer(BuildOptions())
     with pytest.raises(UsageError, match="--layout and --columns exclude each other"):
-        find_importer(BuildOptions(source=(file,)), "trl", "prompt=a,chosen=b,rejected=c")
+        find_importer(BuildOptions(source=(file,), columns="prompt=a,chosen=b,rejected=c"), "trl")
     with pytest.raises(UsageError, match="--layout sft: unknown; available: trl"):
         find_importer(BuildOptions(source=(file,)), "sft")
     with pytest.raises(SourceError, match="no such file"):

@@ -107,10 +107,10 @@ MUTATED = (
 
 
 def with_edits(row: Row) -> Row:
-    """The row with its edited span as two changes, of which the first is an insertion or deletion at its start."""
+    """The row with its edited span as the first of two changes; the second is empty, where the first ends."""
     start, stop, other = row["edit_start"], row["chosen_edit_stop"], row["rejected_edit_stop"]
-    first = {"start": start, "chosen_stop": start, "rejected_start": start, "rejected_stop": start + 1}
-    rest = {"start": start, "chosen_stop": stop, "rejected_start": start + 1, "rejected_stop": other}
+    first = {"start": start, "chosen_stop": stop, "rejected_start": start, "rejected_stop": other}
+    rest = {"start": stop, "chosen_stop": stop, "rejected_start": other, "rejected_stop": other}
     return {**row, "edits": [first, rest]}
 
 

@@ -96,7 +96,7 @@ TWO_CHANGES = [
 ]
 
 
-def two_changes(*changed: dict[str, int | None]) -> Break:
+def two_changes(*changed: dict[str, int | str | None]) -> Break:
     """Replace a pair by one with two changes, each with some values changed."""
     changes = [{**change, **values} for change, values in zip(TWO_CHANGES, changed, strict=False)]
 
@@ -216,6 +216,12 @@ BREAKS: dict[str, list[tuple[Break, str, int | None]]] = {
         (two_changes(), "train", 3),
         (row(1, edits=[None]), "train", 1),
     ],
+    "carried": [
+        (two_changes({}, {"correct": "4", "corrupted": "5", "expression": "4 + 2"}), "train", 3),
+        (two_changes({}, {"correct": "9", "corrupted": "5"}), "train", 3),
+        (two_changes({}, {"correct": "4", "corrupted": "6", "expression": "4 + 2"}), "train", 3),
+        (two_changes({}, {"correct": "4", "corrupted": "5", "expression": "4 +"}), "train", 3),
+    ],
     "check": [(row(0, check="surely"), "train", 0), (row(0, check=None), "train", 0), (row(1, check=""), "train", 1)],
     "reason": [
         (row(0, reason="so it is"), "train", 0),
@@ -273,6 +279,8 @@ def test_violations_of_a_valid_dataset_is_empty(tmp_path: Path, batch: int) -> N
 
 def test_violations_of_a_pair_with_two_changes_is_empty(tmp_path: Path) -> None:
     assert violations(two_changes({}, {})(tmp_path / "out")) == []
+    named = {"correct": "4", "corrupted": "5", "expression": "4 + 1"}
+    assert violations(two_changes({}, named)(tmp_path / "named")) == []
 
 
 def test_violation_names_row_value_and_rule(tmp_path: Path) -> None:

@@ -151,3 +151,14 @@ def test_whole_words_extends_the_edit(chosen: str, rejected: str, expected: tupl
     assert (chosen[at], rejected[other]) == expected
     assert chosen[: at.start] == rejected[: other.start]
     assert chosen[at.stop :] == rejected[other.stop :]
+
+
+def test_each_of_several_edits_is_marked() -> None:
+    row = to_batch([pair(" 1 + 1 = 2, so 2.", " 1 + 1 = 3, so 3.", "two")]).to_pylist()[0]
+    spans = [(9, 10), (15, 16)]
+    row["edits"] = [
+        {"start": start, "chosen_stop": stop, "rejected_start": start, "rejected_stop": stop} for start, stop in spans
+    ]
+    shown = render(pair_view(row, 80))
+    assert "1 + 1 = [-2-], so [-2-]." in shown
+    assert "1 + 1 = {+3+}, so {+3+}." in shown

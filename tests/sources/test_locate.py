@@ -14,11 +14,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pairgen.builders import BUILDERS
 from pairgen.building.pipeline import build
 from pairgen.errors import PairgenError, SourceError, SourceNotFound, UsageError, WrongColumns
 from pairgen.pairs.dataset import open_pairs
 from pairgen.sources import locate as sources
+from pairgen.sources import sample
 from pairgen.sources.formats import Columns
 from pairgen.sources.locate import Hub
 
@@ -165,8 +165,12 @@ def test_a_file_is_hashed_for_the_manifest(tmp_path: Path) -> None:
         (["empty.parquet"], SourceError, "empty.parquet: is empty"),
         (["folder"], SourceNotFound, "folder: not a save_to_disk folder"),
         (["rows.txt"], UsageError, "unsupported file extension"),
-        (["wrong.parquet"], WrongColumns, "has the columns question, but query, response are required"),
-        (["wrong.csv"], WrongColumns, "has the columns question, but query, response are required"),
+        (
+            ["wrong.parquet"],
+            WrongColumns,
+            "has the columns question, but not query, response; check that the file fits",
+        ),
+        (["wrong.csv"], WrongColumns, "has the columns question, but not query, response; check that the file fits"),
         (["garbage.parquet"], SourceError, "garbage.parquet: cannot be read"),
         (["garbage.arrow"], SourceError, "garbage.arrow: cannot be read"),
         (["garbage.json.gz"], SourceError, "garbage.json.gz: is damaged or ends too early"),
@@ -228,7 +232,7 @@ def test_a_dataset_without_a_sample() -> None:
         sources.resolve(["sample:40"], "outside", HUB, Columns(COLUMNS))
 
 
-@pytest.mark.parametrize("name", BUILDERS)
+@pytest.mark.parametrize("name", sample.DATASETS)
 def test_sample_rows_depend_only_on_seed_and_index(name: str) -> None:
     def texts(given: str) -> list[str]:
         return [json.dumps(row) for row in rows_in(sources.resolve([given], name, HUB, Columns(frozenset()))["train"])]
@@ -297,7 +301,9 @@ def test_another_id_and_another_split_of_the_hub(offline: Path) -> None:
 
 def test_hub_rows_with_other_columns_are_refused(offline: Path) -> None:
     populate(offline, "someone___math", train=[{"question": "a"}])
-    with pytest.raises(WrongColumns, match="has the columns question, but query, response are required"):
+    with pytest.raises(
+        WrongColumns, match="has the columns question, but not query, response; check that the file fits"
+    ):
         find("someone/math")
 
 

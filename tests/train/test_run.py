@@ -556,7 +556,8 @@ def test_an_unknown_best_metric_is_refused(pairs: Path, tmp_path: Path) -> None:
 def test_lora_after_sft_loads_with_its_trained_base(pairs: Path, done: Path, tmp_path: Path) -> None:
     from pairgen.train.model import loading as models
 
-    changes: dict[str, Any] = {"sft_steps": 4, "sft_learning_rate": 0.03, "lora": 4, "steps": 2, "eval_pairs": 20}
+    changes: dict[str, Any] = {"sft_steps": 4, "sft_learning_rate": 0.03, "lora": 4, "eval_pairs": 20}
+    changes |= {"steps": 4, "learning_rate": 0.01}  # enough to tell the models apart
     train(runs.config(pairs, tmp_path / "run", model=str(done / "final"), **changes))
     model = models.load_model(str(tmp_path / "run" / "final"), torch.float32)
     models.save(model, models.load_tokenizer(str(tmp_path / "run" / "final")), tmp_path / "merged")

@@ -4,14 +4,17 @@ import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from itertools import islice
+from math import gcd
 from typing import NamedTuple
 
 from pairgen.arithmetic import labels
 from pairgen.arithmetic.errors.rng import RowRng
 from pairgen.arithmetic.exact.literals import LATEX_FRACTION, LATEX_NUMBER, NUMBER, Literal, parse_literal
-from pairgen.arithmetic.exact.ratios import lowest_terms
+from pairgen.arithmetic.exact.ratios import equal, lowest_terms
 from pairgen.arithmetic.exact.verification import Verification
+from pairgen.arithmetic.labels import Unverified
 from pairgen.arithmetic.reading import formulas
+from pairgen.arithmetic.reading.steps import Step
 from pairgen.arithmetic.reading.tokens import NUMBER_WORDS
 from pairgen.arithmetic.solution import Solution, is_assumed
 
@@ -74,6 +77,44 @@ class Candidate(NamedTuple):
     step: int | None = None
 
 
+def of_step(solution: Solution, step: Step, number: int, strategy: str) -> Candidate | None:
+    """The candidate for a step; None if its literal cannot be replaced."""
+    start, stop = step.start, step.stop
+    literal = _literal(solution, start, stop)
+    if literal is None:
+        return None
+    if literal.denominator != 1 and _is_division(literal, step):
+        return None
+    try:
+        verification = solution.check(step)
+    except Unverified as error:
+        unverified = {"value": labels.STATED_VALUE, "term": labels.COMBINED_TERM}.get(step.role, strategy)
+        return Candidate(unverified or labels.RESULT, start, stop, literal, None, error.reason, number)
+    return Candidate(strategy or _strategy(step, verification), start, stop, literal, verification, None, number)
+
+
+def _literal(solution: Solution, start: int, stop: int) -> Literal | None:
+    """The literal as written, if it is what the readers see: not the ``1.500`` of a text with decimal commas, nor the
+    ``2,5`` of one without.
+    """
+    literal, seen = parse_literal(solution.text[start:stop]), parse_literal(solution.visible[start:stop])
+    is_same = literal is not None and seen is not None and equal(seen.value, literal.value) and seen.point == "."
+    return literal if is_same else None
+
+
+def _strategy(step: Step, verification: Verification) -> str:
+    """The strategy of a verified result that does not state the final answer."""
+    if step.role:
+        return labels.SOLVED_VALUE if step.role == "value" else labels.COMBINED_TERM
+    return labels.EQUATION if verification.substituted else labels.RESULT
+
+
+def _is_division(fraction: Literal, step: Step) -> bool:
+    """Whether a fraction is really an unevaluated division: ``x = 300/3``."""
+    common = gcd(fraction.numerator, fraction.denominator)
+    return common == fraction.denominator or (common != 1 and step.role == "value")
+
+
 @lru_cache(1 << 10)
 def question_values(question: str) -> frozenset[str]:
     """The values, as p/q, of the numbers in a question, written in digits or words."""
@@ -106,7 +147,7 @@ def outside_calculations(solution: Solution, question: str, rng: RowRng) -> Iter
     def group(strategy: str, spans: Iterable[tuple[int, int]], minimum: int = 0) -> Iterator[Candidate]:
         roles: tuple[list[Candidate], ...] = ([], [], operands)
         for start, end in islice(spans, MAX_NUMBERS):
-            literal = parse_literal(text[start:end])
+            literal = _literal(solution, start, end)
             if literal is None or literal.numerator < minimum or _is_label(strategy, start, text):
                 continue
             if not (minimum and lowest_terms(literal.value) in in_question):

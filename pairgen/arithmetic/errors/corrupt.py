@@ -1,22 +1,26 @@
 """Choose results to corrupt, replace them with wrong values, and verify the replacements where possible."""
 
-from collections.abc import Iterable, Iterator
-from math import gcd
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from functools import partial
 from typing import NamedTuple
 
 from pairgen.arithmetic import labels
-from pairgen.arithmetic.errors.candidates import Candidate, outside_calculations, question_values
+from pairgen.arithmetic.errors.candidates import Candidate, of_step, outside_calculations, question_values
+from pairgen.arithmetic.errors.carry import CannotCarry, Change
+from pairgen.arithmetic.errors.carry import carry as carry_forward
 from pairgen.arithmetic.errors.rng import RowRng
 from pairgen.arithmetic.errors.values import CORRUPTIONS
 from pairgen.arithmetic.exact.literals import Literal, parse_literal
 from pairgen.arithmetic.exact.ratios import Ratio, equal, lowest_terms
-from pairgen.arithmetic.exact.verification import Verification, matches
-from pairgen.arithmetic.labels import Unverified
+from pairgen.arithmetic.exact.verification import matches
 from pairgen.arithmetic.reading.steps import Step, literal_text, step_of
 from pairgen.arithmetic.solution import Solution, is_assumed
 
 MAX_SAMPLES = 32
 """Wrong values sampled for one candidate before it is skipped."""
+MAX_CARRIED = 8
+"""Wrong values with which carrying an error forward is tried, for one candidate."""
 MAX_CHECKED = 256
 """Maximum number of results verified per solution and group; real solutions have fewer."""
 
@@ -49,6 +53,13 @@ class Corruption(NamedTuple):
     strategy: str
     step: int | None
     steps: int | None
+    carried: tuple[Change, ...] = ()
+    """What follows from the wrong value, if the error is carried forward."""
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """The error, then what follows from it, in order."""
+        return Change(self.start, self.stop, self.original, self.corrupted, self.expression), *self.carried
 
     @property
     def verified(self) -> bool:
@@ -56,12 +67,21 @@ class Corruption(NamedTuple):
         return self.expression is not None
 
     def apply(self, text: str) -> str:
-        """Replace the original value in ``text``, the solution, by the corrupted one."""
-        return f"{text[: self.start]}{self.corrupted}{text[self.stop :]}"
+        """``text``, the solution, with all changes."""
+        if not self.carried:
+            return f"{text[: self.start]}{self.corrupted}{text[self.stop :]}"
+        parts, last = [], 0
+        for change in self.changes:
+            parts += [text[last : change.start], change.corrupted]
+            last = change.stop
+        return "".join([*parts, text[last:]])
 
 
-def corrupt(solution: Solution, question: str, rng: RowRng, method: str = "near", count: int = 1) -> list[Corruption]:
-    """Corrupt a solution ``count`` times, one value each time; text from ``solution.stop`` on is never changed.
+def corrupt(
+    solution: Solution, question: str, rng: RowRng, method: str = "near", count: int = 1, carry: str = "none"
+) -> list[Corruption]:
+    """Corrupt a solution ``count`` times, one value each time; text from ``solution.stop`` on is not changed, unless
+    errors are carried to the answer.
 
     Groups of candidates, in order of priority: verified results, first those that do not state the final answer;
     results that could not be verified; a stated value (``x = 5``) or another number in the reasoning that is not in the
@@ -72,11 +92,14 @@ def corrupt(solution: Solution, question: str, rng: RowRng, method: str = "near"
         question: text of the question; its numbers are not results.
         method: how a wrong value is sampled, a name in ``CORRUPTIONS``.
         count: number of corruptions; they differ in position or value, and are fewer if the group has no more.
+        carry: how far an error is carried forward, of ``CARRY``; if it is, only verified results are corrupted.
 
     Raises:
-        CannotCorrupt: the solution has no value to corrupt.
+        CannotCorrupt: the solution has no value to corrupt, or no error can be carried with certainty.
     """
     sampler = _Sampler(solution, rng, method, count)
+    if carry != "none":
+        sampler.carrier = partial(carry_forward, solution, question, to_answer=carry == "answer")
     for group in _Candidates(solution, question, rng).groups():
         remaining = sampler.corrupt_each(group)
         while (
@@ -85,7 +108,7 @@ def corrupt(solution: Solution, question: str, rng: RowRng, method: str = "near"
             remaining = sampler.corrupt_each(remaining)
         if sampler.corruptions:
             return sampler.corruptions
-    raise CannotCorrupt("no number to corrupt")
+    raise CannotCorrupt("no number to corrupt" if carry == "none" else "no error can be carried forward")
 
 
 class _Sampler:
@@ -97,18 +120,37 @@ class _Sampler:
         self.method = method
         self.count = count
         self.corruptions: list[Corruption] = []
+        self.carrier: Callable[[Step, Literal], list[Change]] | None = None
+        """Finds what follows from a wrong value, if errors are carried forward."""
 
     def corrupt_each(self, candidates: Iterable[Candidate]) -> list[Candidate]:
         """Corrupt each candidate in turn; returns those that succeeded."""
         succeeded = []
         for candidate in candidates:
-            wrong = self._wrong_value(candidate)
-            if wrong is not None:
-                self.corruptions.append(self._corruption(candidate, wrong))
+            corruption = self._corrupted(candidate)
+            if corruption is not None:
+                self.corruptions.append(corruption)
                 succeeded.append(candidate)
                 if len(self.corruptions) == self.count:
                     break
         return succeeded
+
+    def _corrupted(self, candidate: Candidate) -> Corruption | None:
+        """A candidate with a wrong value, which is carried forward if errors are; None if that failed."""
+        if self.carrier is None:
+            wrong = self._wrong_value(candidate)
+            return None if wrong is None else self._corruption(candidate, wrong)
+        if candidate.verification is None or candidate.step is None:
+            return None
+        step = step_of(self.solution.found[candidate.step - 1])
+        for _ in range(MAX_CARRIED):
+            wrong = self._wrong_value(candidate)
+            if wrong is None:
+                return None
+            with suppress(CannotCarry):
+                _, *carried = self.carrier(step, wrong)
+                return self._corruption(candidate, wrong)._replace(carried=tuple(carried))
+        return None
 
     def _wrong_value(self, candidate: Candidate) -> Literal | None:
         """A wrong value for a candidate; None if ``MAX_SAMPLES`` attempts gave none."""
@@ -180,7 +222,7 @@ class _Candidates:
         found = self.solution.found
         for _ in range(min(len(steps), MAX_CHECKED)):
             number = steps.pop(self.rng.below(len(steps))) if len(steps) > 1 else steps.pop()
-            candidate = _candidate(self.solution, step_of(found[number - 1]), number, strategy)
+            candidate = of_step(self.solution, step_of(found[number - 1]), number, strategy)
             if candidate is None:
                 continue
             if candidate.verification is None:
@@ -232,40 +274,3 @@ def _same_magnitude(literal: Literal, value: Ratio) -> bool:
     if literal.decimals or literal.denominator != 1:
         top *= 10**literal.decimals * literal.denominator
     return literal.numerator * bottom in (top, -top)
-
-
-def _candidate(solution: Solution, step: Step, number: int, strategy: str) -> Candidate | None:
-    """The candidate for a step; None if its literal cannot be replaced."""
-    start, stop = step.start, step.stop
-    literal = parse_literal(solution.text[start:stop])
-    if literal is None or not _is_read_as_written(solution, step, literal):
-        return None
-    if literal.denominator != 1 and _is_division(literal, step):
-        return None
-    try:
-        verification = solution.check(step)
-    except Unverified as error:
-        unverified = {"value": labels.STATED_VALUE, "term": labels.COMBINED_TERM}.get(step.role, strategy)
-        return Candidate(unverified or labels.RESULT, start, stop, literal, None, error.reason, number)
-    return Candidate(strategy or _strategy(step, verification), start, stop, literal, verification, None, number)
-
-
-def _is_read_as_written(solution: Solution, step: Step, literal: Literal) -> bool:
-    """Whether a literal is what the readers see: not the ``1.500`` of a text with decimal commas."""
-    if solution.visible is solution.text:
-        return True
-    seen = parse_literal(solution.visible[step.start : step.stop])
-    return seen is not None and equal(seen.value, literal.value)
-
-
-def _strategy(step: Step, verification: Verification) -> str:
-    """The strategy of a verified result that does not state the final answer."""
-    if step.role:
-        return labels.SOLVED_VALUE if step.role == "value" else labels.COMBINED_TERM
-    return labels.EQUATION if verification.substituted else labels.RESULT
-
-
-def _is_division(fraction: Literal, step: Step) -> bool:
-    """Whether a fraction is really an unevaluated division: ``x = 300/3``."""
-    common = gcd(fraction.numerator, fraction.denominator)
-    return common == fraction.denominator or (common != 1 and step.role == "value")

@@ -204,13 +204,13 @@ def _operator_mistakes(right: Literal, expression: str) -> tuple[tuple[Literal, 
     mistakes = []
     for changed in with_other_operators(expr, _OTHER_OPERATORS):
         values = map(evaluate, changed)
-        results = {wrong: None for value in values if value and (wrong := _written_like(right, value))}
+        results = {wrong: None for value in values if value and (wrong := written_like(right, value))}
         if results:
             mistakes.append(tuple(results))
     return tuple(mistakes)
 
 
-def _written_like(right: Literal, value: Ratio) -> Literal | None:
+def written_like(right: Literal, value: Ratio) -> Literal | None:
     """A value in the format of ``right``, rounded to its decimals.
 
     None if the format cannot express it, if it is the right value, or if it is implausibly larger or smaller.

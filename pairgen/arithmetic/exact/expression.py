@@ -209,6 +209,14 @@ def substitute(expr: Expr, values: Mapping[str, Ratio]) -> Expr:
     return _map_operands(expr, lambda operand: substitute(operand, values))
 
 
+def with_numbers(expr: Expr, change: Callable[[Ratio], Ratio | None]) -> Expr:
+    """The expression with each number for which ``change`` gives another value replaced by that value."""
+    if isinstance(expr, Number):
+        value = change(expr.value)
+        return expr if value is None else number(value)
+    return _map_operands(expr, lambda operand: with_numbers(operand, change))
+
+
 def _map_operands(expr: Expr, change: Callable[[Expr], Expr]) -> Expr:
     """The expression with ``change`` applied to each operand."""
     match expr:

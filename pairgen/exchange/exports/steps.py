@@ -53,24 +53,20 @@ def wrong_step(pair: Mapping[str, Any]) -> WrongStep:
     Args:
         pair: a row of a dataset, by column: the texts, the edit span and ``edits``.
     """
-    start, stop, rejected_stop = first_change(pair)
+    changes = [tuple(change.values())[:4] for change in pair["edits"] or ()]
+    start, stop = pair["edit_start"], pair["chosen_edit_stop"]
+    changes = changes or [(start, stop, start, pair["rejected_edit_stop"])]
+    start, stop, *_ = changes[0]
     chosen, rejected = pair["chosen"], pair["rejected"]
     ends = boundaries(chosen)
     first = max(at for at in range(len(ends) - 1) if ends[at] <= start)
     last = next(at for at in range(first + 1, len(ends)) if ends[at] >= stop)
-    end = ends[last] - stop + rejected_stop
+    end = ends[last]  # in rejected: moved by what the changes up to there add
+    end += sum((other - begin) - (to - at) for at, to, begin, other in changes if at < ends[last])
     steps = split_steps(chosen)
     return WrongStep(
         steps[:first], chosen[ends[first] : ends[last]], rejected[ends[first] : end], steps[last:], rejected[end:]
     )
-
-
-def first_change(pair: Mapping[str, Any]) -> tuple[int, int, int]:
-    """Start of the first change, and its stops in chosen and in rejected."""
-    if pair["edits"]:
-        change = pair["edits"][0]
-        return change["start"], change["chosen_stop"], change["rejected_stop"]
-    return pair["edit_start"], pair["chosen_edit_stop"], pair["rejected_edit_stop"]
 
 
 def answer_of(solution: str) -> str | None:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pairgen.errors import UsageError
 from pairgen.exchange.imports.layout_table import LAYOUTS, Layout
 from pairgen.exchange.imports.preferences import Row, demonstration, preference, ranked
+from pairgen.sources.columns import check_names, parse_columns
 
 OURS = {
     False: frozenset({"prompt", "messages", "system", "chosen", "rejected", "completions", "scores", "ranks"}),
@@ -54,21 +55,15 @@ def _is_more_specific(one: str, other: str) -> bool:
 
 
 def by_columns(text: str, sft: bool) -> Layout:
-    """The layout that ``prompt=question,chosen=good,rejected=bad`` describes.
+    """The layout that ``prompt=question,chosen=good,rejected=bad`` describes, of rows that have our names.
 
     Raises:
         UsageError: it is not written so, or a name is unknown or missing.
     """
-    names = dict(part.partition("=")[::2] for part in text.split(","))
-    if not all(names) or not all(names.values()):
-        raise UsageError(f"--columns {text}: must be written as OURS=THEIRS,... such as prompt=question")
-    unknown = names.keys() - OURS[sft]
-    if unknown:
-        raise UsageError(
-            f"--columns {text}: {', '.join(sorted(unknown))} is unknown; available: {', '.join(sorted(OURS[sft]))}"
-        )
+    names = parse_columns(text)
+    check_names(text, names, OURS[sft])
     needed = {"completion"} if sft else {"completions"} if "completions" in names else {"chosen", "rejected"}
     if missing := needed - names.keys():
         raise UsageError(f"--columns {text}: {', '.join(sorted(missing))} is missing")
     read = demonstration if sft else ranked if "completions" in names else preference
-    return Layout("columns by name", dict.fromkeys(names.values(), bool), names, read, sft=sft)
+    return Layout("columns by name", dict.fromkeys(names, bool), read=read, sft=sft)

@@ -51,14 +51,12 @@ class Importer(NamedTuple):
     builder: Builder
 
 
-def find_importer(
-    options: BuildOptions, layout: str | None = None, columns: str | None = None, *, sft: bool = False
-) -> Importer:
+def find_importer(options: BuildOptions, layout: str | None = None, *, sft: bool = False) -> Importer:
     """Recognize the layout of the sources, and make a builder of it.
 
     Args:
+        options: their ``columns`` say which column is which, instead of a layout.
         layout: a name in ``LAYOUTS``; None to recognize it from the first rows.
-        columns: which column is which, as in ``prompt=question,chosen=good,rejected=bad``; instead of a layout.
         sft: read data for supervised fine-tuning, without rejected completions.
 
     Raises:
@@ -67,15 +65,13 @@ def find_importer(
     """
     if not options.source:
         raise UsageError("name the data to import: a file, a folder or a dataset on the Hub")
-    if layout and columns:
+    if layout and options.columns:
         raise UsageError("--layout and --columns exclude each other")
     known = detection.layouts(sft)
     if layout and layout not in known:
         raise UsageError(f"--layout {layout}: unknown; available: {', '.join(known)}")
-    if columns:
-        return Importer(
-            "columns", _builder("columns", detection.by_columns(columns, sft), options, {"columns": columns})
-        )
+    if options.columns:
+        return Importer("columns", _builder("columns", detection.by_columns(options.columns, sft), options, {}))
     name = layout or _detect(options, sft)
     return Importer(name, _builder(name, LAYOUTS[name], options, {"layout": name}))
 
@@ -195,7 +191,8 @@ class _Arranged(Source):
 
 
 def _arrange(by_name: str | Layout, source: Source) -> Source:
-    return _Arranged(source.columns, source.provenance, source.files, source.sample, source.limit, by_name)
+    columns, names = source.columns, source.names
+    return _Arranged(columns, source.provenance, source.files, source.sample, source.limit, names, by_name)
 
 
 def _expanded(data: tuple[str | Layout, Block], first: int) -> Records:

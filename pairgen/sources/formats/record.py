@@ -1,6 +1,6 @@
 """What a reader of a format takes and yields."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,6 +18,8 @@ class Columns(NamedTuple):
 
     required: frozenset[str]
     optional: frozenset[str] | None = frozenset()
+    roles: Mapping[str, str] | None = None
+    """What each required column is used as, if ``--columns`` can name others; None if it cannot."""
 
     def read_of(self, found: Sequence[str]) -> list[str]:
         """Those of the columns of a file that are read."""
@@ -77,11 +79,12 @@ def parsed(records: list[tuple[int, Row | str]], first: int) -> Records:
 def check_columns(path: Path, found: list[str], columns: Columns) -> None:
     """Raise WrongColumns unless each required column occurs, and none that is read occurs twice."""
     names = ", ".join(map(str, found)) or "(none)"
-    if not columns.required <= set(found):
-        raise WrongColumns(
-            f"{path}: has the columns {names}, but {', '.join(sorted(columns.required))} are required; "
-            "check that the file fits this dataset"
-        )
+    if missing := sorted(columns.required - set(found)):
+        advice = "check that the file fits this dataset"
+        if columns.roles is not None:
+            roles = ",".join(f"{columns.roles.get(name, name)}=NAME" for name in missing)
+            advice = f"if the file has them under other names, add --columns {roles}"
+        raise WrongColumns(f"{path}: has the columns {names}, but not {', '.join(missing)}; {advice}")
     for name in columns.read_of(found):
         if found.count(name) > 1:
             raise WrongColumns(f"{path}: has {found.count(name)} columns named {name}; rename or remove all but one")
