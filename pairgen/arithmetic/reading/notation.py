@@ -61,6 +61,7 @@ def canonical(text: str) -> str:
         text = _CURRENCY.sub(lambda name: "$".rjust(len(name.group())), text)
     if (
         "," in text
+        and "\\" not in text  # in LaTeX, a plain comma is between the parts of a list
         and _DECIMAL_COMMA_HINT.search(text)
         and _DECIMAL_COMMA.search(text)
         and not _DECIMAL_POINT.search(text)

@@ -32,7 +32,14 @@ def test_a_result_in_another_notation_is_verified(text: str, results: list[tuple
 
 @pytest.mark.parametrize(
     "text",
-    ["They sold 1,500 of 2,500 pens.", "2 ** 3 and a * b", "snake_case and 3__4", "It's 5 o'clock", "Mrs. Rs and USDA"],
+    [
+        "They sold 1,500 of 2,500 pens.",
+        "2 ** 3 and a * b",
+        "snake_case and 3__4",
+        "It's 5 o'clock",
+        "$[-11+1,3+1] = \\boxed{[-10,4]}$",
+        "Mrs. Rs and USDA",
+    ],
 )
 def test_text_in_the_usual_notation_stays(text: str) -> None:
     assert canonical(text) == text
