@@ -22,6 +22,7 @@ from latex2sympy2_extended.latex2sympy2 import ConversionConfig
 
 from pairgen.arithmetic.errors.corrupt import CannotCorrupt, Corruption, corrupt
 from pairgen.arithmetic.errors.rng import RowRng
+from pairgen.builders.gsm8k import strip_annotations
 from pairgen.builders.worked_solutions import solution_of
 
 pytestmark = pytest.mark.slow
@@ -412,11 +413,11 @@ def opinion_of_value(text: str, sign: int, start: int, stop: int, answer: Fracti
 
 
 def rows(folder: Path, file: str) -> Iterator[tuple[int, str, str]]:
-    """Every row of a file: its number, question and response."""
+    """Every row of a file: its number, question and response, without annotations, as a build reads it."""
     text = (folder / "metamath" / file).read_text(encoding="utf-8")
     found = json.loads(text) if file.endswith(".json") else [json.loads(line) for line in text.splitlines() if line]
     for number, row in enumerate(found):
-        yield number, row["query"], row["response"]
+        yield number, row["query"], strip_annotations(row["response"])[0]
 
 
 def row_hash(query: str, response: str) -> str:
