@@ -7,6 +7,8 @@ import io
 import sys
 from typing import TYPE_CHECKING
 
+from pairgen import __version__
+
 if TYPE_CHECKING:
     import typer
 
@@ -32,7 +34,10 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # for an encoding without the characters of a text
     try:
-        load_app()(prog_name="pairgen")
+        if sys.argv[1:] == ["--version"]:  # without importing the commands, which takes most of the time
+            print(f"pairgen {__version__}", flush=True)
+        else:
+            load_app()(prog_name="pairgen")
     except KeyboardInterrupt:  # before a command has begun
         raise SystemExit(130) from None
     except OSError as error:  # from --version and --help

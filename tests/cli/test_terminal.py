@@ -70,7 +70,7 @@ def test_encoding_without_the_characters_is_no_error(command: list[str], pairs: 
 def test_interrupt_while_importing_is_quiet(tmp_path: Path) -> None:
     (tmp_path / "typer.py").write_text("import time\ntime.sleep(30)\n")
     process = subprocess.Popen(
-        [sys.executable, "-m", "pairgen", "--version"],
+        [sys.executable, "-m", "pairgen", "--help"],
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])},
         stderr=subprocess.PIPE,
     )
