@@ -65,8 +65,9 @@ def convert(recipe: Recipe, source_split: str, rows: Sequence[SourceRow]) -> dic
             example = recipe.builder.read(row)
             question = text_key(example.question_group) if recipe.held_out or recipe.shots else 0
             split = "eval" if question in recipe.held_out else source_split
-            rejections, repeated = _rejections(example, recipe)
-            made = pairs_of(example, rejections, question, recipe, where)
+            row_id = _checked_row_id(example)
+            rejections, repeated = _rejections(example, row_id, recipe)
+            made = pairs_of(example, rejections, row_id, question, recipe, where)
             splits.setdefault(split, SplitPairs()).repeated_pairs += repeated
         except DropRow as drop:
             made = []
@@ -88,12 +89,16 @@ def row_id_of(key: str) -> str:
     return xxhash.xxh3_128_hexdigest(key.encode())[:ID_DIGITS]
 
 
-def _rejections(example: Example, recipe: Recipe) -> tuple[list[Rejection], int]:
-    """The rejected completions of one example, at least one, and how many equal ones were left out. Raises DropRow."""
+def _checked_row_id(example: Example) -> str:
+    """The row id of an example. Raises DropRow if its texts cannot be encoded."""
     try:
-        row_id = row_id_of(example.key)
+        return row_id_of(example.key)
     except UnicodeEncodeError:
         raise DropRow("invalid Unicode") from None
+
+
+def _rejections(example: Example, row_id: str, recipe: Recipe) -> tuple[list[Rejection], int]:
+    """The rejected completions of one example, at least one, and how many equal ones were left out. Raises DropRow."""
     made = recipe.builder.reject(example, RowRng(row_id, recipe.seed), recipe.corruption)
     kept = [one for one in made if recipe.keeps_unchecked or one.provenance.check != "unchecked"]
     if not kept:
@@ -105,14 +110,18 @@ def _rejections(example: Example, recipe: Recipe) -> tuple[list[Rejection], int]
 
 
 def pairs_of(
-    example: Example, rejections: Sequence[Rejection], question: int, recipe: Recipe, where: str | None = None
+    example: Example,
+    rejections: Sequence[Rejection],
+    row_id: str,
+    question: int,
+    recipe: Recipe,
+    where: str | None = None,
 ) -> list[Pair]:
     """All pairs of one example. Raises DropRow if its prompt is empty.
 
-    ``pair_id`` is the digest of the row's key and the number of the pair in its row. ``group_id`` is a digest of prompt
-    and chosen, so that pairs with the same texts share it wherever they come from.
+    ``pair_id`` is ``row_id``, the digest of the row's key, and the number of the pair in its row. ``group_id`` is a
+    digest of prompt and chosen, so that pairs with the same texts share it wherever they come from.
     """
-    row_id = row_id_of(example.key)
     is_prompt = recipe.builder.is_import
     prompt, separator = (example.question, "") if is_prompt else recipe.style.render(example.question, example.row)
     if not prompt:

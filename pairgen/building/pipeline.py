@@ -29,13 +29,6 @@ from pairgen.pairs.writing import DatasetWriter
 from pairgen.progress import BuildPhase, Progress, Warn, ignore
 from pairgen.sources.locate import hashed_provenance
 
-SHOT_POOL = 1024
-"""Few-shot examples that ``shots_per_row`` samples from."""
-LARGE_OUTPUT = 1_000_000_000
-"""Bytes of few-shot prompts from which a build warns of its size."""
-BYTES_PER_WORKER = 8 << 20
-"""A smaller source is not worth another process."""
-
 UNREADABLE = "unreadable row"
 """Why a row that cannot be read yields no pair."""
 

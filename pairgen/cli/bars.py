@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 
 from rich import progress as rich_progress
 from rich.console import Console
@@ -53,6 +54,16 @@ def progress_reporter(quiet: bool = False) -> Iterator[tuple[Progress, Warn]]:
             )
     else:
         yield LogLines(print_stderr).update, print_stderr
+
+
+@contextmanager
+def output_reporter(quiet: bool, out: Path | None) -> Iterator[tuple[Progress, Warn]]:
+    """``progress_reporter`` for commands that write ``out`` atomically: if interrupted, they say that nothing was."""
+    try:
+        with progress_reporter(quiet) as callbacks:
+            yield callbacks
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(*([f"nothing was written to {out}"] if out else [])) from None
 
 
 def _new_bars(console: Console) -> rich_progress.Progress:

@@ -1,8 +1,5 @@
 """Commands that derive a dataset from others: sample, split, mix, dedup, decontaminate."""
 
-import shlex
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,11 +7,11 @@ import typer
 
 from pairgen.builders import BUILDERS
 from pairgen.cli.app import Json, OutputConsole, Quiet, command, print_json
-from pairgen.cli.bars import progress_reporter
+from pairgen.cli.bars import output_reporter
+from pairgen.cli.dataset_commands import AtomicOut, Dataset, Overwrite, print_location
 from pairgen.cli.flags import with_options
 from pairgen.errors import UsageError, count
 from pairgen.exchange.curation.curation_options import MATCHES, DedupOptions, OverlapOptions
-from pairgen.progress import Progress, Warn
 
 if TYPE_CHECKING:
     from pairgen.exchange.curation.decontaminate import Contamination
@@ -22,24 +19,11 @@ if TYPE_CHECKING:
     from pairgen.pairs.dataset import PairDataset
 
 EVALUATION_SETS = [name for name, builder in BUILDERS.items() if builder.hub and "eval" in builder.hub.splits]
-Dataset = Annotated[Path, typer.Argument(metavar="DIR", help="A dataset: a folder that pairgen wrote.")]
-Out = Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Output folder, created atomically.")]
 OptionalOut = Annotated[
     Path | None,
     typer.Option("--out", "-o", metavar="DIR", help="Output folder, created atomically. Default: report only."),
 ]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing dataset.")]
 Seed = Annotated[int, typer.Option(help="Random seed.")]
-
-
-@contextmanager
-def _reporter(quiet: bool, out: Path | None) -> Iterator[tuple[Progress, Warn]]:
-    """Callbacks for progress and warnings. An interrupted command says that it wrote nothing."""
-    try:
-        with progress_reporter(quiet) as callbacks:
-            yield callbacks
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(*([f"nothing was written to {out}"] if out else [])) from None
 
 
 def _written(dataset: "PairDataset", out: Path) -> dict[str, Any]:
@@ -56,7 +40,7 @@ def _print_written(dataset: "PairDataset", out: Path, as_json: bool) -> None:
         removed = ", ".join(f"{pairs:,} ({reason})" for reason, pairs in of_split["removed"].items())
         kept = count(of_split["pairs"], "pair")
         typer.echo(f"{name}: {kept} of {of_split['pairs_before']:,}{'; left out: ' + removed if removed else ''}")
-    typer.echo(f"Wrote {count(len(dataset), 'pair')} to {out}. Inspect them with: pairgen show {shlex.quote(str(out))}")
+    print_location(dataset, out)
 
 
 @command(
@@ -67,7 +51,7 @@ def _print_written(dataset: "PairDataset", out: Path, as_json: bool) -> None:
 def sample(
     path: Dataset,
     pairs: Annotated[int, typer.Option("--pairs", metavar="N", min=1, help="Most pairs of train to keep.")],
-    out: Out,
+    out: AtomicOut,
     seed: Seed = 0,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
@@ -76,7 +60,7 @@ def sample(
     from pairgen.exchange.curation.subsets import sample
     from pairgen.pairs.dataset import open_pairs
 
-    with _reporter(quiet, out) as (progress, _):
+    with output_reporter(quiet, out) as (progress, _):
         written = sample(open_pairs(path), out, pairs, seed=seed, overwrite=overwrite, progress=progress)
     _print_written(written, out, as_json)
 
@@ -90,7 +74,7 @@ def sample(
 def split(
     path: Dataset,
     eval_size: Annotated[int, typer.Option("--eval-size", metavar="N", min=1, help="Most pairs to hold out.")],
-    out: Out,
+    out: AtomicOut,
     seed: Seed = 0,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
@@ -99,7 +83,7 @@ def split(
     from pairgen.exchange.curation.subsets import split
     from pairgen.pairs.dataset import open_pairs
 
-    with _reporter(quiet, out) as (progress, _):
+    with output_reporter(quiet, out) as (progress, _):
         written = split(open_pairs(path), out, eval_size, seed=seed, overwrite=overwrite, progress=progress)
     _print_written(written, out, as_json)
 
@@ -115,7 +99,7 @@ def split(
 )
 def mix(
     paths: Annotated[list[Path], typer.Argument(metavar="DIR DIR...", help="Two or more datasets.")],
-    out: Out,
+    out: AtomicOut,
     weights: Annotated[
         str | None,
         typer.Option(
@@ -141,7 +125,7 @@ def mix(
 
     options = MixOptions(_weights(weights), pairs, seed)
     datasets = [open_pairs(path) for path in paths]
-    with _reporter(quiet, out) as (progress, _):
+    with output_reporter(quiet, out) as (progress, _):
         written = mix(datasets, out, options, overwrite=overwrite, progress=progress)
     _print_written(written, out, as_json)
 
@@ -179,7 +163,7 @@ def dedup(
     from pairgen.pairs.dataset import open_pairs
 
     dataset, options, written = open_pairs(path), DedupOptions(**flags), None
-    with _reporter(quiet, out) as (progress, _):
+    with output_reporter(quiet, out) as (progress, _):
         if out is None:
             found = find_duplicates(dataset, options, progress=progress)
         else:
@@ -245,7 +229,7 @@ def decontaminate(
         raise UsageError("--apply and --out DIR belong together; without them, overlaps are only reported")
     dataset, options = open_pairs(path), OverlapOptions(**flags)
     written = None
-    with _reporter(quiet, out) as (progress, warn):
+    with output_reporter(quiet, out) as (progress, warn):
         questions = read_evaluation_set(against, column, warn)
         if out is None:
             found = find_overlaps(dataset, questions, options, progress=progress)

@@ -10,7 +10,7 @@ import typer
 from pairgen.builders import BUILDERS
 from pairgen.building.options import BuildOptions
 from pairgen.cli.app import Json, OutputConsole, Quiet, command, print_json
-from pairgen.cli.bars import progress_reporter
+from pairgen.cli.bars import output_reporter, progress_reporter
 from pairgen.cli.flags import with_options
 from pairgen.errors import OutputError, UsageError, count
 
@@ -18,10 +18,11 @@ if TYPE_CHECKING:
     from pairgen.builders import Builder
     from pairgen.pairs.dataset import PairDataset
 
-Dataset = Annotated[Path, typer.Argument(metavar="DIR", help="A dataset: a folder written by `pairgen build`.")]
+Dataset = Annotated[Path, typer.Argument(metavar="DIR", help="A dataset: a folder that pairgen wrote.")]
 Out = Annotated[
     Path | None, typer.Option("--out", "-o", metavar="DIR", help="Output folder; required, except with --dry-run.")
 ]
+AtomicOut = Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Output folder, created atomically.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing dataset.")]
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Write nothing: show the first pair of each split, and the expected size.")
@@ -64,7 +65,6 @@ def build(
     **flags: Any,
 ) -> None:
     from pairgen.building.pipeline import build
-    from pairgen.exchange.publish import check_access
 
     options = BuildOptions(**{"workers": 0, **flags})
     if dry_run:
@@ -74,12 +74,11 @@ def build(
     if private and not push_to:
         raise UsageError("--private needs --push REPO")
     if push_to:
+        from pairgen.exchange.publish import check_access
+
         check_access(push_to)
-    try:
-        with progress_reporter(quiet) as (progress, warn):
-            dataset = build(name, out, options, overwrite=overwrite, progress=progress, warn=warn)
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"nothing was written to {out}") from None
+    with output_reporter(quiet, out) as (progress, warn):
+        dataset = build(name, out, options, overwrite=overwrite, progress=progress, warn=warn)
     pushed = _push(out, push_to, private, quiet) if push_to else {}
     print_built(dataset, out, as_json, options.pairs_per_row, pushed)
 
@@ -105,10 +104,15 @@ def print_built(
         typer.echo(split_summary(split, built, pairs_per_row, is_sft=bool(dataset.manifest.get("sft"))))
         if "corruptions" in built:
             OutputConsole().print(corruption_tables(built["corruptions"]), "")
-    noun = "example" if dataset.manifest.get("sft") else "pair"
-    typer.echo(f"Wrote {count(len(dataset), noun)} to {out}. Inspect them with: pairgen show {shlex.quote(str(out))}")
+    print_location(dataset, out)
     if pushed:
         typer.echo(f"Pushed to {pushed['url']}")
+
+
+def print_location(dataset: "PairDataset", out: Path) -> None:
+    """Where a new dataset is, and how to look at it."""
+    noun = "example" if dataset.manifest.get("sft") else "pair"
+    typer.echo(f"Wrote {count(len(dataset), noun)} to {out}. Inspect them with: pairgen show {shlex.quote(str(out))}")
 
 
 def _push(out: Path, repo: str, private: bool, quiet: bool) -> dict[str, Any]:

@@ -7,8 +7,17 @@ import typer
 
 from pairgen.building.options import BuildOptions
 from pairgen.cli.app import Json, Quiet, command, print_json, print_stderr
-from pairgen.cli.bars import progress_reporter
-from pairgen.cli.dataset_commands import Dataset, DryRun, Out, Overwrite, print_built, print_preview, required
+from pairgen.cli.bars import output_reporter
+from pairgen.cli.dataset_commands import (
+    AtomicOut,
+    Dataset,
+    DryRun,
+    Out,
+    Overwrite,
+    print_built,
+    print_preview,
+    required,
+)
 from pairgen.cli.flags import with_options
 from pairgen.errors import count
 from pairgen.exchange.exports.export_options import ExportOptions
@@ -109,11 +118,8 @@ def _import(
         print_preview(importer.builder, options, quiet, as_json)
         return
     out = required(out)
-    try:
-        with progress_reporter(quiet) as (progress, warn):
-            dataset = import_pairs(importer, out, options, overwrite=overwrite, progress=progress, warn=warn)
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"nothing was written to {out}") from None
+    with output_reporter(quiet, out) as (progress, warn):
+        dataset = import_pairs(importer, out, options, overwrite=overwrite, progress=progress, warn=warn)
     print_built(dataset, out, as_json)
 
 
@@ -129,7 +135,7 @@ def _import(
 @with_options(ExportOptions, {"to": "Layout and files"})
 def export(
     path: Dataset,
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Output folder, created atomically.")],
+    out: AtomicOut,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing export.")] = False,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -139,11 +145,8 @@ def export(
     from pairgen.pairs.dataset import open_pairs
 
     options = ExportOptions(**flags)
-    try:
-        with progress_reporter(quiet) as (progress, _):
-            splits = export(open_pairs(path), out, options, overwrite=overwrite, progress=progress)
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"nothing was written to {out}") from None
+    with output_reporter(quiet, out) as (progress, _):
+        splits = export(open_pairs(path), out, options, overwrite=overwrite, progress=progress)
     if as_json:
         print_json({"out": str(out), "to": options.to, **{name: split._asdict() for name, split in splits.items()}})
         return

@@ -47,7 +47,7 @@ EXTRA_PACKAGES = ("torch", "transformers", "tokenizers", "safetensors")
 def train(
     data: Annotated[
         list[str] | None,
-        typer.Argument(metavar="DIR", help="Datasets to train on: folders written by `pairgen build`."),
+        typer.Argument(metavar="DIR", help="Datasets to train on: folders that pairgen wrote."),
     ] = None,
     config: Annotated[
         Path | None,
