@@ -120,9 +120,13 @@ def kill_many(tmp_path: Path, kills: int, rows: int, seed: int) -> None:
         out = old if over else place / "new"
         words = ["--seed", 1, "--workers", 1 + number // 2 % 2, *(["--overwrite"] if over else [])]
         with start(source, out, *words, cache=cache) as process:
-            time.sleep(draws.uniform(0.15, 1.0) * duration)  # before that, Python itself is starting
-            process.kill()
-            process.wait()
+            begun = time.monotonic()
+            try:
+                process.wait(draws.uniform(0.15, 1.1) * duration)  # before that, Python itself is starting
+                duration = time.monotonic() - begun  # the machine is less busy than when this was measured
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
         killed += process.returncode == -signal.SIGKILL
         assert_all_end(out)
         half_written |= {entry.name for entry in place.iterdir() if entry.name.endswith(SUFFIX)}
@@ -135,7 +139,7 @@ def kill_many(tmp_path: Path, kills: int, rows: int, seed: int) -> None:
         if data_of(old) == complete[1]:
             old.rename(tmp_path / f"taken{number}")
             build("metamath", old, BuildOptions((str(source),), seed=0))
-    assert killed >= kills // 3, "enough kills met a living build, although its speed varies with the load"
+    assert killed >= kills // 2, "most kills met a living build"
     assert len(half_written) >= max(1, kills // 8), "enough kills came in mid-write"
     for out in (old, place / "new"):
         build("metamath", out, BuildOptions((str(source),)), overwrite=True)
