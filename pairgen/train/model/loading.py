@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import xxhash
 from safetensors import SafetensorError
 from torch import nn
 
@@ -224,15 +223,6 @@ def _correct_tying(model: Any) -> None:
     head = model.get_output_embeddings()
     if tied and head is not None and getattr(model, "_tied_weights_keys", None) and not tied_weights(model):
         config.tie_word_embeddings = model.config.tie_word_embeddings = False
-
-
-def weights_hash(model: nn.Module) -> str:
-    """xxh3-128 over all weights by name: two models with equal hashes give equal log-probs."""
-    hashed = xxhash.xxh3_128()
-    for name, value in sorted(model.named_parameters()):
-        hashed.update(f"{name} {tuple(value.shape)} {value.dtype}".encode())
-        hashed.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
-    return hashed.hexdigest()
 
 
 def save(model: Any, tokenizer: Any, folder: Path, state: dict[str, torch.Tensor] | None = None) -> None:

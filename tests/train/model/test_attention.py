@@ -23,13 +23,13 @@ from torch import Tensor
 from torch.nn.attention.flex_attention import create_block_mask
 
 from pairgen.errors import UnsupportedModel
+from pairgen.train.checks.support import check_trees
 from pairgen.train.data.groups import TokenGroup
 from pairgen.train.layout import sharing
 from pairgen.train.layout.padded import padded_batch
 from pairgen.train.layout.tree import tree_batch
 from pairgen.train.model import attention, block_plan, cpu_attention, torch_internals
 from pairgen.train.model.attention import use_tree_attention
-from pairgen.train.model.checks import check_trees
 from pairgen.train.model.scorer import Scorer
 from pairgen.train.model.tree_mask import TreeMask, block_mask, mask_mod
 
