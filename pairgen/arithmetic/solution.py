@@ -274,14 +274,15 @@ def _verify_plain(calculation: str, literal: str, percent: bool) -> Verification
 # Examples: `if x = `, `when we set y = `, `suppose that n = `, each at the end of the text before a value.
 _ASSUMED = re.compile(
     r"\b(?:if|let|when|where|at|for|sett?ing|set|suppose|assum(?:e|ing)|case|taking|take|tr(?:y|ying)|test(?:ing)?|say"
-    r"|whether|see if|given(?: that)?|plug(?:ging)?(?: in)?|substitut(?:e|ing)|occurs|invalid)\b[^.,;:]{0,40}\Z",
+    r"|whether|see if|given(?: that)?|plug(?:ging)?(?: in)?|substitut(?:e|ing)|occurs|invalid)\b[^.,;:]{0,40}"
+    r"(?:, ?(?:and )?\$?[A-Za-z]\$? ?= ?[^.,;:=]{0,14}){0,4}\Z",  # `if x = 3, y = `
     re.IGNORECASE,
 )
 
 
 def is_assumed(text: str, start: int) -> bool:
     """Whether the value at ``start`` is only assumed or tried: ``if x = 3``."""
-    return _ASSUMED.search(text, max(0, start - 60), start) is not None
+    return _ASSUMED.search(text, max(0, start - 80), start) is not None
 
 
 # The end of a right side. Examples: `, ` (but not in `1,500`), ` so`, `\quad`.
