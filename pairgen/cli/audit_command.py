@@ -23,8 +23,8 @@ def parse_share(text: str) -> float:
 
 
 @command(
-    help="Find worked solutions that state a false calculation, such as 3 * 4 = 13. Nothing is written unless "
-    "--findings names a file.",
+    help="Find worked solutions that state a false calculation, such as 3 * 4 = 13. Only arithmetic of numbers alone "
+    "is false; 500 / 15 = 33 is truncated, and an equation in an unknown is at most doubtful.",
     examples=[
         "pairgen audit MetaMathQA.jsonl",
         "pairgen audit pairs  # both completions of every pair",

@@ -11,6 +11,7 @@ from functools import lru_cache
 from pairgen.arithmetic.exact.expression import MAX_LENGTH, Expr, parse
 from pairgen.arithmetic.labels import NO_CALCULATION, NO_VALUE, NOT_EXACT, TOO_LARGE, UNCLEAR, UNSUPPORTED, Unverified
 from pairgen.arithmetic.reading import border
+from pairgen.arithmetic.reading.plain import CONNECTIVES
 from pairgen.arithmetic.reading.tokens import NUMBER_WORDS, NUMBERS, SUPERSCRIPTS, Token, tokens_of, value
 
 WINDOW = 300
@@ -35,10 +36,13 @@ _OPERATORS = {
     "divided into": "/",
     "multiplied by": "*",
 }
+UNIT_LETTERS = frozenset("ghklmsCFKLM")
+"""Single letters that are a unit after a number if they are not a variable: ``5 g``; not the x of ``15x``."""
 _LETTERS = frozenset("bcdefghijklmnopqrstuvwxyzBCDEFGHJKLMNOPQRSTUVWXYZ")
 """Single letters that are always variables; a and I are words, and A often is."""
 FUNCTIONS = frozenset("fghFGHPQ")
 """Letters that are a function if a bracket follows: ``f(x)``."""
+_CONNECTIVES = frozenset(CONNECTIVES.split())
 _JOINERS = frozenset("+-–−*×÷/")  # at the end or start of a line, the sum continues
 _OPEN, _CLOSE = frozenset("(["), frozenset(")]")
 
@@ -148,8 +152,10 @@ class _Reader:
                     self.pieces.append(text)
                     self.after_variable = True
                     return
+                if len(text) == 1 and self.follows_number() and text not in UNIT_LETTERS and text not in "aAI":
+                    raise Unverified(NO_VALUE)  # 15x is no 15
                 words += 1
-                if words > MAX_WORDS:
+                if words > MAX_WORDS or text.lower() in _CONNECTIVES:
                     break
             elif not (
                 (text == "/" and words)  # pens/box
@@ -166,6 +172,10 @@ class _Reader:
             return True
         before = self.tokens[-1].kind if self.tokens else ""
         return before not in NUMBERS and before != "word" and token.text not in "aAI"
+
+    def follows_number(self) -> bool:
+        """Whether the token just read stands behind a number."""
+        return bool(self.tokens) and self.tokens[-1].kind in NUMBERS
 
     def join(self) -> bool:
         """Read the operator between the last operand and the one on its left; False at the start of the calculation."""
