@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import partial
+from itertools import islice
 
 from pairgen.arithmetic import labels
 from pairgen.arithmetic.errors.candidates import Candidate, of_step, outside_calculations, question_values
@@ -57,6 +58,11 @@ def corrupt(
         if sampler.corruptions:
             return sampler.corruptions
     raise CannotCorrupt("no number to corrupt" if carry == "none" else "no error can be carried forward")
+
+
+def verified_candidates(solution: Solution, question: str, rng: RowRng) -> Iterator[Iterable[Candidate]]:
+    """The verified results of a solution, in random order: first those that do not state the final answer."""
+    return islice(_Candidates(solution, question, rng).groups(), 2)
 
 
 class _Sampler:

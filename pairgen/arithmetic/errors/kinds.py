@@ -1,0 +1,177 @@
+"""Kinds of error: how a wrong step comes about, besides a wrong result of a right calculation.
+
+About 75% of the errors that language models make in mathematics are of these kinds (RISE, arXiv 2410.06638). To add
+one, write a function from a scene to the ways in which its calculation may be changed, and enter it in ``ERRORS``.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from itertools import combinations, pairwise
+from typing import NamedTuple
+
+from pairgen.arithmetic.errors.scene import Scene
+from pairgen.arithmetic.errors.terms import Calculation, Term
+
+Replacement = tuple[int, int, str]
+"""``text[start:stop]`` of a solution becomes a text."""
+Rewriting = Callable[[Scene], Iterator[tuple[Replacement, ...]]]
+"""Finds the ways to change a calculation; each is one or several replacements in order. Pure."""
+
+
+class ErrorKind(NamedTuple):
+    """A kind of error: a one-line summary for help texts, and how the calculation is changed; None if it is not."""
+
+    summary: str
+    rewrite: Rewriting | None = None
+
+
+# ---------------------------------------------------------------- a wrong operator
+
+_OPERATION_NAMED = re.compile(  # the sentence says what is calculated
+    r"\b(?:times|multipl\w*|products?|sum|sums|add(?:s|ed|ing|ition)?|plus|minus|subtract\w*|differences?|divid\w*|"
+    r"quotient|twice|doubl\w*|tripl\w*|thrice|quadrupl\w*|half|halves|halv\w*|thirds?|quarters?|fourths?|fifths?|"
+    r"tenths?|percent\w*|split\w*|averag\w*|mean|ratio|squared?|cubed?)\b|%|[*/×÷]",
+    re.IGNORECASE,
+)
+_SUM_NAMED = re.compile(r"\b(?:total|altogether|combined|together|sum|in all|overall)\b", re.IGNORECASE)
+_REST_NAMED = re.compile(r"\b(?:left|remain\w*|rest|over|still|fewer|less|more|change|difference)\b", re.IGNORECASE)
+
+_SIGNS = {"*": ("*", "x", "×", "·"), "/": ("/", "÷"), "+": ("+",), "-": ("-", "–", "−")}
+_WORDS = {"+": "plus", "-": "minus", "*": "times", "/": "divided by"}
+
+
+def operator(scene: Scene) -> Iterator[tuple[Replacement, ...]]:
+    """One operator replaced: ``5 * 12 = 60`` becomes ``5 + 12 = 17``.
+
+    Only where the operands allow the other operation, and the sentence does not name the right one.
+    """
+    if _OPERATION_NAMED.search(scene.around):
+        return
+    for left, sign, right in scene.calculation.operations():
+        for other in _other_operators(left, sign.ascii, right):
+            excluded = {"-": _SUM_NAMED, "/": _SUM_NAMED, "+": _REST_NAMED, "*": _REST_NAMED}[other]
+            if not excluded.search(scene.around):
+                yield ((sign.start, sign.stop, _written(other, sign, scene)),)
+
+
+def _other_operators(left: Term, sign: str, right: Term) -> str:
+    """The operations that two operands allow instead: those of units must be of the same unit, for example."""
+    opposite = {"+": "-", "-": "+", "*": "/", "/": "*"}[sign]
+    is_sum = sign in "+-"
+    if left.fraction or right.fraction or "100/1" in (left.key, right.key):
+        return ""
+    if left.unit or right.unit or left.percent or right.percent:
+        is_alike = (left.unit.removesuffix("s"), left.percent) == (right.unit.removesuffix("s"), right.percent)
+        return opposite if is_alike and is_sum else ""
+    if left.money or right.money:
+        return opposite if (left.money and right.money) == is_sum else ""
+    return "+-*/".replace(sign, "")
+
+
+def _written(other: str, sign: Term, scene: Scene) -> str:
+    """An operator in the notation of the one that it replaces, and of the solution."""
+    old = scene.text[sign.start : sign.stop]
+    if old.isalpha() and old != "x":
+        return _WORDS[other]
+    if other == "/":
+        return "÷" if old == "×" or "÷" in scene.text else "/"
+    if other == "*":
+        uses = (re.search(rf"\d ?{re.escape(one)} ?\$?\d", scene.text) for one in _SIGNS["*"])
+        return next((one for one, use in zip(_SIGNS["*"], uses, strict=True) if use), "×" if old == "÷" else "*")
+    return other
+
+
+# ---------------------------------------------------------------- operands swapped
+
+
+def swap(scene: Scene) -> Iterator[tuple[Replacement, ...]]:
+    """Two operands swapped where it matters: ``60 / 5 * 3 = 36`` becomes ``60 / 3 * 5 = 100``."""
+    if _OPERATION_NAMED.search(scene.around):
+        return
+    for one, other in combinations(scene.calculation.operands, 2):
+        if one.is_bare and other.is_bare and one.key != other.key and "100/1" not in (one.key, other.key):
+            yield _number(one, _digits(other, scene)), _number(other, _digits(one, scene))
+
+
+def _number(term: Term, new: str) -> Replacement:
+    return term.number, term.number_stop, new
+
+
+def _digits(term: Term, scene: Scene) -> str:
+    return scene.text[term.number : term.number_stop]
+
+
+# ---------------------------------------------------------------- a term left out
+
+
+def omit(scene: Scene) -> Iterator[tuple[Replacement, ...]]:
+    """A term of a sum or a factor of a product left out: ``3 + 4 + 5 = 12`` becomes ``3 + 5 = 8``.
+
+    At least two operands remain. A term that the sentence names, or a number of terms that it states, stays.
+    """
+    calculation = scene.calculation
+    terms = calculation.terms
+    if any(term.kind == "bracket" for term in terms) or f"{len(calculation.operands)}/1" in scene.restated:
+        return
+    for first, last in _parts(calculation):
+        is_named = any(term.key in scene.restated or term.percent or term.fraction for term in terms[first : last + 1])
+        if is_named or len(terms) - (last - first + 1) < 4:
+            continue
+        if first:
+            yield ((terms[first - 2].stop, terms[last].stop, ""),)
+        elif terms[last + 1].ascii in "+*":
+            yield ((terms[0].start, terms[last + 2].start, ""),)
+
+
+def _parts(calculation: Calculation) -> Iterator[tuple[int, int]]:
+    """What can be left out, as numbers of its first and last term: the summands, or the factors of one product."""
+    terms = calculation.terms
+    signs = [at for at, term in enumerate(terms) if term.kind == "operator" and term.ascii in "+-"]
+    if signs:
+        borders = [-1, *signs, len(terms)]
+        yield from ((one + 1, other - 1) for one, other in pairwise(borders))
+    elif all(term.ascii == "*" for term in terms[1::2]):
+        yield from ((at, at) for at in range(0, len(terms), 2))
+
+
+# ---------------------------------------------------------------- another number
+
+_MOST = 10
+"""Maximum factor between an operand and the number used instead."""
+
+
+def operand(scene: Scene) -> Iterator[tuple[Replacement, ...]]:
+    """An operand replaced by another number of the question or by another earlier result.
+
+    Both are quantities of the same kind, amounts of money or not. An operand that the sentence repeats stays.
+    """
+    used = {term.key for term in scene.calculation.operands}
+    money = {quantity.key for quantity in scene.known if quantity.money}
+    known = {quantity.key for quantity in scene.known}
+    for term in scene.calculation.operands:
+        if not term.is_bare or term.key not in known or term.key in scene.restated:
+            continue
+        is_money = term.money or term.key in money
+        for quantity in scene.known:
+            if quantity.key not in used and quantity.money == is_money and _is_usable(quantity.key, term.key):
+                yield (_number(term, quantity.text),)
+
+
+def _is_usable(key: str, instead_of: str) -> bool:
+    """Whether a value may stand for another: it is not 0, 1 or a year, and of a similar size."""
+    (top, bottom), (other_top, other_bottom) = (map(int, one.split("/")) for one in (key, instead_of))
+    one, other = top * other_bottom, other_top * bottom
+    is_year = bottom == 1 and 1800 <= top <= 2100
+    return top > bottom and not is_year and one <= _MOST * other and other <= _MOST * one
+
+
+MIXED = "mixed"
+
+ERRORS: dict[str, ErrorKind] = {
+    "result": ErrorKind("a wrong result of the right calculation"),
+    "operator": ErrorKind("an operator replaced", operator),
+    "swap": ErrorKind("two operands swapped", swap),
+    "omit": ErrorKind("a term left out", omit),
+    "operand": ErrorKind("another number of the question or of an earlier result instead of an operand", operand),
+    MIXED: ErrorKind("a kind drawn for each row, among those that apply"),
+}
