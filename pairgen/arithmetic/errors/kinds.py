@@ -10,7 +10,7 @@ from itertools import combinations, pairwise
 from typing import NamedTuple
 
 from pairgen.arithmetic.errors.scene import Scene
-from pairgen.arithmetic.errors.terms import Calculation, Term
+from pairgen.arithmetic.errors.terms import Term
 
 Replacement = tuple[int, int, str]
 """``text[start:stop]`` of a solution becomes a text."""
@@ -19,10 +19,14 @@ Rewriting = Callable[[Scene], Iterator[tuple[Replacement, ...]]]
 
 
 class ErrorKind(NamedTuple):
-    """A kind of error: a one-line summary for help texts, and how the calculation is changed; None if it is not."""
+    """A kind of error: a one-line summary for help texts, and how the calculation is changed; None if it is not.
+
+    The new value is at most ``most`` times the right one, and at least as small a part of it.
+    """
 
     summary: str
     rewrite: Rewriting | None = None
+    most: int = 10
 
 
 # ---------------------------------------------------------------- a wrong operator
@@ -30,11 +34,12 @@ class ErrorKind(NamedTuple):
 _OPERATION_NAMED = re.compile(  # the sentence says what is calculated
     r"\b(?:times|multipl\w*|products?|sum|sums|add(?:s|ed|ing|ition)?|plus|minus|subtract\w*|differences?|divid\w*|"
     r"quotient|twice|doubl\w*|tripl\w*|thrice|quadrupl\w*|half|halves|halv\w*|thirds?|quarters?|fourths?|fifths?|"
-    r"tenths?|percent\w*|split\w*|averag\w*|mean|ratio|squared?|cubed?)\b|%|[*/×÷]",
+    r"tenths?|percent\w*|split\w*|averag\w*|mean|ratio|squared?|cubed?|(?:more|less|fewer|earlier|later|after|before)|"
+    r"[a-z]+er (?:[a-z]+ )?than)\b|%|[*/×÷]",
     re.IGNORECASE,
 )
 _SUM_NAMED = re.compile(r"\b(?:total|altogether|combined|together|sum|in all|overall)\b", re.IGNORECASE)
-_REST_NAMED = re.compile(r"\b(?:left|remain\w*|rest|over|still|fewer|less|more|change|difference)\b", re.IGNORECASE)
+_REST_NAMED = re.compile(r"\b(?:left|leaves|leaving|remain\w*|rest|over|still|change)\b", re.IGNORECASE)
 
 _SIGNS = {"*": ("*", "x", "×", "·"), "/": ("/", "÷"), "+": ("+",), "-": ("-", "–", "−")}
 _WORDS = {"+": "plus", "-": "minus", "*": "times", "/": "divided by"}
@@ -58,13 +63,13 @@ def _other_operators(left: Term, sign: str, right: Term) -> str:
     """The operations that two operands allow instead: those of units must be of the same unit, for example."""
     opposite = {"+": "-", "-": "+", "*": "/", "/": "*"}[sign]
     is_sum = sign in "+-"
-    if left.fraction or right.fraction or "100/1" in (left.key, right.key):
+    if left.fraction or right.fraction or {"1/1", "100/1"} & {left.key, right.key}:
         return ""
     if left.unit or right.unit or left.percent or right.percent:
         is_alike = (left.unit.removesuffix("s"), left.percent) == (right.unit.removesuffix("s"), right.percent)
         return opposite if is_alike and is_sum else ""
     if left.money or right.money:
-        return opposite if (left.money and right.money) == is_sum else ""
+        return opposite if (left.money and right.money) == is_sum and not (right.money and opposite == "/") else ""
     return "+-*/".replace(sign, "")
 
 
@@ -88,8 +93,10 @@ def swap(scene: Scene) -> Iterator[tuple[Replacement, ...]]:
     """Two operands swapped where it matters: ``60 / 5 * 3 = 36`` becomes ``60 / 3 * 5 = 100``."""
     if _OPERATION_NAMED.search(scene.around):
         return
+    is_product = any(term.ascii in "*/" for term in scene.calculation.terms)
+    fixed = {"100/1", "1/1"} if is_product else {"100/1"}  # not `4 / 1`
     for one, other in combinations(scene.calculation.operands, 2):
-        if one.is_bare and other.is_bare and one.key != other.key and "100/1" not in (one.key, other.key):
+        if one.is_bare and other.is_bare and one.key != other.key and not fixed & {one.key, other.key}:
             yield _number(one, _digits(other, scene)), _number(other, _digits(one, scene))
 
 
@@ -113,7 +120,7 @@ def omit(scene: Scene) -> Iterator[tuple[Replacement, ...]]:
     terms = calculation.terms
     if any(term.kind == "bracket" for term in terms) or f"{len(calculation.operands)}/1" in scene.restated:
         return
-    for first, last in _parts(calculation):
+    for first, last in _parts(scene):
         is_named = any(term.key in scene.restated or term.percent or term.fraction for term in terms[first : last + 1])
         if is_named or len(terms) - (last - first + 1) < 4:
             continue
@@ -123,14 +130,14 @@ def omit(scene: Scene) -> Iterator[tuple[Replacement, ...]]:
             yield ((terms[0].start, terms[last + 2].start, ""),)
 
 
-def _parts(calculation: Calculation) -> Iterator[tuple[int, int]]:
+def _parts(scene: Scene) -> Iterator[tuple[int, int]]:
     """What can be left out, as numbers of its first and last term: the summands, or the factors of one product."""
-    terms = calculation.terms
+    terms = scene.calculation.terms
     signs = [at for at, term in enumerate(terms) if term.kind == "operator" and term.ascii in "+-"]
     if signs:
         borders = [-1, *signs, len(terms)]
         yield from ((one + 1, other - 1) for one, other in pairwise(borders))
-    elif all(term.ascii == "*" for term in terms[1::2]):
+    elif all(term.ascii == "*" for term in terms[1::2]) and not scene.is_area:
         yield from ((at, at) for at in range(0, len(terms), 2))
 
 
@@ -170,7 +177,7 @@ MIXED = "mixed"
 ERRORS: dict[str, ErrorKind] = {
     "result": ErrorKind("a wrong result of the right calculation"),
     "operator": ErrorKind("an operator replaced", operator),
-    "swap": ErrorKind("two operands swapped", swap),
+    "swap": ErrorKind("two operands swapped", swap, 100),
     "omit": ErrorKind("a term left out", omit),
     "operand": ErrorKind("another number of the question or of an earlier result instead of an operand", operand),
     MIXED: ErrorKind("a kind drawn for each row, among those that apply"),

@@ -23,8 +23,6 @@ from pairgen.arithmetic.exact.verification import same_magnitude
 from pairgen.arithmetic.reading.steps import Step, step_of
 from pairgen.arithmetic.solution import Solution
 
-MAX_FACTOR = 30
-"""Maximum factor between the right and the new value: a larger change is implausible."""
 MAX_DECIMALS = 2
 """Decimals of a new value; one with more is not used, since results are exact."""
 MAX_DENOMINATOR = 12
@@ -113,7 +111,7 @@ class _Maker:
         expression, value = new
         if not equal(verification.value, scene.calculation.value or (0, 1)):  # a percentage: in hundredths
             expression, value = f"100*({expression})", (100 * value[0], value[1])
-        wrong = written(candidate.literal, value, scene)
+        wrong = written(candidate.literal, value, scene, ERRORS[self.kind].most)
         answer = self.solution.answer
         if wrong is None or equal(value, verification.value) or (answer and same_magnitude(wrong, answer)):
             return None
@@ -171,7 +169,7 @@ def _states_right_value(scene: Scene, right: Literal, changes: list[Change]) -> 
     return lowest_terms(right.value) in values_in(apply(scene.text[start:stop], moved))
 
 
-def written(right: Literal, value: Ratio, scene: Scene) -> Literal | None:
+def written(right: Literal, value: Ratio, scene: Scene, most: int) -> Literal | None:
     """An exact value as a result of the same kind as the right one; None if it would not be natural.
 
     It is positive and of similar size. A whole number stays one, since it may count people; an amount of money may get
@@ -180,19 +178,24 @@ def written(right: Literal, value: Ratio, scene: Scene) -> Literal | None:
     top, bottom = reduced(value)
     right_top, right_bottom = right.value
     one, other = top * right_bottom, right_top * bottom
-    if top <= 0 or right.numerator <= 0 or right.negative or max(one, other) > MAX_FACTOR * min(one, other):
+    if top <= 0 or right.numerator <= 0 or right.negative or max(one, other) > most * min(one, other):
         return None
     if scene.counts and (top, bottom) == (1, 1):  # `1 apples`
         return None
     plain = Literal(top, group_separator="," if top >= 1000 and scene.has_separators else "")
     if bottom == 1:
-        has_cents = right.decimals == MAX_DECIMALS and scene.is_money
-        return plain._replace(numerator=100 * top, decimals=2) if has_cents else plain
+        decimals = min(right.decimals, MAX_DECIMALS) if scene.is_money else 0
+        return plain._replace(numerator=10**decimals * top, decimals=decimals)
     if right.denominator != 1:
         wrong = right._replace(numerator=top, denominator=bottom)
         return wrong if right.mixed_separator is None and bottom <= MAX_DENOMINATOR and wrong.fits() else None
-    if not right.decimals and not scene.is_money:
+    if not (right.decimals or scene.is_money or scene.is_measured):
         return None
-    decimals = MAX_DECIMALS if scene.is_money or 10 % bottom else 1
-    numerator, rest = divmod(top * 10**decimals, bottom)
-    return plain._replace(numerator=numerator, decimals=decimals) if not rest else None
+    for decimals in (
+        (min(right.decimals or MAX_DECIMALS, MAX_DECIMALS),) if scene.is_money else range(1, MAX_DECIMALS + 1)
+    ):
+        numerator, rest = divmod(top * 10**decimals, bottom)
+        if not rest:
+            return plain._replace(numerator=numerator, decimals=decimals)
+    is_fraction = bottom <= MAX_DENOMINATOR and not right.decimals and scene.is_measured and not scene.is_money
+    return Literal(top, denominator=bottom) if is_fraction else None

@@ -14,9 +14,13 @@ from pairgen.arithmetic.solution import Solution
 _BORDER = re.compile(r"\n|[.!?](?:[\"')]*)(?=\s|\Z)")
 # A quantity, not a label, a time, a date or an ordinal. Examples: `8` in `8 days`, `$1,500`; not `9:30`, `3rd`, `2b`.
 _QUANTITY = re.compile(
-    rf"(?<![\w.,/:#-])(?P<money>[$€£¥] ?)?(?<!\d)(?P<digits>{NUMBER})(?P<percent> ?%)?(?![\w/:-]|[.,]\d)"
+    rf"(?<![\w.,/:#-])(?P<money>[$€£¥] ?)?(?<!\d)(?P<digits>{NUMBER})(?P<percent> ?%| percent)?(?![\w/:-]|[.,]\d)"
 )
-_NUMBER = re.compile(rf"(?<![\w.])(?<!\d,){NUMBER}(?![.,]?\d)", re.ASCII)
+_NUMBER = re.compile(rf"(?<![\w.])(?<!\d,)(?P<digits>{NUMBER})(?![.,]?\d)(?P<percent> ?%| percent)?", re.ASCII)
+_MEASURE = re.compile(
+    r" ?%| ?[a-z]+ per\b| ?(?:hours?|minutes?|seconds?|days|weeks|miles?|feet|foot|inch(?:es)?|yards?|pounds?|ounces?|"
+    r"gallons?|quarts?|pints?|cups?|tons?|acres?|degrees|(?:kilo|centi|milli)?(?:meters?|grams?|liters?)|km|cm|mm|kg|lbs?|oz|ml|mph)\b"
+)
 _SEPARATOR = re.compile(r"\d,\d{3}(?!\d)", re.ASCII)
 _WORD = re.compile(r"[a-z]+")
 _SAME_VALUE = (
@@ -83,6 +87,16 @@ class Scene:
         return self.text[:start].endswith(("$", "€", "£", "$ ")) or self.text.startswith(("€", "$"), stop)
 
     @property
+    def is_measured(self) -> bool:
+        """Whether the result is a measurement or a percentage, which need not be whole: ``2 hours``."""
+        return _MEASURE.match(self.text, self.result[1]) is not None
+
+    @property
+    def is_area(self) -> bool:
+        """Whether the result is an area or a volume, whose unit says how many lengths are multiplied."""
+        return re.match(r" ?(?:square|cubic|sq)\b", self.text[self.result[1] :][:8]) is not None
+
+    @property
     def counts(self) -> bool:
         """Whether the result is followed by a word, which may be a plural: ``24 jars``."""
         return self.text[self.result[1] : self.result[1] + 2].strip(" -").isalpha()
@@ -133,6 +147,7 @@ def quantities(text: str) -> tuple[Quantity, ...]:
 
 def values_in(text: str) -> frozenset[str]:
     """The values that a text states, in digits or in words, in lowest terms."""
-    digits = {number_key(match.group()) for match in _NUMBER.finditer(text)}
+    digits = {number_key(match["digits"]) for match in _NUMBER.finditer(text)}
+    digits |= {number_key(f"{match['digits']}/100") for match in _NUMBER.finditer(text) if match["percent"]}
     words = {_VALUES_OF_WORDS[word] for word in _WORD.findall(text.lower()) if word in _VALUES_OF_WORDS}
     return frozenset(digits | words)

@@ -15,8 +15,21 @@ from pairgen.arithmetic.exact.ratios import Ratio, lowest_terms
 from pairgen.arithmetic.reading.plain import without_leading_zeros
 
 OPERATORS = {
-    "+": "+", "plus": "+", "-": "-", "−": "-", "–": "-", "minus": "-",
-    "*": "*", "×": "*", "·": "*", "x": "*", "times": "*", "of": "*", "/": "/", "÷": "/", "divided by": "/",
+    "+": "+",
+    "plus": "+",
+    "-": "-",
+    "−": "-",
+    "–": "-",
+    "minus": "-",
+    "*": "*",
+    "×": "*",
+    "·": "*",
+    "x": "*",
+    "times": "*",
+    "of": "*",
+    "/": "/",
+    "÷": "/",
+    "divided by": "/",
 }
 """How operators are written, each with its sign in ASCII."""
 
