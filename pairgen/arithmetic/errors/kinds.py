@@ -93,10 +93,13 @@ def swap(scene: Scene) -> Iterator[tuple[Replacement, ...]]:
     """Two operands swapped where it matters: ``60 / 5 * 3 = 36`` becomes ``60 / 3 * 5 = 100``."""
     if _OPERATION_NAMED.search(scene.around):
         return
+    operands = scene.calculation.operands
     is_product = any(term.ascii in "*/" for term in scene.calculation.terms)
     fixed = {"100/1", "1/1"} if is_product else {"100/1"}  # not `4 / 1`
-    for one, other in combinations(scene.calculation.operands, 2):
-        if one.is_bare and other.is_bare and one.key != other.key and not fixed & {one.key, other.key}:
+    for one, other in combinations(operands, 2):
+        if not (one.is_bare and other.is_bare) or one.key == other.key or fixed & {one.key, other.key}:
+            continue
+        if len(operands) == 2 or _is_similar(one.key, other.key):
             yield _number(one, _digits(other, scene)), _number(other, _digits(one, scene))
 
 
@@ -143,9 +146,6 @@ def _parts(scene: Scene) -> Iterator[tuple[int, int]]:
 
 # ---------------------------------------------------------------- another number
 
-_MOST = 10
-"""Maximum factor between an operand and the number used instead."""
-
 
 def operand(scene: Scene) -> Iterator[tuple[Replacement, ...]]:
     """An operand replaced by another number of the question or by another earlier result.
@@ -166,16 +166,28 @@ def operand(scene: Scene) -> Iterator[tuple[Replacement, ...]]:
 
 def _is_usable(key: str, instead_of: str) -> bool:
     """Whether a value may stand for another: it is not 0, 1 or a year, and of a similar size."""
-    (top, bottom), (other_top, other_bottom) = (map(int, one.split("/")) for one in (key, instead_of))
-    one, other = top * other_bottom, other_top * bottom
+    top, bottom = map(int, key.split("/"))
     is_year = bottom == 1 and 1800 <= top <= 2100
-    return top > bottom and not is_year and one <= _MOST * other and other <= _MOST * one
+    return top > bottom and not is_year and _is_similar(key, instead_of)
 
 
+_MOST = 10
+"""Maximum factor between two operands of which one may stand for the other."""
+
+
+def _is_similar(key: str, other_key: str) -> bool:
+    (top, bottom), (other_top, other_bottom) = (map(int, one.split("/")) for one in (key, other_key))
+    one, other = top * other_bottom, other_top * bottom
+    return one <= _MOST * other and other <= _MOST * one
+
+
+RESULT = "result"
+"""The kind that leaves the calculation as it is."""
 MIXED = "mixed"
+"""Stands for all others."""
 
 ERRORS: dict[str, ErrorKind] = {
-    "result": ErrorKind("a wrong result of the right calculation"),
+    RESULT: ErrorKind("a wrong result of the right calculation"),
     "operator": ErrorKind("an operator replaced", operator),
     "swap": ErrorKind("two operands swapped", swap, 100),
     "omit": ErrorKind("a term left out", omit),

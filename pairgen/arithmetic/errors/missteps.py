@@ -162,10 +162,17 @@ def _recomputed(scene: Scene, replacements: tuple[Replacement, ...]) -> tuple[st
 
 
 def _states_right_value(scene: Scene, right: Literal, changes: list[Change]) -> bool:
-    """Whether the changed sentence still has the right value somewhere."""
+    """Whether the changed sentence still has the right value somewhere; the new result is another one."""
     start, stop = scene.sentence
     inside = [change for change in changes if start <= change.start < stop]
-    moved = [change._replace(start=change.start - start, stop=change.stop - start) for change in inside]
+    moved = [
+        change._replace(
+            start=change.start - start,
+            stop=change.stop - start,
+            corrupted="" if change.start == scene.result[0] else change.corrupted,
+        )
+        for change in inside
+    ]
     return lowest_terms(right.value) in values_in(apply(scene.text[start:stop], moved))
 
 
@@ -197,5 +204,7 @@ def written(right: Literal, value: Ratio, scene: Scene, most: int) -> Literal | 
         numerator, rest = divmod(top * 10**decimals, bottom)
         if not rest:
             return plain._replace(numerator=numerator, decimals=decimals)
-    is_fraction = bottom <= MAX_DENOMINATOR and not right.decimals and scene.is_measured and not scene.is_money
-    return Literal(top, denominator=bottom) if is_fraction else None
+    is_measured = scene.is_measured and not (scene.is_money or scene.is_percentage)
+    return (
+        Literal(top, denominator=bottom) if is_measured and bottom <= MAX_DENOMINATOR and not right.decimals else None
+    )

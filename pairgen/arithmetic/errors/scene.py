@@ -92,6 +92,11 @@ class Scene:
         return _MEASURE.match(self.text, self.result[1]) is not None
 
     @property
+    def is_percentage(self) -> bool:
+        """Whether a percent sign follows the result."""
+        return self.text.startswith(("%", " %", " percent"), self.result[1])
+
+    @property
     def is_area(self) -> bool:
         """Whether the result is an area or a volume, whose unit says how many lengths are multiplied."""
         return re.match(r" ?(?:square|cubic|sq)\b", self.text[self.result[1] :][:8]) is not None

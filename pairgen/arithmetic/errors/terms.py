@@ -33,7 +33,7 @@ OPERATORS = {
 }
 """How operators are written, each with its sign in ASCII."""
 
-_JOINING = r"(?:times|plus|minus|divided by|of|x)(?![A-Za-z])"
+_JOINING = r"(?:times|plus|minus|divided\ by|of|x)(?![A-Za-z])"
 _WORD = rf"(?!{_JOINING})[A-Za-z][A-Za-z'’]*"
 _TERM = re.compile(
     rf"""
