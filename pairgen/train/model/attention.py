@@ -9,6 +9,8 @@ of creating one or treating restarting positions as new documents. A model that 
 ``check_trees`` detects.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -54,9 +56,39 @@ def use_tree_attention(model: Any) -> None:
         raise UnsupportedModel(
             f"{name}: token trees do not support layers of type {', '.join(sorted(unsupported))}; {_INSTEAD}"
         )
-    model.set_attn_implementation(NAME)
-    if config._attn_implementation != NAME:
-        raise UnsupportedModel(f"{name}: token trees are not supported: its attention cannot be replaced; {_INSTEAD}")
+    with restored_on_error(model):
+        model.set_attn_implementation(NAME)
+        if config._attn_implementation != NAME:
+            raise UnsupportedModel(
+                f"{name}: token trees are not supported: its attention cannot be replaced; {_INSTEAD}"
+            )
+
+
+@contextmanager
+def restored_on_error(model: Any) -> Iterator[None]:
+    """If the block raises, give a transformers model and all its parts the attention that they had before.
+
+    Attention that only computes trees exactly is not what the model had: it ignores attention sinks, for example.
+    """
+    before = [(config, config._attn_implementation) for config in _configs(model)]
+    try:
+        yield
+    except BaseException:
+        for config, implementation in before:
+            config._attn_implementation = {"": implementation}  # of this config, not of those nested in it
+        raise
+
+
+def _configs(model: Any) -> list[Any]:
+    """The configs of a model, of its parts, and those nested in them, once each."""
+    found: dict[int, Any] = {}
+    waiting = [part.config for part in model.modules() if hasattr(part, "config")]
+    while waiting:
+        config = waiting.pop()
+        if id(config) not in found and hasattr(config, "_attn_implementation"):
+            found[id(config)] = config
+            waiting += [getattr(config, name, None) for name in getattr(config, "sub_configs", ())]
+    return list(found.values())
 
 
 def attention(
@@ -139,6 +171,8 @@ def _tree_attention(query: Tensor, key: Tensor, value: Tensor, tree: TreeMask, s
 
 
 _COMPILED: dict[str, Any] = {}
+SMALLEST_HEAD = 16
+"""FlexAttention's smallest head size; smaller heads are padded with zeros."""
 MAX_VARIANTS = 64
 """Most compiled variants of FlexAttention (dtype, gradient, window, cap, head size). Beyond the limit (8 by
 default), torch silently runs it uncompiled, with all scores in memory."""
@@ -159,13 +193,15 @@ def flex(query: Tensor, key: Tensor, value: Tensor, scale: float, mask: "BlockMa
     inputs = [values.transpose(1, 2).flatten(0, 1) for values in (query, key, value)]
     if torch.is_autocast_enabled(query.device.type):
         inputs = [values.to(torch.get_autocast_dtype(query.device.type)) for values in inputs]
+    # zeros do not change a product of a query and a key
+    inputs = [torch.nn.functional.pad(values, (0, max(0, SMALLEST_HEAD - values.shape[-1]))) for values in inputs]
     inputs = [values.clone(memory_format=torch.contiguous_format) for values in inputs]
     if "flex" not in _COMPILED:
         _COMPILED["flex"] = torch.compile(flex_over_tokens, dynamic=True, fullgraph=True)
     options = {"score_mod": capped if softcap else None, "enable_gqa": heads != key.shape[1]}
     with torch_internals.allow_recompilations(MAX_VARIANTS):
         out: Tensor = _COMPILED["flex"](*inputs, block_mask=mask, scale=scale, **options)
-    return out.reshape(rows, width, heads, -1)
+    return out[..., : value.shape[-1]].reshape(rows, width, heads, -1)
 
 
 def flex_over_tokens(query: Tensor, key: Tensor, value: Tensor, **options: Any) -> Tensor:
