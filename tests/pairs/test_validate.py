@@ -257,10 +257,13 @@ BREAKS: dict[str, list[tuple[Break, str, int | None]]] = {
     "error": [(row(1, error="result"), "train", 1), (row(0, error=""), "train", 0)],
     "wrong_step": [
         (row(0, error="operator"), "train", 0),
-        (wrong_step(error="result"), "train", 3),
+        (
+            row(0, error="result", edits=[dict(zip(Change._fields, (9, 10, 9, 11, "2", "13", "1+2"), strict=True))]),
+            "train",
+            0,
+        ),
         (wrong_step({}, {"expression": "3 + 5"}), "train", 3),
         (wrong_step({}, {"expression": "3 +"}), "train", 3),
-        (wrong_step(expression="4 * 3", error="result"), "train", 3),
     ],
     "reason": [
         (row(0, reason="so it is"), "train", 0),
