@@ -66,6 +66,8 @@ class CorruptionOptions(NamedTuple):
     """How far an error is carried forward, of ``arithmetic.errors.carry.CARRY``."""
     error: str = "result"
     """The kind of error, of ``arithmetic.errors.kinds.ERRORS``."""
+    false_steps: str = "drop"
+    """Whether a solution in which a calculation is false yields pairs: ``keep`` or ``drop``."""
 
 
 @dataclass(frozen=True)
