@@ -18,15 +18,20 @@ Rewriting = Callable[[Scene], Iterator[tuple[Replacement, ...]]]
 """Finds the ways to change a calculation; each is one or several replacements in order. Pure."""
 
 
+MOST = 10
+"""Maximum factor between two values of which one may stand for the other: larger differences are implausible."""
+
+
 class ErrorKind(NamedTuple):
     """A kind of error: a one-line summary for help texts, and how the calculation is changed; None if it is not.
 
-    The new value is at most ``most`` times the right one, and at least as small a part of it.
+    The new value is at most ``most`` times as large or small as the right one, of a calculation with two operands, and
+    ``MOST`` times if there are more.
     """
 
     summary: str
     rewrite: Rewriting | None = None
-    most: int = 10
+    most: int = MOST
 
 
 # ---------------------------------------------------------------- a wrong operator
@@ -50,7 +55,7 @@ def operator(scene: Scene) -> Iterator[tuple[Replacement, ...]]:
 
     Only where the operands allow the other operation, and the sentence does not name the right one.
     """
-    if _OPERATION_NAMED.search(scene.around):
+    if _OPERATION_NAMED.search(scene.around) or scene.is_area:
         return
     for left, sign, right in scene.calculation.operations():
         for other in _other_operators(left, sign.ascii, right):
@@ -171,14 +176,10 @@ def _is_usable(key: str, instead_of: str) -> bool:
     return top > bottom and not is_year and _is_similar(key, instead_of)
 
 
-_MOST = 10
-"""Maximum factor between two operands of which one may stand for the other."""
-
-
 def _is_similar(key: str, other_key: str) -> bool:
     (top, bottom), (other_top, other_bottom) = (map(int, one.split("/")) for one in (key, other_key))
     one, other = top * other_bottom, other_top * bottom
-    return one <= _MOST * other and other <= _MOST * one
+    return one <= MOST * other and other <= MOST * one
 
 
 RESULT = "result"

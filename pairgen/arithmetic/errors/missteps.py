@@ -13,7 +13,7 @@ from pairgen.arithmetic.errors.carry import CannotCarry
 from pairgen.arithmetic.errors.carry import carry as carry_forward
 from pairgen.arithmetic.errors.changes import CannotCorrupt, Change, Corruption, apply, read_as_written
 from pairgen.arithmetic.errors.corrupt import verified_candidates
-from pairgen.arithmetic.errors.kinds import ERRORS, Replacement
+from pairgen.arithmetic.errors.kinds import ERRORS, MOST, Replacement
 from pairgen.arithmetic.errors.rng import RowRng
 from pairgen.arithmetic.errors.scene import Scene, scene_of, values_in
 from pairgen.arithmetic.errors.terms import read_calculation
@@ -111,7 +111,8 @@ class _Maker:
         expression, value = new
         if not equal(verification.value, scene.calculation.value or (0, 1)):  # a percentage: in hundredths
             expression, value = f"100*({expression})", (100 * value[0], value[1])
-        wrong = written(candidate.literal, value, scene, ERRORS[self.kind].most)
+        most = ERRORS[self.kind].most if len(scene.calculation.operands) == 2 else MOST
+        wrong = written(candidate.literal, value, scene, most)
         answer = self.solution.answer
         if wrong is None or equal(value, verification.value) or (answer and same_magnitude(wrong, answer)):
             return None
@@ -191,8 +192,8 @@ def written(right: Literal, value: Ratio, scene: Scene, most: int) -> Literal | 
         return None
     plain = Literal(top, group_separator="," if top >= 1000 and scene.has_separators else "")
     if bottom == 1:
-        decimals = min(right.decimals, MAX_DECIMALS) if scene.is_money else 0
-        return plain._replace(numerator=10**decimals * top, decimals=decimals)
+        has_cents = scene.is_money and right.decimals == MAX_DECIMALS
+        return plain._replace(numerator=100 * top, decimals=MAX_DECIMALS) if has_cents else plain
     if right.denominator != 1:
         wrong = right._replace(numerator=top, denominator=bottom)
         return wrong if right.mixed_separator is None and bottom <= MAX_DENOMINATOR and wrong.fits() else None

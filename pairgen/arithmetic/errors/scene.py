@@ -18,10 +18,11 @@ _QUANTITY = re.compile(
 )
 _NUMBER = re.compile(rf"(?<![\w.])(?<!\d,)(?P<digits>{NUMBER})(?![.,]?\d)(?P<percent> ?%| percent)?", re.ASCII)
 _MEASURE = re.compile(
-    r" ?%| ?[a-z]+ per\b| ?(?:hours?|minutes?|seconds?|days|weeks|miles?|feet|foot|inch(?:es)?|yards?|pounds?|ounces?|"
+    r" ?%| ?(?:hours?|minutes?|seconds?|days|weeks|miles?|feet|foot|inch(?:es)?|yards?|pounds?|ounces?|"
     r"gallons?|quarts?|pints?|cups?|tons?|acres?|degrees|(?:kilo|centi|milli)?(?:meters?|grams?|liters?)|km|cm|mm|kg|lbs?|oz|ml|mph)\b"
 )
 _SEPARATOR = re.compile(r"\d,\d{3}(?!\d)", re.ASCII)
+_THOUSANDS = re.compile(r"(?<![\d.])\d{4}", re.ASCII)
 _WORD = re.compile(r"[a-z]+")
 _SAME_VALUE = (
     *((word, number) for word, number in NUMBER_WORDS.items() if number.isdigit()),
@@ -108,8 +109,11 @@ class Scene:
 
     @property
     def has_separators(self) -> bool:
-        """Whether the solution writes thousands as ``1,500``."""
-        return _SEPARATOR.search(self.text) is not None
+        """Whether thousands are written as ``1,500``: where the result is, else in its calculation or anywhere."""
+        start, stop = self.calculation.span[0], self.result[1]
+        if _SEPARATOR.search(self.text, start, stop):
+            return True
+        return not _THOUSANDS.search(self.text, start, stop) and _SEPARATOR.search(self.text) is not None
 
     @cached_property
     def known(self) -> tuple[Quantity, ...]:
