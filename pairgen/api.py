@@ -89,7 +89,7 @@ def describe(
 
     Args:
         metric, unit, tokenizer: how the edit distance is measured.
-        by: ``"source"``, ``"strategy"``, ``"check"`` or ``"reason"``.
+        by: ``"source"``, ``"strategy"``, ``"error"``, ``"check"`` or ``"reason"``.
 
     Raises:
         UsageError: an unknown metric, unit or column, or a tokenizer that is missing or cannot be loaded.

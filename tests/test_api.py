@@ -218,7 +218,7 @@ def test_dataset_converts_to_pandas_and_datasets(pairs: pairgen.PairDataset) -> 
 
 def test_open_pairs_names_a_newer_format(tmp_path: Path) -> None:
     (tmp_path / "pairgen.json").write_text('{"format": 99, "new": []}')
-    with pytest.raises(InvalidDataset, match="has format 99, but this release reads formats 2 to 4; upgrade pairgen"):
+    with pytest.raises(InvalidDataset, match="has format 99, but this release reads formats 2 to 5; upgrade pairgen"):
         pairgen.open_pairs(tmp_path)
     with pytest.raises(InvalidDataset, match="is a file, not a folder"):
         pairgen.open_pairs(tmp_path / "pairgen.json")

@@ -45,7 +45,7 @@ class Plan:
         builder = _find_builder(builder)
         if not builder.corrupts and (*_corruption(options), options.on_unchecked) != (*CorruptionOptions(), None):
             raise UsageError(
-                "--corruption, --carry, --pairs-per-row, --false-steps and --on-unchecked do not apply to "
+                "--corruption, --error, --carry, --pairs-per-row, --false-steps and --on-unchecked do not apply to "
                 f"{builder.name}: its rejected completions come from the source"
             )
         style = prompts.find(options.prompt_style or builder.style, builder.styles)
@@ -92,7 +92,9 @@ def _find_builder(builder: str | Builder) -> Builder:
 
 
 def _corruption(options: BuildOptions) -> CorruptionOptions:
-    return CorruptionOptions(options.corruption, options.pairs_per_row, options.carry, options.false_steps)
+    return CorruptionOptions(
+        options.corruption, options.pairs_per_row, options.carry, options.error, options.false_steps
+    )
 
 
 def _named_sources(builder: Builder, options: BuildOptions, columns: Columns) -> dict[str, Source]:

@@ -41,7 +41,7 @@ def stats(
     tokenizer: Annotated[str | None, typer.Option(metavar="ID", help="Tokenizer for --unit token.")] = None,
     by: Annotated[
         str | None,
-        typer.Option(metavar="COLUMN", help="Group the edit distance by source, strategy, check or reason."),
+        typer.Option(metavar="COLUMN", help="Group the edit distance by source, strategy, error, check or reason."),
     ] = None,
     shortcuts: Annotated[bool, typer.Option("--shortcuts", help="Show only how often each shortcut is right.")] = False,
     as_json: Json = False,
