@@ -16,7 +16,7 @@ from pairgen.arithmetic.labels import Unverified
 from pairgen.arithmetic.reading import border, formulas
 from pairgen.arithmetic.reading.steps import Found, Step, step_of
 from pairgen.arithmetic.reading.tokens import NUMBER_WORDS
-from pairgen.arithmetic.solution import Solution, is_assumed
+from pairgen.arithmetic.solution import Solution
 
 MAX_NUMBERS = 4096
 """Maximum number of candidates outside calculations, per pattern."""
@@ -105,7 +105,7 @@ def is_condition(solution: Solution, candidate: Candidate, found: Found) -> bool
     """Whether the value of a verified equation is part of its setting, and not a result: ``set x - 3 = 0``."""
     step = step_of(found)
     if step.role == "value":
-        return is_assumed(solution.visible, step.start)
+        return border.is_assumed(solution.visible, step.start)
     if not candidate.literal.numerator:  # an equation is brought to the form `... = 0`
         return True
     return _SETS_UP.search(solution.visible, max(0, step.start - 120), step.sign) is not None
@@ -195,7 +195,7 @@ def _is_label(strategy: str, start: int, text: str) -> bool:
     """Whether a number is a label, a list number, part of a date, or a value that is only assumed."""
     if _LABEL.search(text, max(0, start - 40), start):
         return True
-    return strategy == labels.STATED_VALUE and is_assumed(text, start)
+    return strategy == labels.STATED_VALUE and border.is_assumed(text, start)
 
 
 def _role(candidate: Candidate, text: str) -> int:

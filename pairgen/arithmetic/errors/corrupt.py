@@ -16,8 +16,9 @@ from pairgen.arithmetic.exact.literals import Literal, parse_literal
 from pairgen.arithmetic.exact.ratios import Ratio, equal, lowest_terms
 from pairgen.arithmetic.exact.verification import matches, same_magnitude
 from pairgen.arithmetic.false_steps import is_form_of, recomputed_values
+from pairgen.arithmetic.reading import border
 from pairgen.arithmetic.reading.steps import Step, literal_text, step_of
-from pairgen.arithmetic.solution import Solution, is_assumed
+from pairgen.arithmetic.solution import Solution
 
 MAX_SAMPLES = 32
 """Wrong values sampled for one candidate before it is skipped."""
@@ -201,7 +202,7 @@ class _Candidates:
 
     def _unverified_group(self, candidate: Candidate) -> str:
         strategy = candidate.strategy
-        if strategy == labels.STATED_VALUE and is_assumed(self.solution.visible, candidate.start):
+        if strategy == labels.STATED_VALUE and border.is_assumed(self.solution.visible, candidate.start):
             return "assumed"
         if self._repeats_question(candidate):
             return "repeated, unverified"

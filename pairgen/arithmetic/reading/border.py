@@ -177,3 +177,17 @@ def is_bound(text: str, start: int, stop: int) -> bool:
     after = after[: end.start()] if end else after
     is_related = _INEQUALITY.search(before) or _INEQUALITY.search(after)
     return is_related is not None and "\\boxed" not in before
+
+
+# Examples: `if x = `, `when we set y = `, `suppose that n = `, each at the end of the text before a value.
+_ASSUMED = re.compile(
+    r"\b(?:if|let|when|where|at|for|sett?ing|set|suppose|assum(?:e|ing)|case|taking|take|tr(?:y|ying)|test(?:ing)?|say"
+    r"|whether|see if|given(?: that)?|plug(?:ging)?(?: in)?|substitut(?:e|ing)|occurs|invalid)\b[^.,;:]{0,40}"
+    r"(?:, ?(?:and )?\$?[A-Za-z]\$? ?= ?[^.,;:=]{0,14}){0,4}\Z",  # `if x = 3, y = `
+    re.IGNORECASE,
+)
+
+
+def is_assumed(text: str, start: int) -> bool:
+    """Whether the value at ``start`` is only assumed or tried: ``if x = 3``."""
+    return _ASSUMED.search(text, max(0, start - 80), start) is not None
