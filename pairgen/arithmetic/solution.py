@@ -27,7 +27,6 @@ from pairgen.arithmetic.labels import (
     NO_CALCULATION,
     NO_MATCH,
     NO_VALUE,
-    NOT_EXACT,
     OTHER_VALUE,
     STATED,
     UNSUPPORTED,
@@ -187,26 +186,11 @@ class Solution:
                 yield solved
 
     def _missing_term(self, step: Step, literal: Literal) -> Expr:
-        """The number that makes both sides equal when it replaces the literal on the right side.
-
-        It must not depend on variables without a value: it must be the same for three sets of trial values.
-        """
+        """The number that makes both sides equal when it replaces the literal on the right side, which states it."""
         before, after = self.visible[step.sign + 1 : step.start], self.visible[step.stop : step.side_stop]
         left = self._left(step.sign, None, whole_side=True)
         zero, one, two = (self._right(f"{before}{trial}{after}", None) for trial in "012")
-        rights, known = (zero, one, two), tuple(self.values.items())
-        stated = _signed(literal, step.negated)
-        found = []
-        for trial in range(TRIALS):
-            expr, value = missing_number(left, rights, known, trial)
-            if value is None:
-                raise Unverified(NOT_EXACT)
-            if not equal(value, stated):
-                raise Unverified(NO_MATCH)
-            found.append(expr)
-            if not trial and all(variables(side) <= self.values.keys() for side in (left, *rights)):
-                break
-        return found[0]
+        return missing_number(left, (zero, one, two), tuple(self.values.items()), _signed(literal, step.negated))
 
     def _left(self, sign: int, known: frozenset[str] | None, *, whole_side: bool = False) -> Expr:
         """The expression on the left of an equals sign; ``known`` as in ``latex.read`` and ``sentence.read``."""
