@@ -29,6 +29,7 @@ from pairgen.arithmetic.labels import (
     NO_VALUE,
     OTHER_VALUE,
     STATED,
+    UNCLEAR,
     UNSUPPORTED,
     Unverified,
 )
@@ -197,19 +198,23 @@ class Solution:
         if self.is_latex:
             side = formulas.side_before(self.visible, sign)
             try:
-                return latex.read(side, known)
+                expr = latex.read(side, known)
             except Unverified:
-                if "\\" in side.replace("\\$", ""):
+                if not formulas.is_sentence(side):
                     raise
+            else:
+                if formulas.continues(self.visible, sign, side):
+                    raise Unverified(UNCLEAR)
+                return expr
         return sentence.read(sentence.window_before(self.visible, sign), known, whole_side=whole_side)
 
     def _right(self, side: str, known: frozenset[str] | None) -> Expr:
         """A right side as an expression; ``known`` as in ``_left``."""
         if self.is_latex:
             try:
-                return latex.read(side.strip("& \n.,;"), known)
+                return latex.read(side.strip("& \n.,;").removesuffix("$"), known)
             except Unverified:
-                if "\\" in side.replace("\\$", ""):
+                if not formulas.is_sentence(side):
                     raise
         return sentence.read(sentence.window_before(side, len(side)), known, whole_side=True)
 

@@ -5,6 +5,7 @@ Calculations are read from their end, so a sign, letter or word in front is reac
 """
 
 import re
+from string import ascii_letters
 
 from pairgen.arithmetic.reading import units
 
@@ -118,3 +119,26 @@ def _is_compound(before: str, calculation: str) -> bool:
     """Whether the number before a calculation and its first one are one quantity: ``5 lb 3 oz + 2 oz``."""
     last, first = _LAST_QUANTITY.search(before), _FIRST_QUANTITY.match(calculation)
     return last is not None and first is not None and units.factor(last.group(1), first.group(1)) is not None
+
+
+def continues_formula(backwards: str, formula: str) -> bool:
+    """As ``continues``, for a formula and the text before the sign that opens it; in ``formula``, no command is left.
+
+    Letters of a formula are variables, except units of two and more.
+    """
+    match = _CONTINUES.match(f" {backwards.lstrip()}") if backwards.strip() else None
+    if match is not None and (match.lastgroup is None or ("+" in formula and not _DIVISION.search(formula))):
+        return True
+    return units.conflict(formula, ascii_letters)
+
+
+_TEXT = re.compile(r"\\(?:text|mbox|textrm|mathrm|rm|hbox|textit|textnormal) *\{([^{}]*)\}")
+_DIVISIONS = re.compile(r"\\(?:[dt]?frac|div)(?![a-zA-Z])")
+_LONG_UNITS = {"m": "meter", "g": "gram", "l": "liter", "L": "liter", "h": "hour", "s": "second"}  # not variables
+_COMMAND = re.compile(r"\\(?:[a-zA-Z]+|.)")
+
+
+def without_commands(formula: str) -> str:
+    r"""A formula with its units as in plain text: ``1\text{ km} + 500\text{ m}`` is ``1 km + 500 m``."""
+    plain = _TEXT.sub(lambda unit: f" {_LONG_UNITS.get(unit.group(1).strip(), unit.group(1))} ", formula)
+    return " ".join(_COMMAND.sub(" ", _DIVISIONS.sub("/", plain)).split())

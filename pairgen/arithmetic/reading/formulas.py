@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from pairgen.arithmetic.exact.literals import LATEX_FRACTION, LATEX_NUMBER
-from pairgen.arithmetic.reading import sentence
+from pairgen.arithmetic.reading import border, sentence
 from pairgen.arithmetic.reading.steps import Step
 
 # Examples: `1 \frac{1}{2}`, `\dfrac34`, `15{,}000`.
@@ -128,3 +128,35 @@ def side_before(text: str, sign: int) -> str:
             return side
         window = border.group()[: border.group().rindex("\\\\")].rstrip(" ,.;")
     return side
+
+
+# A word among numbers. Examples: `so 3`, `3 pens + `; not the `ac` of `9 - 4ac`, nor a command.
+_WORD = re.compile(r"(?:\A|(?<=[\s(]))[A-Za-z]{2,}(?=[\s.,;:]|\Z)", re.ASCII)
+_MATH_OPENS = re.compile(r"(?<!\\)(?:\\[\[(]|\$\$?)\s*\Z")
+_MATH_CLOSES = re.compile(r"(?:[.,;:]\s*(?:\$\$?|\\[\])])\s*|(?:\$\$?|\\[\])])(?:[.,;:]+\s*|\s*\n\s*))\Z")
+_ROW_BREAK = re.compile(r"\\\\(?:\[[^\]]*\])?[\s&]*\Z")
+_RATIO = re.compile(r"[\w)}]\s*:\s*\Z")
+
+
+def is_sentence(side: str) -> bool:
+    r"""Whether a side that is no formula may be read as a sentence: ``she buys 3 pens + 4``; not ``24b^2 - 40b``.
+
+    In a formula, letters behind a number are factors; in a sentence, they would be units.
+    """
+    return "\\" not in side.replace("\\$", "") and _WORD.search(side) is not None
+
+
+def continues(text: str, sign: int, side: str) -> bool:
+    r"""Whether the left side at ``sign`` goes on before what was read as ``side``, or adds what cannot be added.
+
+    Examples: ``twice $3 + 4 = 7$``, ``1:2^2 = 1:4``, the second row of ``3 + 4 \\\\ + 5 = 12``.
+    """
+    start = text.rfind(side, 0, sign)
+    before = text[max(0, start - border.REACH) : start]
+    if _RATIO.search(before):
+        return True
+    if side.lstrip(" &\n")[:1] in tuple("+-−–") and _ROW_BREAK.search(before):
+        return "=" not in before[before.rfind("\\\\", 0, -2) :] if "=" not in before else False
+    opening = _MATH_OPENS.search(before)
+    words = before[: opening.start()] if opening and not _MATH_CLOSES.search(before, 0, opening.start()) else ""
+    return border.continues_formula(words[::-1], border.without_commands(side) if "\\" in side else side)

@@ -35,6 +35,8 @@ _OPERATORS = {
     "divided into": "/",
     "multiplied by": "*",
 }
+UNIT_LETTERS = frozenset("ghklmsCFKLM")
+"""Single letters that are a unit after a number if they are not a variable: ``5 g``; not the x of ``15x``."""
 _LETTERS = frozenset("bcdefghijklmnopqrstuvwxyzBCDEFGHJKLMNOPQRSTUVWXYZ")
 """Single letters that are always variables; a and I are words, and A often is."""
 FUNCTIONS = frozenset("fghFGHPQ")
@@ -148,6 +150,8 @@ class _Reader:
                     self.pieces.append(text)
                     self.after_variable = True
                     return
+                if len(text) == 1 and self.follows_number() and text not in UNIT_LETTERS and text not in "aAI":
+                    raise Unverified(NO_VALUE)  # 15x is no 15
                 words += 1
                 if words > MAX_WORDS:
                     break
@@ -166,6 +170,10 @@ class _Reader:
             return True
         before = self.tokens[-1].kind if self.tokens else ""
         return before not in NUMBERS and before != "word" and token.text not in "aAI"
+
+    def follows_number(self) -> bool:
+        """Whether the token just read stands behind a number."""
+        return bool(self.tokens) and self.tokens[-1].kind in NUMBERS
 
     def join(self) -> bool:
         """Read the operator between the last operand and the one on its left; False at the start of the calculation."""

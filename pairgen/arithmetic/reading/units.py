@@ -45,7 +45,7 @@ def factor(one: str, other: str) -> str | None:
 
 
 # The terms of a sum, each one number and its unit: `1 km` in `1 km + 500 m`, `3p` in `2p + 3`.
-_TERMS = re.compile(r"(?:(?<=\s)|(?<=[\w%)]))[-+−–](?=[\s$(\d.])| plus | minus ", re.ASCII | re.IGNORECASE)
+_TERMS = re.compile(r"(?:(?<=\s)|(?<=[\w%)$]))[-+−–](?=[\s$(\d.])| plus | minus ", re.ASCII | re.IGNORECASE)
 _TERM = re.compile(rf"[\s(]*(\$?)\s?{NUMBER}(?: an? )?[ -]?(?:([A-Za-z]++)(?![-&'’])[^\d*/×÷]*|[\s).]*)", re.ASCII)
 _MULTIPLES = frozenset({"dozen", "hundred", "thousand", "million", "billion", "trillion", "k"})
 _COINS = frozenset({"penny", "pennie", "nickel", "dime", "quarter"})

@@ -139,6 +139,8 @@ def _tree_attention(query: Tensor, key: Tensor, value: Tensor, tree: TreeMask, s
 
 
 _COMPILED: dict[str, Any] = {}
+SMALLEST_HEAD = 16
+"""FlexAttention's smallest head size; smaller heads are padded with zeros."""
 MAX_VARIANTS = 64
 """Most compiled variants of FlexAttention (dtype, gradient, window, cap, head size). Beyond the limit (8 by
 default), torch silently runs it uncompiled, with all scores in memory."""
@@ -159,13 +161,15 @@ def flex(query: Tensor, key: Tensor, value: Tensor, scale: float, mask: "BlockMa
     inputs = [values.transpose(1, 2).flatten(0, 1) for values in (query, key, value)]
     if torch.is_autocast_enabled(query.device.type):
         inputs = [values.to(torch.get_autocast_dtype(query.device.type)) for values in inputs]
+    # zeros do not change a product of a query and a key
+    inputs = [torch.nn.functional.pad(values, (0, max(0, SMALLEST_HEAD - values.shape[-1]))) for values in inputs]
     inputs = [values.clone(memory_format=torch.contiguous_format) for values in inputs]
     if "flex" not in _COMPILED:
         _COMPILED["flex"] = torch.compile(flex_over_tokens, dynamic=True, fullgraph=True)
     options = {"score_mod": capped if softcap else None, "enable_gqa": heads != key.shape[1]}
     with torch_internals.allow_recompilations(MAX_VARIANTS):
         out: Tensor = _COMPILED["flex"](*inputs, block_mask=mask, scale=scale, **options)
-    return out.reshape(rows, width, heads, -1)
+    return out[..., : value.shape[-1]].reshape(rows, width, heads, -1)
 
 
 def flex_over_tokens(query: Tensor, key: Tensor, value: Tensor, **options: Any) -> Tensor:

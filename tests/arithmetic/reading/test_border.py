@@ -58,6 +58,50 @@ def test_what_is_understood_before_a_calculation_lets_it_be_verified(before: str
     assert checked(f"{before}{expression} = {first + second}") == [(str(first + second), expression)]
 
 
+@pytest.mark.parametrize("before", [before for before in MISREAD if before.endswith(" ")])
+@pytest.mark.parametrize(("opening", "closing"), [("$", "$"), (r"\(", r"\)"), ("\\[", "\\]"), ("$$", "$$")])
+@given(first=st.integers(2, 99), second=st.integers(2, 99))
+def test_what_is_not_understood_before_a_formula_keeps_it_unverified(
+    before: str, opening: str, closing: str, first: int, second: int
+) -> None:
+    text = rf"It is {before}{opening}{first} + {second} = {first + second}{closing}, that is, $2 \cdot 3$."
+    assert all(check in REASONS for _, check in checked(text))
+
+
+@pytest.mark.parametrize("before", [before for before in UNDERSTOOD if before != "= 5\n"])
+@given(first=st.integers(2, 99), second=st.integers(2, 99))
+def test_what_is_understood_before_a_formula_lets_it_be_verified(before: str, first: int, second: int) -> None:
+    text = rf"With $a \cdot b$: {before}$\,{first} + {second} = {first + second}$."
+    assert checked(text) == [(str(first + second), f"{first} + {second}")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        # letters behind numbers are factors, not units
+        *("24b^2 - 40b = 536", "4x - 2x = 2", "9 - 16k^2 = 7", "10 + 4ac = 14", "(3m + 1)(2n + 1) = 12", "1:2^2 = 4"),
+        # units that cannot be added as they are
+        *(
+            r"1 \text{ km} + 500 \text{ m} = 501",
+            r"3 \text{ dozen} + 4 = 7",
+            r"2\text{ million} + 1 = 3",
+            r"1\mathrm{h} + 30\mathrm{min} = 31",
+            r"3\text{ ft} - 2\text{ in} = 1",
+        ),
+        # a sum that begins in the row above
+        r"\begin{align*} 3 + 4 \\ + 5 + 1 &= 6 \end{align*}",
+    ],
+)
+def test_misreadings_of_formulas_are_not_verified(text: str) -> None:
+    assert all(check in REASONS for _, check in checked(rf"It is ${text}$, not $2 \cdot 1$."))
+    assert all(check in REASONS for _, check in checked(rf"It is \[{text}.\] It was $2 \cdot 1$."))
+
+
+@pytest.mark.parametrize("text", ["15x kg/day * 5 days = 75", "It is 2p * 3 = 6", "7 z - 2 = 5"])
+def test_a_letter_behind_a_number_is_no_unit(text: str) -> None:
+    assert all(check in REASONS for _, check in checked(text))
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -112,6 +156,11 @@ def test_misreadings_are_not_verified(text: str) -> None:
         ("100 percent - 40 percent = 60 percent", [("60", "100*((100/100) - (40/100))")]),
         ("y = - 3 + 4 = 1", [("1", "-3 + 4")]),
         ("an average of 300 / 3 = 100", [("100", "300 / 3")]),
+        (r"an average of $\frac{4 + 6}{2} = 5$", [("5", "((4 + 6)/2)")]),
+        (r"It is $3 \text{ cm} + 4 \text{ cm} = 7$ cm.", [("7", "3 + 4")]),
+        (r"We know $f(6) = 12,$ $6 + 3 = 9,$ \[9 \cdot 2 = 18.\]", [("9", "6 + 3"), ("18", "9*2")]),
+        (r"We buy 3 pens + 4 pens = 7 pens for $2 \cdot 7 = 14$.", [("7", "3 + 4"), ("14", "2*7")]),
+        ("5 g * 3 + 2 g = 17 g", [("17", "5*3 + 2")]),
     ],
 )
 def test_what_is_read_rightly(text: str, expected: list[tuple[str, str]]) -> None:

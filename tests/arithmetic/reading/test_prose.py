@@ -119,7 +119,7 @@ def test_prose_results_and_their_calculations(text: str, expected: list[tuple[st
 
 def test_values_default_to_answer_for_x() -> None:
     text = "We write 2x + 6 = 20."
-    assert checked(text) == [("20", UNCLEAR)]
+    assert checked(text) == [("20", NO_VALUE)]
     assert checked(text, (7, 1)) == [("20", "2*7 + 6")]
 
 

@@ -1,5 +1,7 @@
 """The attention kernel of GPUs, as far as it runs without one: traced but not compiled, against a dense mask."""
 
+from typing import Any
+
 import pytest
 import torch
 from helpers.token_groups import random_groups
@@ -13,20 +15,31 @@ from pairgen.train.model.tree_mask import TreeMask
 
 @pytest.mark.parametrize("window", [0, 5])
 @pytest.mark.parametrize("cap", [0.0, 2.0])
-def test_flex_equals_dense_mask(window: int, cap: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As on a GPU, but not compiled, and forward only: FlexAttention has no backward pass on a CPU."""
-    monkeypatch.setitem(attention._COMPILED, "flex", attention.flex_over_tokens)
+@pytest.mark.parametrize("size", [8, 16])
+def test_flex_equals_dense_mask(window: int, cap: float, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a GPU, but not compiled, and forward only: FlexAttention has no backward pass on a CPU.
+
+    Heads are padded to the smallest size that its compiled kernel takes.
+    """
+    sizes = []
+
+    def flex(*inputs: torch.Tensor, **options: Any) -> torch.Tensor:
+        sizes.extend(values.shape[-1] for values in inputs)
+        return attention.flex_over_tokens(*inputs, **options)
+
+    monkeypatch.setitem(attention._COMPILED, "flex", flex)
     batch = tree_batch(random_groups(6, 9), 150, "group")
     assert batch.subtree_end is not None
     assert batch.positions is not None
     rows, width = batch.tokens.shape
     generator = torch.Generator().manual_seed(0)
-    query, key, value = (torch.randn(rows, heads, width, 16, generator=generator) for heads in (4, 2, 2))
+    query, key, value = (torch.randn(rows, heads, width, size, generator=generator) for heads in (4, 2, 2))
     tree = TreeMask(batch.subtree_end, batch.positions)
     found = attention.flex(query, key, value, 0.3, tree.block_mask(window), cap)
     wide = [values.repeat_interleave(2, 1) for values in (key, value)]
     expected = masked_attention(query, *wide, tree.dense(window), 0.3, cap).transpose(1, 2)
     assert torch.allclose(found, expected, atol=1e-5)
+    assert set(sizes) == {16}
 
 
 @pytest.mark.parametrize(("window", "caps"), [(0, (0.0,)), pytest.param(5, (2.0, 3.0), marks=pytest.mark.slow)])
