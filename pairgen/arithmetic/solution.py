@@ -41,6 +41,10 @@ MAX_EQUATIONS = 8
 """Maximum number of equations tried to derive the value of a variable, nearest first."""
 
 
+_AROUND = "& \n.,;"
+"""Characters around a right side in LaTeX."""
+
+
 class Solution:
     """A solution whose reasoning ends at ``stop``; ``answer`` is the value of its final answer, if that is a number.
 
@@ -190,8 +194,8 @@ class Solution:
         """The number that makes both sides equal when it replaces the literal on the right side, which states it."""
         before, after = self.visible[step.sign + 1 : step.start], self.visible[step.stop : step.side_stop]
         left = self._left(step.sign, None, whole_side=True)
-        zero, one, two = (self._right(f"{before}{trial}{after}", None) for trial in "012")
-        return missing_number(left, (zero, one, two), tuple(self.values.items()), _signed(literal, step.negated))
+        rights = self._rights(before, after)
+        return missing_number(left, rights, tuple(self.values.items()), _signed(literal, step.negated))
 
     def _left(self, sign: int, known: frozenset[str] | None, *, whole_side: bool = False) -> Expr:
         """The expression on the left of an equals sign; ``known`` as in ``latex.read`` and ``sentence.read``."""
@@ -208,11 +212,22 @@ class Solution:
                 return expr
         return sentence.read(sentence.window_before(self.visible, sign), known, whole_side=whole_side)
 
+    def _rights(self, before: str, after: str) -> tuple[Expr, Expr, Expr]:
+        """The right side with 0, 1 and 2 between two texts."""
+        if self.is_latex:
+            try:
+                return latex.read_with(before.lstrip(_AROUND), after.rstrip(_AROUND))
+            except Unverified:
+                if "\\" in (before + after).replace("\\$", ""):
+                    raise
+        zero, one, two = (self._right(f"{before}{digit}{after}", None) for digit in "012")
+        return zero, one, two
+
     def _right(self, side: str, known: frozenset[str] | None) -> Expr:
         """A right side as an expression; ``known`` as in ``_left``."""
         if self.is_latex:
             try:
-                return latex.read(side.strip("& \n.,;").removesuffix("$"), known)
+                return latex.read(side.strip(_AROUND).removesuffix("$"), known)
             except Unverified:
                 if not formulas.is_sentence(side):
                     raise
