@@ -9,7 +9,7 @@ RUN/
   sft/             the run of --sft-steps, a folder like this one
   tokens/          the tokenized pairs
   base/            the merged model, if training started from an adapter
-  reference.json   hash of the reference model's weights
+  reference.json   fingerprint of the model that the run started from
   reference/       reference log-probs, if the datasets are read-only
   non-finite-0.json  pairs of the batch with a non-finite loss, by process
   tensorboard/     with --report-to tensorboard

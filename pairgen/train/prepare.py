@@ -12,6 +12,7 @@ from pairgen.pairs.dataset import PairDataset
 from pairgen.progress import Warn
 from pairgen.run_folder import BASE
 from pairgen.train import distributed
+from pairgen.train.checks.support import check_deterministic, check_logits, check_trees
 from pairgen.train.config import Config
 from pairgen.train.context import RunContext
 from pairgen.train.data import splits as data
@@ -22,13 +23,12 @@ from pairgen.train.layout.tree import tree_batch
 from pairgen.train.loop import Trainer, TrainingData
 from pairgen.train.losses import LOSSES
 from pairgen.train.model import loading as models
-from pairgen.train.model.checks import check_deterministic, check_logits, check_trees
 from pairgen.train.model.scorer import Scorer
 from pairgen.train.model.torch_internals import missing_for_trees
 from pairgen.train.output import checkpoint
 from pairgen.train.output.checkpoint import Policy, TrainState
 from pairgen.train.output.metrics_log import MetricsLog
-from pairgen.train.reference import ReferenceLogps, StartingModel, precompute
+from pairgen.train.reference import ReferenceLogps, StartingModel, check_start, precompute
 from pairgen.train.scores.forward import Forward
 from pairgen.train.scores.objective import Objective
 
@@ -40,16 +40,20 @@ def prepare(config: Config, context: RunContext) -> Trainer:
     device = models.pick_device(config.device, context.world.local_rank)
     saved = checkpoint.newest(context.folder)
     model, tokenizer = models.load(config, data.training_texts(datasets), device, saved / "model" if saved else None)
+    needs_reference, online = LOSSES[config.loss].needs_reference, config.reference == "online"
+    if config.lora or (needs_reference and not saved):
+        check_start(model, config.model, context)
     training = training_data(config, context, datasets, model, tokenizer)
     scorer = Scorer(model)
     forward = _forward(config, scorer, tokenizer, device, context.warn)
 
     def load_start() -> Scorer:
         """Load the starting model again."""
-        return Scorer(models.load(config, data.training_texts(datasets), device)[0])
+        start = models.load(config, data.training_texts(datasets), device)[0]
+        check_start(start, config.model, context)
+        return Scorer(start)
 
     reference: ReferenceLogps | torch.nn.Module | None = None
-    needs_reference, online = LOSSES[config.loss].needs_reference, config.reference == "online"
     if needs_reference and not online:  # before the model is distributed
         start = StartingModel(load_start if saved else lambda: scorer, forward)
         reference = precompute(config, training.groups_by_split(), start, context)
@@ -166,4 +170,5 @@ def _forward(config: Config, scorer: Scorer, tokenizer: Any, device: torch.devic
         warn(f"attention over token trees is slower than it could be: torch {torch.__version__} lacks {missing}")
     pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
     layout = partial(tree_batch, row_tokens=config.max_packed_length, share=share, pad=pad)
-    return Forward(layout, device, autocast=models.precision(config, device) == "bf16")
+    precision = models.precision(config, device)
+    return Forward(f"{precision}-{share}", layout, device, autocast=precision == "bf16")

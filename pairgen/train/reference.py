@@ -1,8 +1,9 @@
 """Reference log-probs: computed before training, cached on disk by pair, and written as they are computed.
 
-They are kept next to the dataset in ``reference/<weights>-<precision>-<tokens>-v<FORMAT>/``, named by hashes of the
-weights and of the tokens they were computed from, so that every run with the same reference model uses them. Each
-process writes an Arrow stream of its own; of a stream that was cut short, the complete record batches count.
+They are kept next to the dataset in ``reference/<model>-<forward>-<tokens>-v<FORMAT>/``, named by what they were
+computed from: a fingerprint of the model, the precision and layout of its forward passes, and a hash of the token ids.
+Every run with the same reference uses them. Each process writes an Arrow stream of its own; of a stream that was cut
+short, the complete record batches count.
 """
 
 import contextlib
@@ -31,7 +32,7 @@ from pairgen.train.data.order import chunks
 from pairgen.train.data.splits import TokenizedSplit
 from pairgen.train.distributed import World
 from pairgen.train.layout.batch import Batch
-from pairgen.train.model import loading as models
+from pairgen.train.model.fingerprint import fingerprint
 from pairgen.train.model.scorer import Scorer
 from pairgen.train.scores.forward import Forward
 
@@ -149,6 +150,7 @@ class StartingModel:
     """The policy as it was before its first step, loaded when it is first needed."""
 
     load: Callable[[], Scorer]
+    """Calls ``check_start``."""
     forward: Forward
 
     @cached_property
@@ -163,16 +165,34 @@ class StartingModel:
         batch = self.forward.layout(groups).to(self.forward.device)
         return batch, self.forward.token_logps(self.scorer, batch)
 
-    def weights_hash(self, file: Path, world: World) -> str:
-        """The hash of its weights, kept in ``file``, because the policy's weights change. Raises RunFolderError."""
-        if world.is_main and not file.is_file():
-            write_text(file, json.dumps({"weights": models.weights_hash(self.scorer)}))
-        world.barrier()
-        try:
-            weights: str = json.loads(file.read_text("utf-8"))["weights"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise RunFolderError(f"{file}: damaged ({error}); delete it to recompute the hash of the weights") from None
-        return weights
+
+def recorded_fingerprint(file: Path) -> str | None:
+    """The fingerprint of the model that a run started from; None if it was not recorded. Raises RunFolderError."""
+    try:
+        recorded = json.loads(file.read_text("utf-8")).get("model") if file.is_file() else None
+    except (ValueError, AttributeError) as error:
+        raise RunFolderError(f"{file}: damaged ({error}); delete it to compute its fingerprint again") from None
+    return None if recorded is None else str(recorded)
+
+
+def check_start(model: torch.nn.Module, name: str, context: RunContext) -> None:
+    """Record the fingerprint of the model that a run starts from or, in a resumed run, compare with it.
+
+    Args:
+        model: as it was loaded from ``name``, the value of --model.
+
+    Raises:
+        RunFolderError: the run started from another model, so its reference and the base of its adapter are lost.
+    """
+    file = context.folder / REFERENCE_MODEL
+    found, recorded = fingerprint(model), recorded_fingerprint(file)
+    if recorded is None and context.world.is_main:
+        write_text(file, json.dumps({"model": found}))
+    if recorded not in (None, found):
+        raise RunFolderError(
+            f"{context.folder}: --model {name} has changed since the run started (its config, its weights, or the "
+            "version of transformers); restore it, or start a new run"
+        )
 
 
 def precompute(
@@ -183,8 +203,11 @@ def precompute(
     Args:
         needed: splits, and the indices of their groups that the run uses.
     """
-    world, precision = context.world, "bf16" if model.forward.autocast else "full"
-    prefix = f"{model.weights_hash(context.folder / REFERENCE_MODEL, world)[:16]}-{precision}"
+    world, file = context.world, context.folder / REFERENCE_MODEL
+    if world.is_main and recorded_fingerprint(file) is None:
+        _ = model.scorer  # loading it records it
+    world.barrier()
+    prefix = f"{str(recorded_fingerprint(file))[:16]}-{model.forward.name}"
     pairs_at_once = config.micro_batch_size or config.batch_size
     known = ReferenceLogps()
     for split, indices in needed:

@@ -38,7 +38,7 @@ class Pairgen:
         """Seconds of each part of the timed steps."""
         scorer = Scorer(self.model)
         layout = partial(tree_batch, row_tokens=ROW_TOKENS, share=share, pad=0)
-        forward = Forward(layout, device, autocast=precision == "bf16")
+        forward = Forward(precision, layout, device, autocast=precision == "bf16")
         config = Config(loss="dpo", beta=peers.BETA)
         self.objective = Objective(config, scorer, forward, reference=None, multiple_choice=multiple_choice)
         self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=peers.RATE, weight_decay=0.0, fused=True)

@@ -65,12 +65,16 @@ def use_exact_norms(model: nn.Module) -> None:
 
 
 def score_with_gradients(model: Any, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-    """[2P] sums of log-probs, and gradients of a sum in which each token of each completion has its own weight."""
+    """[2P] sums of log-probs, and gradients of a sum in which each token of each completion has its own weight.
+
+    Parameters that are not used have no gradient.
+    """
     model.zero_grad()
     logps = batch.completions(Scorer(model)(batch))
     weights = torch.arange(len(logps))[:, None] * 0.7 + torch.arange(logps.shape[1]) * 0.3
     (logps * weights.cos()).sum().backward()
-    return logps.detach().sum(1), {name: value.grad.clone() for name, value in model.named_parameters()}
+    gradients = {name: value.grad for name, value in model.named_parameters() if value.grad is not None}
+    return logps.detach().sum(1), {name: gradient.clone() for name, gradient in gradients.items()}
 
 
 def assert_equal_passes(model: Any, found: Batch, expected: Batch, sums: float, gradients: float) -> None:

@@ -37,7 +37,7 @@ class CachedTokens:
     dataset: Path
     groups: GroupTable
     hash: str
-    """Depends on the dataset, the tokenizer and the options: equal hashes mean equal tokens."""
+    """Of the pair ids and tokens themselves: a chat template may render the same texts differently tomorrow."""
     drops: dict[str, int]
     merged_boundaries: int
     truncated_prompts: int
@@ -107,10 +107,10 @@ def _cached(file: Path, dataset: Path) -> CachedTokens | None:
     """The tokens that an earlier call wrote; None if there are none, or they are damaged."""
     try:
         about = json.loads(file.with_suffix(".json").read_text("utf-8"))
-        if file_hash(file) != about.pop("xxh3"):
+        if (content := file_hash(file)) != about.pop("xxh3"):
             return None
         table = pa.ipc.open_file(pa.memory_map(str(file))).read_all()
-        return CachedTokens(dataset, GroupTable([table]), file.stem, **about)
+        return CachedTokens(dataset, GroupTable([table]), content, **about)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 

@@ -9,6 +9,8 @@ of creating one or treating restarting positions as new documents. A model that 
 ``check_trees`` detects.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -54,9 +56,39 @@ def use_tree_attention(model: Any) -> None:
         raise UnsupportedModel(
             f"{name}: token trees do not support layers of type {', '.join(sorted(unsupported))}; {_INSTEAD}"
         )
-    model.set_attn_implementation(NAME)
-    if config._attn_implementation != NAME:
-        raise UnsupportedModel(f"{name}: token trees are not supported: its attention cannot be replaced; {_INSTEAD}")
+    with restored_on_error(model):
+        model.set_attn_implementation(NAME)
+        if config._attn_implementation != NAME:
+            raise UnsupportedModel(
+                f"{name}: token trees are not supported: its attention cannot be replaced; {_INSTEAD}"
+            )
+
+
+@contextmanager
+def restored_on_error(model: Any) -> Iterator[None]:
+    """If the block raises, give a transformers model and all its parts the attention that they had before.
+
+    Attention that only computes trees exactly is not what the model had: it ignores attention sinks, for example.
+    """
+    before = [(config, config._attn_implementation) for config in _configs(model)]
+    try:
+        yield
+    except BaseException:
+        for config, implementation in before:
+            config._attn_implementation = {"": implementation}  # of this config, not of those nested in it
+        raise
+
+
+def _configs(model: Any) -> list[Any]:
+    """The configs of a model, of its parts, and those nested in them, once each."""
+    found: dict[int, Any] = {}
+    waiting = [part.config for part in model.modules() if hasattr(part, "config")]
+    while waiting:
+        config = waiting.pop()
+        if id(config) not in found and hasattr(config, "_attn_implementation"):
+            found[id(config)] = config
+            waiting += [getattr(config, name, None) for name in getattr(config, "sub_configs", ())]
+    return list(found.values())
 
 
 def attention(

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import xxhash
 from safetensors import SafetensorError
 from torch import nn
 
@@ -105,6 +104,7 @@ def load_model(name: str, dtype: torch.dtype, trust_remote_code: bool = False) -
             + (f" and {len(missing) - 1} more" if missing[1:] else "")
             + "; all weights of a causal language model are required, including its LM head"
         )
+    _correct_tying(model)
     return model
 
 
@@ -205,13 +205,24 @@ def usable_length(model: Any, max_length: int) -> int:
     return min(max_length, known) if known else max_length
 
 
-def weights_hash(model: nn.Module) -> str:
-    """xxh3-128 over all weights by name: two models with equal hashes give equal log-probs."""
-    hashed = xxhash.xxh3_128()
-    for name, value in sorted(model.named_parameters()):
-        hashed.update(f"{name} {tuple(value.shape)} {value.dtype}".encode())
-        hashed.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
-    return hashed.hexdigest()
+def tied_weights(model: nn.Module) -> dict[str, str]:
+    """The weights that a model has under several names: each further name, with the first one."""
+    first: dict[int, str] = {}
+    named = model.named_parameters(remove_duplicate=False)
+    pairs = [(name, first.setdefault(id(weight), name)) for name, weight in named]
+    return {name: of for name, of in pairs if name != of}
+
+
+def _correct_tying(model: Any) -> None:
+    """If a file has an LM head of its own although the config ties it to the embedding, correct the config.
+
+    transformers loads that head. With the same config, other libraries and the next save would lose it.
+    """
+    config = model.config.get_text_config()
+    tied = getattr(config, "tie_word_embeddings", False) or getattr(model.config, "tie_word_embeddings", False)
+    head = model.get_output_embeddings()
+    if tied and head is not None and getattr(model, "_tied_weights_keys", None) and not tied_weights(model):
+        config.tie_word_embeddings = model.config.tie_word_embeddings = False
 
 
 def save(model: Any, tokenizer: Any, folder: Path, state: dict[str, torch.Tensor] | None = None) -> None:
@@ -221,7 +232,8 @@ def save(model: Any, tokenizer: Any, folder: Path, state: dict[str, torch.Tensor
         state: the gathered weights of a model that is sharded over processes.
     """
     _transformers()
-    if state and not hasattr(model, "peft_config") and model.config.get_text_config().tie_word_embeddings:
-        state = {name: value for name, value in state.items() if name not in (model._tied_weights_keys or ())}
+    if state:
+        # gathered weights are copies, in which transformers does not recognize those that are tied
+        state |= {name: state[first] for name, first in tied_weights(model).items() if name in state and first in state}
     model.save_pretrained(folder, state_dict=state)
     tokenizer.save_pretrained(folder)

@@ -17,6 +17,8 @@ Layout = Callable[[Sequence[TokenGroup]], Batch]
 class Forward:
     """How groups are laid out and run through a model; the same for policy and reference."""
 
+    name: str
+    """Precision and layout, such as ``bf16-shots``: log-probs of equal names are comparable without rounding errors."""
     layout: Layout
     device: torch.device
     autocast: bool

@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Callable
+from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from helpers.rows import make_folder, pair
-from helpers.small_tokenizers import KINDS, SPECIALS, byte_level, chat_without_eos, chatml, sentence_piece
+from helpers.small_tokenizers import KINDS, SPECIALS, WITHOUT_EOS, byte_level, chat_without_eos, chatml, sentence_piece
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import models
@@ -623,7 +624,7 @@ def flip_a_bit(file: Path) -> None:
 def test_cache_rewrites_damaged_files(
     tmp_path: Path, tokens: CachedTokens, suffix: str, damage: Callable[[Path], Any]
 ) -> None:
-    file = tmp_path / "tokens" / f"{tokens.hash}.{suffix}"
+    (file,) = (tmp_path / "tokens").glob(f"*.{suffix}")
     before, expected = file.read_bytes(), list(map(plain, tokens.groups))
     copy = tmp_path / "copy"
     copy.write_bytes(before)
@@ -655,21 +656,46 @@ def test_cache_interrupted_write_leaves_no_files(tmp_path: Path, monkeypatch: py
     assert cached(tmp_path, PAIRS, TOKENIZERS["byte-level"]).groups.pairs.sum() == 5
 
 
-def test_cache_hash_covers_dataset_tokenizer_and_options(tmp_path: Path, tokens: CachedTokens) -> None:
+def test_cache_file_depends_on_dataset_tokenizer_and_options(tmp_path: Path) -> None:
     tokenizer = TOKENIZERS["byte-level"]
-    hashes = [
-        tokens.hash,
-        cached(tmp_path / "other", PAIRS[1:], tokenizer).hash,
-        cached(tmp_path, PAIRS, tokenizer, max_length=64).hash,
-        cached(tmp_path, PAIRS, tokenizer, limit=2).hash,
-        cached(tmp_path, PAIRS, TOKENIZERS["byte-level without BOS"]).hash,
-        cached(tmp_path, PAIRS, byte_level(eos_token="<|im_end|>")).hash,
-        cached(tmp_path, PAIRS, CHATS["no EOS"]).hash,
-        cached(tmp_path, PAIRS, sentence_piece()).hash,
+    kinds: list[tuple[Any, dict[str, Any]]] = [
+        (tokenizer, {}),
+        (tokenizer, {"max_length": 64}),
+        (tokenizer, {"limit": 2}),
+        (TOKENIZERS["byte-level without BOS"], {}),
+        (byte_level(eos_token="<|im_end|>"), {}),
+        (CHATS["no EOS"], {}),
+        (sentence_piece(), {}),
     ]
-    assert len(set(hashes)) == len(hashes)
-    same = cached(tmp_path, PAIRS, CHATS["no EOS"], chat="off")
-    assert same.hash == tokens.hash, "a template that is not used changes nothing"
+    found = [cached(tmp_path, PAIRS, tokenizer, **options) for tokenizer, options in kinds]
+    files = set((tmp_path / "tokens").glob("*.arrow"))
+    assert len(files) == len(kinds)
+    assert len({one.hash for one in found}) == len(kinds) - 1, "max_length=64 truncates nothing"
+    cached(tmp_path, PAIRS, CHATS["no EOS"], chat="off")
+    assert set((tmp_path / "tokens").glob("*.arrow")) == files, "a template that is not used changes nothing"
+    assert cached(tmp_path / "other", PAIRS[1:], tokenizer).hash not in {one.hash for one in found}
+
+
+def test_cache_hash_is_that_of_the_tokens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A template that renders the date gives other tokens tomorrow, under the same options."""
+    tokenizer = byte_level()
+    tokenizer.chat_template = "{{ strftime_now('%d %B %Y') }}\n" + WITHOUT_EOS
+
+    def on(day: int, folder: str) -> CachedTokens:
+        class Clock(datetime):
+            @classmethod
+            def now(cls, tz: Any = None) -> "Clock":
+                return cls(2026, 11, day, tzinfo=tz)
+
+        monkeypatch.setattr("transformers.utils.chat_template_utils.datetime", Clock)
+        return cached(tmp_path / folder, PAIRS, tokenizer)
+
+    today, tomorrow, again = on(3, "today"), on(4, "tomorrow"), on(3, "again")
+    assert "03 November" in decoded(tokenizer, today.groups[0].prompt)
+    assert today.hash == again.hash
+    assert tomorrow.hash != today.hash
+    resumed = on(4, "today")
+    assert resumed.hash == today.hash, "the tokens of a run do not change at midnight"
 
 
 def test_cache_keeps_messages(tmp_path: Path) -> None:
@@ -687,7 +713,8 @@ def test_cache_keeps_messages(tmp_path: Path) -> None:
 
 def test_cache_records_drops(tmp_path: Path) -> None:
     tokens = cached(tmp_path, [*PAIRS, pair(" a", " b" * 40, "l-1")], TOKENIZERS["byte-level"], max_length=30)
-    about = json.loads((tmp_path / "tokens" / f"{tokens.hash}.json").read_text())
+    (file,) = (tmp_path / "tokens").glob("*.json")
+    about = json.loads(file.read_text())
     assert about["drops"] == tokens.drops == {LONG_REJECTED: 1}
     assert sorted(file.suffix for file in (tmp_path / "tokens").iterdir()) == [".arrow", ".json"]
 

@@ -8,6 +8,7 @@ import torch
 import transformers
 from helpers.slow_trees import (
     MODELS,
+    PADDED,
     SMALL,
     TREE_SHARES,
     assert_equal_passes,
@@ -22,13 +23,13 @@ from torch import Tensor
 from torch.nn.attention.flex_attention import create_block_mask
 
 from pairgen.errors import UnsupportedModel
+from pairgen.train.checks.support import check_trees
 from pairgen.train.data.groups import TokenGroup
 from pairgen.train.layout import sharing
 from pairgen.train.layout.padded import padded_batch
 from pairgen.train.layout.tree import tree_batch
 from pairgen.train.model import attention, block_plan, cpu_attention, torch_internals
 from pairgen.train.model.attention import use_tree_attention
-from pairgen.train.model.checks import check_trees
 from pairgen.train.model.scorer import Scorer
 from pairgen.train.model.tree_mask import TreeMask, block_mask, mask_mod
 
@@ -318,3 +319,36 @@ def test_allow_recompilations_without_setting(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(torch._dynamo, "config", object())
     with torch_internals.allow_recompilations(77):
         pass
+
+
+SINKS = {**PADDED, "head_dim": 8, "num_local_experts": 2, "num_experts_per_tok": 1, "sliding_window": 5}
+PEGASUS = {"vocab_size": 23, "d_model": 16, "decoder_layers": 2, "encoder_layers": 2, "max_position_embeddings": 64}
+REFUSING_TREES: dict[str, dict[str, Any]] = {
+    "GptOss": SINKS,
+    "MiMoV2Flash": {**SINKS, "v_head_dim": 8, "n_routed_experts": 2, "moe_intermediate_size": 16},
+    "GraniteSWA": SINKS,
+    "GraniteMoeSWA": SINKS,
+    "BigBirdPegasus": {**PEGASUS, "decoder_ffn_dim": 24, "encoder_ffn_dim": 24, "decoder_attention_heads": 2},
+    "Git": {**PADDED, "vision_config": {"hidden_size": 24, "num_hidden_layers": 1}},
+}
+"""Models whose attention adds terms that trees lack, or that are too old for it."""
+
+
+@pytest.mark.parametrize("name", REFUSING_TREES)
+def test_check_trees_leaves_refused_models_unchanged(name: str) -> None:
+    """With tree attention left in them, gpt_oss and its kin would ignore their attention sinks, silently."""
+    config = getattr(transformers, f"{name}Config")(**REFUSING_TREES[name])
+    torch.manual_seed(0)
+    model = transformers.AutoModelForCausalLM.from_config(config).eval()
+    for weight in model.parameters():
+        torch.nn.init.normal_(weight, std=0.5)
+    batch = padded_batch(varied_groups(6))
+    before, gradients = score_with_gradients(model, batch)
+    implementations = [part.config._attn_implementation for part in model.modules() if hasattr(part, "config")]
+    with pytest.raises(UnsupportedModel, match="--share none"):
+        check_trees(Scorer(model), VOCABULARY)
+    after, again = score_with_gradients(model, batch)
+    assert torch.equal(after, before)
+    assert gradients.keys() == again.keys()
+    assert all(torch.equal(again[name], value) for name, value in gradients.items())
+    assert [part.config._attn_implementation for part in model.modules() if hasattr(part, "config")] == implementations

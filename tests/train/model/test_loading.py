@@ -1,6 +1,8 @@
 """Models, tokenizers and adapters from folders: clear errors for damaged ones, and no warnings of other libraries."""
 
+import json
 import re
+import shutil
 import warnings
 from pathlib import Path
 
@@ -54,3 +56,39 @@ def test_adapters_are_added_loaded_and_merged_without_warnings(model_folder: Pat
         merged = loading.load_model(str(tmp_path), torch.float32)
     assert [str(one.message) for one in caught if "gradient_checkpointing" in str(one.message)] == []
     assert all(weight.requires_grad for weight in merged.parameters())
+
+
+def test_a_head_of_its_own_is_kept_although_the_config_ties_it(model_folder: Path, tmp_path: Path) -> None:
+    """``tie_word_embeddings`` is true in config.json, and the file has an lm_head that differs from the embedding."""
+    from safetensors.torch import load_file, save_file
+
+    start = tmp_path / "start"
+    shutil.copytree(model_folder, start)
+    weights = load_file(start / "model.safetensors")
+    assert "lm_head.weight" not in weights
+    weights["lm_head.weight"] = weights["model.embed_tokens.weight"].flip(0).contiguous()
+    save_file(weights, start / "model.safetensors", metadata={"format": "pt"})
+    assert json.loads((start / "config.json").read_text())["tie_word_embeddings"] is True
+
+    model = loading.load_model(str(start), torch.float32)
+    ids = torch.arange(3, 30)[None]
+    for number in range(2):  # as a checkpoint is saved, loaded, and saved again
+        folder = tmp_path / f"saved-{number}"
+        state = {name: value.clone() for name, value in model.state_dict().items()}
+        loading.save(model, byte_level(), folder, state)
+        again = loading.load_model(str(folder), torch.float32)
+        assert torch.equal(again(ids).logits, model(ids).logits)
+        assert torch.equal(again.get_output_embeddings().weight, weights["lm_head.weight"])
+        assert json.loads((folder / "config.json").read_text())["tie_word_embeddings"] is False
+        model = again
+
+
+def test_tied_weights_are_saved_once(model_folder: Path, tmp_path: Path) -> None:
+    """Also if they are given as copies, as when they were gathered from several processes."""
+    from safetensors.torch import load_file
+
+    model = loading.load_model(str(model_folder), torch.float32)
+    assert loading.tied_weights(model) == {"lm_head.weight": "model.embed_tokens.weight"}
+    loading.save(model, byte_level(), tmp_path, {name: value.clone() for name, value in model.state_dict().items()})
+    assert load_file(tmp_path / "model.safetensors").keys() == load_file(model_folder / "model.safetensors").keys()
+    assert model.config.tie_word_embeddings

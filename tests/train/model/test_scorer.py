@@ -9,8 +9,8 @@ from helpers.token_groups import random_groups, tiny_llama
 from torch import nn
 
 from pairgen.errors import TrainingError, UnsupportedModel
+from pairgen.train.checks.support import check_logits
 from pairgen.train.layout.padded import padded_batch
-from pairgen.train.model.checks import check_logits
 from pairgen.train.model.scorer import Scorer, logit_softcap
 
 VOCABULARY = 23

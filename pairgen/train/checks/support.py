@@ -12,6 +12,7 @@ from pairgen.train.data.groups import TokenGroup
 from pairgen.train.layout.batch import Batch
 from pairgen.train.layout.padded import padded_batch
 from pairgen.train.layout.tree import tree_batch
+from pairgen.train.model.attention import restored_on_error
 from pairgen.train.model.scorer import Scorer
 
 
@@ -81,8 +82,13 @@ def check_trees(scorer: Scorer, vocabulary: int) -> None:
     """Compare a model's log-probs on token trees with those on padded rows.
 
     Raises:
-        UnsupportedModel: they differ, or the model fails on trees.
+        UnsupportedModel: they differ, or the model fails on trees; its attention is as it was before.
     """
+    with restored_on_error(scorer.causal):
+        _compare_with_trees(scorer, vocabulary)
+
+
+def _compare_with_trees(scorer: Scorer, vocabulary: int) -> None:
     name = type(scorer.causal).__name__
     device = scorer.causal.get_output_embeddings().weight.device
     groups = _branching_groups(vocabulary)

@@ -1,0 +1,96 @@
+"""Tiny random models of every causal architecture in transformers, whose log-probs spread far enough to show faults."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+SIZES: dict[str, Any] = {
+    **dict.fromkeys(("hidden_size", "d_model", "n_embd", "dim", "embedding_size", "emb_dim", "lru_width"), 32),
+    **dict.fromkeys(
+        ("intermediate_size", "intermediate_size_mlp", "ffn_dim", "n_inner", "d_ff", "ffn_hidden_size"), 48
+    ),
+    **dict.fromkeys(("moe_intermediate_size", "shared_expert_intermediate_size"), 24),
+    **dict.fromkeys(("encoder_ffn_dim", "decoder_ffn_dim"), 48),
+    **dict.fromkeys(("num_hidden_layers", "num_layers", "n_layer", "n_layers", "encoder_layers", "decoder_layers"), 2),
+    **dict.fromkeys(("num_attention_heads", "n_head", "n_heads", "num_heads", "attention_heads"), 4),
+    **dict.fromkeys(("encoder_attention_heads", "decoder_attention_heads"), 4),
+    **dict.fromkeys(("max_position_embeddings", "n_positions", "max_seq_len"), 256),
+    **dict.fromkeys(("num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts"), 4),
+    **dict.fromkeys(("num_experts_per_tok", "moe_topk", "moe_k"), 2),
+    **dict.fromkeys(("n_shared_experts", "n_group", "topk_group", "num_expert_group", "first_k_dense_replace"), 1),
+    **dict.fromkeys(("q_lora_rank", "kv_lora_rank"), 16),
+    **dict.fromkeys(("head_dim", "qk_nope_head_dim", "qk_rope_head_dim", "v_head_dim"), 8),
+    **dict.fromkeys(("state_size", "ssm_state_size", "mamba_d_state"), 8),
+    **dict.fromkeys(("mamba_n_heads", "mamba_num_heads", "time_step_rank"), 4),
+    **dict.fromkeys(("mamba_d_head", "mamba_head_dim"), 16),
+    "num_key_value_heads": 2,
+    "mamba_expand": 2,
+    "mamba_d_ssm": 64,
+    "linear_num_key_heads": 2,
+    "linear_num_value_heads": 4,
+    "linear_key_head_dim": 8,
+    "linear_value_head_dim": 8,
+    "pad_token_id": 0,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+}
+"""Small values of the settings of all architectures; each takes those that it knows."""
+
+
+def small_config(family: str, **changes: Any) -> Any:
+    """The config of a tiny model of a family (a ``model_type`` of transformers); nested configs are small too."""
+    from transformers import CONFIG_MAPPING
+
+    return _shrunk(CONFIG_MAPPING[family], changes)
+
+
+def _shrunk(config: Any, changes: dict[str, Any]) -> Any:
+    default = config()
+    values = {name: value for name, value in SIZES.items() if hasattr(default, name)}
+    values = {name: value for name, value in values.items() if name not in getattr(config, "attribute_map", {})}
+    if "kv_lora_rank" in values:  # latent attention has as many heads of keys as of queries
+        values["num_key_value_heads"] = values["num_attention_heads"]
+    for name in getattr(default, "sub_configs", ()):
+        if (nested := getattr(default, name, None)) is not None:
+            values[name] = _shrunk(type(nested), {"vocab_size": changes["vocab_size"]}).to_dict()
+    return config(**values | changes)
+
+
+def spread_model(config: Any, seed: int = 0, spread: float = 30.0) -> Any:
+    """A random causal model in float32 whose log-probs of random texts of 24 tokens spread by ``spread`` nats.
+
+    Weights are scaled up until the standard deviation is at least that; with small weights, all texts are about equally
+    likely and faults hide.
+    """
+    from transformers import AutoModelForCausalLM
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = AutoModelForCausalLM.from_config(config).eval()
+        texts = torch.randint(3, config.get_text_config().vocab_size, (8, 25))
+        with torch.no_grad():
+            for weight in model.parameters():
+                weight.add_(torch.randn_like(weight), alpha=0.02)
+            for _ in range(8):
+                if float(torch.stack([logp(model, text) for text in texts]).std()) >= spread:
+                    break
+                for weight in model.parameters():
+                    if weight.ndim > 1:
+                        weight.mul_(1.5)
+    return model
+
+
+@torch.no_grad()
+def logp(model: Any, tokens: Tensor, prompt: int = 1) -> Tensor:
+    """The log-prob of the tokens after the first ``prompt``, from the model's own logits of this sequence alone."""
+    logits = model(input_ids=tokens[None], use_cache=False).logits[0, prompt - 1 : -1]
+    return logits.double().log_softmax(-1).gather(1, tokens[prompt:, None]).sum()
+
+
+def save_with_tokenizer(model: Any, tokenizer: Any, folder: Path) -> Path:
+    """Save a model and its tokenizer in a folder, for ``--model``."""
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder

@@ -1,0 +1,110 @@
+"""Complete runs of models that differ from plain Llama in a way that a trainer may get wrong."""
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from helpers import tiny_runs as runs
+from helpers.families import save_with_tokenizer, small_config, spread_model
+from safetensors.torch import load_file, save_file
+
+from pairgen.errors import RunFolderError
+from pairgen.pairs.dataset import open_pairs
+from pairgen.run_folder import read_metrics
+from pairgen.train.data.splits import training_texts
+from pairgen.train.model import loading
+from pairgen.train.model.tiny import train_tokenizer
+from pairgen.train.run import resume, train
+
+ONE_STEP: dict[str, Any] = {
+    "loss": "dpo",
+    "sft_steps": 0,
+    "steps": 1,
+    "learning_rate": 1e-9,
+    "lr_schedule": "constant",
+    "warmup_ratio": 0.0,
+}
+"""A run that moves the weights by less than their rounding, so it shows the reference: loss ln 2, log-ratios 0."""
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return runs.dataset(tmp_path_factory.mktemp("data") / "pairs", "arc", rows=12)
+
+
+def tokenizer_of(pairs: Path) -> Any:
+    return train_tokenizer(training_texts([open_pairs(pairs)]))
+
+
+@pytest.fixture
+def model(pairs: Path, tmp_path: Path) -> Path:
+    return runs.start_model(pairs, tmp_path / "model")
+
+
+def test_a_run_keeps_a_head_that_the_config_ties(pairs: Path, model: Path, tmp_path: Path) -> None:
+    weights = load_file(model / "model.safetensors")
+    weights["lm_head.weight"] = weights["model.embed_tokens.weight"].flip(0).contiguous()
+    save_file(weights, model / "model.safetensors", metadata={"format": "pt"})
+    run = train(runs.config(pairs, tmp_path / "run", model=str(model), **ONE_STEP)).folder
+    expected, found = (loading.load_model(str(folder), torch.float32) for folder in (model, run / "final"))
+    ids = torch.arange(3, 60)[None]
+    torch.testing.assert_close(found(ids).logits, expected(ids).logits)
+    assert resume(run, {"steps": 2}).summary["steps"] == 2
+
+
+def first_loss(pairs: Path, model: Path, run: Path, reference: Path) -> float:
+    """The loss of the first step, with reference log-probs kept in a folder."""
+    folder = train(runs.config(pairs, run, model=str(model), reference_dir=str(reference), **ONE_STEP)).folder
+    return next(line["loss"] for line in read_metrics(folder / "metrics.jsonl") if line["step"] == 1)
+
+
+def change_config(model: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    config = json.loads((model / "config.json").read_text("utf-8"))
+    change(config)
+    (model / "config.json").write_text(json.dumps(config), "utf-8")
+
+
+def test_a_kept_reference_is_that_of_the_model_as_it_is(pairs: Path, tmp_path: Path) -> None:
+    """rope_theta, rms_norm_eps and buffers change log-probs as much as weights do."""
+    config = small_config("deepseek_v3", vocab_size=512, max_position_embeddings=1024)
+    folder = save_with_tokenizer(spread_model(config), tokenizer_of(pairs), tmp_path / "model")
+    reference, found = tmp_path / "reference", [first_loss(pairs, folder, tmp_path / "run", tmp_path / "reference")]
+    changes: list[Callable[[dict[str, Any]], None]] = [
+        lambda config: config["rope_parameters"].update(rope_theta=300.0),
+        lambda config: config.update(rms_norm_eps=0.5),
+    ]
+    for number, change in enumerate(changes):
+        change_config(folder, change)
+        found.append(first_loss(pairs, folder, tmp_path / f"config-{number}", reference))
+    weights = load_file(folder / "model.safetensors")
+    (bias,) = (name for name in weights if name.endswith("e_score_correction_bias"))
+    weights[bias] += torch.tensor([3.0, -3.0, 1.0, 0.0])
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    found.append(first_loss(pairs, folder, tmp_path / "buffer", reference))
+    assert found == pytest.approx([math.log(2)] * 4, abs=1e-4)
+    kept = sorted(reference.iterdir())
+    assert len({folder.name.split("-")[0] for folder in kept}) == len(found)
+    assert first_loss(pairs, folder, tmp_path / "again", reference) == found[-1]
+    assert sorted(reference.iterdir()) == kept, "the same model uses the same log-probs"
+    other = runs.config(pairs, tmp_path / "none", model=str(folder), reference_dir=str(reference), **ONE_STEP)
+    train(replace(other, share="none"))
+    assert len(set(reference.iterdir())) > len(kept), "another layout has other rounding errors"
+
+
+@pytest.mark.parametrize("lora", [0, 2])
+def test_resume_refuses_a_changed_starting_model(pairs: Path, model: Path, tmp_path: Path, lora: int) -> None:
+    """A full run needs it for its reference, a LoRA run also as the base of its adapter."""
+    if lora:
+        pytest.importorskip("peft")
+    options = {**ONE_STEP, "reference": "precomputed" if lora else "online", "lora": lora}
+    run = train(runs.config(pairs, tmp_path / "run", model=str(model), **options)).folder
+    change_config(model, lambda config: config.update(rms_norm_eps=0.5))
+    with pytest.raises(RunFolderError, match=r"--model .* has changed since the run started"):
+        resume(run, {"steps": 2})
+    change_config(model, lambda config: config.update(rms_norm_eps=1e-6))
+    assert resume(run, {"steps": 2}).summary["steps"] == 2
