@@ -202,9 +202,10 @@ class _Parser(Cursor):
     def amount(self, written: str, depth: int) -> Expr:
         """The number just read, with the fraction after it if it is a mixed number."""
         start = self.position - len(written)
-        if start < self.gap < self.position:
+        is_gap = start <= self.gap < self.position
+        if is_gap and len(written) > 1:
             raise _NeedsDigits
-        expr = _GAP if start == self.gap else number_of(written)
+        expr = _GAP if is_gap else number_of(written)
         if self.peek()[1:] in _FRACTIONS and written.isdigit():
             start = self.position
             self.skip(self.peek())

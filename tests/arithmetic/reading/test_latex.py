@@ -39,6 +39,7 @@ def outcome(read: Callable[[], object]) -> object:
 @example(r"\sqrt ", "x")
 @example(r"\sqrt", "x")
 @example("5", "x")
+@example("", "0")
 def test_read_with_equals_reading_each_digit(before: str, after: str) -> None:
     assert outcome(lambda: latex.read_with(before, after)) == outcome(
         lambda: tuple(latex.read(f"{before}{digit}{after}", None) for digit in "012")
