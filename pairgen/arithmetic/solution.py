@@ -58,13 +58,18 @@ class Solution:
         self.text = text
         self.stop = stop
         self.answer = answer
+        self.annotated = annotated is not None
         self.is_latex = "\\" in text or ("{" in text and "{,}" in text)
         self.visible = formulas.masked(notation.canonical(text))
         self.found: Sequence[Found]
         if annotated is not None:
             self.found = [step for step in annotated if step.stop <= stop]
         else:
-            self.found = formulas.find(self.visible, stop) if self.is_latex else prose.find(self.visible, stop)
+            self.found = self.found_in_text()
+
+    def found_in_text(self) -> Sequence[Found]:
+        """The results that the text itself shows, in order, whether or not the source marks results."""
+        return formulas.find(self.visible, self.stop) if self.is_latex else prose.find(self.visible, self.stop)
 
     @property
     def steps(self) -> list[Step]:
@@ -97,7 +102,9 @@ class Solution:
         if step.sign < 0:
             verification = _verify_plain(step.calculation, written, step.percent)
             if verification is None:
-                raise Unverified(NO_CALCULATION if is_one_number(step.calculation) else NO_MATCH)
+                if is_one_number(step.calculation):
+                    raise Unverified(NO_CALCULATION)
+                raise Unverified(NO_MATCH, evaluate_text(to_ascii(step.calculation)))
             return verification
         if not self.is_latex and not step.negated and not step.variable:
             calculation = calculation_before(self.visible, step.sign)
@@ -158,14 +165,14 @@ class Solution:
         if not literal.numerator:  # many equations hold for 0, whatever the other values
             raise Unverified(NO_VALUE)
         stated = lowest_terms(literal.value).removesuffix("/1")
-        reason = NO_VALUE
+        reason, other = NO_VALUE, None
         for expr in self._solutions(step):
             if render(expr).strip("()") != stated:  # repeating a value does not verify it
                 solved = evaluate(expr)
                 if solved is not None and equal(solved, value):
                     return expr
-                reason = NO_MATCH
-        raise Unverified(reason)
+                reason, other = NO_MATCH, solved
+        raise Unverified(reason, other)
 
     def _solutions(self, step: Step) -> Iterator[Expr]:
         """The values that the earlier equations give the variable of a step, nearest first."""

@@ -64,6 +64,8 @@ class CorruptionOptions(NamedTuple):
     pairs_per_row: int = 1
     carry: str = "none"
     """How far an error is carried forward, of ``arithmetic.errors.carry.CARRY``."""
+    false_steps: str = "drop"
+    """Whether a solution in which a calculation is false yields pairs: ``keep`` or ``drop``."""
 
 
 @dataclass(frozen=True)

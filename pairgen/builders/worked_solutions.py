@@ -8,11 +8,15 @@ from pairgen.arithmetic.errors.corrupt import CannotCorrupt, Corruption, corrupt
 from pairgen.arithmetic.errors.rng import RowRng
 from pairgen.arithmetic.exact.literals import LATEX_FRACTION, LATEX_NUMBER, parse_literal
 from pairgen.arithmetic.exact.ratios import Ratio
+from pairgen.arithmetic.false_steps import false_steps
 from pairgen.arithmetic.reading.steps import Step
 from pairgen.arithmetic.solution import Solution
 from pairgen.builders.interface import CorruptionOptions, Example
 from pairgen.pairs.edits import Edit
 from pairgen.pairs.record import Change, DropRow, Provenance, Rejection
+
+FALSE = "a calculation is false"
+"""Reason for dropping a solution that states a wrong result itself."""
 
 _ANSWER_IS = "The answer is:"
 # A line that ends with the final answer, from there on. Examples: `#### 72`, `The final answer is: 72`,
@@ -80,7 +84,13 @@ def reject_corrupted(example: Example, rng: RowRng, options: CorruptionOptions) 
 
 
 def corrupted(solution: Solution, question: str, rng: RowRng, options: CorruptionOptions) -> list[Rejection]:
-    """A parsed solution with one result corrupted, up to ``options.pairs_per_row`` times. Raises DropRow."""
+    """A parsed solution with one result corrupted, up to ``options.pairs_per_row`` times.
+
+    Raises:
+        DropRow: nothing can be corrupted, or a calculation of the solution is false and such rows are dropped.
+    """
+    if options.false_steps == "drop" and any(false_steps(solution)):
+        raise DropRow(FALSE)
     try:
         corruptions = corrupt(solution, question, rng, options.method, options.pairs_per_row, options.carry)
     except CannotCorrupt as error:

@@ -11,13 +11,14 @@ from typing import IO, Any, NamedTuple
 
 from pairgen.arithmetic.errors.corrupt import CannotCorrupt, Corruption, corrupt
 from pairgen.arithmetic.errors.rng import RowRng
+from pairgen.arithmetic.false_steps import false_steps
 from pairgen.arithmetic.labels import Unverified
 from pairgen.arithmetic.reading.steps import Step
 from pairgen.arithmetic.solution import Solution
 from pairgen.builders import BUILDERS, CORRUPTIONS
 from pairgen.builders.gsm8k import strip_annotations
 from pairgen.builders.interface import MAX_LENGTH, clean_text
-from pairgen.builders.worked_solutions import solution_of
+from pairgen.builders.worked_solutions import FALSE, solution_of
 from pairgen.building.convert import row_id_of
 from pairgen.building.reading import MAX_WARNINGS
 from pairgen.errors import SourceError, SourceNotFound, UsageError, count
@@ -53,8 +54,8 @@ def explain(
     ``steps`` has ``{start, stop, text, expression, check, reason}`` for each result: ``text`` is the literal as
     written, ``check`` is ``verified`` (then ``reason`` is None) or ``unchecked`` (then ``expression`` is None).
     ``corruption`` is ``{start, stop, correct, corrupted, expression, check, reason, strategy, step}``; ``step`` counts
-    from 1 and is None for a number that is not a result. If nothing can be corrupted, ``corruption`` is None and
-    ``dropped`` gives the reason; else ``dropped`` is None.
+    from 1 and is None for a number that is not a result. If nothing can be corrupted, or a calculation is false,
+    ``corruption`` is None and ``dropped`` gives the reason; else ``dropped`` is None.
 
     >>> pairgen.explain("She packs 4 * 6 = 24 pens, so 24 + 3 = 27 in all.")["corruption"]["corrupted"]
     '31'
@@ -77,10 +78,13 @@ def explain(
     solution = _solution(text)
     row_id = row_id_of(text if key is None else key)
     chosen, dropped = None, None
-    try:
-        chosen = _as_dict(corrupt(solution, question, RowRng(row_id, seed), corruption)[0])
-    except CannotCorrupt as error:
-        dropped = error.reason
+    if any(false_steps(solution)):
+        dropped = FALSE
+    else:
+        try:
+            chosen = _as_dict(corrupt(solution, question, RowRng(row_id, seed), corruption)[0])
+        except CannotCorrupt as error:
+            dropped = error.reason
     return {
         "solution": solution.text,
         "steps": [_explain_step(solution, step) for step in solution.steps],

@@ -114,6 +114,7 @@ def _recorded_options(options: BuildOptions, builder: Builder, eval_size: int) -
         "corruption": options.corruption,
         **({"carry": options.carry} if options.carry != "none" else {}),
         "pairs_per_row": options.pairs_per_row,
+        **({"false_steps": options.false_steps} if options.false_steps != "drop" else {}),
         "on_unchecked": options.on_unchecked or builder.on_unchecked,
     }
     prompts = {

@@ -77,6 +77,11 @@ class BuildOptions:
         at_most=64,
         aliases=("--corruptions",),
     )
+    false_steps: str = option(
+        "drop",
+        "Drop solutions in which a calculation of numbers is false beyond rounding, or keep them.",
+        choices=("drop", "keep"),
+    )
     on_unchecked: str | None = option(
         None,
         "Keep pairs whose corruption could not be verified, or drop them. Default: drop for solutions, else keep.",

@@ -45,8 +45,8 @@ class Plan:
         builder = _find_builder(builder)
         if not builder.corrupts and (*_corruption(options), options.on_unchecked) != (*CorruptionOptions(), None):
             raise UsageError(
-                f"--corruption, --carry, --pairs-per-row and --on-unchecked do not apply to {builder.name}: "
-                "its rejected completions come from the source"
+                "--corruption, --carry, --pairs-per-row, --false-steps and --on-unchecked do not apply to "
+                f"{builder.name}: its rejected completions come from the source"
             )
         style = prompts.find(options.prompt_style or builder.style, builder.styles)
         every = builder.is_import or style.columns is None
@@ -92,7 +92,7 @@ def _find_builder(builder: str | Builder) -> Builder:
 
 
 def _corruption(options: BuildOptions) -> CorruptionOptions:
-    return CorruptionOptions(options.corruption, options.pairs_per_row, options.carry)
+    return CorruptionOptions(options.corruption, options.pairs_per_row, options.carry, options.false_steps)
 
 
 def _named_sources(builder: Builder, options: BuildOptions, columns: Columns) -> dict[str, Source]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from functools import partial
+from functools import cached_property, partial
 from typing import NamedTuple
 
 from pairgen.arithmetic import labels
@@ -14,6 +14,7 @@ from pairgen.arithmetic.errors.values import CORRUPTIONS
 from pairgen.arithmetic.exact.literals import Literal, parse_literal
 from pairgen.arithmetic.exact.ratios import Ratio, equal, lowest_terms
 from pairgen.arithmetic.exact.verification import matches
+from pairgen.arithmetic.false_steps import is_form_of, recomputed_values
 from pairgen.arithmetic.reading.steps import Step, literal_text, step_of
 from pairgen.arithmetic.solution import Solution, is_assumed
 
@@ -165,9 +166,16 @@ class _Sampler:
                 continue
             if matches(wrong, verification.value) if verification else equal(wrong.value, literal.value):
                 continue
+            if verification is None and any(is_form_of(wrong, value) for value in self._recomputed):
+                continue
             if not self._is_repeated(candidate, wrong):
                 return wrong
         return None
+
+    @cached_property
+    def _recomputed(self) -> list[Ratio]:
+        """Values that no unverified number may become: what the solution should have stated somewhere."""
+        return recomputed_values(self.solution)
 
     def _is_repeated(self, candidate: Candidate, wrong: Literal) -> bool:
         return any(candidate.start == other.start and str(wrong) == other.corrupted for other in self.corruptions)

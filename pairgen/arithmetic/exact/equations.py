@@ -132,7 +132,7 @@ def _checked_form(sides: tuple[Expr, ...], values: Mapping[str, Ratio], stated: 
     if not isinstance(number, tuple) or not fits(number):
         raise Unverified(NOT_EXACT)
     if not equal(number, stated):
-        raise Unverified(NO_MATCH)
+        raise Unverified(NO_MATCH, number)
     return form
 
 

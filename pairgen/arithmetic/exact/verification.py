@@ -51,7 +51,7 @@ def verify(
         return Verification(expression, hundredfold, lowest_terms(result.value), substituted)
     if matches(result, value):
         return Verification(expression, value, lowest_terms(result.value), substituted)
-    raise Unverified(NO_MATCH)
+    raise Unverified(NO_MATCH, value)
 
 
 def is_one_number(expression: str) -> bool:
