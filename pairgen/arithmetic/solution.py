@@ -223,9 +223,9 @@ class Solution:
         """The right side with 0, 1 and 2 between two texts."""
         if self.is_latex:
             try:
-                return latex.read_with(before.lstrip(_AROUND), after.rstrip(_AROUND))
+                return latex.read_with(before.lstrip(_AROUND), after.rstrip(_AROUND).removesuffix("$"))
             except Unverified:
-                if "\\" in (before + after).replace("\\$", ""):
+                if not formulas.is_sentence(before + after):
                     raise
         zero, one, two = (self._right(f"{before}{digit}{after}", None) for digit in "012")
         return zero, one, two
