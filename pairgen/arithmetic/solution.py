@@ -117,6 +117,15 @@ class Solution:
             raise Unverified(UNSUPPORTED)
         return self._check_thoroughly(step, literal)
 
+    def sides_around(self, step: Step) -> tuple[Expr, tuple[Expr, Expr, Expr]]:
+        """The left side of an equation, and its right side with 0, 1 and 2 for the literal of a step in it.
+
+        Raises:
+            Unverified: a side cannot be read.
+        """
+        rights = self._rights(self.visible[step.sign + 1 : step.start], self.visible[step.stop : step.side_stop])
+        return self._left(step.sign, None, whole_side=True), rights
+
     def _check_thoroughly(self, step: Step, literal: Literal) -> Verification:
         if step.role == "value":
             expr, substituted = self._solved(step, literal), True
@@ -199,9 +208,7 @@ class Solution:
 
     def _missing_term(self, step: Step, literal: Literal) -> Expr:
         """The number that makes both sides equal when it replaces the literal on the right side, which states it."""
-        before, after = self.visible[step.sign + 1 : step.start], self.visible[step.stop : step.side_stop]
-        left = self._left(step.sign, None, whole_side=True)
-        rights = self._rights(before, after)
+        left, rights = self.sides_around(step)
         return missing_number(left, rights, tuple(self.values.items()), _signed(literal, step.negated))
 
     def _left(self, sign: int, known: frozenset[str] | None, *, whole_side: bool = False) -> Expr:
@@ -225,7 +232,7 @@ class Solution:
             try:
                 return latex.read_with(before.lstrip(_AROUND), after.rstrip(_AROUND).removesuffix("$"))
             except Unverified:
-                if not formulas.is_sentence(before + after):
+                if not formulas.is_sentence(f"{before}0{after}"):
                     raise
         zero, one, two = (self._right(f"{before}{digit}{after}", None) for digit in "012")
         return zero, one, two

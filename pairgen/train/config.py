@@ -31,6 +31,12 @@ class Config:
         choices=LOSSES,
         besides=("MODULE:FUNCTION", PATTERN),
     )
+    loss_on: str = option(
+        "all",
+        "Tokens whose log-probs the loss sums. all: the completion's; edit: those of the edit; from-edit: those of the "
+        "edit and after it.",
+        choices=("all", "edit", "from-edit"),
+    )
     beta: float = option(0.3, "KL penalty coefficient (tau in IPO).", above=0)
     dpop_lambda: float = option(50.0, "Weight of the DPOP penalty.", at_least=0)
     dpop_form: str = option(
@@ -166,6 +172,7 @@ class Config:
         of_losses = () if is_outside(self.loss) else [name for other in LOSSES.values() for name in other.options]
         reasons = {
             **{name: loss for name in of_losses if name not in own},
+            "loss_on": "" if LOSSES[self.loss].uses_rejected else loss,
             "beta": "" if LOSSES[self.loss].uses_beta else loss,
             "epochs": f"--steps {self.steps}" if self.steps else "",
             "sft_learning_rate": "" if self.sft_steps else "--sft-steps 0",

@@ -51,7 +51,10 @@ def prepare(config: Config, context: RunContext) -> Trainer:
         """Load the starting model again."""
         start = models.load(config, data.training_texts(datasets), device)[0]
         check_start(start, config.model, context)
-        return Scorer(start)
+        found = Scorer(start)
+        if config.compile:
+            found.compile_layers()
+        return found
 
     reference: ReferenceLogps | torch.nn.Module | None = None
     if needs_reference and not online:  # before the model is distributed
@@ -171,4 +174,10 @@ def _forward(config: Config, scorer: Scorer, tokenizer: Any, device: torch.devic
     pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
     layout = partial(tree_batch, row_tokens=config.max_packed_length, share=share, pad=pad)
     precision = models.precision(config, device)
-    return Forward(f"{precision}-{share}", layout, device, autocast=precision == "bf16")
+    name = f"{precision}-{share}"
+    if config.compile:
+        name += "-compiled"
+        scorer.compile_layers()
+        if share != "none":
+            check_trees(scorer, len(tokenizer))
+    return Forward(name, layout, device, autocast=precision == "bf16")

@@ -16,7 +16,7 @@ from helpers import tiny_runs
 import pairgen
 from pairgen.errors import UsageError
 from pairgen.train import config as configs
-from pairgen.train.config import Config
+from pairgen.train.config import OPTIONS, Config
 from pairgen.train.losses import LOSSES, Loss, dpo
 from pairgen.train.losses.laws import check_loss
 from pairgen.train.losses.outside import register
@@ -46,7 +46,9 @@ def test_outside_loss_trains_from_the_command_line(tmp_path: Path) -> None:
     lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text("utf-8").splitlines()]
     assert lines[-1]["step"] == 3
     assert lines[1]["loss"] == pytest.approx(0.693147, abs=1e-5)
-    assert "DPO over the tokens of the edit" in (tmp_path / "run" / "final" / "README.md").read_text("utf-8")
+    assert "DPO in which the tokens of the edit count twice" in (tmp_path / "run" / "final" / "README.md").read_text(
+        "utf-8"
+    )
 
 
 # MODULE:FUNCTION
@@ -202,10 +204,11 @@ def test_a_loss_from_outside_may_use_every_option() -> None:
 # Laws
 
 
+@pytest.mark.parametrize("loss_on", OPTIONS["loss_on"].metadata["choices"])
 @pytest.mark.parametrize("name", LOSSES)
-def test_every_loss_obeys_the_laws(name: str) -> None:
+def test_every_loss_obeys_the_laws(name: str, loss_on: str) -> None:
     for beta in (0.01, 0.3, 10.0):
-        check_loss(Config(loss=name, beta=beta))
+        check_loss(Config(loss=name, beta=beta, loss_on=loss_on))
 
 
 BROKEN: dict[str, tuple[Callable[[PairLogps, Config], Any], str]] = {

@@ -1,6 +1,6 @@
 """Solve an equation for a variable or a missing number; the solution is an expression over the equation's numbers."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import TypeVar
 
@@ -20,6 +20,8 @@ from pairgen.arithmetic.exact.verification import is_one_number
 from pairgen.arithmetic.labels import NO_MATCH, NOT_EXACT, Unverified
 
 T = TypeVar("T")
+Rights = tuple[Expr, Expr, Expr]
+"""A right side with 0, 1 and 2 in place of one of its numbers."""
 
 TRIALS = 3
 """Sets of trial values for variables without a known value; a stated result must hold for each set."""
@@ -92,9 +94,7 @@ def _negative(value: Ratio) -> Ratio:
 
 
 @lru_cache(1 << 12)
-def missing_number(
-    left: Expr, rights: tuple[Expr, Expr, Expr], known: tuple[tuple[str, Ratio], ...], stated: Ratio
-) -> Expr:
+def missing_number(left: Expr, rights: Rights, known: tuple[tuple[str, Ratio], ...], stated: Ratio) -> Expr:
     """The number that makes both sides equal, ``stated``: for ``20 + 8 = 2x + ?`` it is ``(20 + 8) - (2*x + 0)``.
 
     Where a variable has no value, the number must be the same for ``TRIALS`` sets of trial values; the expression has
@@ -108,14 +108,16 @@ def missing_number(
         Unverified: the number is another one; or the right side is linear neither in the number nor in its reciprocal,
             so that it may not be unique.
     """
-    sides = (left, *rights)
-    letters = frozenset[str]().union(*map(variables, sides))
-    values = dict(known)
-    first = trial_values(letters, values, 0)
-    form = _checked_form(sides, first, stated)
-    if not letters <= values.keys():
-        for trial in range(1, TRIALS):
-            _checked_form(sides, trial_values(letters, values, trial), stated)
+    first: Mapping[str, Ratio] = {}
+    form = ""
+    for trial, values in enumerate(trials(left, rights, dict(known))):
+        its_form, number = missing_value(left, rights, values)
+        if number is None:
+            raise Unverified(NOT_EXACT)
+        if not equal(number, stated):
+            raise Unverified(NO_MATCH, number)
+        if not trial:
+            first, form = values, its_form
     operands: tuple[Expr, Expr, Expr] = (
         Brackets(substitute(left, first)),
         Brackets(substitute(rights[0], first)),
@@ -124,16 +126,23 @@ def missing_number(
     return _missing(form, operands, Binary)
 
 
-def _checked_form(sides: tuple[Expr, ...], values: Mapping[str, Ratio], stated: Ratio) -> str:
-    """How the missing number follows from the sides, for one set of values. Raises Unverified if it is not stated."""
-    left, zero, one, two = (exact(side, values) for side in sides)
+def trials(left: Expr, rights: Rights, known: Mapping[str, Ratio]) -> Iterator[Mapping[str, Ratio]]:
+    """The sets of values with which a missing number is computed: one if all variables are known, else ``TRIALS``."""
+    letters = frozenset[str]().union(*map(variables, (left, *rights)))
+    for trial in range(1 if letters <= known.keys() else TRIALS):
+        yield trial_values(letters, known, trial)
+
+
+def missing_value(left: Expr, rights: Rights, values: Mapping[str, Ratio]) -> tuple[str, Ratio | None]:
+    """How a missing number follows from the sides (see ``_form``), and its value; None if it has no exact one.
+
+    Raises:
+        Unverified: it may not be unique, as for ``missing_number``.
+    """
+    side, zero, one, two = (exact(expr, values) for expr in (left, *rights))
     form = _form(zero, one, two)
-    number = _missing(form, (left, zero, one), _computed)
-    if not isinstance(number, tuple) or not fits(number):
-        raise Unverified(NOT_EXACT)
-    if not equal(number, stated):
-        raise Unverified(NO_MATCH, number)
-    return form
+    number = _missing(form, (side, zero, one), _computed)
+    return form, number if isinstance(number, tuple) and fits(number) else None
 
 
 def _form(zero: Exact | None, one: Exact | None, two: Exact | None) -> str:

@@ -13,6 +13,8 @@ Notation, for P pairs of a prompt x, a chosen completion y_w and a rejected comp
     d         a_w - a_l                                their margin
     p         max(0, rw - w)                           how far chosen is below the reference
     |w|, |l|  tokens of the completions
+
+With ``--loss-on edit`` or ``from-edit``, sums and numbers of tokens are over these tokens alone, in every equation.
 """
 
 from __future__ import annotations

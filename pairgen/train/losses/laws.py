@@ -22,7 +22,7 @@ def check_loss(config: Config) -> None:
         UsageError: it fails, or does something else.
     """
     loss = LOSSES[config.loss]
-    logps = _made_up(loss)
+    logps = _made_up(loss).on(config.loss_on if loss.uses_rejected else "all")
     try:
         problem = _problem(loss.function(logps, config), logps.policy)
     except Exception as error:

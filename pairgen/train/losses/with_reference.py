@@ -30,7 +30,7 @@ def dpop_penalty(logps: PairLogps, config: Config) -> Tensor:
     fall = (reference - policy).relu()
     if logps.rounding:
         fall = fall.where(fall > logps.rounding * reference.abs().clamp(min=1), 0)
-    return fall.sum(-1) if of_tokens else fall
+    return fall.where(logps.counted[: logps.pairs], 0).sum(-1) if of_tokens else fall
 
 
 def dpop(logps: PairLogps, config: Config) -> Tensor:

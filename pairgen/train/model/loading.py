@@ -70,8 +70,6 @@ def load(config: Config, texts: Iterable[str], device: torch.device, resumed: Pa
     model = model.to(device)
     if config.lora:
         model = _add_adapter(model, config, adapter)
-    if config.compile:
-        (model.get_base_model() if config.lora else model).base_model.compile(dynamic=True)
     return model, tokenizer
 
 

@@ -8,7 +8,7 @@ from pairgen.train.layout.batch import Batch
 from pairgen.train.model.attention import nan_mask, use_tree_attention
 from pairgen.train.model.logprobs import logprobs
 from pairgen.train.model.step_timer import HEAD, StepTimer
-from pairgen.train.model.tree_mask import TreeMask
+from pairgen.train.model.tree_mask import FLEX, TreeMask
 
 
 class Scorer(nn.Module):
@@ -22,6 +22,15 @@ class Scorer(nn.Module):
         super().__init__()
         self.model = model
         self.timer = StepTimer()
+        self.compiled = False
+
+    def compile_layers(self) -> None:
+        """Compile the layers of the model with torch.compile: those of one class once, for all shapes of batches."""
+        blocks = set(getattr(self.causal, "_no_split_modules", None) or ())  # names of classes
+        layers = [module for module in self.causal.modules() if type(module).__name__ in blocks]
+        for layer in layers or [self.causal.base_model]:
+            layer.compile(dynamic=True)
+        self.compiled = True
 
     @property
     def causal(self) -> Any:
@@ -46,6 +55,9 @@ class Scorer(nn.Module):
             return {}
         use_tree_attention(self.causal)
         tree = TreeMask(batch.subtree_end, batch.positions, self.timer)
+        if self.compiled and tree.kernel == FLEX:  # a compiled layer would be traced again if it had to do this
+            tree.block_mask(0)
+            tree.block_mask(getattr(self.causal.config.get_text_config(), "sliding_window", None) or 0)
         return {"position_ids": batch.positions, "attention_mask": nan_mask(batch.tokens), "tree": tree}
 
 
