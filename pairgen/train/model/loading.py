@@ -15,6 +15,7 @@ from torch import nn
 from pairgen.errors import UnsupportedModel, UsageError, install_hint
 from pairgen.hub_client import offline_if_unreachable
 from pairgen.train.config import Config
+from pairgen.train.model.scorer import backbone
 from pairgen.train.model.tiny import tiny_model, train_tokenizer
 
 TINY_TEXTS = 4000
@@ -61,7 +62,7 @@ def load(config: Config, texts: Iterable[str], device: torch.device, resumed: Pa
         tokenizer = load_tokenizer(name, config.trust_remote_code)
         model = load_model(name, dtype, config.trust_remote_code)
     _check_vocabulary(model, tokenizer, config.model)
-    _disable_dropout(model)
+    disable_dropout(model)
     model.config.use_cache = False
     if config.gradient_checkpointing:
         # the first name is that of newer versions, in which the second is deprecated
@@ -70,9 +71,13 @@ def load(config: Config, texts: Iterable[str], device: torch.device, resumed: Pa
     model = model.to(device)
     if config.lora:
         model = _add_adapter(model, config, adapter)
-    if config.compile:
-        (model.get_base_model() if config.lora else model).base_model.compile(dynamic=True)
     return model, tokenizer
+
+
+def compile_layers(model: Any, config: Config) -> None:
+    """Compile a model's layers for --compile, after it was checked, since every kind of pass is compiled anew."""
+    if config.compile:
+        backbone(model.get_base_model() if config.lora else model).compile(dynamic=True)
 
 
 def _transformers() -> Any:
@@ -189,13 +194,13 @@ def _check_vocabulary(model: Any, tokenizer: Any, name: str) -> None:
         )
 
 
-def _disable_dropout(model: nn.Module) -> None:
-    """Disable dropout: log-probs of policy and reference are compared, so both must be deterministic."""
+def disable_dropout(model: nn.Module) -> None:
+    """Disable dropout and noise in routers, since log-probs of policy and reference are compared."""
     for module in model.modules():
         if isinstance(module, nn.Dropout):
             module.p = 0.0
         for name, value in vars(module).items():
-            if isinstance(value, float) and any(word in name for word in ("dropout", "pdrop", "layerdrop")):
+            if isinstance(value, float) and any(word in name for word in ("dropout", "pdrop", "layerdrop", "jitter")):
                 setattr(module, name, 0.0)
 
 
