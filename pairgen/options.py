@@ -5,6 +5,7 @@ checked here, with the same messages.
 """
 
 import inspect
+import re
 import tomllib
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import MISSING, Field, field, fields
@@ -22,6 +23,8 @@ class Rules(TypedDict, total=False):
 
     choices: Collection[str]
     """Allowed values. A table is looked up at each check, so entries added later are accepted."""
+    besides: tuple[str, str]
+    """Allowed values besides the choices: what messages call them, and their regular expression."""
     at_least: float
     at_most: float
     above: float
@@ -190,7 +193,9 @@ def _range_problem(item: "Field[Any]", value: Any) -> str:
     if value is None:
         return ""
     if rules.get("choices") and value not in rules["choices"]:
-        return f"one of {', '.join(rules['choices'])}"
+        name, pattern = rules.get("besides", ("", ""))
+        if not pattern or not re.fullmatch(pattern, value):
+            return f"one of {', '.join(rules['choices'])}" + (f", or {name}" if name else "")
     if isinstance(value, float) and not abs(value) < float("inf"):
         return "a finite number"
     below = ("at_least" in rules and value < rules["at_least"]) or ("above" in rules and value <= rules["above"])

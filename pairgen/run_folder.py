@@ -31,7 +31,10 @@ NON_FINITE = "non-finite-{rank}.json"
 FOLDERS = ("checkpoints", "best", "final", "sft", "tokens", "base", "reference", "tensorboard")
 CHECKPOINTS, BEST, FINAL, SFT, TOKENS, BASE, REFERENCE, TENSORBOARD = FOLDERS
 
-SAME_AS_REFERENCE = ("rewards/accuracies", "chosen_below_reference")
+BELOW_REFERENCE = ("chosen_below_reference", "edit_below_reference")
+"""Shares of pairs: chosen completions, and their edits, less likely than under the reference model."""
+
+SAME_AS_REFERENCE = ("rewards/accuracies", *BELOW_REFERENCE)
 """Metrics that mean nothing at step 0, where policy and reference are equal and any difference is rounding."""
 
 EVAL = "eval/"

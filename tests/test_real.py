@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from bench.bench_engine import count_annotated, count_shares, rows_of
 
-from pairgen.arithmetic.errors.corrupt import CannotCorrupt, corrupt
+from pairgen.arithmetic.errors.changes import CannotCorrupt
+from pairgen.arithmetic.errors.corrupt import corrupt
 from pairgen.arithmetic.errors.rng import RowRng
 from pairgen.arithmetic.exact.literals import parse_literal
 from pairgen.arithmetic.exact.ratios import equal

@@ -48,8 +48,12 @@ REASONS = {
 
 
 class Unverified(Exception):
-    """A stated value that cannot be verified; ``reason`` is one of ``REASONS``."""
+    """A stated value that cannot be verified; ``reason`` is one of ``REASONS``.
 
-    def __init__(self, reason: str) -> None:
+    ``value`` is what its calculation gives instead, as numerator and denominator, if the two differ.
+    """
+
+    def __init__(self, reason: str, value: tuple[int, int] | None = None) -> None:
         super().__init__(reason)
         self.reason = reason
+        self.value = value

@@ -27,7 +27,6 @@ from pairgen.arithmetic.labels import (
     NO_CALCULATION,
     NO_MATCH,
     NO_VALUE,
-    NOT_EXACT,
     OTHER_VALUE,
     STATED,
     UNCLEAR,
@@ -40,6 +39,10 @@ from pairgen.arithmetic.reading.steps import Found, Step, step_of
 
 MAX_EQUATIONS = 8
 """Maximum number of equations tried to derive the value of a variable, nearest first."""
+
+
+_AROUND = "& \n.,;"
+"""Characters around a right side in LaTeX."""
 
 
 class Solution:
@@ -55,13 +58,18 @@ class Solution:
         self.text = text
         self.stop = stop
         self.answer = answer
+        self.annotated = annotated is not None
         self.is_latex = "\\" in text or ("{" in text and "{,}" in text)
         self.visible = formulas.masked(notation.canonical(text))
         self.found: Sequence[Found]
         if annotated is not None:
             self.found = [step for step in annotated if step.stop <= stop]
         else:
-            self.found = formulas.find(self.visible, stop) if self.is_latex else prose.find(self.visible, stop)
+            self.found = self.found_in_text()
+
+    def found_in_text(self) -> Sequence[Found]:
+        """The results that the text itself shows, in order, whether or not the source marks results."""
+        return formulas.find(self.visible, self.stop) if self.is_latex else prose.find(self.visible, self.stop)
 
     @property
     def steps(self) -> list[Step]:
@@ -94,7 +102,9 @@ class Solution:
         if step.sign < 0:
             verification = _verify_plain(step.calculation, written, step.percent)
             if verification is None:
-                raise Unverified(NO_CALCULATION if is_one_number(step.calculation) else NO_MATCH)
+                if is_one_number(step.calculation):
+                    raise Unverified(NO_CALCULATION)
+                raise Unverified(NO_MATCH, evaluate_text(to_ascii(step.calculation)))
             return verification
         if not self.is_latex and not step.negated and not step.variable:
             calculation = calculation_before(self.visible, step.sign)
@@ -106,6 +116,15 @@ class Solution:
         if literal is None:
             raise Unverified(UNSUPPORTED)
         return self._check_thoroughly(step, literal)
+
+    def sides_around(self, step: Step) -> tuple[Expr, tuple[Expr, Expr, Expr]]:
+        """The left side of an equation, and its right side with 0, 1 and 2 for the literal of a step in it.
+
+        Raises:
+            Unverified: a side cannot be read.
+        """
+        rights = self._rights(self.visible[step.sign + 1 : step.start], self.visible[step.stop : step.side_stop])
+        return self._left(step.sign, None, whole_side=True), rights
 
     def _check_thoroughly(self, step: Step, literal: Literal) -> Verification:
         if step.role == "value":
@@ -155,14 +174,14 @@ class Solution:
         if not literal.numerator:  # many equations hold for 0, whatever the other values
             raise Unverified(NO_VALUE)
         stated = lowest_terms(literal.value).removesuffix("/1")
-        reason = NO_VALUE
+        reason, other = NO_VALUE, None
         for expr in self._solutions(step):
             if render(expr).strip("()") != stated:  # repeating a value does not verify it
                 solved = evaluate(expr)
                 if solved is not None and equal(solved, value):
                     return expr
-                reason = NO_MATCH
-        raise Unverified(reason)
+                reason, other = NO_MATCH, solved
+        raise Unverified(reason, other)
 
     def _solutions(self, step: Step) -> Iterator[Expr]:
         """The values that the earlier equations give the variable of a step, nearest first."""
@@ -188,26 +207,9 @@ class Solution:
                 yield solved
 
     def _missing_term(self, step: Step, literal: Literal) -> Expr:
-        """The number that makes both sides equal when it replaces the literal on the right side.
-
-        It must not depend on variables without a value: it must be the same for three sets of trial values.
-        """
-        before, after = self.visible[step.sign + 1 : step.start], self.visible[step.stop : step.side_stop]
-        left = self._left(step.sign, None, whole_side=True)
-        zero, one, two = (self._right(f"{before}{trial}{after}", None) for trial in "012")
-        rights, known = (zero, one, two), tuple(self.values.items())
-        stated = _signed(literal, step.negated)
-        found = []
-        for trial in range(TRIALS):
-            expr, value = missing_number(left, rights, known, trial)
-            if value is None:
-                raise Unverified(NOT_EXACT)
-            if not equal(value, stated):
-                raise Unverified(NO_MATCH)
-            found.append(expr)
-            if not trial and all(variables(side) <= self.values.keys() for side in (left, *rights)):
-                break
-        return found[0]
+        """The number that makes both sides equal when it replaces the literal on the right side, which states it."""
+        left, rights = self.sides_around(step)
+        return missing_number(left, rights, tuple(self.values.items()), _signed(literal, step.negated))
 
     def _left(self, sign: int, known: frozenset[str] | None, *, whole_side: bool = False) -> Expr:
         """The expression on the left of an equals sign; ``known`` as in ``latex.read`` and ``sentence.read``."""
@@ -224,11 +226,22 @@ class Solution:
                 return expr
         return sentence.read(sentence.window_before(self.visible, sign), known, whole_side=whole_side)
 
+    def _rights(self, before: str, after: str) -> tuple[Expr, Expr, Expr]:
+        """The right side with 0, 1 and 2 between two texts."""
+        if self.is_latex:
+            try:
+                return latex.read_with(before.lstrip(_AROUND), after.rstrip(_AROUND).removesuffix("$"))
+            except Unverified:
+                if not formulas.is_sentence(f"{before}0{after}"):
+                    raise
+        zero, one, two = (self._right(f"{before}{digit}{after}", None) for digit in "012")
+        return zero, one, two
+
     def _right(self, side: str, known: frozenset[str] | None) -> Expr:
         """A right side as an expression; ``known`` as in ``_left``."""
         if self.is_latex:
             try:
-                return latex.read(side.strip("& \n.,;").removesuffix("$"), known)
+                return latex.read(side.strip(_AROUND).removesuffix("$"), known)
             except Unverified:
                 if not formulas.is_sentence(side):
                     raise

@@ -58,12 +58,16 @@ class Example(NamedTuple):
 
 
 class CorruptionOptions(NamedTuple):
-    """For builders that corrupt: how wrong values are generated (of ``CORRUPTIONS``), and the maximum pairs per row."""
+    """For builders that corrupt: how wrong results are sampled (of ``CORRUPTIONS``), and the maximum pairs per row."""
 
     method: str = "near"
     pairs_per_row: int = 1
     carry: str = "none"
     """How far an error is carried forward, of ``arithmetic.errors.carry.CARRY``."""
+    error: str = "result"
+    """The kind of error, of ``arithmetic.errors.kinds.ERRORS``."""
+    false_steps: str = "drop"
+    """Whether a solution in which a calculation is false yields pairs: ``keep`` or ``drop``."""
 
 
 @dataclass(frozen=True)

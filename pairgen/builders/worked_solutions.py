@@ -1,18 +1,27 @@
-"""Worked solutions: one intermediate result is replaced by a wrong value; the final answer is kept."""
+"""Worked solutions: one step is made wrong, by default its result; the final answer stays unless errors are carried."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from functools import lru_cache
+from itertools import islice
 
-from pairgen.arithmetic.errors.corrupt import CannotCorrupt, Corruption, corrupt
+from pairgen.arithmetic.errors.changes import CannotCorrupt, Corruption
+from pairgen.arithmetic.errors.corrupt import corrupt
+from pairgen.arithmetic.errors.kinds import ERRORS, MIXED, RESULT
+from pairgen.arithmetic.errors.missteps import missteps
 from pairgen.arithmetic.errors.rng import RowRng
 from pairgen.arithmetic.exact.literals import LATEX_FRACTION, LATEX_NUMBER, parse_literal
 from pairgen.arithmetic.exact.ratios import Ratio
+from pairgen.arithmetic.false_steps import false_steps
 from pairgen.arithmetic.reading.steps import Step
 from pairgen.arithmetic.solution import Solution
 from pairgen.builders.interface import CorruptionOptions, Example
 from pairgen.pairs.edits import Edit
 from pairgen.pairs.record import Change, DropRow, Provenance, Rejection
+
+FALSE = "a calculation is false"
+"""Reason for dropping a solution that states a wrong result itself."""
 
 _ANSWER_IS = "The answer is:"
 # A line that ends with the final answer, from there on. Examples: `#### 72`, `The final answer is: 72`,
@@ -72,7 +81,7 @@ def solution_of(text: str, annotated: Sequence[Step] | None = None) -> Solution:
 
 
 def reject_corrupted(example: Example, rng: RowRng, options: CorruptionOptions) -> list[Rejection]:
-    """The solution with one result corrupted, up to ``options.pairs_per_row`` times.
+    """The solution with one step corrupted, up to ``options.pairs_per_row`` times.
 
     ``example.detail`` holds the annotated results, or None.
     """
@@ -80,12 +89,60 @@ def reject_corrupted(example: Example, rng: RowRng, options: CorruptionOptions) 
 
 
 def corrupted(solution: Solution, question: str, rng: RowRng, options: CorruptionOptions) -> list[Rejection]:
-    """A parsed solution with one result corrupted, up to ``options.pairs_per_row`` times. Raises DropRow."""
+    """A parsed solution with one step corrupted, up to ``options.pairs_per_row`` times.
+
+    Raises:
+        DropRow: nothing can be corrupted, or a calculation of the solution is false and such rows are dropped.
+    """
+    if options.false_steps == "drop" and any(false_steps(solution)):
+        raise DropRow(FALSE)
     try:
-        corruptions = corrupt(solution, question, rng, options.method, options.pairs_per_row, options.carry)
+        corruptions = draw_corruptions(solution, question, rng, options)
     except CannotCorrupt as error:
         raise DropRow(error.reason) from None
     return [_rejection(solution.text, corruption) for corruption in corruptions]
+
+
+def draw_corruptions(solution: Solution, question: str, rng: RowRng, options: CorruptionOptions) -> list[Corruption]:
+    """Up to ``options.pairs_per_row`` corruptions of a solution, of the kind of error that the options name.
+
+    For mixed kinds, their order is drawn first; the kinds that apply take turns.
+
+    Raises:
+        CannotCorrupt: no step can be made wrong in this way.
+    """
+    if options.error == RESULT:
+        return corrupt(solution, question, rng, options.method, options.pairs_per_row, options.carry)
+    count = options.pairs_per_row
+    if options.error != MIXED:
+        return list(islice(missteps(solution, question, rng, options.error, options.carry), count))
+    kinds = [kind for kind in ERRORS if kind != MIXED]
+    turns = [
+        _of_kind(solution, question, rng, options._replace(error=kinds.pop(rng.below(len(kinds)))))
+        for _ in range(len(kinds))
+    ]
+    made: list[Corruption] = []
+    while turns and len(made) < count:
+        kind = turns.pop(0)
+        corruption = next(kind, None)
+        if corruption is not None:
+            made.append(corruption)
+            turns.append(kind)
+    if not made:
+        raise CannotCorrupt(NO_KIND)
+    return made
+
+
+NO_KIND = "no kind of error applies"
+
+
+def _of_kind(solution: Solution, question: str, rng: RowRng, options: CorruptionOptions) -> Iterator[Corruption]:
+    """The corruptions of one kind of error, possibly none; lazy, so that no more are made than needed."""
+    with suppress(CannotCorrupt):
+        if options.error == RESULT:
+            yield from corrupt(solution, question, rng, options.method, options.pairs_per_row, options.carry)
+        else:
+            yield from missteps(solution, question, rng, options.error, options.carry)
 
 
 def _rejection(text: str, corruption: Corruption) -> Rejection:
@@ -100,6 +157,7 @@ def _rejection(text: str, corruption: Corruption) -> Rejection:
         strategy=corruption.strategy,
         step=corruption.step,
         steps=corruption.steps,
+        error=corruption.error,
     )
     changes = edits_of(corruption)
     if len(changes) > 1:

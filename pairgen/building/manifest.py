@@ -10,6 +10,7 @@ import pyarrow as pa
 import rapidfuzz
 
 import pairgen
+from pairgen.arithmetic.errors.kinds import ERRORS, RESULT
 from pairgen.builders import Builder
 from pairgen.building.options import BuildOptions
 from pairgen.errors import UsageError
@@ -29,7 +30,7 @@ def describe_build(
     return {
         "dataset": builder.name,
         "title": _title(builder, sources),
-        "description": builder.description,
+        "description": _description(builder, options),
         **_license(builder, sources, options),
         **({"multiple_choice": True} if builder.multiple_choice else {}),
         **({"sft": True} if builder.sft else {}),
@@ -55,6 +56,26 @@ def _title(builder: Builder, sources: dict[str, dict[str, Any]]) -> str:
         return builder.title
     others = f" and {len(files) - 1} more files" if len(files) > 2 else f" and {files[1]}" if len(files) == 2 else ""
     return f"Preference pairs from {files[0]}{others}"
+
+
+def _description(builder: Builder, options: BuildOptions) -> str:
+    """How the pairs were made: the builder's own words, unless options change it."""
+    if not builder.corrupts or (options.error == RESULT and options.carry == "none"):
+        return builder.description
+    if options.error == RESULT:
+        step = "One intermediate result of each worked solution is replaced by a wrong value in the same format."
+    else:
+        step = (
+            f"One step of each worked solution is wrong ({ERRORS[options.error].summary}), with its own exact result."
+        )
+    return f"{step} {_REST[options.carry]}"
+
+
+_REST = {
+    "none": "The rest of the solution, including the final answer, is unchanged.",
+    "results": "Later results that use it are recomputed from it; the final answer is unchanged.",
+    "answer": "Later results that use it, and the final answer, are recomputed from it.",
+}
 
 
 def rebuild_command(builder: Builder, out: str, options: BuildOptions) -> str:
@@ -112,8 +133,10 @@ def _known_license(builder: Builder, sources: dict[str, dict[str, Any]]) -> str 
 def _recorded_options(options: BuildOptions, builder: Builder, eval_size: int) -> dict[str, Any]:
     corruption = {
         "corruption": options.corruption,
+        **({"error": options.error} if options.error != "result" else {}),
         **({"carry": options.carry} if options.carry != "none" else {}),
         "pairs_per_row": options.pairs_per_row,
+        **({"false_steps": options.false_steps} if options.false_steps != "drop" else {}),
         "on_unchecked": options.on_unchecked or builder.on_unchecked,
     }
     prompts = {

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from pairgen.arithmetic.errors.carry import CARRY
+from pairgen.arithmetic.errors.kinds import ERRORS, MIXED, RESULT
 from pairgen.builders import CORRUPTIONS
 from pairgen.errors import UsageError
 from pairgen.options import check, option
@@ -58,10 +59,18 @@ class BuildOptions:
     )
     corruption: str = option(
         "near",
-        "How wrong values are generated. "
+        "How wrong results are generated. "
         + "; ".join(f"{name}: {corruption.summary}" for name, corruption in CORRUPTIONS.items())
         + ".",
         choices=CORRUPTIONS,
+    )
+    error: str = option(
+        RESULT,
+        "Kind of error. "
+        + "; ".join(f"{name}: {kind.summary}" for name, kind in ERRORS.items())
+        + ". Except for result, the calculation is wrong and its result is recomputed; rows with no step where that is "
+        "natural are dropped.",
+        choices=ERRORS,
     )
     carry: str = option(
         "none",
@@ -76,6 +85,11 @@ class BuildOptions:
         at_least=1,
         at_most=64,
         aliases=("--corruptions",),
+    )
+    false_steps: str = option(
+        "drop",
+        "Drop solutions in which a calculation of numbers is false beyond rounding, or keep them.",
+        choices=("drop", "keep"),
     )
     on_unchecked: str | None = option(
         None,
@@ -104,5 +118,10 @@ class BuildOptions:
             check_license(self.license)
         if self.columns is not None:
             parse_columns(self.columns)
+        if self.corruption != "near" and self.error not in (RESULT, MIXED):
+            raise UsageError(
+                f"--corruption {self.corruption} is about wrong results, which --error {self.error} does not use; "
+                "drop one of the two"
+            )
         if self.shots_per_row and not self.shots:
             raise UsageError("--shots-per-row needs --shots K")

@@ -45,8 +45,8 @@ class Plan:
         builder = _find_builder(builder)
         if not builder.corrupts and (*_corruption(options), options.on_unchecked) != (*CorruptionOptions(), None):
             raise UsageError(
-                f"--corruption, --carry, --pairs-per-row and --on-unchecked do not apply to {builder.name}: "
-                "its rejected completions come from the source"
+                "--corruption, --error, --carry, --pairs-per-row, --false-steps and --on-unchecked do not apply to "
+                f"{builder.name}: its rejected completions come from the source"
             )
         style = prompts.find(options.prompt_style or builder.style, builder.styles)
         every = builder.is_import or style.columns is None
@@ -62,7 +62,7 @@ class Plan:
         if builder.adapt:
             builder = builder.adapt(sources)
         eval_size = _eval_size(builder, options, sources)
-        return cls(builder, options, style, sources, eval_size, options.workers or _fitting_workers(sources))
+        return cls(builder, options, style, sources, eval_size, options.workers or fitting_workers(sources))
 
     def reader(self, warn: Warn = ignore) -> Reader:
         """Reads the rows of all splits, in batches whose pairs fit in memory."""
@@ -92,7 +92,9 @@ def _find_builder(builder: str | Builder) -> Builder:
 
 
 def _corruption(options: BuildOptions) -> CorruptionOptions:
-    return CorruptionOptions(options.corruption, options.pairs_per_row, options.carry)
+    return CorruptionOptions(
+        options.corruption, options.pairs_per_row, options.carry, options.error, options.false_steps
+    )
 
 
 def _named_sources(builder: Builder, options: BuildOptions, columns: Columns) -> dict[str, Source]:
@@ -125,7 +127,7 @@ def _eval_size(builder: Builder, options: BuildOptions, sources: dict[str, Sourc
     return options.eval_size
 
 
-def _fitting_workers(sources: dict[str, Source]) -> int:
+def fitting_workers(sources: dict[str, Source]) -> int:
     """As many workers as there are cores, or fewer for a small source."""
     size = sum(source.size for source in sources.values())
     return max(1, min(os.cpu_count() or 1, size // BYTES_PER_WORKER))

@@ -41,7 +41,7 @@ def stats(
     tokenizer: Annotated[str | None, typer.Option(metavar="ID", help="Tokenizer for --unit token.")] = None,
     by: Annotated[
         str | None,
-        typer.Option(metavar="COLUMN", help="Group the edit distance by source, strategy, check or reason."),
+        typer.Option(metavar="COLUMN", help="Group the edit distance by source, strategy, error, check or reason."),
     ] = None,
     shortcuts: Annotated[bool, typer.Option("--shortcuts", help="Show only how often each shortcut is right.")] = False,
     as_json: Json = False,
@@ -148,7 +148,7 @@ def explain(
     seed: Annotated[int, typer.Option(help="Random seed of the wrong value.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per solution, one per line.")] = False,
 ) -> None:
-    from pairgen.building.explain import explain, solutions
+    from pairgen.building.inspection.explain import explain, solutions
     from pairgen.report.solution_view import explained_view
 
     console = OutputConsole()

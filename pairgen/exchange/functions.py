@@ -21,7 +21,7 @@ AnyPath = str | os.PathLike[str]
 AnyDataset = PairDataset | AnyPath
 
 BUILD_ONLY = (
-    *("source", "corruption", "carry", "pairs_per_row", "on_unchecked"),
+    *("source", "corruption", "error", "carry", "pairs_per_row", "false_steps", "on_unchecked"),
     *("prompt_style", "shots", "shots_per_row"),
 )
 """Options of a build that do not apply to existing prompts and completions."""

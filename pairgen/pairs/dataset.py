@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MANIFEST = "pairgen.json"
-FORMAT = 4
+FORMAT = 5
 OLDEST_FORMAT = 2
 """Format 3 added the columns ``row`` and ``row_id``, format 4 ``messages``; they may be missing."""
 

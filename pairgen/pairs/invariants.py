@@ -11,7 +11,7 @@ from rapidfuzz import process
 from rapidfuzz.distance import Postfix, Prefix
 
 from pairgen.pairs import edits
-from pairgen.pairs.evidence import gives, has_value, is_confirmed
+from pairgen.pairs.evidence import are_edited_texts, follows, has_value, is_confirmed, is_step_of
 from pairgen.pairs.masks import Mask, Rows, is_set, mask
 from pairgen.pairs.messages import Message, is_conversation, plain_prompt
 from pairgen.pairs.record import CHECKS
@@ -72,6 +72,11 @@ def _check(rows: Rows) -> Mask:
     return is_set(rows, "correct", "corrupted", "check") & ~known
 
 
+def _error(rows: Rows) -> Mask:
+    violated: Mask = is_set(rows, "error") & (~is_set(rows, "check") | mask(pc.equal(rows["error"], "")))
+    return violated
+
+
 def _reason(rows: Rows) -> Mask:
     unchecked = mask(pc.equal(rows["check"], "unchecked"))
     violated: Mask = unchecked != is_set(rows, "reason")
@@ -102,25 +107,6 @@ def _each(where: Callable[[Rows], Mask], names: Sequence[str], holds: Callable[.
 
 def _is_verified(rows: Rows) -> Mask:
     return mask(pc.equal(rows["check"], "verified"))
-
-
-def _are_edited_texts(correct: str | None, corrupted: str | None, changes: Any, *pair: Any) -> bool:
-    start, stop, other, chosen, rejected = pair
-    if changes and changes[0]:
-        stop, other = changes[0]["chosen_stop"], changes[0]["rejected_stop"]
-    return bool(chosen[start:stop] == correct and rejected[start:other] == corrupted)
-
-
-def _follows(changes: list[dict[str, Any] | None], chosen: str, rejected: str) -> bool:
-    """Whether later changes say what they are, and their calculations give what is written in rejected."""
-    for change in filter(None, changes[1:]):
-        start, stop, other_start, other_stop = list(change.values())[:4]
-        texts = chosen[start:stop], rejected[other_start:other_stop]
-        if change["correct"] is not None and texts != (change["correct"], change["corrupted"]):
-            return False
-        if change["expression"] is not None and not gives(change["expression"], change["corrupted"]):
-            return False
-    return True
 
 
 def _are_all_changes(changes: list[dict[str, Any] | None], *pair: Any) -> bool:
@@ -222,9 +208,11 @@ INVARIANTS: dict[str, Invariant] = {
     # The last three imply that the spans themselves differ.
     "edit_distance": Invariant(edits.METRICS["levenshtein"].definition, ("edit_distance", *_TEXTS), _edit_distance),
     "literals": Invariant(
-        "correct is the edited span of chosen, corrupted is that of rejected; of several edits, the first",
+        "correct is the edited span of chosen, corrupted is that of rejected; of several edits, the result's",
         (*_LITERALS, *_STOPS, *_TEXTS),
-        _each(lambda rows: is_set(rows, *_LITERALS), (*_LITERALS, "edits", *_STOPS, *_TEXTS), _are_edited_texts),
+        _each(
+            lambda rows: is_set(rows, *_LITERALS), (*_LITERALS, "error", "edits", *_STOPS, *_TEXTS), are_edited_texts
+        ),
         _SPANS,
     ),
     "edits": Invariant(
@@ -234,12 +222,13 @@ INVARIANTS: dict[str, Invariant] = {
         _SPANS,
     ),
     "carried": Invariant(
-        "each edit has the texts that it names, and the expression of a later one gives what is written in rejected",
+        "each edit has the texts that it names, and the expression of one after the result gives what is in rejected",
         ("edits", *_TEXTS),
-        _each(lambda rows: is_set(rows, "edits"), ("edits", *_TEXTS), _follows),
+        _each(lambda rows: is_set(rows, "edits"), ("error", "edits", *_TEXTS), follows),
         ("edits",),
     ),
     "check": Invariant(f"check is {' or '.join(CHECKS)} for a corruption, and null otherwise", ("check",), _check),
+    "error": Invariant("error is set for corruptions only", ("error", "check"), _error),
     "reason": Invariant("reason is set exactly for unchecked corruptions", ("check", "reason"), _reason),
     "step": Invariant(
         "1 <= step <= steps, or both are null (not the result of a calculation)", ("step", "steps"), _step
@@ -269,6 +258,17 @@ INVARIANTS: dict[str, Invariant] = {
         ("expression", *_LITERALS),
         _each(_is_verified, ("expression", *_LITERALS), is_confirmed),
         ("literals", "evidence", "expression"),
+    ),
+    "wrong_step": Invariant(
+        "a wrong result leaves its calculation as it is; a wrong calculation is changed by edits before its result, "
+        "and the value of its new expression is exactly that of corrupted, and not that of expression",
+        ("error", "expression", *_LITERALS, "edits"),
+        _each(
+            lambda rows: _is_verified(rows) & is_set(rows, "error"),
+            ("error", "expression", "corrupted", "edits"),
+            is_step_of,
+        ),
+        ("error", "recomputed", "edits"),
     ),
 }
 

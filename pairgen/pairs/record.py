@@ -18,7 +18,10 @@ from pairgen.pairs.messages import Message
 
 
 class Change(NamedTuple):
-    """One of several changes between two completions; spans count code points of chosen and rejected."""
+    """One of several changes between two completions; spans count code points of chosen and rejected.
+
+    ``expression`` is set for results: the calculation of the result as it is in rejected.
+    """
 
     start: int
     chosen_stop: int
@@ -45,7 +48,14 @@ class Provenance(NamedTuple):
     step: Annotated[int | None, "which result of the solution was corrupted, counted from 1"] = None
     steps: Annotated[int | None, "number of results in the solution"] = None
     edits: Annotated[
-        tuple[Change, ...] | None, "every change, where a pair has several; null if the edit span is the only one"
+        tuple[Change, ...] | None,
+        "every change, where a pair has several: those in a calculation, then its result, which is the first with an "
+        "expression (as it is in rejected), then what follows from it; null if the edit span is the only one",
+    ] = None
+    error: Annotated[
+        str | None,
+        "kind of error: result (wrong result of the right calculation), or operator, swap, omit or operand (right "
+        "result of a wrong calculation); null in datasets of a format before 5",
     ] = None
 
     def shifted(self, by: int) -> "Provenance":

@@ -16,7 +16,7 @@ from pairgen.report.text import MAX_TEXT, format_share, safe_text, shorten
 MAX_WORD = 40
 """Characters by which an edit is extended at most on each side; it is not extended into longer words."""
 
-PROVENANCE = ("expression", "check", "reason", "strategy", "source", "pair_id", "group_id")
+PROVENANCE = ("expression", "check", "reason", "error", "strategy", "source", "pair_id", "group_id")
 
 
 def pair_view(row: Mapping[str, Any], width: int, full: bool = False) -> RenderableType:

@@ -40,6 +40,7 @@ METRICS = {
     "logratios/rejected": Metric("rejected log-ratio", NATS, "rejected\nlog-ratio", hide=2),
     "logps/before_edit": Metric("log-prob before the edit", NATS_PER_TOKEN, "before\nedit", hide=4),
     "logps/at_edit": Metric("log-prob at the edit", NATS_PER_TOKEN, "at\nedit", hide=3),
+    "logps/rejected_at_edit": Metric("rejected log-prob at the edit", NATS_PER_TOKEN),
     "logps/after_edit": Metric(
         "log-prob after the edit",
         NATS_PER_TOKEN,
@@ -52,6 +53,12 @@ METRICS = {
         PAIRS,
         "below\nref.",
         note="below reference (ref.): pairs whose chosen log-ratio is negative",
+    ),
+    "edit_below_reference": Metric(
+        "edit below reference",
+        PAIRS,
+        note="edit below reference: pairs in which the chosen tokens of the edit are less likely than under the "
+        "reference; other tokens may make up for it",
     ),
     "rewards/accuracies": Metric(
         "accuracy",

@@ -67,7 +67,7 @@ RECORDED = ("edit_distance", CORRUPTIONS, SHORTCUTS)
 
 PAIRS_PER_GROUP = "pairs with the same prompt and chosen, one number per group"
 
-BY = ("source", "strategy", "check", "reason")
+BY = ("source", "strategy", "error", "check", "reason")
 """Columns that ``describe`` can group by."""
 
 

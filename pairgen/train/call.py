@@ -10,6 +10,7 @@ from pairgen.options import from_mapping, with_signature
 from pairgen.pairs.dataset import PairDataset
 from pairgen.progress import Progress, ignore
 from pairgen.train.config import Config
+from pairgen.train.losses.outside import register
 
 if TYPE_CHECKING:
     from pairgen.train.run import TrainResult
@@ -39,7 +40,8 @@ def train(
         overwrite: replace a run at ``out``.
         callbacks: each is called with the metrics of every logged step, among them ``step``.
         progress: called with progress; its phases are those of ``pairgen.train.context.Phase``.
-        options: see ``pairgen.train.config.Config``: ``model``, ``loss``, ``steps``, ``learning_rate``, ...
+        options: see ``pairgen.train.config.Config``: ``model``, ``steps``, ``learning_rate``, ... ``loss`` may also be
+            a function of your own (``pairgen.train.losses.outside``).
 
     Raises:
         UsageError: an unknown option, or options that conflict.
@@ -58,5 +60,7 @@ def train(
 
     datasets = [data] if isinstance(data, (str, os.PathLike, PairDataset)) else data
     folders = [str(part.path) if isinstance(part, PairDataset) else os.fspath(part) for part in datasets]
+    if "loss" in options:
+        options["loss"] = register(options["loss"])
     config = from_mapping(Config, {**options, "data": folders, "out": os.fspath(out)}, "train")
     return start(config, overwrite=overwrite, progress=report, warn=warnings.warn)

@@ -6,23 +6,37 @@ from pathlib import Path
 from typing import Any
 
 from pairgen.errors import UsageError
-from pairgen.options import check, check_values, flag, option, read_values
+from pairgen.options import check, check_values, flag, from_mapping, option, read_values
 from pairgen.train.losses import LOSSES
+from pairgen.train.losses.outside import PATTERN, check_confirmed, is_outside, register
 
 
 @dataclass(frozen=True)
 class Config:
     """One training run. The same config, data and machine give the same run.
 
+    ``loss`` also takes a function or a ``Loss``, and becomes its name (``pairgen.train.losses.outside``).
+
     Raises:
-        UsageError: a value that is not allowed, or options that conflict.
+        UsageError: a value that is not allowed, options that conflict, or a loss that cannot be imported.
     """
 
     data: tuple[str, ...] = option((), "Pair datasets to train on: folders that `pairgen build` wrote.")
     model: str = option("tiny", "Model: a local path, a Hub id, or `tiny`, a small untrained Llama.", metavar="MODEL")
     out: str = option("", "Run folder; required, except with --dry-run.", aliases=("-o",), metavar="DIR")
 
-    loss: str = option("dpop", "Loss function.", choices=LOSSES)
+    loss: str = option(
+        "dpop",
+        "Loss function; MODULE:FUNCTION imports one of your own.",
+        choices=LOSSES,
+        besides=("MODULE:FUNCTION", PATTERN),
+    )
+    loss_on: str = option(
+        "all",
+        "Tokens whose log-probs the loss sums. all: the completion's; edit: those of the edit; from-edit: those of the "
+        "edit and after it.",
+        choices=("all", "edit", "from-edit"),
+    )
     beta: float = option(0.3, "KL penalty coefficient (tau in IPO).", above=0)
     dpop_lambda: float = option(50.0, "Weight of the DPOP penalty.", at_least=0)
     dpop_form: str = option(
@@ -32,6 +46,15 @@ class Config:
         "completion", "Apply the DPOP penalty to summed log-probs or per token.", choices=("completion", "token")
     )
     ipo_level: str = option("token", "Use mean (token) or summed log-ratios in IPO.", choices=("token", "completion"))
+    rpo_alpha: float = option(1.0, "Weight of the SFT term in RPO.", at_least=0)
+    bdpo_lambda: float = option(
+        0.5, "Share of the policy in BDPO's mixture with the reference; 1 is DPO.", above=0, at_most=1
+    )
+    dpo_shift_factor: float = option(
+        0.95, "Weight of the rejected log-ratio in DPO-Shift; 1 is DPO.", above=0, at_most=1
+    )
+    cal_dpo_weight: float = option(1.0, "Weight of the calibration term in Cal-DPO.", at_least=0)
+    simpo_gamma: float = option(0.5, "Target margin of SimPO.", at_least=0)
     cpo_alpha: float = option(1.0, "Weight of the SFT term in CPO.", at_least=0)
     kto_desirable: float = option(1.0, "KTO weight of chosen completions.", at_least=0)
     kto_undesirable: float = option(1.0, "KTO weight of rejected completions.", at_least=0)
@@ -127,6 +150,7 @@ class Config:
     )
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "loss", register(self.loss))
         check(self)
         if self.lora and self.model == "tiny":
             raise UsageError("--lora needs a pretrained model; --model tiny is randomly initialized, train all of it")
@@ -144,9 +168,11 @@ class Config:
     def without_effect(self) -> list[str]:
         """Options with a value of their own that the others make ineffective, each with the reason."""
         loss = f"--loss {self.loss}"
+        own = () if is_outside(self.loss) else LOSSES[self.loss].options
+        of_losses = () if is_outside(self.loss) else [name for other in LOSSES.values() for name in other.options]
         reasons = {
-            **{name: loss for names in LOSS_OPTIONS.values() for name in names},
-            **dict.fromkeys(LOSS_OPTIONS.get(self.loss, ()), ""),
+            **{name: loss for name in of_losses if name not in own},
+            "loss_on": "" if LOSSES[self.loss].uses_rejected else loss,
             "beta": "" if LOSSES[self.loss].uses_beta else loss,
             "epochs": f"--steps {self.steps}" if self.steps else "",
             "sft_learning_rate": "" if self.sft_steps else "--sft-steps 0",
@@ -160,14 +186,6 @@ class Config:
         """The options that must stay the same when a run is resumed."""
         return {name: getattr(self, name) for name, item in OPTIONS.items() if not item.metadata.get("may_change")}
 
-
-LOSS_OPTIONS = {
-    "dpop": ("dpop_lambda", "dpop_form", "dpop_level"),
-    "ipo": ("ipo_level",),
-    "cpo": ("cpo_alpha",),
-    "kto": ("kto_desirable", "kto_undesirable"),
-}
-"""Options of one loss only."""
 
 OPTIONS: dict[str, "Field[Any]"] = {item.name: item for item in fields(Config)}
 
@@ -186,6 +204,22 @@ def save(config: Config, path: Path) -> None:
     write_text(path, tomli_w.dumps({name: value for name, value in asdict(config).items() if value is not None}))
 
 
+def saved(file: Path, given: Mapping[str, Any]) -> Config:
+    """The config that a run saved in its folder, with all defaults filled in.
+
+    Args:
+        given: options of the command that resumes it: code from outside must be allowed again.
+
+    Raises:
+        UsageError: it is damaged, or names code from outside that ``given`` does not allow.
+    """
+    values = {**read_values(file), "out": str(file.parent)}
+    check_confirmed(values.get("loss"), given.get("loss"), str(file.parent))
+    if values.get("trust_remote_code") and not given.get("trust_remote_code"):
+        raise UsageError(f"{file.parent}: runs code that comes with the model; allow it again with --trust-remote-code")
+    return from_mapping(Config, values, str(file)).resolved()
+
+
 def combine(flags: Mapping[str, Any], file: Path | None = None, preset: str | None = None) -> Config:
     """The config of a run: defaults, overridden by the preset, then by the TOML file, then by flags that are not None.
 
@@ -200,5 +234,6 @@ def combine(flags: Mapping[str, Any], file: Path | None = None, preset: str | No
         check_values(Config, loaded, str(file))
         if loaded.get("trust_remote_code") and not flags.get("trust_remote_code"):
             raise UsageError(f"{file}: sets trust_remote_code; confirm it with the flag --trust-remote-code")
+        check_confirmed(loaded.get("loss"), flags.get("loss"), str(file))
         values |= loaded
     return Config(**values | {name: value for name, value in flags.items() if value is not None})

@@ -11,6 +11,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from pairgen.train.model.scorer import layers_of
+
 TIMEOUT = timedelta(hours=6)
 """How long processes wait for each other: one of them tokenizes for all."""
 
@@ -81,10 +83,8 @@ def wrap(scorer: nn.Module, parallel: str, world: World, device: torch.device) -
     from torch.distributed.fsdp import fully_shard
 
     mesh = init_device_mesh(device.type, (world.size,))
-    layers = set(getattr(scorer.causal, "_no_split_modules", None) or ())  # names of classes
-    for module in list(scorer.modules()):
-        if type(module).__name__ in layers:
-            fully_shard(module, mesh=mesh)
+    for layer in layers_of(scorer.causal):
+        fully_shard(layer, mesh=mesh)
     return fully_shard(scorer, mesh=mesh)
 
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from pairgen.atomic import write_text
 from pairgen.errors import NonFiniteLoss, UsageError
-from pairgen.run_folder import BEST, EVAL, NON_FINITE, SAME_AS_REFERENCE
+from pairgen.run_folder import BELOW_REFERENCE, BEST, EVAL, NON_FINITE, SAME_AS_REFERENCE
 from pairgen.train import distributed
 from pairgen.train.config import Config
 from pairgen.train.context import Phase, RunContext
@@ -30,7 +30,7 @@ from pairgen.train.output.metrics_log import MetricsLog
 from pairgen.train.scores.metrics import Interval, Sums, add, global_means
 from pairgen.train.scores.objective import Objective
 
-LOWER_IS_BETTER = ("loss", "chosen_below_reference", "dpop/penalty", "dpop/active")
+LOWER_IS_BETTER = ("loss", *BELOW_REFERENCE, "dpop/penalty", "dpop/penalty_at_edit", "dpop/active")
 """Metrics whose lowest value is the best; of all others it is the highest."""
 
 
@@ -119,8 +119,9 @@ class Trainer:
         self.policy.optimizer.step()
         self.policy.optimizer.zero_grad(set_to_none=True)
         if self.objective.loss.needs_baseline:
-            logratios = {name: sums[name] for name in ("logratios/chosen", "logratios/rejected")}
-            self.state.baseline = max(0.0, sum(global_means(logratios, self.context.world).values()) / 2)
+            rewards = {name: sums[name] for name in ("rewards/chosen", "rewards/rejected")}
+            mean = sum(global_means(rewards, self.context.world).values()) / 2
+            self.state.baseline = max(0.0, mean / self.config.beta)
         self._interval.add(sums, batches, pairs, timer.stop() if timed else {})
         self.state.step += 1
         return norm

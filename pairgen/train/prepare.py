@@ -51,14 +51,15 @@ def prepare(config: Config, context: RunContext) -> Trainer:
     scorer = Scorer(model)
     groups = sample_groups(training.groups_by_split(), LOSSES[config.loss].uses_rejected)
     forward = _forward(config, scorer, tokenizer, groups, context.warn)
-    models.compile_layers(model, config)
 
     def load_start() -> Scorer:
         """Load the starting model again."""
         start = models.load(config, data.training_texts(datasets), device)[0]
         check_start(start, config.model, context)
-        models.compile_layers(start, config)
-        return Scorer(start)
+        found = Scorer(start)
+        if config.compile:
+            found.compile_layers()
+        return found
 
     reference: ReferenceLogps | torch.nn.Module | None = None
     if needs_reference and not online:  # before the model is distributed
@@ -182,5 +183,10 @@ def _forward(config: Config, scorer: Scorer, tokenizer: Any, groups: Sequence[To
     if share != "none" and (missing := missing_for_trees(device)):
         warn(f"attention over token trees is slower than it could be: torch {torch.__version__} lacks {missing}")
     precision = models.precision(config, device)
-    layout = partial(layout, share=share)
-    return Forward(f"{precision}-{share}", layout, device, autocast=precision == "bf16")
+    name, layout = f"{precision}-{share}", partial(layout, share=share)
+    if config.compile:
+        name += "-compiled"
+        scorer.compile_layers()
+        if share != "none":  # compiled code rounds differently
+            check_trees(scorer, replace(plain, tolerance=10 * plain.tolerance), layout)
+    return Forward(name, layout, device, autocast=precision == "bf16")

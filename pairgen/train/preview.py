@@ -12,6 +12,7 @@ from pairgen.train.config import Config
 from pairgen.train.context import RunContext
 from pairgen.train.data.splits import open_datasets, training_texts
 from pairgen.train.losses import LOSSES
+from pairgen.train.losses.laws import check_loss
 from pairgen.train.model import loading as models
 from pairgen.train.prepare import training_data
 
@@ -28,6 +29,7 @@ def preview(config: Config, *, progress: Progress = ignore, warn: Warn = ignore)
         PairgenError: whatever makes the run impossible.
     """
     config = config.resolved()
+    check_loss(config)
     datasets = open_datasets(config.data, LOSSES[config.loss])
     device = models.pick_device(config.device)
     with tempfile.TemporaryDirectory() as folder, distributed.join_world(config.device) as world:

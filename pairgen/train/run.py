@@ -13,7 +13,7 @@ from typing import Any
 from pairgen import run_folder
 from pairgen.atomic import os_errors
 from pairgen.errors import OutputExists, PairgenError, RunFolderError, UsageError
-from pairgen.options import flag, from_mapping, read_values
+from pairgen.options import flag
 from pairgen.progress import Progress, Warn, ignore
 from pairgen.train import config as configs
 from pairgen.train import distributed
@@ -24,6 +24,7 @@ from pairgen.train.distributed import World
 from pairgen.train.interrupts import translate_out_of_memory
 from pairgen.train.loop import Trainer, check_best, learning_rate
 from pairgen.train.losses import LOSSES
+from pairgen.train.losses.laws import check_loss
 from pairgen.train.model import loading as models
 from pairgen.train.output import checkpoint, model_card
 from pairgen.train.output.metrics_log import check_tracker
@@ -118,7 +119,8 @@ def _start(config: Config, world: World, progress: Progress, warn: Warn) -> Trai
 
 
 def _check_names(config: Config) -> None:
-    """Raise UsageError for an unknown metric in --best, or a tracker that is not installed."""
+    """Raise UsageError for an unusable loss, an unknown metric in --best, or a tracker that is not installed."""
+    check_loss(config)
     check_best(config.best, [run_folder.EVAL + name for name in metric_names(config)])
     check_tracker(config.report_to)
 
@@ -177,15 +179,13 @@ def _resumed_config(run: Path, changes: Mapping[str, Any]) -> Config:
     file = run / run_folder.CONFIG
     if not file.is_file():
         raise RunFolderError(f"{run}: no run to resume; start one without --resume")
-    before = from_mapping(Config, {**read_values(file), "out": str(run)}, str(file)).resolved()
+    before = configs.saved(file, changes)
     changed = {name: value for name, value in changes.items() if value is not None and name != "out"}
     after = _with_absolute_paths(replace(before, **changed))
     for name, old in before.fixed().items():
         if (value := after.fixed()[name]) != old:
             was, given = (_shown(name, at) for at in (old, value))
             raise RunFolderError(f"{run}: was started with {was}, not {given}; keep that value, or start a new run")
-    if before.trust_remote_code and not changes.get("trust_remote_code"):
-        raise UsageError(f"{run}: runs code that comes with the model; allow it again with --trust-remote-code")
     done = checkpoint.read_state(newest).step if (newest := checkpoint.newest(run)) else 0
     if after.steps and done > after.steps:
         raise RunFolderError(f"{run}: has already done {done} steps, more than --steps {after.steps}")

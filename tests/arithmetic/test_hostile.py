@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pairgen.arithmetic.errors.corrupt import CannotCorrupt, corrupt
+from pairgen.arithmetic.errors.changes import CannotCorrupt
+from pairgen.arithmetic.errors.corrupt import corrupt
 from pairgen.arithmetic.errors.rng import RowRng
 from pairgen.arithmetic.errors.values import CORRUPTIONS
 from pairgen.arithmetic.solution import Solution

@@ -20,7 +20,10 @@ import sympy
 from latex2sympy2_extended import latex2sympy
 from latex2sympy2_extended.latex2sympy2 import ConversionConfig
 
-from pairgen.arithmetic.errors.corrupt import CannotCorrupt, Corruption, corrupt
+from pairgen.arithmetic.errors.changes import CannotCorrupt, Corruption
+from pairgen.arithmetic.errors.corrupt import corrupt
+from pairgen.arithmetic.errors.kinds import ERRORS
+from pairgen.arithmetic.errors.missteps import missteps
 from pairgen.arithmetic.errors.rng import RowRng
 from pairgen.builders.gsm8k import strip_annotations
 from pairgen.builders.worked_solutions import solution_of
@@ -445,6 +448,29 @@ def test_expression_equals_original_in_sympy(file: str, real_data: Path) -> None
         if not right or Fraction(pair.corrupted_value) == value or states(value, pair.corrupted):
             wrong.append((number, pair.expression, value, pair.original, pair.corrupted))
     assert not wrong
+
+
+@pytest.mark.parametrize("kind", [name for name, kind in ERRORS.items() if kind.rewrite is not None])
+def test_wrong_steps_are_right_arithmetic_and_wrong(kind: str, real_data: Path) -> None:
+    """In sympy, and for the independent reader: in the new text, the new result holds and the old one does not."""
+    wrong, opinions = [], Counter[str]()
+    for number, query, response in rows(real_data, "GSM_AnsAug.json"):
+        with contextlib.suppress(CannotCorrupt):
+            pair = next(missteps(solution_of(response), query, RowRng(row_hash(query, response), 0), kind))
+            old, new = recomputed(str(pair.expression)), recomputed(str(pair.new_expression))
+            if (
+                not states(old, pair.original)
+                or new != exact(pair.corrupted)[0]
+                or old == new
+                or pair.expression is None
+            ):
+                wrong.append((number, pair.expression, pair.original, pair.new_expression, pair.corrupted))
+            text = pair.apply(response)
+            start = pair.start + sum(len(change.corrupted) - len(change.original) for change in pair.calculation)
+            opinions[opinion(text, start, start + len(pair.corrupted), None, pair.original, False)] += 1
+    assert not wrong
+    assert set(opinions) <= {"agrees", "none"}
+    assert opinions["agrees"] >= 0.9 * opinions.total() > 0
 
 
 @pytest.mark.parametrize(

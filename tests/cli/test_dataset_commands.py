@@ -117,7 +117,7 @@ def test_stats_shows_verified_corruptions(dataset: Path, run: Run) -> None:
     assert "corruptions: 30 pairs, 30 verified (100%)" in text
     assert "corruptions:" not in run("stats", dataset, "--edit-distance").stdout
     helped = " ".join(run("stats", "--help").stdout.replace("│", "").split())
-    assert "by source, strategy, check or reason" in helped
+    assert "by source, strategy, error, check or reason" in helped
     by = json.loads(run("stats", dataset, "--by", "reason", "--json").stdout)
     assert by["train"]["edit_distance"]["by"]["reason"]["none"]["count"] == 30
 

@@ -1,4 +1,4 @@
-"""A loss added from outside the package: DPO over the tokens of the edit only.
+"""A loss added from outside the package: DPO in which the tokens of the edit count twice.
 
 python tests/examples/edit_loss.py train pairs --loss edit-dpo --out run
 """
@@ -13,15 +13,13 @@ from pairgen.train.scores.pair_logps import PairLogps
 
 
 def edit_dpo(logps: PairLogps, config: Config) -> Tensor:
-    """[P] -log sigmoid(beta * d), with d summed over the tokens of the edit.
-
-    Tokens before the edit cancel in DPO's d anyway; this leaves out those after it, too.
-    """
-    chosen, rejected = ((logps.policy - logps.reference_tokens) * logps.at_edit).sum(1).chunk(2)
+    """[P] -log sigmoid(beta * d), with d over the tokens that --loss-on counts, and those of the edit once more."""
+    weight = logps.counted.double() + logps.at_edit
+    chosen, rejected = ((logps.policy - logps.reference_tokens) * weight).sum(1).chunk(2)
     return -logsigmoid(config.beta * (chosen - rejected))
 
 
-LOSSES["edit-dpo"] = Loss(edit_dpo, "DPO over the tokens of the edit")
+LOSSES["edit-dpo"] = Loss(edit_dpo, "DPO in which the tokens of the edit count twice")
 
 if __name__ == "__main__":
     main()

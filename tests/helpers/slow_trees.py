@@ -64,13 +64,13 @@ def use_exact_norms(model: nn.Module) -> None:
                 setattr(module, name, ExactNorm(child))
 
 
-def score_with_gradients(model: Any, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+def score_with_gradients(model: Any, batch: Batch, scorer: Scorer | None = None) -> tuple[Tensor, dict[str, Tensor]]:
     """[2P] sums of log-probs, and gradients of a sum in which each token of each completion has its own weight.
 
     Parameters that are not used have no gradient.
     """
     model.zero_grad()
-    logps = batch.completions(Scorer(model)(batch))
+    logps = batch.completions((scorer or Scorer(model))(batch))
     weights = torch.arange(len(logps))[:, None] * 0.7 + torch.arange(logps.shape[1]) * 0.3
     (logps * weights.cos()).sum().backward()
     gradients = {name: value.grad for name, value in model.named_parameters() if value.grad is not None}

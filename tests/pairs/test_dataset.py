@@ -546,7 +546,7 @@ def manifest_is_a_folder(out: Path) -> None:
         (edit_manifest(splits=None), "invalid manifest"),
         (edit_manifest(splits={"train": {"pairs": 1}}), "invalid manifest"),
         (edit_manifest(splits={"train": {"pairs": "many", "shards": []}}), "invalid manifest"),
-        (edit_manifest(format=1), r"has format 1, but this release reads formats 2 to 4; build it again"),
+        (edit_manifest(format=1), r"has format 1, but this release reads formats 2 to 5; build it again"),
         (lambda out: shard_of(out).unlink(), "listed in the manifest but missing; build the dataset again"),
         (lambda out: shutil.rmtree(out / "train"), "listed in the manifest but missing"),
         (lambda out: shard_of(out).write_bytes(b""), "cannot be read as pairs"),

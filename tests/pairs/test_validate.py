@@ -16,7 +16,7 @@ from pairgen.pairs import dataset as store
 from pairgen.pairs import edits
 from pairgen.pairs.invariants import INVARIANTS, WHITESPACE, violated_rows
 from pairgen.pairs.masks import Rows
-from pairgen.pairs.record import SCHEMA, to_batch
+from pairgen.pairs.record import SCHEMA, Change, to_batch
 from pairgen.pairs.validate import Violation, violations
 
 Break = Callable[[Path], store.PairDataset]
@@ -104,6 +104,37 @@ def two_changes(*changed: dict[str, int | str | None]) -> Break:
         rows = good_rows()
         rows["train"][3] = to_batch([pair(" 1 + 1 = 2, so 4.", " 1 + 1 = 13, so 5.", "two")]).to_pylist()[0]
         rows["train"][3]["edits"] = changes
+        return make_folder(path, rows)
+
+    return apply
+
+
+# A wrong operator: " 3 * 4 = 12 pens" became " 3 + 4 = 7 pens".
+WRONG_STEP = [
+    dict(zip(Change._fields, (3, 4, 3, 4, "*", "+", None), strict=True)),
+    dict(zip(Change._fields, (9, 11, 9, 10, "12", "7", "3 + 4"), strict=True)),
+]
+OF_STEP = {
+    "correct": "12",
+    "corrupted": "7",
+    "correct_value": "12/1",
+    "corrupted_value": "7/1",
+    "expression": "3 * 4",
+    "check": "verified",
+    "strategy": "result",
+    "error": "operator",
+    "edits": WRONG_STEP,
+}
+
+
+def wrong_step(*changed: dict[str, Any], **values: Any) -> Break:
+    """Replace a pair by one with a wrong operator, with some values of its edits and columns changed."""
+    edits_ = [{**edit, **other} for edit, other in zip(WRONG_STEP, changed or ({}, {}), strict=False)]
+
+    def apply(path: Path) -> store.PairDataset:
+        rows = good_rows()
+        rows["train"][3] = to_batch([pair(" 3 * 4 = 12 pens", " 3 + 4 = 7 pens", "wrong")]).to_pylist()[0]
+        rows["train"][3].update({**OF_STEP, "edits": edits_, **values})
         return make_folder(path, rows)
 
     return apply
@@ -223,6 +254,17 @@ BREAKS: dict[str, list[tuple[Break, str, int | None]]] = {
         (two_changes({}, {"correct": "4", "corrupted": "5", "expression": "4 +"}), "train", 3),
     ],
     "check": [(row(0, check="surely"), "train", 0), (row(0, check=None), "train", 0), (row(1, check=""), "train", 1)],
+    "error": [(row(1, error="result"), "train", 1), (row(0, error=""), "train", 0)],
+    "wrong_step": [
+        (row(0, error="operator"), "train", 0),
+        (
+            row(0, error="result", edits=[dict(zip(Change._fields, (9, 10, 9, 11, "2", "13", "1+2"), strict=True))]),
+            "train",
+            0,
+        ),
+        (wrong_step({}, {"expression": "3 + 5"}), "train", 3),
+        (wrong_step({}, {"expression": "3 +"}), "train", 3),
+    ],
     "reason": [
         (row(0, reason="so it is"), "train", 0),
         (row(0, check="unchecked", **NO_EVIDENCE), "train", 0),
@@ -281,6 +323,18 @@ def test_violations_of_a_pair_with_two_changes_is_empty(tmp_path: Path) -> None:
     assert violations(two_changes({}, {})(tmp_path / "out")) == []
     named = {"correct": "4", "corrupted": "5", "expression": "4 + 1"}
     assert violations(two_changes({}, named)(tmp_path / "named")) == []
+
+
+@pytest.mark.parametrize(
+    "valid",
+    [
+        wrong_step(),
+        wrong_step(error="my-own-kind"),
+        row(0, error="result"),
+    ],
+)
+def test_violations_of_a_wrong_step_is_empty(valid: Break, tmp_path: Path) -> None:
+    assert violations(valid(tmp_path / "out")) == []
 
 
 def test_violation_names_row_value_and_rule(tmp_path: Path) -> None:

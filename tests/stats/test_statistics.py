@@ -107,7 +107,7 @@ def test_describe_computes_only_the_named_statistics(dataset: store.PairDataset)
         ({"unit": "byte"}, "char, word, token"),
         ({"unit": "token"}, "--tokenizer ID"),
         ({"tokenizer": "gpt2"}, "--unit token"),
-        ({"by": "prompt"}, "source, strategy, check"),
+        ({"by": "prompt"}, "source, strategy, error, check"),
         ({"names": ["lenght"]}, "pairs_per_group"),
     ],
 )

@@ -127,12 +127,17 @@ def test_share_auto_of_a_model_that_refuses_trees_equals_share_none(pairs: Path,
 
 
 def test_a_model_that_depends_on_the_batch_is_refused_before_any_step(pairs: Path, tmp_path: Path) -> None:
+    """The sequences of the run lie on both sides of the length at which the model changes its rotary embeddings."""
+    tokenizer = tokenizer_of(pairs)
+    lengths = sorted(len(tokenizer(text)["input_ids"]) for text in training_texts([open_pairs(pairs)]))
+    middle = lengths[len(lengths) // 2]
     factors = {"short_factor": [1.0] * 4, "long_factor": [1.0, 3.0, 9.0, 27.0], "factor": 4.0}
-    rope = {"rope_type": "longrope", "rope_theta": 1e4, "original_max_position_embeddings": 30, **factors}
-    changes = {"original_max_position_embeddings": 30, "rope_parameters": rope, "max_position_embeddings": 1024}
+    rope = {"rope_type": "longrope", "rope_theta": 1e4, "original_max_position_embeddings": middle, **factors}
+    changes = {"original_max_position_embeddings": middle, "rope_parameters": rope, "max_position_embeddings": 1024}
     config = small_config("phi3", vocab_size=512, **changes)
-    folder = save_with_tokenizer(spread_model(config), tokenizer_of(pairs), tmp_path / "model")
-    with pytest.raises(UnsupportedModel, match="use --max-length 30"):
+    folder = save_with_tokenizer(spread_model(config), tokenizer, tmp_path / "model")
+    with pytest.raises(UnsupportedModel, match=f"use --max-length {middle}"):
         logged(pairs, folder, tmp_path / "run")
     assert not (tmp_path / "run").exists()
-    assert logged(pairs, folder, tmp_path / "short", max_length=30)[1]["loss"] == pytest.approx(math.log(2), abs=1e-4)
+    found = logged(pairs, folder, tmp_path / "short", max_length=middle)
+    assert found[1]["loss"] == pytest.approx(math.log(2), abs=1e-4)

@@ -78,7 +78,7 @@ def test_unknown_presets_and_options_list_what_is_available(tmp_path: Path) -> N
     [
         ({"beta": 0.0}, "--beta must be above 0"),
         ({"warmup_ratio": 1.5}, "--warmup-ratio must be from 0 to 1"),
-        ({"loss": "nothing"}, f"--loss must be one of {', '.join(LOSSES)}"),
+        ({"loss": "nothing"}, f"--loss must be one of {', '.join(LOSSES)}, or MODULE:FUNCTION, got 'nothing'"),
         ({"learning_rate": float("nan")}, "--learning-rate must be a finite number"),
         ({"steps": "word"}, "--steps must be an integer"),
     ],

@@ -82,7 +82,18 @@ def loss(name: str, case: Case, **forms: Any) -> float:
 
 # w = -2, rw = -1.5, l = -3, rl = -2: log-ratios -0.5 and -1, d = 0.5, p = 0.5; token by token p = 0.2 + 0.3 + 0 + 0.1
 BY_HAND = Case([-0.5, -0.9, -0.2, -0.4], [-0.3, -0.6, -0.3, -0.3], -3.0, -2.0, rejected_length=2, baseline=0.2)
-HYPERPARAMETERS = {"beta": 0.5, "dpop_lambda": 3.0, "cpo_alpha": 2.0, "kto_desirable": 2.0, "kto_undesirable": 3.0}
+HYPERPARAMETERS = {
+    "beta": 0.5,
+    "dpop_lambda": 3.0,
+    "rpo_alpha": 3.0,
+    "bdpo_lambda": 0.25,
+    "dpo_shift_factor": 0.5,
+    "cal_dpo_weight": 0.5,
+    "simpo_gamma": 0.25,
+    "cpo_alpha": 2.0,
+    "kto_desirable": 2.0,
+    "kto_undesirable": 3.0,
+}
 
 
 @pytest.mark.parametrize(
@@ -96,6 +107,12 @@ HYPERPARAMETERS = {"beta": 0.5, "dpop_lambda": 3.0, "cpo_alpha": 2.0, "kto_desir
         ("ipo", {"ipo_level": "token"}, 0.390625),  # (-0.5/4 + 1/2 - 1)^2
         ("ipo", {"ipo_level": "completion"}, 0.25),  # (0.5 - 1)^2
         ("hinge", {}, 0.75),  # 1 - 0.5 * 0.5
+        ("rpo", {}, 2.0759394),  # ln(1 + e^-0.25) + 3 * 2/4
+        ("bdpo", {}, 0.7785024),  # ln(1 + e^0.1639945), 0.5 (-0.5 - ln(0.25 e^-1 + 0.75)), ln 0.8419699 = -0.1720110
+        ("dpo-shift", {}, 0.6931472),  # ln(1 + e^0), 0.5 (-0.5 - 0.5 * -1)
+        ("cal-dpo", {}, 1.5990770),  # ln(1 + e^-0.5) + 0.5 ((-0.5 - 1)^2 + (-1 + 1)^2)
+        ("apo-zero", {}, 0.9397172),  # 1 - sigmoid(-0.25) + sigmoid(-0.5) = 0.5621765 + 0.3775407
+        ("simpo", {}, 0.5759394),  # ln(1 + e^-0.25), 0.5 (-2/4 + 3/2) - 0.25
         ("kto", {}, 1.1181331),  # (2 (1 - sigmoid(0.5 * -0.7)) + 3 (1 - sigmoid(0.5 * 1.2))) / 2
         ("cpo", {}, 1.4740770),  # ln(1 + e^-0.5) + 2 * 2/4
         ("aft", {}, 0.8132617),  # ln(1 + e^-1) + 2/4
@@ -129,8 +146,18 @@ def second_implementation(name: str, case: Case, o: Config) -> float:
         good = o.kto_desirable * (1 - 1 / (1 + math.exp(-o.beta * (w - rw - case.baseline))))
         bad = o.kto_undesirable * (1 - 1 / (1 + math.exp(-o.beta * (case.baseline - (l - rl)))))
         return (good + bad) / 2
+    if name == "bdpo":  # the mixture by its terms: exact unless both are 0
+        mixture = o.bdpo_lambda * math.exp(l - rl) + (1 - o.bdpo_lambda)
+        bounded = math.log(mixture) if mixture else l - rl
+        return log_one_plus_exp(-o.beta * (w - rw - bounded))
     return {
         "dpo": log_one_plus_exp(-o.beta * d),
+        "rpo": log_one_plus_exp(-o.beta * d) - o.rpo_alpha * w / tokens,
+        "dpo-shift": log_one_plus_exp(-o.beta * (w - rw) + o.beta * o.dpo_shift_factor * (l - rl)),
+        "cal-dpo": log_one_plus_exp(-d)
+        + o.cal_dpo_weight * ((w - rw - 0.5 / o.beta) ** 2 + (l - rl + 0.5 / o.beta) ** 2),
+        "apo-zero": 1 - 1 / (1 + math.exp(-o.beta * (w - rw))) + 1 / (1 + math.exp(-o.beta * (l - rl))),
+        "simpo": log_one_plus_exp(o.simpo_gamma - o.beta * (w / tokens - l / other)),
         "hinge": max(0.0, 1 - o.beta * d),
         "cpo": log_one_plus_exp(-o.beta * (w - l)) - o.cpo_alpha * w / tokens,
         "aft": log_one_plus_exp(l - w) - w / tokens,
@@ -159,6 +186,7 @@ def cases(draw: st.DrawFn) -> Case:
 
 
 weights = st.floats(0.0, 3.0)
+shares = st.floats(0.01, 1.0)
 options = st.builds(
     Config,
     beta=st.floats(0.05, 1.0),
@@ -166,6 +194,11 @@ options = st.builds(
     dpop_form=st.sampled_from(DPOP_FORMS),
     dpop_level=st.sampled_from(DPOP_LEVELS),
     ipo_level=st.sampled_from(IPO_LEVELS),
+    rpo_alpha=weights,
+    bdpo_lambda=shares,
+    dpo_shift_factor=shares,
+    cal_dpo_weight=weights,
+    simpo_gamma=weights,
     cpo_alpha=weights,
     kto_desirable=weights,
     kto_undesirable=weights,
@@ -222,7 +255,13 @@ def test_needs_reference_matches_the_function(name: str, forms: dict[str, str]) 
 def test_summaries_are_one_line(name: str) -> None:
     assert LOSSES[name].summary.strip()
     assert "\n" not in LOSSES[name].summary
-    assert LOSSES[name].function.__name__ == name
+    assert LOSSES[name].function.__name__ == name.replace("-", "_")
+
+
+def test_every_option_belongs_to_one_loss() -> None:
+    named_options = [option for entry in LOSSES.values() for option in entry.options]
+    assert len(named_options) == len(set(named_options))
+    assert set(named_options) <= set(OPTIONS)
 
 
 @over_variants
@@ -246,6 +285,10 @@ def test_losses_stay_finite_for_extreme_log_probs(name: str, forms: dict[str, st
         *(("dpop", forms, math.log(2)) for forms in DPOP),
         *(("ipo", {"ipo_level": level}, (1 / (2 * 0.3)) ** 2) for level in IPO_LEVELS),
         ("hinge", {}, 1.0),
+        ("bdpo", {}, math.log(2)),
+        ("dpo-shift", {}, math.log(2)),
+        ("cal-dpo", {}, math.log(2) + 2 * (1 / (2 * 0.3)) ** 2),
+        ("apo-zero", {}, 1.0),
         ("kto", {}, 0.5),
     ],
     ids=named,
@@ -257,14 +300,25 @@ def test_values_where_policy_equals_reference(name: str, forms: dict[str, str], 
     assert loss(name, same, **forms) == pytest.approx(expected, abs=1e-12)
 
 
+@few
+@given(case=cases())
+def test_rpo_where_policy_equals_reference_is_ln_2_plus_sft(case: Case) -> None:
+    same = replace(case, tokens=case.reference_tokens, rejected=case.reference_rejected)
+    assert loss("rpo", same) == pytest.approx(math.log(2) + loss("sft", same), abs=1e-12)
+
+
 def test_every_loss_with_a_reference_is_covered() -> None:
-    assert {name for name, _ in REFERENCED} == {"dpo", "dpop", "ipo", "hinge", "kto"}
+    covered = {"dpo", "dpop", "ipo", "hinge", "kto", "rpo", "bdpo", "dpo-shift", "cal-dpo", "apo-zero"}
+    assert {name for name, _ in REFERENCED} == covered
 
 
 # Monotonicity in chosen and rejected
 
+SQUARED = ("ipo", "cal-dpo")
+"""Losses that rise again beyond a target."""
 
-@pytest.mark.parametrize(("name", "forms"), [variant for variant in VARIANTS if variant[0] != "ipo"], ids=named)
+
+@pytest.mark.parametrize(("name", "forms"), [variant for variant in VARIANTS if variant[0] not in SQUARED], ids=named)
 @few
 @given(case=cases(), step=st.floats(0.01, 5.0), data=st.data())
 def test_losses_are_monotonic_in_chosen_and_rejected(
@@ -277,13 +331,13 @@ def test_losses_are_monotonic_in_chosen_and_rejected(
     assert loss(name, replace(case, rejected=case.rejected - step), **forms) <= before
 
 
-@pytest.mark.parametrize("name", ["dpop", "dpo", "kto", "cpo", "aft", "sft", "hinge"])
+@pytest.mark.parametrize("name", [name for name in LOSSES if name not in SQUARED])
 def test_losses_rise_when_chosen_falls(name: str) -> None:
     lower = replace(BY_HAND, tokens=[token - 0.5 for token in BY_HAND.tokens])
     assert loss(name, lower) > loss(name, BY_HAND) + 0.01
 
 
-@pytest.mark.parametrize("name", ["dpop", "dpo", "kto", "cpo", "aft", "hinge"])
+@pytest.mark.parametrize("name", [name for name in LOSSES if name not in (*SQUARED, "sft")])
 def test_losses_fall_when_rejected_falls(name: str) -> None:
     assert loss(name, replace(BY_HAND, rejected=BY_HAND.rejected - 2.0)) < loss(name, BY_HAND) - 0.01
 
@@ -387,6 +441,78 @@ def test_hinge_is_0_beyond_its_margin() -> None:
     assert loss("hinge", case, beta=0.25) == 0.0
     assert loss("hinge", replace(case, rejected=-6.0), beta=0.25) == 0.0
     assert loss("hinge", replace(case, rejected=-4.6), beta=0.25) == pytest.approx(0.1)
+
+
+# RPO, BDPO, DPO-Shift, Cal-DPO, APO and SimPO
+
+
+@few
+@given(case=cases(), beta=st.floats(0.05, 1.0))
+def test_losses_equal_dpo_at_the_end_of_their_range(case: Case, beta: float) -> None:
+    dpo = pytest.approx(loss("dpo", case, beta=beta), rel=1e-9, abs=1e-12)
+    assert loss("rpo", case, beta=beta, rpo_alpha=0.0) == dpo
+    assert loss("bdpo", case, beta=beta, bdpo_lambda=1.0) == dpo
+    assert loss("dpo-shift", case, beta=beta, dpo_shift_factor=1.0) == dpo
+    assert loss("cal-dpo", case, beta=beta, cal_dpo_weight=0.0) == pytest.approx(loss("dpo", case, beta=1.0))
+
+
+@few
+@given(case=cases(), share=st.floats(0.01, 0.99), beta=st.floats(0.05, 1.0), fall=st.floats(0.0, 1000.0))
+def test_bdpo_bounds_the_gain_from_rejected(case: Case, share: float, beta: float, fall: float) -> None:
+    """However far rejected falls, the loss is at least that of a rejected log-ratio of log(1 - lambda)."""
+    lowest = replace(case, rejected=case.reference_rejected + math.log1p(-share))
+    fallen = replace(case, rejected=case.rejected - fall)
+    assert loss("bdpo", fallen, beta=beta, bdpo_lambda=share) >= loss("dpo", lowest, beta=beta) - 1e-9
+
+
+def test_bdpo_gradient_on_a_fallen_rejected_vanishes() -> None:
+    """Where DPO still pushes it down; both pull chosen up."""
+    gradients = {}
+    for name in ("dpo", "bdpo"):
+        policy = torch.tensor([[-9.0], [-40.0]], dtype=torch.float64, requires_grad=True)
+        reference = torch.tensor([[-2.0], [-20.0]], dtype=torch.float64)
+        LOSSES[name].function(pair_logps(policy, reference, [1, 1]), Config(beta=0.1)).sum().backward()
+        gradients[name] = policy.grad[:, 0].tolist()
+    assert gradients["dpo"][1] == pytest.approx(-gradients["dpo"][0])
+    assert gradients["bdpo"][0] < -0.05
+    assert 0 < gradients["bdpo"][1] < 1e-8
+
+
+@few
+@given(case=cases(), factor=st.floats(0.01, 1.0))
+def test_dpo_shift_scales_the_gradient_on_rejected(case: Case, factor: float) -> None:
+    policy = torch.tensor([[sum(case.tokens)], [case.rejected]], dtype=torch.float64, requires_grad=True)
+    reference = torch.tensor([[sum(case.reference_tokens)], [case.reference_rejected]], dtype=torch.float64)
+    LOSSES["dpo-shift"].function(pair_logps(policy, reference, [1, 1]), Config(dpo_shift_factor=factor)).backward()
+    chosen, rejected = policy.grad[:, 0].tolist()
+    assert rejected == pytest.approx(-factor * chosen)
+
+
+@pytest.mark.parametrize("beta", [0.1, 0.5])
+def test_calibration_is_0_at_its_targets(beta: float) -> None:
+    case = Case([-3.0 + 1 / (2 * beta)], [-3.0], -4.0 - 1 / (2 * beta), -4.0)
+    assert loss("cal-dpo", case, beta=beta, cal_dpo_weight=7.0) == pytest.approx(math.log1p(math.exp(-1 / beta)))
+
+
+@few
+@given(case=cases(), step=st.floats(0.1, 3.0))
+def test_apo_scores_each_completion_independently(case: Case, step: float) -> None:
+    higher = replace(case, tokens=[case.tokens[0] + step, *case.tokens[1:]])
+    lower = replace(case, rejected=case.rejected - step)
+    both = replace(higher, rejected=lower.rejected)
+    gain = loss("apo-zero", case) - loss("apo-zero", higher) + loss("apo-zero", case) - loss("apo-zero", lower)
+    assert loss("apo-zero", case) - loss("apo-zero", both) == pytest.approx(gain, abs=1e-12)
+
+
+@few
+@given(case=cases(), beta=st.floats(0.05, 3.0), gamma=st.floats(0.0, 3.0))
+def test_simpo_ignores_length_and_reaches_ln_2_at_its_margin(case: Case, beta: float, gamma: float) -> None:
+    longer = replace(case, tokens=case.tokens * 3, reference_tokens=case.reference_tokens * 3)
+    assert loss("simpo", longer, beta=beta, simpo_gamma=gamma) == pytest.approx(
+        loss("simpo", case, beta=beta, simpo_gamma=gamma)
+    )
+    at_margin = Case([-1.0, -1.0], [0.0, 0.0], 2 * (-1.0 - gamma / beta), 0.0)
+    assert loss("simpo", at_margin, beta=beta, simpo_gamma=gamma) == pytest.approx(math.log(2))
 
 
 # KTO

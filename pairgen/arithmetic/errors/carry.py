@@ -6,9 +6,9 @@ again: all its results must be those that were written.
 """
 
 import re
-from typing import NamedTuple
 
 from pairgen.arithmetic.errors.candidates import question_values
+from pairgen.arithmetic.errors.changes import Change, read_as_written
 from pairgen.arithmetic.errors.values import written_like
 from pairgen.arithmetic.exact.evaluate import evaluate
 from pairgen.arithmetic.exact.expression import parse, render, with_numbers
@@ -35,19 +35,6 @@ class CannotCarry(Exception):
     """A use of the value is uncertain, or a later result cannot be written with the wrong value."""
 
 
-class Change(NamedTuple):
-    """A number of a solution, ``text[start:stop]``, that becomes another: an error, or what follows from it.
-
-    ``expression`` is the calculation that gives ``corrupted``; None for the error itself and for repeated values.
-    """
-
-    start: int
-    stop: int
-    original: str
-    corrupted: str
-    expression: str | None = None
-
-
 def carry(solution: Solution, question: str, step: Step, wrong: Literal, *, to_answer: bool) -> list[Change]:
     """The changes that follow from replacing the result of a step by a wrong value, in order, with that one first.
 
@@ -63,7 +50,8 @@ def carry(solution: Solution, question: str, step: Step, wrong: Literal, *, to_a
     carrier.read(len(solution.text) if to_answer else solution.stop)
     if to_answer and solution.stop < len(solution.text):
         carrier.check_answer()
-    carrier.check()
+    if not read_as_written(solution, carrier.changes):
+        raise CannotCarry
     return carrier.changes
 
 
@@ -176,29 +164,6 @@ class _Carrier:
             raise CannotCarry
         self.changes.append(Change(start, stop, self._solution.text[start:stop], str(written), expression))
         return written.value
-
-    def check(self) -> None:
-        """Read the new solution: every recomputed result must be found, and verified, where it was written."""
-        text, shifts, last = [], [], 0
-        for change in self.changes:
-            text += [self._solution.text[last : change.start], change.corrupted]
-            shifts.append(len(change.corrupted) - (change.stop - change.start))
-            last = change.stop
-        inside = [
-            shift for shift, change in zip(shifts, self.changes, strict=True) if change.stop <= self._solution.stop
-        ]
-        new = Solution("".join([*text, self._solution.text[last:]]), self._solution.stop + sum(inside))
-        found = {step.start: step for step in new.steps}
-        for number, change in enumerate(self.changes):
-            if change.expression is None:
-                continue
-            step = found.get(change.start + sum(shifts[:number]))
-            if step is None:
-                raise CannotCarry
-            try:
-                new.check(step)
-            except Unverified:
-                raise CannotCarry from None
 
 
 def _key(literal: Literal | None) -> str:

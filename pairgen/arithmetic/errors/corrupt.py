@@ -2,18 +2,20 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from functools import partial
-from typing import NamedTuple
+from functools import cached_property, partial
+from itertools import islice
 
 from pairgen.arithmetic import labels
 from pairgen.arithmetic.errors.candidates import Candidate, of_step, outside_calculations, question_values
-from pairgen.arithmetic.errors.carry import CannotCarry, Change
+from pairgen.arithmetic.errors.carry import CannotCarry
 from pairgen.arithmetic.errors.carry import carry as carry_forward
+from pairgen.arithmetic.errors.changes import CannotCorrupt, Change, Corruption
 from pairgen.arithmetic.errors.rng import RowRng
 from pairgen.arithmetic.errors.values import CORRUPTIONS
 from pairgen.arithmetic.exact.literals import Literal, parse_literal
 from pairgen.arithmetic.exact.ratios import Ratio, equal, lowest_terms
-from pairgen.arithmetic.exact.verification import matches
+from pairgen.arithmetic.exact.verification import matches, same_magnitude
+from pairgen.arithmetic.false_steps import is_form_of, recomputed_values
 from pairgen.arithmetic.reading.steps import Step, literal_text, step_of
 from pairgen.arithmetic.solution import Solution, is_assumed
 
@@ -23,58 +25,6 @@ MAX_CARRIED = 8
 """Wrong values with which carrying an error forward is tried, for one candidate."""
 MAX_CHECKED = 256
 """Maximum number of results verified per solution and group; real solutions have fewer."""
-
-
-class CannotCorrupt(Exception):
-    """No value of a solution can be corrupted; ``reason`` says why, without naming the row."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-
-class Corruption(NamedTuple):
-    """One value of a solution replaced by a wrong one: ``text[start:stop]``, ``original``, becomes ``corrupted``.
-
-    If it is verified, exact arithmetic confirms that ``original`` states the value of ``expression`` and ``corrupted``
-    does not; both values are p/q in lowest terms, and ``reason`` is None. Otherwise ``reason`` says why it is not
-    verified, and the values and the expression are None.
-    ``step`` is the number of the result, from 1, out of ``steps``; both are None for a value that is not a result.
-    """
-
-    start: int
-    stop: int
-    original: str
-    corrupted: str
-    original_value: str | None
-    corrupted_value: str | None
-    expression: str | None
-    reason: str | None
-    strategy: str
-    step: int | None
-    steps: int | None
-    carried: tuple[Change, ...] = ()
-    """What follows from the wrong value, if the error is carried forward."""
-
-    @property
-    def changes(self) -> tuple[Change, ...]:
-        """The error, then what follows from it, in order."""
-        return Change(self.start, self.stop, self.original, self.corrupted, self.expression), *self.carried
-
-    @property
-    def verified(self) -> bool:
-        """Whether exact arithmetic confirms both the original value and the corruption."""
-        return self.expression is not None
-
-    def apply(self, text: str) -> str:
-        """``text``, the solution, with all changes."""
-        if not self.carried:
-            return f"{text[: self.start]}{self.corrupted}{text[self.stop :]}"
-        parts, last = [], 0
-        for change in self.changes:
-            parts += [text[last : change.start], change.corrupted]
-            last = change.stop
-        return "".join([*parts, text[last:]])
 
 
 def corrupt(
@@ -109,6 +59,11 @@ def corrupt(
         if sampler.corruptions:
             return sampler.corruptions
     raise CannotCorrupt("no number to corrupt" if carry == "none" else "no error can be carried forward")
+
+
+def verified_candidates(solution: Solution, question: str, rng: RowRng) -> Iterator[Iterable[Candidate]]:
+    """The verified results of a solution, in random order: first those that do not state the final answer."""
+    return islice(_Candidates(solution, question, rng).groups(), 2)
 
 
 class _Sampler:
@@ -161,13 +116,20 @@ class _Sampler:
             if attempt == MAX_SAMPLES // 2:
                 sample = CORRUPTIONS["near"].sample  # another operation may give no usable value
             wrong = sample(literal, expression, self.rng)
-            if wrong is None or (answer is not None and _same_magnitude(wrong, answer)):
+            if wrong is None or (answer is not None and same_magnitude(wrong, answer)):
                 continue
             if matches(wrong, verification.value) if verification else equal(wrong.value, literal.value):
+                continue
+            if verification is None and any(is_form_of(wrong, value) for value in self._recomputed):
                 continue
             if not self._is_repeated(candidate, wrong):
                 return wrong
         return None
+
+    @cached_property
+    def _recomputed(self) -> list[Ratio]:
+        """Values that no unverified number may become: what the solution should have stated somewhere."""
+        return recomputed_values(self.solution)
 
     def _is_repeated(self, candidate: Candidate, wrong: Literal) -> bool:
         return any(candidate.start == other.start and str(wrong) == other.corrupted for other in self.corruptions)
@@ -251,7 +213,7 @@ class _Candidates:
         is_answer = (
             candidate.strategy in (labels.LAST_RESULT, labels.STATED_VALUE)
             and answer is not None
-            and _same_magnitude(candidate.literal, answer)
+            and same_magnitude(candidate.literal, answer)
         )
         return not is_answer
 
@@ -263,14 +225,6 @@ def _count_final(solution: Solution) -> int:
         return min(1, len(found))
     for count in range(len(found)):
         stated = parse_literal(literal_text(found[-1 - count], solution.visible))
-        if stated is None or not _same_magnitude(stated, answer):
+        if stated is None or not same_magnitude(stated, answer):
             return count
     return len(found)
-
-
-def _same_magnitude(literal: Literal, value: Ratio) -> bool:
-    """Whether a literal has a value up to sign: its minus may be separate from it."""
-    top, bottom = value
-    if literal.decimals or literal.denominator != 1:
-        top *= 10**literal.decimals * literal.denominator
-    return literal.numerator * bottom in (top, -top)

@@ -51,7 +51,7 @@ def verify(
         return Verification(expression, hundredfold, lowest_terms(result.value), substituted)
     if matches(result, value):
         return Verification(expression, value, lowest_terms(result.value), substituted)
-    raise Unverified(NO_MATCH)
+    raise Unverified(NO_MATCH, value)
 
 
 def is_one_number(expression: str) -> bool:
@@ -69,3 +69,11 @@ def matches(result: Literal, value: Ratio) -> bool:
     if gap == 0 or not result.decimals:
         return gap == 0
     return 2 * gap <= value[1] * result.denominator
+
+
+def same_magnitude(literal: Literal, value: Ratio) -> bool:
+    """Whether a literal has a value up to sign: its minus may be separate from it."""
+    top, bottom = value
+    if literal.decimals or literal.denominator != 1:
+        top *= 10**literal.decimals * literal.denominator
+    return literal.numerator * bottom in (top, -top)

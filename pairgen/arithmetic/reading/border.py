@@ -83,7 +83,9 @@ _LAST_QUANTITY = re.compile(r"\d ?([A-Za-z]{1,12}?)s?\.?,? ?(?:and )?[$€£¥¢
 _FIRST_QUANTITY = re.compile(r"[(\s]*[\d.,/]*\d[ -]?([A-Za-z]{1,12}?)s?(?![A-Za-z])", re.ASCII)
 # Words behind a number that change it: `5 squared`, `3!`, `3rd`.
 _CHANGED = re.compile(
-    r"\b(?:squared|cubed|factorial|mod|modulo|choose|root|remainder)\b|\d(?:st|nd|rd|th)\b(?! ?[a-z])",
+    r"\b(?:squared|cubed|factorial|mod|modulo|choose|root|remainder)\b|\d(?:st|nd|rd|th)\b(?! ?[a-z])"
+    # factors, unless they are a unit: `4ac`, `20cm`
+    r"|\d(?!(?:[cdkmn]m|[kmn]?g|[cdkm]?l|ft|in|lb|oz|hr|mi|yd|pt|qt|kw|wh|kb|mb|gb|tb|am|pm|st|nd|rd|th|of)s?\b)[a-z]{2}\b",
     re.IGNORECASE | re.ASCII,
 )
 

@@ -28,8 +28,13 @@ _BARE_START = (  # the start of such a calculation; fast path for two bare numbe
 
 # Lookaheads for the first letter avoid trying each word, which is slow when case is ignored.
 _JOINING_WORD = r"(?=[fsy])(?:fo|semit|yb dedivid|sulp|sunim)"  # of, times, divided by, plus, minus
-_NOT_A_UNIT = rf"(?=[deforstxy])(?:{_JOINING_WORD}|yb|dna|ro|si|era|ot|x|tnec ?rep)(?![a-z])"
-_UNIT = rf"(?:(?:(?!{_NOT_A_UNIT})[a-z]{{2,20}}+|[ghlm])(?![a-z])(?: ?[/-] ?| )?){{1,4}}+"  # `pens/box`, `-ounce`, `g`
+CONNECTIVES = "because since so then thus hence therefore means when if which than"
+"""Words that begin another statement: none of them is the unit of a number before it."""
+_NOT_A_UNIT = (
+    rf"(?=[defhnorstxy])(?:{_JOINING_WORD}|yb|dna|ro|si|era|ot|x|tnec ?rep"
+    rf"|{'|'.join(word[::-1] for word in CONNECTIVES.split())})(?![a-z])"
+)
+_UNIT = rf"(?:(?:(?!{_NOT_A_UNIT})[a-z]{{2,20}}+|[ghlm])(?![a-z])(?: ?/ ?|-| )?){{1,4}}+"  # `pens/box`, `-ounce`, `g`
 _OPERAND = rf"\)*+(?:{_UNIT})?{_REVERSED_VALUE}"
 _JOINT = rf"(?: *(?:{OPERATOR}|x| {_JOINING_WORD} ) *|{_JUXTAPOSED})"
 _CALCULATION = rf" *{_OPERAND}(?:{_JOINT}{_OPERAND})+"

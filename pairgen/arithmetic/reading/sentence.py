@@ -11,6 +11,7 @@ from functools import lru_cache
 from pairgen.arithmetic.exact.expression import MAX_LENGTH, Expr, parse
 from pairgen.arithmetic.labels import NO_CALCULATION, NO_VALUE, NOT_EXACT, TOO_LARGE, UNCLEAR, UNSUPPORTED, Unverified
 from pairgen.arithmetic.reading import border
+from pairgen.arithmetic.reading.plain import CONNECTIVES
 from pairgen.arithmetic.reading.tokens import NUMBER_WORDS, NUMBERS, SUPERSCRIPTS, Token, tokens_of, value
 
 WINDOW = 300
@@ -41,6 +42,7 @@ _LETTERS = frozenset("bcdefghijklmnopqrstuvwxyzBCDEFGHJKLMNOPQRSTUVWXYZ")
 """Single letters that are always variables; a and I are words, and A often is."""
 FUNCTIONS = frozenset("fghFGHPQ")
 """Letters that are a function if a bracket follows: ``f(x)``."""
+_CONNECTIVES = frozenset(CONNECTIVES.split())
 _JOINERS = frozenset("+-–−*×÷/")  # at the end or start of a line, the sum continues
 _OPEN, _CLOSE = frozenset("(["), frozenset(")]")
 
@@ -153,7 +155,7 @@ class _Reader:
                 if len(text) == 1 and self.follows_number() and text not in UNIT_LETTERS and text not in "aAI":
                     raise Unverified(NO_VALUE)  # 15x is no 15
                 words += 1
-                if words > MAX_WORDS:
+                if words > MAX_WORDS or text.lower() in _CONNECTIVES:
                     break
             elif not (
                 (text == "/" and words)  # pens/box

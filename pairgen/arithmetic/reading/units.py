@@ -44,6 +44,23 @@ def factor(one: str, other: str) -> str | None:
     return f"/{second[1] // first[1]}" if second[1] % first[1] == 0 else f"*{first[1]}/{second[1]}"
 
 
+SIZE_RATIOS = frozenset(
+    large // small
+    for scale in _SCALES
+    for large in scale.values()
+    for small in scale.values()
+    if large > small and large % small == 0
+) | {7, 30, 52, 365}
+"""How many of one unit are one of another."""
+_WORDS = re.compile(r"[A-Za-z]+", re.ASCII)
+
+
+def units_in(text: str) -> set[str]:
+    """The units with a known size that a text names: ``hour``, ``cm``; not ``in``, which is mostly a word."""
+    words = (word.lower() for word in _WORDS.findall(text) if word != "in")
+    return {unit for word in words if (unit := word if word in _SCALE_OF else word.removesuffix("s")) in _SCALE_OF}
+
+
 # The terms of a sum, each one number and its unit: `1 km` in `1 km + 500 m`, `3p` in `2p + 3`.
 _TERMS = re.compile(r"(?:(?<=\s)|(?<=[\w%)$]))[-+−–](?=[\s$(\d.])| plus | minus ", re.ASCII | re.IGNORECASE)
 _TERM = re.compile(rf"[\s(]*(\$?)\s?{NUMBER}(?: an? )?[ -]?(?:([A-Za-z]++)(?![-&'’])[^\d*/×÷]*|[\s).]*)", re.ASCII)

@@ -23,7 +23,7 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 from pairgen.errors import UnsupportedModel
 from pairgen.train.model import cpu_attention, torch_internals
 from pairgen.train.model.step_timer import ATTENTION
-from pairgen.train.model.tree_mask import TreeMask
+from pairgen.train.model.tree_mask import DENSE, FLEX, TreeMask
 
 if TYPE_CHECKING:
     from torch.nn.attention.flex_attention import BlockMask
@@ -111,8 +111,10 @@ def attention(
     scaling = options.get("scaling")
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
     if tree is not None:
-        _check_options(module, options)
         window = options.get("sliding_window") or 0
+        if torch.compiler.is_compiling() and tree.kernel == FLEX:  # a part of its layer; checked before it was compiled
+            return flex(query, key, value, scale, tree.block_mask(window), softcap), None
+        _check_options(module, options)
         attend = partial(_tree_attention, tree=tree, scores=_Scores(scale, window, softcap))
         return tree.timer.timed(ATTENTION, attend, query, key, value), None
     if softcap:
@@ -156,11 +158,11 @@ def _tree_attention(query: Tensor, key: Tensor, value: Tensor, tree: TreeMask, s
     """[R, L, H, D]"""
     scale, window, softcap = scores
     rows, heads, width, _ = query.shape
-    if torch_internals.missing_for_trees(query.device):
+    if tree.kernel == DENSE:
         key, value = (values.repeat_interleave(heads // key.shape[1], 1) for values in (key, value))
         out = cpu_attention.masked_attention(query, key, value, tree.dense(window), scale, softcap)
         return out.transpose(1, 2)
-    if query.device.type != "cpu":
+    if tree.kernel == FLEX:
         return flex(query, key, value, scale, tree.block_mask(window), softcap)
     flat = tuple(values.transpose(1, 2).flatten(0, 1) for values in (query, key, value))
     if softcap or query.shape[-1] != value.shape[-1]:
@@ -181,8 +183,8 @@ default), torch silently runs it uncompiled, with all scores in memory."""
 def flex(query: Tensor, key: Tensor, value: Tensor, scale: float, mask: "BlockMask", softcap: float) -> Tensor:
     """[R, L, H, D] FlexAttention over all rows as one sequence, compiled once for all shapes.
 
-    The compiled kernel also depends on strides and on the base of a view, so the inputs are contiguous copies. The cap
-    is a tensor, since every new number would be compiled again.
+    By itself it is compiled here, otherwise with the layer around it. The cap is a tensor, since every new number would
+    be compiled again.
     """
     cap = torch.full((), softcap, device=query.device) if softcap else None  # on the device: no copy to wait for
 
@@ -193,15 +195,27 @@ def flex(query: Tensor, key: Tensor, value: Tensor, scale: float, mask: "BlockMa
     inputs = [values.transpose(1, 2).flatten(0, 1) for values in (query, key, value)]
     if torch.is_autocast_enabled(query.device.type):
         inputs = [values.to(torch.get_autocast_dtype(query.device.type)) for values in inputs]
-    # zeros do not change a product of a query and a key
-    inputs = [torch.nn.functional.pad(values, (0, max(0, SMALLEST_HEAD - values.shape[-1]))) for values in inputs]
-    inputs = [values.clone(memory_format=torch.contiguous_format) for values in inputs]
+    inputs = [_wide_enough(values) for values in inputs]
+    run = flex_over_tokens if torch.compiler.is_compiling() else _compiled_flex
+    gqa = heads != key.shape[1]
+    out = run(*inputs, block_mask=mask, scale=scale, score_mod=capped if softcap else None, enable_gqa=gqa)
+    return out[..., : value.shape[-1]].reshape(rows, width, heads, -1)
+
+
+def _compiled_flex(*inputs: Tensor, **options: Any) -> Tensor:
+    """``flex_over_tokens``, compiled. It also depends on strides and on the base of a view: inputs become copies."""
     if "flex" not in _COMPILED:
         _COMPILED["flex"] = torch.compile(flex_over_tokens, dynamic=True, fullgraph=True)
-    options = {"score_mod": capped if softcap else None, "enable_gqa": heads != key.shape[1]}
+    copies = [values.clone(memory_format=torch.contiguous_format) for values in inputs]
     with torch_internals.allow_recompilations(MAX_VARIANTS):
-        out: Tensor = _COMPILED["flex"](*inputs, block_mask=mask, scale=scale, **options)
-    return out[..., : value.shape[-1]].reshape(rows, width, heads, -1)
+        out: Tensor = _COMPILED["flex"](*copies, **options)
+    return out
+
+
+def _wide_enough(values: Tensor) -> Tensor:
+    """Pad heads with zeros, which do not change the product of a query and a key."""
+    missing = SMALLEST_HEAD - values.shape[-1]
+    return torch.nn.functional.pad(values, (0, missing)) if missing > 0 else values
 
 
 def flex_over_tokens(query: Tensor, key: Tensor, value: Tensor, **options: Any) -> Tensor:

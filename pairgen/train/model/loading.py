@@ -15,7 +15,6 @@ from torch import nn
 from pairgen.errors import UnsupportedModel, UsageError, install_hint
 from pairgen.hub_client import offline_if_unreachable
 from pairgen.train.config import Config
-from pairgen.train.model.scorer import backbone
 from pairgen.train.model.tiny import tiny_model, train_tokenizer
 
 TINY_TEXTS = 4000
@@ -72,12 +71,6 @@ def load(config: Config, texts: Iterable[str], device: torch.device, resumed: Pa
     if config.lora:
         model = _add_adapter(model, config, adapter)
     return model, tokenizer
-
-
-def compile_layers(model: Any, config: Config) -> None:
-    """Compile a model's layers for --compile, after it was checked, since every kind of pass is compiled anew."""
-    if config.compile:
-        backbone(model.get_base_model() if config.lora else model).compile(dynamic=True)
 
 
 def _transformers() -> Any:

@@ -8,7 +8,7 @@ from pairgen.train.layout.batch import Batch
 from pairgen.train.model.attention import nan_mask, use_tree_attention
 from pairgen.train.model.logprobs import logprobs
 from pairgen.train.model.step_timer import HEAD, StepTimer
-from pairgen.train.model.tree_mask import TreeMask
+from pairgen.train.model.tree_mask import FLEX, TreeMask
 
 
 class Scorer(nn.Module):
@@ -22,6 +22,13 @@ class Scorer(nn.Module):
         super().__init__()
         self.model = model
         self.timer = StepTimer()
+        self.compiled = False
+
+    def compile_layers(self) -> None:
+        """Compile the layers of the model with torch.compile: those of one class once, for all shapes of batches."""
+        for layer in layers_of(self.causal) or [backbone(self.causal)]:
+            layer.compile(dynamic=True)
+        self.compiled = True
 
     @property
     def causal(self) -> Any:
@@ -46,6 +53,9 @@ class Scorer(nn.Module):
             return {}
         use_tree_attention(self.causal)
         tree = TreeMask(batch.subtree_end, batch.positions, self.timer)
+        if self.compiled and tree.kernel == FLEX:  # a compiled layer would be traced again if it had to do this
+            tree.block_mask(0)
+            tree.block_mask(getattr(self.causal.config.get_text_config(), "sliding_window", None) or 0)
         return {"position_ids": batch.positions, "attention_mask": nan_mask(batch.tokens), "tree": tree}
 
 
@@ -53,6 +63,18 @@ def backbone(causal: Any) -> Any:
     """The part of a causal language model that computes hidden states."""
     base = causal.base_model
     return causal.model if base is causal else base  # Llama 4 declares a name for it that it does not have
+
+
+def layers_of(causal: nn.Module) -> list[nn.Module]:
+    """The layers of a model, without those inside another one: for a Mamba, its blocks, and not the mixers in them."""
+    names = set(getattr(causal, "_no_split_modules", None) or ())  # of classes
+    found: list[nn.Module] = []
+    inside: set[nn.Module] = set()
+    for module in causal.modules():  # parents first
+        if type(module).__name__ in names and module not in inside:
+            found.append(module)
+            inside.update(module.modules())
+    return found
 
 
 SOFT_CAPS = ("final_logit_softcapping", "logits_soft_cap", "output_logit_soft_cap")

@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from pairgen.train.model import torch_internals
 from pairgen.train.model.block_plan import Plan, plan
 from pairgen.train.model.step_timer import StepTimer
 
 if TYPE_CHECKING:
     from torch.nn.attention.flex_attention import BlockMask
 
+FLEX, BLOCKS, DENSE = "flex", "blocks", "dense"
+"""Attention kernels: FlexAttention, calls of a CPU kernel for parts of trees, and a mask of all pairs of tokens."""
 BLOCK = 128
 """Tokens per side of FlexAttention's blocks: its default."""
 
@@ -29,6 +32,8 @@ class TreeMask:
 
     def __init__(self, subtree_end: Tensor, positions: Tensor, timer: StepTimer | None = None) -> None:
         self.subtree_end, self.positions, self.timer = subtree_end, positions, timer or StepTimer()
+        fastest = BLOCKS if subtree_end.device.type == "cpu" else FLEX
+        self.kernel = DENSE if torch_internals.missing_for_trees(subtree_end.device) else fastest
         self._plans: dict[tuple[int, bool], Plan] = {}
         self._block_masks: dict[int, BlockMask] = {}
 

@@ -31,10 +31,14 @@ def measure(batch: Batch, logps: PairLogps, losses: Tensor, config: Config, mult
 
     Returns:
         ``loss``; TRL's ``logps/*`` and ``rewards/*``; the log-ratios; the mean log-prob per token of chosen before, at
-        and after the edit; the share of pairs with chosen below the reference; DPOP's penalty p and the share of pairs
-        where it is positive, for every loss with a reference, since it measures the failure that DPOP prevents; and
-        the share of groups where chosen beats every rejected, by sum and per character (``choice/*``).
-        Log-probs are in nats. Without a reference, metrics that compare with it are left out.
+        and after the edit, and of rejected at the edit; the share of pairs with chosen, or its edit, below the
+        reference; DPOP's penalty p, that of the edit alone, and the share of pairs where p is positive, for every loss
+        with a reference, since it measures the failure that DPOP prevents; and the share of groups where chosen beats
+        every rejected, by sum and per character (``choice/*``).
+        DPOP may let tokens of the edit fall while others pay for them: then ``dpop/penalty`` is near 0, but
+        ``dpop/penalty_at_edit`` is not.
+        Log-probs are in nats. ``rewards/*`` and ``dpop/*`` are over the tokens that count in the loss (--loss-on), all
+        others over whole completions. Without a reference, metrics that compare with it are left out.
     """
     uses_rejected = LOSSES[config.loss].uses_rejected
     weight = batch.weight.to(losses.dtype)
@@ -44,24 +48,29 @@ def measure(batch: Batch, logps: PairLogps, losses: Tensor, config: Config, mult
         sums[name] = ((values.detach() * weights).sum(), weights.sum())
 
     mean("loss", losses)
-    mean("logps/chosen", logps.chosen)
+    whole, edit = logps.on("all"), logps.on("edit")
+    mean("logps/chosen", whole.chosen)
     if uses_rejected:
-        mean("logps/rejected", logps.rejected)
+        mean("logps/rejected", whole.rejected)
     if logps.reference is not None:
         chosen, rejected = logps.chosen_logratio, logps.rejected_logratio
         mean("rewards/chosen", config.beta * chosen)
         mean("rewards/rejected", config.beta * rejected)
         mean("rewards/margins", config.beta * (chosen - rejected))
         mean("rewards/accuracies", (chosen > rejected).to(weight.dtype))
-        mean("logratios/chosen", chosen)
-        mean("logratios/rejected", rejected)
-        mean("chosen_below_reference", (chosen < 0).to(weight.dtype))
+        mean("logratios/chosen", whole.chosen_logratio)
+        mean("logratios/rejected", whole.rejected_logratio)
+        mean("chosen_below_reference", (whole.chosen_logratio < 0).to(weight.dtype))
+        mean("edit_below_reference", (edit.chosen_logratio < 0).to(weight.dtype))
         penalty = dpop_penalty(logps, config)
         mean("dpop/penalty", penalty)
+        mean("dpop/penalty_at_edit", dpop_penalty(edit, config))
         mean("dpop/active", (penalty > 0).to(weight.dtype))
     tokens = logps.policy[: logps.pairs]
     for name, inside in (("before", logps.before_edit), ("at", logps.at_edit), ("after", logps.after_edit)):
         mean(f"logps/{name}_edit", tokens, inside[: logps.pairs] * weight[:, None])
+    if uses_rejected:
+        mean("logps/rejected_at_edit", logps.policy[logps.pairs :], logps.at_edit[logps.pairs :] * weight[:, None])
     return sums | _choice(batch, logps.policy.detach(), weight) if uses_rejected and multiple_choice else sums
 
 

@@ -59,6 +59,7 @@ class Objective:
             edit=batch.edit,
             baseline=baseline,
             rounding=0.0 if self.forward.autocast else FLOAT32_ROUNDING,  # unknown in bfloat16
+            loss_on=self.config.loss_on if self.loss.uses_rejected else "all",
         )
         losses = self.loss.function(logps, self.config)
         return losses, measure(batch, logps, losses, self.config, self.multiple_choice)

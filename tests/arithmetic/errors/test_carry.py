@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pairgen.arithmetic.errors.carry import CannotCarry, Change, carry
-from pairgen.arithmetic.errors.corrupt import CannotCorrupt, corrupt
+from pairgen.arithmetic.errors.carry import CannotCarry, carry
+from pairgen.arithmetic.errors.changes import CannotCorrupt, Change
+from pairgen.arithmetic.errors.corrupt import corrupt
 from pairgen.arithmetic.errors.rng import RowRng
 from pairgen.arithmetic.exact.literals import parse_literal
 from pairgen.arithmetic.reading.steps import step_of

@@ -9,7 +9,8 @@ import sympy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pairgen.arithmetic.errors.corrupt import CannotCorrupt, Corruption, corrupt
+from pairgen.arithmetic.errors.changes import CannotCorrupt, Corruption
+from pairgen.arithmetic.errors.corrupt import corrupt
 from pairgen.arithmetic.errors.rng import RowRng
 from pairgen.arithmetic.errors.values import CORRUPTIONS
 from pairgen.arithmetic.exact.literals import parse_literal

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 from helpers.token_groups import small_groups
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pairgen.train.checks.sample import sample_groups
@@ -25,6 +25,7 @@ def sequence_lengths(groups: list[TokenGroup]) -> list[int]:
     return [len(group.prompt) + len(ids) for group in groups for ids in group.completions]
 
 
+@settings(deadline=None)
 @given(training=small_groups(max_groups=6), evaluation=small_groups(max_groups=2), skipped=st.integers(0, 5))
 def test_sample_contains_the_longest_and_the_shortest_sequence(
     training: list[TokenGroup], evaluation: list[TokenGroup], skipped: int

@@ -4,12 +4,16 @@ from typing import Any
 
 import pytest
 import torch
+from helpers.slow_trees import model_of, score_with_gradients
 from helpers.token_groups import random_groups
+from torch import nn
 from torch._dynamo.testing import CompileCounterWithBackend
+from torch._dynamo.utils import counters
 
 from pairgen.train.layout.tree import tree_batch
-from pairgen.train.model import attention
+from pairgen.train.model import attention, tree_mask
 from pairgen.train.model.cpu_attention import masked_attention
+from pairgen.train.model.scorer import Scorer
 from pairgen.train.model.tree_mask import TreeMask
 
 
@@ -75,3 +79,36 @@ def test_flex_compiles_once(window: int, caps: tuple[float, ...], monkeypatch: p
     assert len({rows for rows, _ in shapes}) > 1
     assert len({width for _, width in shapes}) > 2
     assert traced.frame_count == once
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "variants"), [("Llama", 1), ("Gemma2", 2)], ids=["one kind of layer", "windows and soft caps"]
+)
+def test_layers_are_compiled_once_with_their_attention(
+    name: str, variants: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One graph for all layers of a kind and all shapes, but for batches of one row and of several; as on a GPU."""
+    torch._dynamo.reset()
+    model = model_of(name, torch.float32, head_dim=16, num_hidden_layers=4, layer_types=None)
+    batches = [
+        tree_batch(random_groups(seed, 12, length=30), tokens, "shots") for seed, tokens in enumerate((400, 150))
+    ]
+    batches += [tree_batch(random_groups(seed, 9, length=25), tokens, "shots") for seed, tokens in ((3, 500), (4, 99))]
+    assert sorted({min(2, len(batch.tokens)) for batch in batches}) == [1, 2]
+    expected = [score_with_gradients(model, batch) for batch in batches]
+    monkeypatch.setattr(torch.nn.attention.flex_attention, "_validate_device", lambda *_: None)
+    monkeypatch.setattr(tree_mask, "BLOCKS", tree_mask.FLEX)
+    compiles = nn.Module.compile
+    monkeypatch.setattr(nn.Module, "compile", lambda self, **how: compiles(self, backend="aot_eager", **how))
+    counters.clear()
+    scorer = Scorer(model)
+    scorer.compile_layers()
+    for batch, (sums, gradients) in zip(batches, expected, strict=True):
+        found, our_gradients = score_with_gradients(model, batch, scorer)
+        torch.testing.assert_close(found, sums, atol=2e-4, rtol=1e-5)
+        for parameter, gradient in gradients.items():
+            scale = max(1e-3, float(gradient.abs().max()))
+            assert float((our_gradients[parameter] - gradient).abs().max()) <= 1e-4 * scale, parameter
+    assert not counters["graph_break"]
+    assert counters["stats"]["unique_graphs"] == 2 * variants

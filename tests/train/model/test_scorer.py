@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 import torch
 import transformers
+from helpers.families import small_config, spread_model
 from helpers.token_groups import random_groups, tiny_llama
 from torch import nn
 
@@ -12,7 +13,7 @@ from pairgen.errors import TrainingError, UnsupportedModel
 from pairgen.train.checks.exactness import check_model
 from pairgen.train.layout.padded import padded_batch
 from pairgen.train.model.loading import disable_dropout
-from pairgen.train.model.scorer import Scorer, logit_softcap
+from pairgen.train.model.scorer import Scorer, layers_of, logit_softcap
 
 VOCABULARY = 23
 SMALL = {
@@ -175,3 +176,16 @@ def test_scorer_trains_adapter_only() -> None:
 )
 def test_logit_softcap(name: str, settings: dict[str, Any], cap: float) -> None:
     assert logit_softcap(getattr(transformers, f"{name}Config")(**settings)) == cap
+
+
+@pytest.mark.parametrize("family", ["mamba", "falcon_mamba", "zamba", "mbart", "llama"])
+def test_layers_are_not_nested(family: str) -> None:
+    """transformers lists classes of layers and of parts of them; FSDP2 refuses to shard a part after its layer."""
+    changes = {"zamba": {"num_hidden_layers": 3, "layers_block_type": ["mamba", "hybrid", "mamba"]}}
+    model = spread_model(small_config(family, vocab_size=64, **changes.get(family, {})), spread=0.0)
+    layers = layers_of(model)
+    assert len(layers) > 1
+    inside = [part for layer in layers for part in layer.modules() if part is not layer]
+    assert not set(layers) & set(inside)
+    names = set(model._no_split_modules)
+    assert all(type(part).__name__ not in names or part in {*layers, *inside} for part in model.modules())

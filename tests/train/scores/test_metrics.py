@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pairgen.train.config import Config
@@ -60,8 +60,39 @@ def test_metrics_equal_values_computed_by_hand() -> None:
     assert result["logps/before_edit"] == pytest.approx((-1 - 1) / 2)  # pair 1's first token, pair 3's first
     assert result["logps/at_edit"] == pytest.approx((-2 - 1 - 1) / 3)
     assert result["logps/after_edit"] == pytest.approx((-3 - 1) / 2)  # pair 1's last, pair 2's last
+    assert result["logps/rejected_at_edit"] == pytest.approx((-4 - 1) / 2)  # pair 1's second, pair 3's; pair 2 deletes
+    assert result["edit_below_reference"] == pytest.approx(1 / 3)  # pair 1: -2 against -1
+    assert result["dpop/penalty_at_edit"] == pytest.approx(1 / 3)
     assert result["choice/acc"] == 0  # of the one group with two pairs, one rejected has a higher sum
     assert result["choice/acc_norm"] == 0  # -2/4 against -1.5/1 and -4/8: a tie does not count as a win
+
+
+@pytest.mark.parametrize("level", ["completion", "token"])
+def test_an_edit_that_falls_while_other_tokens_rise_is_seen(level: str) -> None:
+    """The penalty is 0 at completion level: tokens around the edit pay for it. The reference is -2 for every token."""
+    batch = padded_batch([group([(1, 2)], [3, 3], [6, 6])])
+    tokens = torch.tensor([[-1.0, -3, -1.5], [-1, -2.5, -1]]).double()
+    logps = PairLogps(tokens, torch.full_like(tokens, -2), torch.ones(2, 3, dtype=torch.bool), batch.edit)
+    result = found(measure(batch, logps, torch.zeros(1).double(), Config(beta=0.5, dpop_level=level)))
+    assert result["dpop/penalty"] == (0 if level == "completion" else 1)
+    assert result["dpop/penalty_at_edit"] == 1
+    assert (result["chosen_below_reference"], result["edit_below_reference"]) == (0, 1)
+    assert result["logps/rejected_at_edit"] == -2.5
+
+
+def test_rewards_and_penalty_are_over_the_tokens_that_count() -> None:
+    """Log-ratios 1 -1 0.5 of chosen, 1 -0.5 1 of rejected; all other metrics stay those of whole completions."""
+    batch = padded_batch([group([(1, 2)], [3, 3], [6, 6])])
+    tokens = torch.tensor([[-1.0, -3, -1.5], [-1, -2.5, -1]]).double()
+    logps = PairLogps(tokens, torch.full_like(tokens, -2), torch.ones(2, 3, dtype=torch.bool), batch.edit)
+    results = {
+        on: found(measure(batch, logps.on(on), torch.zeros(1).double(), CONFIG)) for on in ("all", "edit", "from-edit")
+    }
+    assert [results[on]["rewards/chosen"] for on in results] == [0.5 * 0.5, 0.5 * -1, 0.5 * -0.5]
+    assert [results[on]["rewards/rejected"] for on in results] == [0.5 * 1.5, 0.5 * -0.5, 0.5 * 0.5]
+    assert [results[on]["dpop/penalty"] for on in results] == [0, 1, 0.5]
+    for name in results["all"].keys() - {name for name in results["all"] if name.startswith(("rewards/", "dpop/"))}:
+        assert results["edit"][name] == results["from-edit"][name] == results["all"][name], name
 
 
 def test_choices_are_scored_without_eos() -> None:
@@ -76,9 +107,10 @@ def test_choices_are_scored_without_eos() -> None:
 
 def test_metrics_without_a_reference() -> None:
     result = found(of([group([(0, 1)], [1, 1], [1, 1])], torch.tensor([[-1.0], [-2]]).double(), None))
-    assert set(result) == {"loss", "logps/chosen", "logps/rejected", "logps/at_edit"}
+    assert set(result) == {"loss", "logps/chosen", "logps/rejected", "logps/at_edit", "logps/rejected_at_edit"}
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 3), min_size=2, max_size=6), st.integers(0, 100))
 def test_metrics_of_parts_add_up(sizes: list[int], seed: int) -> None:
     """Metrics of a batch equal those of its groups one by one; parts with a count of 0 have no effect."""
