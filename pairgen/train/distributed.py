@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -83,8 +84,13 @@ def wrap(scorer: nn.Module, parallel: str, world: World, device: torch.device) -
     from torch.distributed.fsdp import fully_shard
 
     mesh = init_device_mesh(device.type, (world.size,))
-    for layer in layers_of(scorer.causal):
-        fully_shard(layer, mesh=mesh)
+    layers = layers_of(scorer.causal)
+    owners = Counter(weight for layer in layers for weight in set(layer.parameters()))
+    for layer in layers:
+        if all(
+            owners[weight] == 1 for weight in layer.parameters()
+        ):  # Zamba's layers share weights: sharded as a whole
+            fully_shard(layer, mesh=mesh)
     return fully_shard(scorer, mesh=mesh)
 
 

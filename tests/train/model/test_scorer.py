@@ -181,7 +181,7 @@ def test_logit_softcap(name: str, settings: dict[str, Any], cap: float) -> None:
 @pytest.mark.parametrize("family", ["mamba", "falcon_mamba", "zamba", "mbart", "llama"])
 def test_layers_are_not_nested(family: str) -> None:
     """transformers lists classes of layers and of parts of them; FSDP2 refuses to shard a part after its layer."""
-    changes = {"zamba": {"num_hidden_layers": 3, "layers_block_type": ["mamba", "hybrid", "mamba"]}}
+    changes = {"zamba": {"num_hidden_layers": 4, "layers_block_type": ["mamba", "hybrid"] * 2}}
     model = spread_model(small_config(family, vocab_size=64, **changes.get(family, {})), spread=0.0)
     layers = layers_of(model)
     assert len(layers) > 1
