@@ -7,8 +7,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pairgen.api import build, compare, describe, train
-    from pairgen.building.explain import explain
+    from pairgen.api import audit, build, compare, describe, train
+    from pairgen.building.inspection.explain import explain
     from pairgen.building.options import BuildOptions
     from pairgen.exchange.functions import decontaminate, dedup, export, import_pairs, mix
     from pairgen.pairs.dataset import PairDataset, open_pairs
@@ -19,6 +19,7 @@ __version__ = "0.1.0"
 __all__ = [
     "BuildOptions",
     "PairDataset",
+    "audit",
     "build",
     "compare",
     "decontaminate",
@@ -36,12 +37,13 @@ __all__ = [
 _MODULES = {
     "BuildOptions": "pairgen.building.options",
     "PairDataset": "pairgen.pairs.dataset",
+    "audit": "pairgen.api",
     "build": "pairgen.api",
     "compare": "pairgen.api",
     "decontaminate": "pairgen.exchange.functions",
     "dedup": "pairgen.exchange.functions",
     "describe": "pairgen.api",
-    "explain": "pairgen.building.explain",
+    "explain": "pairgen.building.inspection.explain",
     "export": "pairgen.exchange.functions",
     "import_pairs": "pairgen.exchange.functions",
     "mix": "pairgen.exchange.functions",

@@ -5,7 +5,7 @@ They call the same functions as the command line, and have the same options unde
 
 import os
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -123,6 +123,49 @@ def _summary_row(summary: dict[str, Any], about: dict[str, Any]) -> dict[str, An
     }
 
 
+def audit(
+    source: AnyPath,
+    *,
+    columns: str | Mapping[str, str] | None = None,
+    steps: bool = False,
+    progress: Progress = ignore,
+) -> "pd.DataFrame":
+    """The results in worked solutions that are not true, as a data frame with a row for each.
+
+    >>> import json, pathlib
+    >>> row = {"question": "How many pens?", "solution": "She has 3 * 4 = 13 pens, and 13 - 5 = 8 are red."}
+    >>> _ = pathlib.Path("solutions.jsonl").write_text(json.dumps(row))
+    >>> pairgen.audit("solutions.jsonl")[["row", "column", "start", "stop", "text", "expression", "value", "kind"]]
+       row    column  start  stop text expression value   kind
+    0    0  solution     16    18   13      3 * 4    12  false
+
+    The columns are ``source``, ``split``, ``row`` (from 0), ``column``, ``step`` (index of the step, in lists of
+    steps), ``start`` and ``stop`` (code points in the text or step), ``text`` (the result as written), ``expression``,
+    ``value`` (of the calculation, exact: ``12`` or ``100/3``) and ``kind``: ``false``, ``truncated`` (``500/15 = 33``)
+    or ``doubtful``. ``frame.attrs`` has ``rows``, ``unreadable``, ``table`` (by source and column, the solutions read
+    and those with findings) and ``false_share``.
+
+    Args:
+        source: a file, a folder that ``save_to_disk`` or pairgen wrote, a pattern of files, or a Hub dataset.
+        columns: what the columns are called: ``{"solution": "rationale"}``.
+        steps: audit lists of steps, and no other column.
+        progress: called with progress in bytes of the source.
+
+    Raises:
+        UsageError: unknown columns.
+        SourceError: rows are unavailable, or none has a solution.
+    """
+    import pandas as pd
+
+    from pairgen.building.inspection.audit import FIELDS
+    from pairgen.building.inspection.audit import audit as audit_source
+
+    found = audit_source(os.fspath(source), columns_text(columns), steps=steps, progress=progress, warn=warnings.warn)
+    frame = pd.DataFrame([one.to_json() for one in found.found], columns=FIELDS)
+    frame.attrs.update(found.summary(), false_share=found.false_share)
+    return frame
+
+
 def compare(*runs: AnyPath) -> "pd.DataFrame":
     """The last metrics of run folders as a data frame, a row for each run.
 
@@ -156,4 +199,4 @@ def compare(*runs: AnyPath) -> "pd.DataFrame":
     return pd.DataFrame(rows, index=pd.Index([run.run for run in found.runs], name="run"))
 
 
-__all__ = ["build", "compare", "describe", "train"]
+__all__ = ["audit", "build", "compare", "describe", "train"]

@@ -9,7 +9,7 @@ PairgenError                 exit 1   one message: what happened, where (file, r
 |-- OutputError              exit 1   the result cannot be written
 |   `-- OutputExists                  the output folder already exists
 |-- InvalidDataset           exit 1   a folder that is not a complete pairgen dataset
-|-- ValidationFailed         exit 3   `validate` found rows that violate an invariant
+|-- ValidationFailed         exit 3   `validate` or `audit` found rows that fail its check
 `-- TrainingError            exit 1   a run cannot start or cannot continue
     |-- NoPairsLeft                   every pair of a split was dropped
     |-- UnsupportedModel              the model or tokenizer cannot be loaded or cannot be trained on pairs
@@ -79,7 +79,7 @@ class InvalidDataset(PairgenError):
 
 
 class ValidationFailed(PairgenError):
-    """Rows of a dataset violate an invariant."""
+    """Rows of a dataset violate an invariant, or more solutions are false than allowed."""
 
     exit_code = 3
 

@@ -15,7 +15,7 @@ import pytest
 
 import pairgen
 from pairgen import api
-from pairgen.building.explain import explain
+from pairgen.building.inspection.explain import explain
 from pairgen.building.options import BuildOptions
 from pairgen.errors import InvalidDataset, UsageError
 from pairgen.exchange import functions
@@ -23,7 +23,7 @@ from pairgen.pairs.dataset import open_pairs
 from pairgen.train.config import Config
 
 CURATION = (functions.import_pairs, functions.export, functions.mix, functions.dedup, functions.decontaminate)
-EXAMPLES = (api.build, open_pairs, api.describe, explain, *CURATION, api.train, api.compare)
+EXAMPLES = (api.build, open_pairs, api.describe, explain, api.audit, *CURATION, api.train, api.compare)
 """Functions whose docstrings have an example, in the order in which the examples build on each other."""
 
 
@@ -79,6 +79,7 @@ run = pairgen.train(pairs, "runs/a", loss="dpop", steps=2, callbacks=[lambda met
 folder = run.folder.name.upper()
 best: str = pairgen.compare("runs/a", "runs/b").index[0]
 found = pairgen.explain("3 * 4 = 12")["steps"]
+wrong: list[str] = pairgen.audit("rows.jsonl", columns={"solution": "rationale"})["text"].tolist()
 mixed: int = len(pairgen.mix([pairs, "imported"], "mixed", weights=(0.5, 0.5), seed=1))
 files: list[str] = pairgen.export(pairs, "exported", to="trl-chat")["train"].files
 imported: pairgen.PairDataset = pairgen.import_pairs(["a.jsonl", "eval=b.jsonl"], "imported", license="mit")
@@ -172,6 +173,15 @@ def test_train_takes_datasets_and_calls_back(tmp_path: Path) -> None:
 
 
 # ---------------------------------------------------------------- datasets
+
+
+def test_audit_is_a_data_frame_with_counts(tmp_path: Path) -> None:
+    rows = [{"solution": "3 * 4 = 13"}, {"solution": None}, {"solution": "3 * 4 = 12"}]
+    pd.DataFrame(rows).to_json(tmp_path / "rows.jsonl", orient="records", lines=True)
+    with pytest.warns(UserWarning, match="row|line 2"):
+        frame = pairgen.audit(tmp_path / "rows.jsonl")
+    assert frame[["row", "text", "value"]].values.tolist() == [[0, "13", "12"]]
+    assert (frame.attrs["rows"], frame.attrs["unreadable"], frame.attrs["false_share"]) == (3, 1, 0.5)
 
 
 @pytest.fixture(scope="module")

@@ -114,6 +114,16 @@ class Solution:
             raise Unverified(UNSUPPORTED)
         return self._check_thoroughly(step, literal)
 
+    def sides_around(self, step: Step) -> tuple[Expr, tuple[Expr, Expr, Expr]]:
+        """The left side of an equation, and its right side with 0, 1 and 2 for the literal of a step in it.
+
+        Raises:
+            Unverified: a side cannot be read.
+        """
+        before, after = self.visible[step.sign + 1 : step.start], self.visible[step.stop : step.side_stop]
+        zero, one, two = (self._right(f"{before}{trial}{after}", None) for trial in "012")
+        return self._left(step.sign, None, whole_side=True), (zero, one, two)
+
     def _check_thoroughly(self, step: Step, literal: Literal) -> Verification:
         if step.role == "value":
             expr, substituted = self._solved(step, literal), True
@@ -199,10 +209,8 @@ class Solution:
 
         It must not depend on variables without a value: it must be the same for three sets of trial values.
         """
-        before, after = self.visible[step.sign + 1 : step.start], self.visible[step.stop : step.side_stop]
-        left = self._left(step.sign, None, whole_side=True)
-        zero, one, two = (self._right(f"{before}{trial}{after}", None) for trial in "012")
-        rights, known = (zero, one, two), tuple(self.values.items())
+        left, rights = self.sides_around(step)
+        known = tuple(self.values.items())
         stated = _signed(literal, step.negated)
         found = []
         for trial in range(TRIALS):

@@ -10,7 +10,8 @@ from pairgen.builders.interface import Builder, Example, clean_text
 from pairgen.builders.worked_solutions import reject_corrupted
 from pairgen.sources.locate import Hub
 
-_ANNOTATION = re.compile(r"<<([^<>\n]*)>>")
+ANNOTATION = re.compile(r"<<([^<>\n]*)>>")
+"""A calculator annotation: ``<<48/2=24>>``."""
 # Between a mark and its result. Examples: a space, `$`, `\\$`, `**`.
 _RESULT = re.compile(rf"[ \t]*(?:\*\*)?(?:\\?[$€£¥¢₹][ \t]*)?(-?{NUMBER}(?:/\d+)?)", re.ASCII)
 _NUMBER_ALONE = re.compile(r"[\d.,$ ]*", re.ASCII)
@@ -26,7 +27,7 @@ def strip_annotations(answer: str) -> tuple[str, list[Step]]:
     pieces: list[str] = []
     starts: list[tuple[int, str]] = []
     length = position = 0
-    for annotation in _ANNOTATION.finditer(answer):
+    for annotation in ANNOTATION.finditer(answer):
         pieces.append(answer[position : annotation.start()])
         length += annotation.start() - position
         position = annotation.end()

@@ -62,7 +62,7 @@ class Plan:
         if builder.adapt:
             builder = builder.adapt(sources)
         eval_size = _eval_size(builder, options, sources)
-        return cls(builder, options, style, sources, eval_size, options.workers or _fitting_workers(sources))
+        return cls(builder, options, style, sources, eval_size, options.workers or fitting_workers(sources))
 
     def reader(self, warn: Warn = ignore) -> Reader:
         """Reads the rows of all splits, in batches whose pairs fit in memory."""
@@ -127,7 +127,7 @@ def _eval_size(builder: Builder, options: BuildOptions, sources: dict[str, Sourc
     return options.eval_size
 
 
-def _fitting_workers(sources: dict[str, Source]) -> int:
+def fitting_workers(sources: dict[str, Source]) -> int:
     """As many workers as there are cores, or fewer for a small source."""
     size = sum(source.size for source in sources.values())
     return max(1, min(os.cpu_count() or 1, size // BYTES_PER_WORKER))

@@ -1,6 +1,6 @@
 """The command line, a thin layer over the library. Results go to stdout, everything else to stderr.
 
-Exit codes: 0 success, 1 failure, 2 invalid usage, 3 validation failed (`validate`), 130 interrupted.
+Exit codes: 0 success, 1 failure, 2 invalid usage, 3 validation failed (`validate`, `audit`), 130 interrupted.
 """
 
 import io
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 def load_app() -> "typer.Typer":
     """The Typer app with all commands, which these modules add to it."""
     from pairgen.cli import (  # noqa: F401
+        audit_command,
         curation_commands,
         dataset_commands,
         exchange_commands,

@@ -148,7 +148,7 @@ def explain(
     seed: Annotated[int, typer.Option(help="Random seed of the wrong value.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per solution, one per line.")] = False,
 ) -> None:
-    from pairgen.building.explain import explain, solutions
+    from pairgen.building.inspection.explain import explain, solutions
     from pairgen.report.solution_view import explained_view
 
     console = OutputConsole()

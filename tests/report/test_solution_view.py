@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
-from pairgen.building.explain import explain
+from pairgen.building.inspection.explain import explain
 from pairgen.report.solution_view import explained_view
 
 HOSTILE = "\x1b[31mred\x07\x9b2J[bold]b[/bold][/] \u202egnp.exe\u2066 :smile:"

@@ -16,7 +16,7 @@ from typer.testing import CliRunner, Result
 from pairgen.arithmetic.labels import REASONS
 from pairgen.builders import CORRUPTIONS
 from pairgen.builders.interface import MAX_LENGTH
-from pairgen.building.explain import explain, solutions
+from pairgen.building.inspection.explain import explain, solutions
 from pairgen.building.options import BuildOptions
 from pairgen.building.pipeline import build
 from pairgen.cli import load_app

@@ -18,20 +18,15 @@ from pairgen.arithmetic.reading.steps import Step
 from pairgen.arithmetic.solution import Solution
 from pairgen.builders import BUILDERS, CORRUPTIONS
 from pairgen.builders.gsm8k import strip_annotations
-from pairgen.builders.interface import MAX_LENGTH, clean_text
+from pairgen.builders.interface import MAX_LENGTH
 from pairgen.builders.worked_solutions import FALSE, solution_of
 from pairgen.building.convert import row_id_of
+from pairgen.building.inspection.solution_columns import ANSWERS, QUESTIONS, checked_text
 from pairgen.building.reading import MAX_WARNINGS
 from pairgen.errors import SourceError, SourceNotFound, UsageError, count
 from pairgen.pairs.record import DropRow
 from pairgen.progress import Warn, ignore
 from pairgen.sources.formats import Columns, format_of, rows
-
-ANSWERS = ("response", "solution", "answer")
-"""Fields of a row that may hold the solution; the first one present is used."""
-
-QUESTIONS = ("query", "question")
-"""Fields of a row that may hold the question; the first one present is used."""
 
 
 class SolutionInput(NamedTuple):
@@ -75,7 +70,7 @@ def explain(
     """
     if corruption not in CORRUPTIONS:
         raise UsageError(f"--corruption must be one of {', '.join(CORRUPTIONS)}, got {corruption!r}")
-    text = _checked_text(text, "solution")
+    text = checked_text(text, "solution")
     solution = _solution(text)
     row_id = row_id_of(text if key is None else key)
     chosen, dropped = None, None
@@ -162,7 +157,7 @@ def solutions(argument: str, warn: Warn = ignore) -> Iterator[SolutionInput]:
     elif _FILE_NAME.fullmatch(argument):
         raise SourceNotFound(f"{argument}: no such file; give the file's path, the text of a solution, or - for stdin")
     else:
-        yield SolutionInput(_checked_text(argument, "solution"))
+        yield SolutionInput(checked_text(argument, "solution"))
 
 
 _FILE_NAME = re.compile(r"[^\n]*\.(?:txt|jsonl?|csv|tsv|parquet|arrow)|[^\s=]*/[^\s=]*", re.IGNORECASE)
@@ -202,7 +197,7 @@ def _from_row(row: Mapping[str, Any], where: str) -> SolutionInput:
     name = next((name for name in ANSWERS if name in row), None)
     if name is None:
         raise SourceError(f"{where}: needs a field {', '.join(ANSWERS[:-1])} or {ANSWERS[-1]} with the solution")
-    text = _checked_text(row[name], name, where)
+    text = checked_text(row[name], name, where)
     for builder in BUILDERS.values():
         if builder.corrupts and name in builder.columns <= row.keys():
             try:
@@ -211,7 +206,7 @@ def _from_row(row: Mapping[str, Any], where: str) -> SolutionInput:
                 raise SourceError(f"{where}: {drop.reason}; fix or remove it") from None
             return SolutionInput(text, example.question, example.key, where)
     question = next((name for name in QUESTIONS if name in row), None)
-    return SolutionInput(text, _checked_text(row[question], question, where) if question else "", None, where)
+    return SolutionInput(text, checked_text(row[question], question, where) if question else "", None, where)
 
 
 def _from_text_file(file: IO[bytes], where: str) -> str:
@@ -223,23 +218,8 @@ def _from_text_file(file: IO[bytes], where: str) -> str:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise SourceError(f"{where}: not valid UTF-8 ({error.reason} at byte {error.start})") from error
-    return _checked_text(text.replace("\r\n", "\n"), "solution", where)
+    return checked_text(text.replace("\r\n", "\n"), "solution", where)
 
 
 _MAX_BYTES = 16 * MAX_LENGTH
 """More bytes than the longest accepted text needs, with surrounding white space."""
-
-
-def _checked_text(text: Any, what: str, where: str = "") -> str:
-    """The stripped text; raises ``SourceError`` if it is empty, too long or not valid Unicode."""
-    start = f"{where}: " if where else ""
-    try:
-        clean = clean_text(text, what)
-    except DropRow as drop:
-        expected = "one worked solution at a time" if isinstance(text, str) and text.strip() else "a worked solution"
-        raise SourceError(f"{start}{drop.reason}; give the text of {expected}") from None
-    try:
-        clean.encode()
-    except UnicodeEncodeError as error:
-        raise SourceError(f"{start}{what} is not valid Unicode; save it as UTF-8") from error
-    return clean

@@ -1,0 +1,201 @@
+"""Whether a stated result agrees with its calculation in one of the ways in which people write right results.
+
+Rounded, in cents, as a quotient with a remainder, and so on: each function tells one convention.
+"""
+
+import re
+
+from pairgen.arithmetic.claims.closed import Claim
+from pairgen.arithmetic.exact.literals import Literal
+from pairgen.arithmetic.exact.ratios import Ratio, equal, reduced
+from pairgen.arithmetic.exact.verification import matches
+
+
+def agrees(claim: Claim, value: Ratio) -> bool:
+    """Whether the result is right if the calculation has this value."""
+    return (
+        states(claim, value)
+        or is_float_print(claim, value)
+        or is_announced_rounding(claim, value)
+        or is_rounding_of_rounded(claim, value)
+        or is_mixed_number(claim, value)
+        or is_quotient_with_remainder(claim, value)
+        or is_in_other_unit(claim, value)
+    )
+
+
+def states(claim: Claim, value: Ratio) -> bool:
+    """Whether the literal states a value, or with a percent sign its hundredfold."""
+    return any(matches(claim.literal, scaled) for scaled in _scaled(claim, value))
+
+
+def _scaled(claim: Claim, value: Ratio) -> list[Ratio]:
+    """The value, and if a percent sign follows the literal its hundredfold."""
+    is_percent = claim.percent or _PERCENT_FOLLOWS.match(claim.after) is not None
+    return [value, (value[0] * 100, value[1])] if is_percent else [value]
+
+
+_PERCENT_FOLLOWS = re.compile(r"[.…]* ?\\?(?:%|per ?cent\b)")
+
+
+# ---------------------------------------------------------------- precision
+
+
+def is_cut(claim: Claim, value: Ratio) -> bool:
+    """Whether the result is the value cut off, or for an integer also rounded: ``500/15 = 33``, ``2/3 = 0.66``."""
+    return any(_is_cut(claim.literal, scaled) for scaled in _scaled(claim, value))
+
+
+def _is_cut(literal: Literal, value: Ratio) -> bool:
+    if literal.denominator != 1 or (value[0] < 0) is not (literal.negative and literal.numerator != 0):
+        return False
+    top, bottom = literal.value
+    gap = abs(value[0] * bottom - top * value[1])  # 1 in the last digit is value[1]
+    is_short = abs(top) * value[1] < abs(value[0]) * bottom
+    return gap < value[1] and (is_short or not literal.decimals)
+
+
+def is_float_print(claim: Claim, value: Ratio) -> bool:
+    """Whether the result is a float as computers print it: ``0.1 + 0.2 = 0.30000000000000004``."""
+    literal = claim.literal
+    return literal.decimals >= 6 and len(str(literal.numerator)) >= 10 and _is_within(claim, value, 10**8)
+
+
+def _is_within(claim: Claim, value: Ratio, part: int) -> bool:
+    """Whether the relative error is at most 1/part."""
+    top, bottom = claim.literal.value
+    return any(
+        abs(top * scaled[1] - scaled[0] * bottom) * part <= abs(scaled[0] * bottom) for scaled in _scaled(claim, value)
+    )
+
+
+_ROUNDING_BEFORE = re.compile(
+    r"\b(?:approximat\w+|about|roughly|around|nearly|almost|round\w*|estimat\w+|whole number|at most|at least)\b"
+    r"[^.\n]*\Z",
+    re.I,
+)
+_ROUNDING_AFTER = re.compile(
+    r"[^\n=]{0,50}?(?:\bround|\bnearest\b|\bapprox|≈|\\approx|\.\.\.|…|\\[lc]?dots|\bwhole number)"
+    r"|[^.\n=]{0,20}\babout\b",
+    re.I,
+)
+
+
+def is_announced_rounding(claim: Claim, value: Ratio) -> bool:
+    """Whether the text says that the result is rounded, and it is near: ``100 / 3 = 33, rounded down``."""
+    announced = _ROUNDING_AFTER.match(claim.after) or _ROUNDING_BEFORE.search(claim.before)
+    return announced is not None and (is_cut(claim, value) or _is_rounded_to_zeros(claim.literal, value))
+
+
+def _is_rounded_to_zeros(literal: Literal, value: Ratio) -> bool:
+    """Whether the result has zeros at its end and is less than one of the last other digit off: 300 for 297."""
+    digits = str(literal.numerator)
+    unit = 10 ** (len(digits) - len(digits.rstrip("0")))
+    top, bottom = literal.value
+    return not literal.decimals and literal.numerator > 0 and abs(value[0] * bottom - top * value[1]) < unit * value[1]
+
+
+_DECIMALS = re.compile(r"\d*\.\d{2,}", re.ASCII)
+
+
+def is_rounding_of_rounded(claim: Claim, value: Ratio) -> bool:
+    """Whether a result of rounded numbers is rounded itself: ``$66.67 * 6 = $400``."""
+    if not _DECIMALS.search(claim.expression) or claim.literal.denominator != 1:
+        return False
+    top, bottom = claim.literal.value
+    gap = abs(top * value[1] - value[0] * bottom)
+    return 2 * gap <= value[1] and _is_within(claim, value, 500)
+
+
+# ---------------------------------------------------------------- what follows the number
+
+_REMAINDER = re.compile(
+    r"[^\n.;=]{0,50}?(?:\bremainder|\bleft ?over|\bremaining|\bleft\b|\b[rR] ?\d|\b(?:with|and) \$?\d"
+    r"|\b(?:full|whole|complete)\b)"
+)
+
+
+def is_quotient_with_remainder(claim: Claim, value: Ratio) -> bool:
+    """Whether the result is a whole quotient, of which the rest is named: ``47 / 4 = 11 remainder 3``."""
+    literal = claim.literal
+    if literal.decimals or literal.denominator != 1 or value[0] < 0 or not _REMAINDER.match(claim.after):
+        return False
+    return literal.numerator == value[0] // value[1]
+
+
+_FRACTION_PART = re.compile(
+    r"(?: [a-z]+)?(?: and|,| \+)? ?\(?\\?\$?(\d+)/(\d+)\)?"
+    r"|(?: [a-z]+)?(?: and|,| \+)? ?\\[dt]?frac\{?(\d+)\}?\{?(\d+)\}?"
+)
+
+
+def is_mixed_number(claim: Claim, value: Ratio) -> bool:
+    """Whether a fraction that completes the result follows: ``100/6 = 16 and (2/3)``."""
+    found = _FRACTION_PART.match(claim.after)
+    if found is None or claim.literal.denominator != 1 or claim.literal.decimals:
+        return False
+    top, bottom = (int(group) for group in found.groups() if group)
+    return bottom > 0 and equal(value, (claim.literal.value[0] * bottom + top, bottom))
+
+
+# ---------------------------------------------------------------- units
+
+
+class _Units:
+    """Words for quantities of one kind, and the factors between them."""
+
+    def __init__(self, words: str, factors: str, least: int = 2) -> None:
+        self.pattern = re.compile(words, re.IGNORECASE)
+        self.factors = frozenset(map(int, factors.split()))
+        self.least = least
+        """Different units that must be named."""
+
+    def found(self, text: str) -> set[str]:
+        return {match.group().lower().removesuffix("s") for match in self.pattern.finditer(text)}
+
+
+MONEY = _Units(r"[$€£¥¢]|\b(?:cents?|dollars?|penn(?:y|ie)s?|euros?|pounds?|nickels?|dimes?|quarters?|coins?)\b", "100")
+PERCENT = _Units(r"%|\bper ?cents?\b|\bpercentage\b", "100", 1)
+LARGE = _Units(
+    r"\b(?:hundreds?|thousands?|millions?|billions?|trillions?|grand)\b|(?<=\d)[kKMB]\b",
+    "100 1000 1000000 1000000000 1000000000000",
+    1,
+)
+_KINDS = (
+    MONEY,
+    PERCENT,
+    LARGE,
+    _Units(
+        r"\b(?:k?m|[cm]m|kg|mg|m?l|g|(?:kilo|centi|milli)?(?:met(?:er|re)|gram|lit(?:er|re))s?)\b",
+        "10 100 1000 1000000",
+    ),
+    _Units(
+        r"\b(?:seconds?|secs?|minutes?|mins?|hours?|hrs?|days?|weeks?|months?|years?)\b|\bhourly|\bdaily",
+        "60 3600 24 7 12 30 52 365 1440",
+    ),
+    _Units(r"\b(?:inch(?:es)?|foot|feet|ft|yards?|miles?)\b", "12 3 36 5280 1760"),
+    _Units(r"\b(?:ounces?|oz|pounds?|lbs?|tons?)\b", "16 2000"),
+    _Units(r"\b(?:cups?|pints?|quarts?|gallons?|ounces?)\b", "2 4 8 16"),
+    _Units(r"\b(?:dozens?)\b", "12", 1),
+)
+
+
+def factor(claim: Claim, value: Ratio) -> int:
+    """The integer by which the literal is too large or too small; 0 if there is none."""
+    top, bottom = claim.literal.value
+    if not top or not value[0]:
+        return 0
+    ratio = reduced((top * value[1], bottom * value[0]))
+    return max(ratio) if min(ratio) == 1 else 0
+
+
+def is_in_other_unit(claim: Claim, value: Ratio) -> bool:
+    """Whether the result is right in another unit that the sentence names: ``3 * 50 cents = $1.50``."""
+    times = factor(claim, value)
+    if times < 2:
+        return False
+    sentence = f"{_SENTENCES_BEFORE.sub('', claim.before)} {claim.written} = {claim.sign} {claim.after[:30]}"
+    return any(times in units.factors and len(units.found(sentence)) >= units.least for units in _KINDS)
+
+
+_SENTENCES_BEFORE = re.compile(r".*(?:[.?!;]\s|\n)", re.DOTALL)

@@ -1,0 +1,67 @@
+"""The results in a solution that are false, cut off, or doubtful."""
+
+from typing import NamedTuple
+
+from pairgen.arithmetic.claims import agreement, other_readings, unknowns
+from pairgen.arithmetic.claims.closed import closed_claim, goes_on, has_other_arithmetic
+from pairgen.arithmetic.exact.ratios import lowest_terms
+from pairgen.arithmetic.labels import Unverified
+from pairgen.arithmetic.reading.steps import Step
+from pairgen.arithmetic.solution import Solution
+
+FALSE, TRUNCATED, DOUBTFUL = "false", "truncated", "doubtful"
+KINDS = {
+    FALSE: "closed arithmetic that is not true",
+    TRUNCATED: "a result cut off or rounded to an integer without saying so, such as 500/15 = 33",
+    DOUBTFUL: "not true as it was read, but the reading is uncertain",
+}
+"""Kinds of findings."""
+
+
+class Finding(NamedTuple):
+    """A stated result that is not true as it was read: ``text`` at ``start:stop``, in code points.
+
+    ``expression`` is the calculation in ASCII and ``value`` its exact value, ``12`` or ``100/3``; None if an unknown is
+    in it. ``kind`` is one of ``KINDS``.
+    """
+
+    start: int
+    stop: int
+    text: str
+    expression: str | None
+    value: str | None
+    kind: str
+
+
+def findings(solution: Solution, question: str = "") -> list[Finding]:
+    """The stated results of a solution that are not true, in order.
+
+    Nothing is certain if the question or the solution is about another arithmetic: modular, or in another base.
+    """
+    is_usual = not (has_other_arithmetic(question) or has_other_arithmetic(solution.text))
+    found = (_finding(solution, step, is_usual) for step in solution.steps)
+    return [finding for finding in found if finding is not None]
+
+
+def _finding(solution: Solution, step: Step, is_usual: bool) -> Finding | None:
+    try:
+        solution.check(step)
+        return None
+    except Unverified as error:
+        reason = error.reason
+    if step.role != "term" and goes_on(solution.visible, step.stop):
+        return None
+    text = solution.text[step.start : step.stop]
+    claim = closed_claim(solution, step)
+    if claim is None:
+        is_doubtful = unknowns.is_doubtful(solution, step, reason)
+        return Finding(step.start, step.stop, text, None, None, DOUBTFUL) if is_doubtful else None
+    values = list(other_readings.usual_values(claim))
+    if any(agreement.agrees(claim, value) for value in values):
+        return None
+    if not is_usual or other_readings.is_doubtful(claim):
+        kind = DOUBTFUL
+    else:
+        kind = TRUNCATED if any(agreement.is_cut(claim, value) for value in values) else FALSE
+    exact = lowest_terms(claim.value).removesuffix("/1")
+    return Finding(step.start, step.stop, text, claim.expression, exact, kind)

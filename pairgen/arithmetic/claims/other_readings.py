@@ -1,0 +1,111 @@
+"""Other readings of a calculation: usual ones, and those that leave a doubt."""
+
+import re
+from collections.abc import Iterator
+
+from pairgen.arithmetic.claims import agreement
+from pairgen.arithmetic.claims.closed import Claim
+from pairgen.arithmetic.exact.evaluate import evaluate_text
+from pairgen.arithmetic.exact.expression import TOKEN
+from pairgen.arithmetic.exact.literals import NUMBER
+from pairgen.arithmetic.exact.ratios import Ratio
+from pairgen.arithmetic.exact.verification import matches
+
+_TIGHT_FRACTION = re.compile(r"(?<![\d.,/])(\d+/\d+)(?![\d.,]*\d)", re.ASCII)
+_PERCENT_SIGN = re.compile(rf"({NUMBER}) ?(?:\\?%|per ?cent\b)", re.ASCII)
+_HUNDRED_PERCENT = re.compile(r"\b100 ?(?:\\?%|per ?cent\b)", re.ASCII)
+_MIXED = re.compile(r"(\d) ?(\\[dt]?frac)")
+_RATE = re.compile(rf"(?<=[A-Za-z]{{2}}) ?/ ?{NUMBER}%?(?= [A-Za-z]{{2,}})", re.ASCII)
+_OF = re.compile(rf"\bof (?:the )?\$?{NUMBER}(?: [a-z]+)?", re.ASCII)
+
+
+def usual_values(claim: Claim) -> Iterator[Ratio]:
+    """The value, then those of readings that are as usual: ``7/12 / 1/12`` of two fractions, ``* 100%`` in percent."""
+    yield claim.value
+    written = claim.written
+    readings = [_TIGHT_FRACTION.sub(r"(\1)", written)]
+    if "%" in written or "ercent" in written:
+        readings += [_PERCENT_SIGN.sub(r"\1", written), _HUNDRED_PERCENT.sub("100", written)]
+    if "frac" in written:
+        readings.append(_MIXED.sub(r"\1*\2", written))
+    yield from _values(claim, readings)
+
+
+def is_doubtful(claim: Claim) -> bool:
+    """Whether a less usual reading of the claim is right, or its context leaves a doubt."""
+    return (
+        not claim.sure
+        or is_part_of_something(claim)
+        or is_size_of_negative(claim)
+        or is_hundred_off(claim)
+        or any(agreement.states(claim, value) for value in _loose_values(claim))
+    )
+
+
+def _loose_values(claim: Claim) -> Iterator[Ratio]:
+    """Readings without a number that only describes (``4 cups/10 minutes x 6``), and without precedence."""
+    written = claim.written
+    readings = [
+        written[: found.start()] + written[found.end() :]
+        for pattern in (_RATE, _OF)
+        for found in pattern.finditer(written)
+    ]
+    _, of, rest = written.partition(" of ")
+    yield from _values(claim, [*readings, *([rest.removeprefix("the ")] if of else [])])
+    in_order = from_left_to_right(claim.expression)
+    if in_order is not None:
+        yield in_order
+
+
+def _values(claim: Claim, readings: list[str]) -> Iterator[Ratio]:
+    for reading in readings:
+        if reading != claim.written and (value := claim.read(reading)) is not None:
+            yield value
+
+
+def from_left_to_right(expression: str) -> Ratio | None:
+    """The value without precedence: ``5 + 3*2`` as 16; None if the expression has brackets or is not flat."""
+    tokens = TOKEN.findall(expression)
+    if len(tokens) < 5 or len(tokens) % 2 == 0 or not set(tokens[1::2]) <= set("+-*/"):
+        return None
+    text = tokens[0]
+    for operator, operand in zip(tokens[1::2], tokens[2::2], strict=True):
+        text = f"({text}){operator}{operand}"
+    return evaluate_text(text)
+
+
+_ONE_FRACTION = re.compile(r"\(?(\d+) ?/ ?(\d+)\)?")
+
+
+def is_part_of_something(claim: Claim) -> bool:
+    """Whether a part of something is said to be a quantity: ``Since 2/3 is equal to $20``, ``1/2 a cup = 4 ounces``."""
+    found = _ONE_FRACTION.fullmatch(claim.expression)
+    if found is None or int(found[1]) >= int(found[2]):
+        return False
+    top, bottom = claim.literal.value
+    return abs(top) >= bottom
+
+
+_SHORTFALL = re.compile(
+    r"\b(?:less|fewer|short|loss|lost|behind|below|under|decrease|difference|debt|owe[sd]?|deficit|down|negative)\b",
+    re.I,
+)
+
+
+def is_size_of_negative(claim: Claim) -> bool:
+    """Whether the size of a negative result is stated in words: ``5 - 8 = 3 less``."""
+    top, bottom = claim.value
+    return (
+        top < 0
+        and matches(claim.literal, (-top, bottom))
+        and _SHORTFALL.search(f"{claim.before[-60:]} {claim.after[:40]}") is not None
+    )
+
+
+def is_hundred_off(claim: Claim) -> bool:
+    """Whether the result is off by a hundred, and money or percentages are near: cents may be meant for dollars."""
+    times = agreement.factor(claim, claim.value)
+    around = f"{claim.before}{claim.written}={claim.sign}{claim.after}"
+    return (times == 100 and bool(agreement.MONEY.found(around) or agreement.PERCENT.found(around))) or (
+        times in (1000, 10**6) and bool(agreement.LARGE.found(around))
+    )

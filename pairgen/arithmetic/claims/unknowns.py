@@ -1,0 +1,63 @@
+"""Results of equations in an unknown that are not true as read; their reading is never certain."""
+
+import re
+
+from pairgen.arithmetic.claims.closed import has_unknown_words
+from pairgen.arithmetic.exact.equations import TRIALS, missing_number
+from pairgen.arithmetic.exact.literals import parse_literal
+from pairgen.arithmetic.exact.ratios import Ratio, equal
+from pairgen.arithmetic.labels import NO_MATCH, Unverified
+from pairgen.arithmetic.reading import prose, sentence
+from pairgen.arithmetic.reading.steps import Step
+from pairgen.arithmetic.solution import Solution
+
+
+def is_doubtful(solution: Solution, step: Step, reason: str) -> bool:
+    """Whether a result that cannot be verified for this reason is likely to be wrong.
+
+    An equation that holds for one value of its unknown says nothing of its numbers. So a coefficient is doubted if
+    another one makes both sides equal for every value, and a result if each unknown has one value throughout.
+    """
+    if reason != NO_MATCH or (step.sign >= 0 and solution.visible[step.sign] != "="):
+        return False
+    if step.role == "term":
+        return _has_another_number(solution, step)
+    return (step.role == "value" or _uses_values(solution, step)) and not _has_several_values(solution)
+
+
+def _uses_values(solution: Solution, step: Step) -> bool:
+    """Whether unknowns with stated values are in the calculation, or no unknown is."""
+    if step.sign < 0:
+        return True
+    side = sentence.window_before(solution.visible, step.sign)
+    letters = {word for word in _LETTERS.findall(side) if len(word) == 1}
+    return bool(letters & solution.values.keys()) or not (solution.is_latex or has_unknown_words(side))
+
+
+_LETTERS = re.compile(r"\\?[A-Za-z]+")
+
+
+def _has_another_number(solution: Solution, step: Step) -> bool:
+    """Whether one other number in its place makes both sides equal for all trial values."""
+    found: Ratio | None = None
+    try:
+        left, rights = solution.sides_around(step)
+        for trial in range(TRIALS):
+            _, value = missing_number(left, rights, (), trial)
+            if value is None or (found is not None and not equal(value, found)):
+                return False
+            found = value
+    except Unverified:
+        return False
+    return True
+
+
+def _has_several_values(solution: Solution) -> bool:
+    """Whether a solution states two values of one unknown: two cases, two roots, or a guess."""
+    stated: dict[str, Ratio] = {}
+    written = [(step.variable, solution.visible[step.start : step.stop]) for step in solution.steps if step.variable]
+    for letter, text in [*written, *prose.values(solution.visible, solution.stop)]:
+        literal = parse_literal(text)
+        if literal is not None and not equal(stated.setdefault(letter, literal.value), literal.value):
+            return True
+    return False

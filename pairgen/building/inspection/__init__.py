@@ -1,0 +1,1 @@
+"""What looks at worked solutions and writes nothing: ``explain`` and ``audit``."""
