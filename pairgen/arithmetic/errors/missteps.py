@@ -17,9 +17,11 @@ from pairgen.arithmetic.errors.kinds import ERRORS, MOST, Replacement
 from pairgen.arithmetic.errors.rng import RowRng
 from pairgen.arithmetic.errors.scene import Scene, scene_of, values_in
 from pairgen.arithmetic.errors.terms import read_calculation
+from pairgen.arithmetic.exact.evaluate import evaluate_text
 from pairgen.arithmetic.exact.literals import Literal
 from pairgen.arithmetic.exact.ratios import Ratio, equal, lowest_terms, reduced
 from pairgen.arithmetic.exact.verification import same_magnitude
+from pairgen.arithmetic.reading.plain import to_ascii
 from pairgen.arithmetic.reading.steps import Step, step_of
 from pairgen.arithmetic.solution import Solution
 
@@ -153,13 +155,14 @@ class _Maker:
 
 
 def _recomputed(scene: Scene, replacements: tuple[Replacement, ...]) -> tuple[str, Ratio] | None:
-    """The changed calculation as ASCII arithmetic, and its exact value; None if it has none."""
+    """The changed calculation as ASCII arithmetic, spaced as in the text, and its exact value; None if it has none."""
     start, stop = scene.calculation.span
     changes = [Change(one, other, "", text) for one, other, text in replacements]
     text = apply(scene.text[:stop], changes)
     calculation = read_calculation(text, start, len(text))
-    value = calculation.value if calculation else None
-    return (calculation.ascii, value) if calculation and value else None
+    value, expression = calculation.value if calculation else None, to_ascii(text[start:])
+    read = evaluate_text(expression)
+    return (expression, value) if value and read and equal(read, value) else None
 
 
 def _states_right_value(scene: Scene, right: Literal, changes: list[Change]) -> bool:
