@@ -15,8 +15,8 @@ def uses(solution: Solution, question: str) -> list[tuple[int, ...] | None]:
     """For each result, the numbers (from 1) of the later results whose calculation uses it; None if that is uncertain.
 
     The rules are those of ``carry``: a number is a use of a result if it can be nothing else. It is uncertain if the
-    question, an earlier number or a later calculation has the same value, if the value is a usual constant such as 12,
-    or if a later calculation with it could not be verified, or has variables.
+    question, an earlier number or another result before the use has the same value, if the value is a usual constant
+    such as 12, or if a later calculation with it could not be verified, or has variables.
 
     >>> from pairgen.builders.worked_solutions import solution_of
     >>> uses(solution_of("5 * 9 = 45. Then 45 + 8 = 53, and 45 - 8 = 37."), "")
@@ -41,16 +41,15 @@ class _Uses:
         before = {key_of(literal) for _, literal in numbers_in(self._text, 0, start)}
         if not key or key in self._question or key in CONSTANTS or key in before:
             return None
-        found = []
+        found, is_restated = [], False
         for later in range(at + 1, len(self._steps)):
             verification = self._checked[later]
             values = self._values(later) if verification is None else _values(verification)
-            if key in values and (verification is None or verification.substituted):
-                return None
-            if key == self._keys[later]:
-                return None
             if key in values:
+                if is_restated or verification is None or verification.substituted:
+                    return None
                 found.append(later + 1)
+            is_restated |= key == self._keys[later]
         return tuple(found)
 
     def _values(self, at: int) -> set[str]:

@@ -27,8 +27,8 @@ from pairgen.arithmetic.solution import Solution
 
 MAX_DECIMALS = 2
 """Decimals of a new value; one with more is not used, since results are exact."""
-MAX_DENOMINATOR = 12
-"""Largest denominator of a new fraction."""
+MAX_IN_FRACTION = 12
+"""Largest numerator and denominator of a new fraction."""
 
 NO_PLAIN = "no verified calculation in plain text"
 NO_REWRITE = "no calculation for this kind of error"
@@ -145,10 +145,12 @@ class _Maker:
         )
 
     def _carried(self, candidate: Candidate, wrong: Literal) -> list[Change] | None:
-        """What follows from the new result; None if that is not certain."""
+        """What follows from the new result; None if that is not certain, or repeats it with other decimals."""
         if self.carrier is None or candidate.step is None:
             return []
         self._reached(NOT_CARRIED)
+        if wrong.decimals != candidate.literal.decimals:
+            return None
         with suppress(CannotCarry):
             return self.carrier(step_of(self.solution.found[candidate.step - 1]), wrong)[1:]
         return None
@@ -199,7 +201,7 @@ def written(right: Literal, value: Ratio, scene: Scene, most: int) -> Literal | 
         return plain._replace(numerator=100 * top, decimals=MAX_DECIMALS) if has_cents else plain
     if right.denominator != 1:
         wrong = right._replace(numerator=top, denominator=bottom)
-        return wrong if right.mixed_separator is None and bottom <= MAX_DENOMINATOR and wrong.fits() else None
+        return wrong if right.mixed_separator is None and max(top, bottom) <= MAX_IN_FRACTION and wrong.fits() else None
     if not (right.decimals or scene.is_money or scene.is_measured):
         return None
     for decimals in (
@@ -208,7 +210,5 @@ def written(right: Literal, value: Ratio, scene: Scene, most: int) -> Literal | 
         numerator, rest = divmod(top * 10**decimals, bottom)
         if not rest:
             return plain._replace(numerator=numerator, decimals=decimals)
-    is_measured = scene.is_measured and not (scene.is_money or scene.is_percentage)
-    return (
-        Literal(top, denominator=bottom) if is_measured and bottom <= MAX_DENOMINATOR and not right.decimals else None
-    )
+    is_measure = scene.is_measured and not (scene.is_money or scene.is_percentage or right.decimals)
+    return Literal(top, denominator=bottom) if is_measure and max(top, bottom) <= MAX_IN_FRACTION else None
