@@ -168,8 +168,8 @@ def _recomputed(scene: Scene, replacements: tuple[Replacement, ...]) -> tuple[st
 
 
 def _states_right_value(scene: Scene, right: Literal, changes: list[Change]) -> bool:
-    """Whether the changed sentence still has the right value somewhere; the new result is another one."""
-    start, stop = scene.sentence
+    """Whether the changed step still has the right value somewhere; the new result is another one."""
+    start, stop = scene.step
     inside = [change for change in changes if start <= change.start < stop]
     moved = [
         change._replace(
