@@ -20,7 +20,7 @@ from pairgen.arithmetic.errors.terms import read_calculation
 from pairgen.arithmetic.exact.evaluate import evaluate_text
 from pairgen.arithmetic.exact.literals import Literal
 from pairgen.arithmetic.exact.ratios import Ratio, equal, lowest_terms, reduced
-from pairgen.arithmetic.exact.verification import same_magnitude
+from pairgen.arithmetic.exact.verification import matches, same_magnitude
 from pairgen.arithmetic.reading.plain import to_ascii
 from pairgen.arithmetic.reading.steps import Step, step_of
 from pairgen.arithmetic.solution import Solution
@@ -116,7 +116,9 @@ class _Maker:
         most = ERRORS[self.kind].most if len(scene.calculation.operands) == 2 else MOST
         wrong = written(candidate.literal, value, scene, most)
         answer = self.solution.answer
-        if wrong is None or equal(value, verification.value) or (answer and same_magnitude(wrong, answer)):
+        if wrong is None or str(wrong) == expression.replace(" ", ""):  # `5 / 3 = 5/3` is no result
+            return None
+        if matches(wrong, verification.value) or (answer and same_magnitude(wrong, answer)):
             return None
         carried = self._carried(candidate, wrong)
         if carried is None:
