@@ -33,7 +33,7 @@ from pairgen.arithmetic.labels import (
     UNSUPPORTED,
     Unverified,
 )
-from pairgen.arithmetic.reading import formulas, latex, notation, prose, sentence
+from pairgen.arithmetic.reading import border, formulas, latex, notation, prose, sentence
 from pairgen.arithmetic.reading.plain import calculation_before, to_ascii
 from pairgen.arithmetic.reading.steps import Found, Step, step_of
 
@@ -165,7 +165,7 @@ class Solution:
 
     def _solved(self, step: Step, literal: Literal) -> Expr:
         """Solve the nearest earlier equation that is linear in the variable of a step and gives the value stated."""
-        if is_assumed(self.visible, step.start):
+        if border.is_assumed(self.visible, step.start):
             raise Unverified(STATED)
         value = _signed(literal, step.negated)
         last = self.values.get(step.variable)
@@ -275,19 +275,6 @@ def _verify_plain(calculation: str, literal: str, percent: bool) -> Verification
         return verify(expression, evaluate_text(expression), result, percent)
     except Unverified:
         return None
-
-
-# Examples: `if x = `, `when we set y = `, `suppose that n = `, each at the end of the text before a value.
-_ASSUMED = re.compile(
-    r"\b(?:if|let|when|where|at|for|sett?ing|set|suppose|assum(?:e|ing)|case|taking|take|tr(?:y|ying)|test(?:ing)?|say"
-    r"|whether|see if|given(?: that)?|plug(?:ging)?(?: in)?|substitut(?:e|ing)|occurs|invalid)\b[^.,;:]{0,40}\Z",
-    re.IGNORECASE,
-)
-
-
-def is_assumed(text: str, start: int) -> bool:
-    """Whether the value at ``start`` is only assumed or tried: ``if x = 3``."""
-    return _ASSUMED.search(text, max(0, start - 60), start) is not None
 
 
 # The end of a right side. Examples: `, ` (but not in `1,500`), ` so`, `\quad`.
