@@ -69,14 +69,10 @@ def _is_within(claim: Claim, value: Ratio, part: int) -> bool:
     )
 
 
-_ROUNDING_BEFORE = re.compile(
-    r"\b(?:approximat\w+|about|roughly|around|nearly|almost|round\w*|estimat\w+|whole number|at most|at least)\b"
-    r"[^.\n]*\Z",
-    re.I,
-)
+_ROUND = r"round(?:ed|ing)\b|rounds? (?:it |this |that )?(?:up|down|to|off)\b|nearest\b|approx\w*|estimat\w+|roughly\b"
+_ROUNDING_BEFORE = re.compile(rf"\b(?:{_ROUND}|about|around|nearly|almost|whole number)\b[^.\n]*\Z", re.I)
 _ROUNDING_AFTER = re.compile(
-    r"[^\n=]{0,50}?(?:\bround|\bnearest\b|\bapprox|≈|\\approx|\.\.\.|…|\\[lc]?dots|\bwhole number)"
-    r"|[^.\n=]{0,20}\babout\b",
+    rf"[^\n=]{{0,50}}?(?:\b(?:{_ROUND}|whole number)|≈|\\approx|\.\.\.|…|\\[lc]?dots)|[^.\n=]{{0,20}}\babout\b",
     re.I,
 )
 
@@ -88,11 +84,12 @@ def is_announced_rounding(claim: Claim, value: Ratio) -> bool:
 
 
 def _is_rounded_to_zeros(literal: Literal, value: Ratio) -> bool:
-    """Whether the result has zeros at its end and is less than one of the last other digit off: 300 for 297."""
+    """Whether the result is the value rounded to its zeros at the end, and within a tenth of it: 300 for 297."""
     digits = str(literal.numerator)
     unit = 10 ** (len(digits) - len(digits.rstrip("0")))
     top, bottom = literal.value
-    return not literal.decimals and literal.numerator > 0 and abs(value[0] * bottom - top * value[1]) < unit * value[1]
+    gap = abs(value[0] * bottom - top * value[1])
+    return not literal.decimals and 2 * gap <= unit * value[1] and 10 * gap <= abs(top) * value[1]
 
 
 _DECIMALS = re.compile(r"\d*\.\d{2,}", re.ASCII)

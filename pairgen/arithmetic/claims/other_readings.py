@@ -78,12 +78,22 @@ _ONE_FRACTION = re.compile(r"\(?(\d+) ?/ ?(\d+)\)?")
 
 
 def is_part_of_something(claim: Claim) -> bool:
-    """Whether a part of something is said to be a quantity: ``Since 2/3 is equal to $20``, ``1/2 a cup = 4 ounces``."""
+    """Whether a part of something is said to be a quantity: ``Since 2/3 is equal to $20``, ``1/2 a cup = 4 ounces``.
+
+    That takes words; ``4/6 = 5/3`` has none. Units in a quotient can also make it one: ``8 miles / 1 hour = 1``.
+    """
     found = _ONE_FRACTION.fullmatch(claim.expression)
-    if found is None or int(found[1]) >= int(found[2]):
+    if found is None:
         return False
     top, bottom = claim.literal.value
-    return abs(top) >= bottom
+    if "\\text" in claim.written or "\\mathrm" in claim.written:
+        return top == bottom
+    if int(found[1]) >= int(found[2]) or abs(top) < bottom:
+        return False
+    return claim.sign[:1] != "=" or bool(_WORD.search(claim.written) or _WORD.match(claim.after.lstrip()))
+
+
+_WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}|\$")
 
 
 _SHORTFALL = re.compile(
