@@ -15,7 +15,7 @@ from pairgen.arithmetic.exact.literals import Literal, parse_literal
 from pairgen.arithmetic.exact.ratios import Ratio
 from pairgen.arithmetic.exact.verification import is_one_number
 from pairgen.arithmetic.labels import Unverified
-from pairgen.arithmetic.reading import formulas, latex, plain, sentence
+from pairgen.arithmetic.reading import border, formulas, latex, plain, sentence
 from pairgen.arithmetic.reading.steps import Step
 from pairgen.arithmetic.reading.tokens import NUMBER_WORDS
 from pairgen.arithmetic.solution import Solution
@@ -64,53 +64,55 @@ def closed_claim(solution: Solution, step: Step) -> Claim | None:
         return None
     if step.negated:
         literal = literal._replace(negative=not literal.negative)
-    if step.sign < 0:
-        calculation = _given(step)
-    else:
-        text = _without_unit_letters(solution, step)
-        first = _in_latex(text, step.sign) if solution.is_latex else _in_text(text, step.sign)
-        calculation = first or _in_sentence(text, step.sign)
+    unit = _UNIT_LETTER.match(solution.visible, step.stop)
+    calculation = _given(step) if step.sign < 0 else _written_before(solution, step.sign, unit[1] if unit else "")
     if calculation is None:
         return None
-    text = solution.visible
-    before = text[max(0, calculation.start - CONTEXT) : calculation.start]
-    sign = text[step.sign : step.start] if step.sign >= 0 else "="
-    after = text[step.stop : step.stop + CONTEXT]
+    sign = solution.visible[step.sign : step.start] if step.sign >= 0 else "="
+    after = solution.visible[step.stop : step.stop + CONTEXT]
+    claim = _claim(solution, calculation, literal, sign, after)
+    is_sure = claim.sure and not (step.sign < 0 and is_compound(claim.before, after))
+    return claim._replace(start=step.start, stop=step.stop, percent=step.percent, sure=is_sure)
+
+
+def claim_before(solution: Solution, sign: int) -> Claim | None:
+    """The calculation that ends at an equals sign, as a claim that it has its value; None if it is not closed."""
+    calculation = _written_before(solution, sign, "")
+    return None if calculation is None else _claim(solution, calculation, Literal(0), "=", "")
+
+
+def _claim(solution: Solution, calculation: "_Calculation", literal: Literal, sign: str, after: str) -> Claim:
+    start, written, expression, value, read = calculation
+    before = solution.visible[max(0, start - CONTEXT) : start]
+    sure = not leaves_doubt(before, written, after)
     return Claim(
-        step.start,
-        step.stop,
-        calculation.expression,
-        calculation.value,
-        literal,
-        step.percent,
-        calculation.written,
-        calculation.read,
-        before,
-        sign,
-        after,
-        not leaves_doubt(before, calculation.written, after) and not (step.sign < 0 and is_compound(before, after)),
+        start, start + len(written), expression, value, literal, False, written, read, before, sign, after, sure
     )
 
 
 # ---------------------------------------------------------------- the calculation
 
 
-def _without_unit_letters(solution: Solution, step: Step) -> str:
+def _written_before(solution: Solution, sign: int, unit: str) -> _Calculation | None:
+    """The calculation that ends at an equals sign; ``unit`` is the letter behind its result, if that may be a unit."""
+    text = _without_unit_letters(solution, sign, unit)
+    return (_in_latex(text, sign) if solution.is_latex else _in_text(text, sign)) or _in_sentence(text, sign)
+
+
+def _without_unit_letters(solution: Solution, sign: int, unit: str) -> str:
     """The text up to the equals sign, with letters that are units replaced by spaces: ``200 g + 100 g = 300 g``.
 
     A letter is a unit if it stands apart from its number, or if it follows the result or every number.
     """
-    text = solution.visible[: step.sign]
+    text = solution.visible[:sign]
     start = max(text.rfind("\n") + 1, text.rfind("=") + 1, len(text) - sentence.WINDOW, 0)
     side = text[start:]
-    found = _UNIT_LETTER.match(solution.visible, step.stop)
     for letter in {match[1] for match in _UNIT_IN_SIDE.finditer(side)} - solution.values.keys():
-        is_unit = found is not None and found[1] == letter
-        is_unit = is_unit or len(re.findall(rf"\d ?{letter}\b", side)) == len(_NUMBER.findall(side))
-        side = re.sub(rf"(?<=\d){' ?' if is_unit else ' '}{letter}(?![A-Za-z])", _spaces, side)
-        side = re.sub(
-            rf"(?<=\d) (?:sq|square|cubic) {letter}(?![A-Za-z])|(?<=[A-Za-z])/{letter}(?![A-Za-z])", _spaces, side
-        )
+        is_unit = letter == unit or len(re.findall(rf"\d ?{letter}\b", side)) == len(_NUMBER.findall(side))
+        apart = " ?" if is_unit else " "
+        side = re.sub(rf"(?<=\d){apart}{letter}(?![A-Za-z])", _spaces, side)
+        side = re.sub(rf"(?<=\d) (?:sq|square|cubic) {letter}(?![A-Za-z])", _spaces, side)
+        side = re.sub(rf"(?<=[A-Za-z])/{letter}(?![A-Za-z])", _spaces, side)
     return text[:start] + side
 
 
@@ -145,6 +147,10 @@ def _in_sentence(text: str, sign: int) -> _Calculation | None:
     try:
         expression = _from_sentence(written)
     except Unverified:
+        return None
+    words = _FIRST_NUMBER.match(written)
+    start = sign - len(written) + (words.end() if words else 0)
+    if border.continues(text[max(0, start - border.REACH) : start][::-1], 0, text[start:sign]):
         return None
     if len(_NUMBER.findall(_NUMBER_WORD.sub("1", written))) != len(_NUMBER.findall(expression.replace("/100)", ")"))):
         return None
@@ -190,6 +196,7 @@ def _from_latex(written: str) -> str:
 
 _OPERATION = re.compile(r"[-+*/]|sqrt")
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*|\.\d+", re.ASCII)
+_FIRST_NUMBER = re.compile(r"[^\d$(.]*")
 _NUMBER_WORD = re.compile(rf"\b(?:{'|'.join(word for word in NUMBER_WORDS if word != 'half')})\b", re.IGNORECASE)
 _UNIT_LETTER = re.compile(r" ?([gmlLhs])(?![A-Za-z])")
 _UNIT_IN_SIDE = re.compile(r"(?:\d ?|/|(?:sq|square|cubic) )([gmlLhs])(?![A-Za-z])")

@@ -2,10 +2,10 @@
 
 from typing import NamedTuple
 
-from pairgen.arithmetic.claims import agreement, other_arithmetic, other_readings, unknowns
-from pairgen.arithmetic.claims.closed import closed_claim
+from pairgen.arithmetic.claims import agreement, chains, other_arithmetic, other_readings, unknowns
+from pairgen.arithmetic.claims.closed import Claim, closed_claim
 from pairgen.arithmetic.claims.surroundings import goes_on
-from pairgen.arithmetic.exact.ratios import lowest_terms
+from pairgen.arithmetic.exact.ratios import Ratio, lowest_terms
 from pairgen.arithmetic.labels import Unverified
 from pairgen.arithmetic.reading.steps import Step
 from pairgen.arithmetic.solution import Solution
@@ -42,8 +42,9 @@ def findings(solution: Solution, question: str = "") -> list[Finding]:
     """
     text = f"{question}\n{solution.text}"
     context = text if other_arithmetic.is_mentioned(text) else ""
-    found = (_finding(solution, step, context) for step in solution.steps)
-    return [finding for finding in found if finding is not None]
+    found = [_finding(solution, step, context) for step in solution.steps]
+    found += [_judged(claim, solution, context) for claim in chains.claims(solution)]
+    return sorted(finding for finding in found if finding is not None)
 
 
 def _finding(solution: Solution, step: Step, context: str) -> Finding | None:
@@ -54,11 +55,19 @@ def _finding(solution: Solution, step: Step, context: str) -> Finding | None:
         reason = error.reason
     if step.role != "term" and goes_on(solution.visible, step.stop, is_latex=solution.is_latex):
         return None
-    text = solution.text[step.start : step.stop]
     claim = closed_claim(solution, step)
-    if claim is None:
-        is_doubtful = unknowns.is_doubtful(solution, step, reason)
-        return Finding(step.start, step.stop, text, None, None, DOUBTFUL) if is_doubtful else None
+    if claim is not None:
+        return _judged(claim, solution, context)
+    text = solution.text[step.start : step.stop]
+    if step.role == "term" and (term := unknowns.closed_term(solution, step)) is not None:
+        expression, value = term
+        return Finding(step.start, step.stop, text, expression, _exact(value), FALSE)
+    is_doubtful = unknowns.is_doubtful(solution, step, reason)
+    return Finding(step.start, step.stop, text, None, None, DOUBTFUL) if is_doubtful else None
+
+
+def _judged(claim: Claim, solution: Solution, context: str) -> Finding | None:
+    """What a claim of closed arithmetic is; None if it is right in some usual way of writing."""
     values = list(other_readings.usual_values(claim))
     if any(agreement.agrees(claim, value) for value in values):
         return None
@@ -66,5 +75,9 @@ def _finding(solution: Solution, step: Step, context: str) -> Finding | None:
         kind = DOUBTFUL
     else:
         kind = TRUNCATED if any(agreement.is_cut(claim, value) for value in values) else FALSE
-    exact = lowest_terms(claim.value).removesuffix("/1")
-    return Finding(step.start, step.stop, text, claim.expression, exact, kind)
+    text = solution.text[claim.start : claim.stop]
+    return Finding(claim.start, claim.stop, text, claim.expression, _exact(claim.value), kind)
+
+
+def _exact(value: Ratio) -> str:
+    return lowest_terms(value).removesuffix("/1")

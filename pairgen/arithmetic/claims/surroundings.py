@@ -7,8 +7,8 @@ from pairgen.arithmetic.reading.tokens import NUMBER_WORDS
 # Words that are not units: behind them another clause begins.
 _JOINS = (
     r"\b(?:because|since|so|then|thus|hence|therefore|if|when|while|where|which|that|who|but|and|or|as|than|is|are|was"
-    r"|were|be|has|have|had|will|would|can|could|must|should|needs?|gets?|got|gives?|makes?|made|takes?|took|costs?"
-    r"|spends?|spent|pays?|paid|sells?|sold|buys?|bought|eats?|ate|earns?|earned|uses?|used|he|she|it|they|we|you|i"
+    r"|were|be|has|have|had|will|would|(?<!\d )can|could|must|should|needs?|gets?|got|gives?|makes?|made|takes?|took"
+    r"|costs?|spends?|spent|pays?|paid|sells?|sold|buys?|bought|eats?|ate|earns?|earned|uses?|used|he|she|it|they|we|you|i"
     r"|equals?|equal|left with|remains?|find|calculate|compute|multiply|divide|add|subtract)\b"
 )
 joins = re.compile(_JOINS, re.IGNORECASE).search
@@ -43,16 +43,14 @@ def goes_on(text: str, stop: int, *, is_latex: bool) -> bool:
 
 _TIME_OF_DAY = re.compile(r" ?(?:[ap]\.?m\b|o'clock|noon|midnight)", re.IGNORECASE)
 _NOT_ASSERTED = re.compile(
-    r"\b(?:if|not|whether)(?: [a-z]+){0,2} ?\Z"
+    r"\b(?:if|whether)(?: [a-z]+){0,2} ?\Z|\bnot (?:equal (?:to )?)?\Z"
     r"|\b(?:suppos\w+|incorrect(?:ly)?|wrong(?:ly)?|mistaken(?:ly)?|instead of|try|guess|assum\w+)\b[^.,:\n]{0,25}\Z",
     re.IGNORECASE,
 )
 _DENIED = re.compile(r"\s*(?:\?|\(?(?:which )?(?:is|was) (?:not|wrong|incorrect|false|impossible))", re.IGNORECASE)
-_LABEL = re.compile(
-    r"\b(?:day|week|month|year|night|step|part|case|question|problem|round|level|phase|stage|trip|number|no|grade|room"
-    r"|page|chapter|group|class|floor|line|row|option|player|equation|method|hour|section|lane|route|#)s? ?\Z",
-    re.IGNORECASE,
-)
+_LABELS = r"\b(?:day|week|month|year|night|step|part|case|question|problem|chapter|page|grade|room|#)s? ?"
+_LABEL = re.compile(rf"{_LABELS}\Z", re.IGNORECASE)
+_LABELED = re.compile(rf"{_LABELS}\d", re.IGNORECASE)
 _ARITHMETIC_BEFORE = re.compile(r"\d[\d.,%]* ?[-+*×÷x] ?[$(]?\d")
 _POINT_BEFORE = re.compile(r"[-+*/×÷] ?\. \Z")  # `+ . 84`
 _COMMA_BEFORE, _GROUP = re.compile(r"\d, ?\Z"), re.compile(r" ?\d{3}(?!\d)")  # `14, 400`
@@ -71,6 +69,7 @@ def leaves_doubt(before: str, written: str, after: str) -> bool:
         or _DENIED.match(after)
         or _TIME_OF_DAY.match(after)
         or (_LABEL.search(before) and not written.startswith(("(", "$")))
+        or _LABELED.search(written)
         or _ARITHMETIC_BEFORE.search(since_border(before))
         or _POINT_BEFORE.search(before)
         or (_COMMA_BEFORE.search(before) and _GROUP.match(written))
