@@ -13,6 +13,7 @@ medians of rounds. Each system uses the faster of two micro-batch sizes. For lon
 process only the first groups of each step. Loss, log-probs and gradient norm of the untimed first steps are compared.
 
 ``--precision auto`` is the precision in which TRL is faster; if trees are faster in the other, they get another row.
+``--compile`` adds a row for trees with compiled layers (marked c).
 
     pairs      pairs per step: TRL, padded, trees
     saved      tokens of the padded layout / tokens of trees for the same pairs; without padding, and with padding
@@ -36,7 +37,7 @@ from typing import Any, NamedTuple
 import peers
 import torch
 from peers import Cost, FirstStep
-from steps import ROW_TOKENS, Pairgen, product_rate
+from steps import ROW_TOKENS, Pairgen, Variant, product_rate
 from torch.profiler import ProfilerActivity, profile
 from workloads import SHAPES, SIZES, Shape, llama, pairs_of, tokenizer_of
 
@@ -53,7 +54,7 @@ class Line(NamedTuple):
     """A row of the table: pairs and median costs of a step of TRL, padded and trees."""
 
     shape: str
-    precision: str
+    variant: Variant
     target: float
     pairs: tuple[int, int, int]
     costs: tuple[Cost, Cost, Cost]
@@ -69,7 +70,7 @@ class Line(NamedTuple):
         saved = "".join(f"{ratio:7.2f}" for ratio in self.saved)
         shares = "".join(f"{100 * tree / padded / ratio:7.0f}%" for ratio in self.saved)
         return (
-            f"{self.shape:24}{self.precision:9}{'/'.join(map(str, self.pairs)):>11}{saved}"
+            f"{self.shape:24}{self.variant!s:9}{'/'.join(map(str, self.pairs)):>11}{saved}"
             f"{trl:9.2f}{padded:9.2f}{tree:9.2f}{tree / trl:8.2f}{f'{self.target:8.1f}' if self.target else '       -'}"
             f"{padded / trl:8.2f}{tree / padded:8.2f}{shares}{self.off:9.0e}\n    {self.about_trees()}"
         )
@@ -135,33 +136,35 @@ class Bench:
         """The precision in which TRL is faster, and the one in which trees are, by the second step over two groups."""
         some = self.pairs.steps[0][:2]
         trl = {precision: self.best_step(2, 2, 2, precision) for precision in PRECISIONS}
-        systems = {precision: self.ours(SHARE, precision) for precision in PRECISIONS}
+        systems = {precision: self.ours(SHARE, Variant(precision)) for precision in PRECISIONS}
         ours = {name: min(system.timed(some).seconds for _ in range(2)) for name, system in systems.items()}
         for who, found in (("TRL", trl), ("trees", ours)):
             times = ", ".join(f"{precision} {took:.3f} s" for precision, took in found.items())
             print(f"{who}, two groups: {times}", file=sys.stderr, flush=True)
         return list(dict.fromkeys(min(found, key=found.__getitem__) for found in (trl, ours)))
 
-    def ours(self, share: str, precision: str) -> Pairgen:
+    def ours(self, share: str, variant: Variant) -> Pairgen:
         """A model with its reference log-probs, which are computed once per precision."""
-        ours = Pairgen(self.model, share, precision, self.shape.pairs > 1, self.device)
-        ours.precompute_reference(self.pairs, self.folder / f"reference-{precision}")
+        ours = Pairgen(self.model, share, variant, self.shape.pairs > 1, self.device)
+        ours.precompute_reference(self.pairs, self.folder / f"reference-{variant.precision}")
         return ours
 
-    def measure(self, precisions: Sequence[str], target: float, profiles: bool) -> list[Line]:
+    def measure(self, variants: Sequence[Variant], target: float, profiles: bool) -> list[Line]:
         """Measure every system.
 
         Args:
-            precisions: that of all systems, and optionally a second one for trees.
+            variants: that of all systems, and optionally further ones for trees.
             target: pairs per second relative to TRL.
             profiles: print a profile of a step of trees at the end.
         """
-        precision = precisions[0]
+        precision = variants[0].precision
         size = self.fastest_micro_batch(precision)
         steps, few = self.pairs.steps, self.shape.few
-        padded = self.ours("none", precision)
-        shared = [self.ours(SHARE, one) for one in precisions]
-        checks = [copy.deepcopy(one).step(steps[0][:few]) for one in (padded, shared[0])]
+        padded = self.ours("none", variants[0])
+        shared = [self.ours(SHARE, one) for one in variants]
+        padded.micro = size
+        checks = [self.first_step(padded, steps[0][:few])]
+        checks += [self.first_step(one, steps[0][:few]) for one in shared if one.runs == precision]
         padded.tune(steps[0][:few], self.sizes)
         shared[0].tune(steps[0], [0] if self.shape.options.shots else [0, self.shape.groups // 4])
         for again in shared[1:]:
@@ -179,9 +182,9 @@ class Bench:
         first = self.trl(len(steps), few, size, precision, on_step)
         off = max(check.difference(first) for check in checks)
         if off > TOLERANCE[precision]:
-            raise SystemExit(f"{self.name}: first steps differ: TRL {first}, padded {checks[0]}, trees {checks[1]}")
+            raise SystemExit(f"{self.name}: first steps differ: TRL {first}, padded {checks[0]}, trees {checks[1:]}")
         if profiles:
-            self.profile(shared[0])
+            self.profile(shared[-1])
         columns = list(zip(*taken, strict=True))
         trl_cost, padded_cost, *trees_cost = (Cost(*map(statistics.median, zip(*one, strict=True))) for one in columns)
         pairs = (few * self.shape.pairs, few * self.shape.pairs, self.shape.groups * self.shape.pairs)
@@ -189,7 +192,7 @@ class Bench:
         return [
             Line(
                 shape=self.name,
-                precision=used,
+                variant=used,
                 target=target,
                 pairs=pairs,
                 costs=(trl_cost, padded_cost, cost),
@@ -197,10 +200,18 @@ class Bench:
                 off=off,
                 trees=tree,
                 flops=flops,
-                rate=product_rate(self.device, used),
+                rate=product_rate(self.device, used.precision),
             )
-            for used, cost, tree in zip(precisions, trees_cost, shared, strict=True)
+            for used, cost, tree in zip(variants, trees_cost, shared, strict=True)
         ]
+
+    def first_step(self, system: Pairgen, groups: list[TokenGroup]) -> FirstStep:
+        """The first step of a system, which is left as it was."""
+        weights = {name: value.clone() for name, value in system.model.state_dict().items()}
+        found = system.step(groups)
+        system.model.load_state_dict(weights)
+        system.restart()
+        return found
 
     def profile(self, tree: Pairgen) -> None:
         """Print a profile of a step of trees."""
@@ -237,6 +248,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
     parser.add_argument("--size", default="12M", choices=SIZES, help="model size in parameters")
     parser.add_argument("--times", type=int, default=1, help="multiply the groups per step by N", metavar="N")
+    parser.add_argument("--compile", action="store_true", help="add a row for trees with compiled layers")
     parser.add_argument("--profile", action="store_true", help="print a profile of a step of trees")
     parser.add_argument(
         "--clock", default="wall", choices=peers.CLOCKS, help="process: CPU time, for --threads 1 on a busy machine"
@@ -263,8 +275,11 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             bench = Bench(name, shape, arguments, tokenizer, Path(folder))
             precisions = precisions or bench.fastest_precisions()
+            variants = [Variant(precision) for precision in precisions]
+            if arguments.compile:
+                variants += [Variant(precision, compiled=True) for precision in precisions]
             lines = bench.measure(
-                precisions, shape.target_gpu if device.type == "cuda" else shape.target, arguments.profile
+                variants, shape.target_gpu if device.type == "cuda" else shape.target, arguments.profile
             )
         for line in lines:
             print(line, flush=True)

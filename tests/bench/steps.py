@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import peers
@@ -26,10 +26,21 @@ from pairgen.train.scores.objective import Objective
 ROW_TOKENS = 8192
 
 
+class Variant(NamedTuple):
+    """How a model is run."""
+
+    precision: str
+    compiled: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.precision} c" if self.compiled else self.precision
+
+
 class Pairgen:
     """A model, its optimizer and its reference log-probs."""
 
-    def __init__(self, model: Any, share: str, precision: str, multiple_choice: bool, device: torch.device) -> None:
+    def __init__(self, model: Any, share: str, variant: "Variant", multiple_choice: bool, device: torch.device) -> None:
+        precision = variant.precision
         self.model = copy.deepcopy(model).to(device)
         self.micro = 0
         """Groups per forward pass; 0: all groups of a step."""
@@ -37,10 +48,17 @@ class Pairgen:
         self.spent: Counter[str] = Counter()
         """Seconds of each part of the timed steps."""
         scorer = Scorer(self.model)
+        if variant.compiled:
+            scorer.compile_layers()
         layout = partial(tree_batch, row_tokens=ROW_TOKENS, share=share, pad=0)
         forward = Forward(precision, layout, device, autocast=precision == "bf16")
         config = Config(loss="dpo", beta=peers.BETA)
         self.objective = Objective(config, scorer, forward, reference=None, multiple_choice=multiple_choice)
+        self.runs = precision
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget the state of the optimizer."""
         self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=peers.RATE, weight_decay=0.0, fused=True)
 
     def precompute_reference(self, pairs: Pairs, folder: Path) -> None:
@@ -80,7 +98,10 @@ class Pairgen:
         """Set the fastest micro-batch size, by the faster of two steps each."""
         seconds = {}
         for self.micro in sizes:
-            seconds[self.micro] = min(self.timed(groups).seconds for _ in range(2))
+            try:
+                seconds[self.micro] = min(self.timed(groups).seconds for _ in range(2))
+            except torch.OutOfMemoryError:
+                self.optimizer.zero_grad(set_to_none=True)
         self.micro = min(seconds, key=seconds.__getitem__)
         self.spent = Counter()
 

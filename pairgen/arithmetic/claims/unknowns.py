@@ -3,7 +3,7 @@
 import re
 
 from pairgen.arithmetic.claims.closed import has_unknown_words
-from pairgen.arithmetic.exact.equations import TRIALS, missing_number
+from pairgen.arithmetic.exact.equations import missing_number, missing_value, trials
 from pairgen.arithmetic.exact.expression import render, variables
 from pairgen.arithmetic.exact.literals import parse_literal
 from pairgen.arithmetic.exact.ratios import Ratio, equal
@@ -52,11 +52,13 @@ def closed_term(solution: Solution, step: Step) -> tuple[str, Ratio] | None:
         left, rights = solution.sides_around(step)
         if literal is None or any(variables(side) for side in (left, *rights)):
             return None
-        expr, value = missing_number(left, rights, (), 0)
+        _, value = missing_value(left, rights, {})
+        stated = literal.value if not step.negated else (-literal.value[0], literal.value[1])
+        if value is None or equal(value, stated):
+            return None
+        return render(missing_number(left, rights, (), value)), value
     except Unverified:
         return None
-    stated = literal.value if not step.negated else (-literal.value[0], literal.value[1])
-    return None if value is None or equal(value, stated) else (render(expr), value)
 
 
 _NOTES = re.compile(r"\\(?:text|mbox|overline|dots|cdots|ldots)")
@@ -68,8 +70,8 @@ def _has_another_number(solution: Solution, step: Step) -> bool:
     found: Ratio | None = None
     try:
         left, rights = solution.sides_around(step)
-        for trial in range(TRIALS):
-            _, value = missing_number(left, rights, (), trial)
+        for values in trials(left, rights, {}):
+            _, value = missing_value(left, rights, values)
             if value is None or (found is not None and not equal(value, found)):
                 return False
             found = value
