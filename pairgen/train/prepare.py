@@ -35,6 +35,7 @@ from pairgen.train.output.metrics_log import MetricsLog
 from pairgen.train.reference import ReferenceLogps, StartingModel, check_start, precompute
 from pairgen.train.scores.forward import Forward
 from pairgen.train.scores.objective import Objective
+from pairgen.train.scores.speed import Interval, ModelFlops, product_rate
 
 
 def prepare(config: Config, context: RunContext) -> Trainer:
@@ -65,6 +66,7 @@ def prepare(config: Config, context: RunContext) -> Trainer:
     if needs_reference and not online:  # before the model is distributed
         start = StartingModel(load_start if saved else lambda: scorer, forward)
         reference = precompute(config, training.groups_by_split(), start, context)
+    interval = Interval(ModelFlops(scorer.causal), _peak(config, device))
     module = distributed.wrap(scorer, config.parallel, context.world, device).train()
     if needs_reference and online:
         reference = module if config.lora else _frozen(load_start(), scorer)
@@ -77,6 +79,7 @@ def prepare(config: Config, context: RunContext) -> Trainer:
         policy=Policy(module, optimizer, tokenizer),
         data=training,
         state=checkpoint.read_state(saved) if saved else TrainState(),
+        interval=interval,
         log=MetricsLog(context.folder, config.report_to if context.world.is_main else "none", asdict(config)),
     )
     if saved:
@@ -84,6 +87,12 @@ def prepare(config: Config, context: RunContext) -> Trainer:
     if context.world.is_main:
         trainer.log.truncate(trainer.state.step)
     return trainer
+
+
+def _peak(config: Config, device: torch.device) -> float:
+    """FLOP/s that the device reaches at best."""
+    dtype = torch.float32 if models.precision(config, device) == "float32" else torch.bfloat16
+    return config.peak_tflops * 1e12 or product_rate(device, dtype)
 
 
 def _frozen(reference: Scorer, policy: Scorer) -> Scorer:

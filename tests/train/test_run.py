@@ -84,6 +84,7 @@ def test_metrics_include_the_share_of_time_by_part(pairs: Path, tmp_path: Path, 
         shares = {name: value for name, value in line.items() if name.startswith("time/")}
         assert list(shares) == [f"time/{part}" for part in parts]
         assert sum(shares.values()) == pytest.approx(1)
+        assert all(line[name] > 0 for name in ("tokens_per_second", "tflops", "mfu", "memory/peak_gb"))
 
 
 def test_the_final_model_loads_and_has_a_card(done: Path) -> None:
