@@ -5,6 +5,7 @@ EQUATION = "equation"
 COMBINED_TERM = "combined-term"
 SOLVED_VALUE = "solved-value"
 LAST_RESULT = "last-result"
+CONDITION = "condition"
 STATED_VALUE = "stated-value"
 NUMBER = "number"
 GIVEN = "given"
@@ -14,12 +15,14 @@ STRATEGIES = {
     EQUATION: "the result of an equation, with its variables replaced by their values",
     COMBINED_TERM: "a coefficient or constant after combining like terms",
     SOLVED_VALUE: "a variable's value, solved from an earlier equation",
+    CONDITION: "a value of an equation that is set up or assumed, not calculated",
     LAST_RESULT: "the last result, equal to the final answer",
     STATED_VALUE: "a value stated without a calculation",
     NUMBER: "another number in the reasoning",
     GIVEN: "a number from the question, repeated in an equation",
 }
-"""Kinds of values to corrupt. The first four have equal priority; ``given`` is the last resort."""
+"""Kinds of values to corrupt. The first four have equal priority; ``condition`` comes after all other verified values,
+``given`` is the last resort."""
 
 NO_CALCULATION = "no preceding calculation"
 UNSUPPORTED = "unsupported expression"

@@ -27,19 +27,22 @@ from pairgen.arithmetic.labels import (
     NO_CALCULATION,
     NO_MATCH,
     NO_VALUE,
-    NOT_EXACT,
     OTHER_VALUE,
     STATED,
     UNCLEAR,
     UNSUPPORTED,
     Unverified,
 )
-from pairgen.arithmetic.reading import formulas, latex, notation, prose, sentence
+from pairgen.arithmetic.reading import border, formulas, latex, notation, prose, sentence
 from pairgen.arithmetic.reading.plain import calculation_before, to_ascii
 from pairgen.arithmetic.reading.steps import Found, Step, step_of
 
 MAX_EQUATIONS = 8
 """Maximum number of equations tried to derive the value of a variable, nearest first."""
+
+
+_AROUND = "& \n.,;"
+"""Characters around a right side in LaTeX."""
 
 
 class Solution:
@@ -120,9 +123,8 @@ class Solution:
         Raises:
             Unverified: a side cannot be read.
         """
-        before, after = self.visible[step.sign + 1 : step.start], self.visible[step.stop : step.side_stop]
-        zero, one, two = (self._right(f"{before}{trial}{after}", None) for trial in "012")
-        return self._left(step.sign, None, whole_side=True), (zero, one, two)
+        rights = self._rights(self.visible[step.sign + 1 : step.start], self.visible[step.stop : step.side_stop])
+        return self._left(step.sign, None, whole_side=True), rights
 
     def _check_thoroughly(self, step: Step, literal: Literal) -> Verification:
         if step.role == "value":
@@ -163,7 +165,7 @@ class Solution:
 
     def _solved(self, step: Step, literal: Literal) -> Expr:
         """Solve the nearest earlier equation that is linear in the variable of a step and gives the value stated."""
-        if is_assumed(self.visible, step.start):
+        if border.is_assumed(self.visible, step.start):
             raise Unverified(STATED)
         value = _signed(literal, step.negated)
         last = self.values.get(step.variable)
@@ -205,24 +207,9 @@ class Solution:
                 yield solved
 
     def _missing_term(self, step: Step, literal: Literal) -> Expr:
-        """The number that makes both sides equal when it replaces the literal on the right side.
-
-        It must not depend on variables without a value: it must be the same for three sets of trial values.
-        """
+        """The number that makes both sides equal when it replaces the literal on the right side, which states it."""
         left, rights = self.sides_around(step)
-        known = tuple(self.values.items())
-        stated = _signed(literal, step.negated)
-        found = []
-        for trial in range(TRIALS):
-            expr, value = missing_number(left, rights, known, trial)
-            if value is None:
-                raise Unverified(NOT_EXACT)
-            if not equal(value, stated):
-                raise Unverified(NO_MATCH, value)
-            found.append(expr)
-            if not trial and all(variables(side) <= self.values.keys() for side in (left, *rights)):
-                break
-        return found[0]
+        return missing_number(left, rights, tuple(self.values.items()), _signed(literal, step.negated))
 
     def _left(self, sign: int, known: frozenset[str] | None, *, whole_side: bool = False) -> Expr:
         """The expression on the left of an equals sign; ``known`` as in ``latex.read`` and ``sentence.read``."""
@@ -239,11 +226,22 @@ class Solution:
                 return expr
         return sentence.read(sentence.window_before(self.visible, sign), known, whole_side=whole_side)
 
+    def _rights(self, before: str, after: str) -> tuple[Expr, Expr, Expr]:
+        """The right side with 0, 1 and 2 between two texts."""
+        if self.is_latex:
+            try:
+                return latex.read_with(before.lstrip(_AROUND), after.rstrip(_AROUND).removesuffix("$"))
+            except Unverified:
+                if not formulas.is_sentence(f"{before}0{after}"):
+                    raise
+        zero, one, two = (self._right(f"{before}{digit}{after}", None) for digit in "012")
+        return zero, one, two
+
     def _right(self, side: str, known: frozenset[str] | None) -> Expr:
         """A right side as an expression; ``known`` as in ``_left``."""
         if self.is_latex:
             try:
-                return latex.read(side.strip("& \n.,;").removesuffix("$"), known)
+                return latex.read(side.strip(_AROUND).removesuffix("$"), known)
             except Unverified:
                 if not formulas.is_sentence(side):
                     raise
@@ -277,19 +275,6 @@ def _verify_plain(calculation: str, literal: str, percent: bool) -> Verification
         return verify(expression, evaluate_text(expression), result, percent)
     except Unverified:
         return None
-
-
-# Examples: `if x = `, `when we set y = `, `suppose that n = `, each at the end of the text before a value.
-_ASSUMED = re.compile(
-    r"\b(?:if|let|when|where|at|for|sett?ing|set|suppose|assum(?:e|ing)|case|taking|take|tr(?:y|ying)|test(?:ing)?|say"
-    r"|whether|see if|given(?: that)?|plug(?:ging)?(?: in)?|substitut(?:e|ing)|occurs|invalid)\b[^.,;:]{0,40}\Z",
-    re.IGNORECASE,
-)
-
-
-def is_assumed(text: str, start: int) -> bool:
-    """Whether the value at ``start`` is only assumed or tried: ``if x = 3``."""
-    return _ASSUMED.search(text, max(0, start - 60), start) is not None
 
 
 # The end of a right side. Examples: `, ` (but not in `1,500`), ` so`, `\quad`.

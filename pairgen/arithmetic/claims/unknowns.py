@@ -3,7 +3,7 @@
 import re
 
 from pairgen.arithmetic.claims.closed import has_unknown_words
-from pairgen.arithmetic.exact.equations import TRIALS, missing_number
+from pairgen.arithmetic.exact.equations import missing_value, trials
 from pairgen.arithmetic.exact.literals import parse_literal
 from pairgen.arithmetic.exact.ratios import Ratio, equal
 from pairgen.arithmetic.labels import NO_MATCH, Unverified
@@ -42,8 +42,8 @@ def _has_another_number(solution: Solution, step: Step) -> bool:
     found: Ratio | None = None
     try:
         left, rights = solution.sides_around(step)
-        for trial in range(TRIALS):
-            _, value = missing_number(left, rights, (), trial)
+        for values in trials(left, rights, {}):
+            _, value = missing_value(left, rights, values)
             if value is None or (found is not None and not equal(value, found)):
                 return False
             found = value

@@ -13,10 +13,10 @@ from pairgen.arithmetic.exact.literals import LATEX_FRACTION, LATEX_NUMBER, NUMB
 from pairgen.arithmetic.exact.ratios import equal, lowest_terms
 from pairgen.arithmetic.exact.verification import Verification
 from pairgen.arithmetic.labels import Unverified
-from pairgen.arithmetic.reading import formulas
-from pairgen.arithmetic.reading.steps import Step
+from pairgen.arithmetic.reading import border, formulas
+from pairgen.arithmetic.reading.steps import Found, Step, step_of
 from pairgen.arithmetic.reading.tokens import NUMBER_WORDS
-from pairgen.arithmetic.solution import Solution, is_assumed
+from pairgen.arithmetic.solution import Solution
 
 MAX_NUMBERS = 4096
 """Maximum number of candidates outside calculations, per pattern."""
@@ -93,6 +93,24 @@ def of_step(solution: Solution, step: Step, number: int, strategy: str) -> Candi
     return Candidate(strategy or _strategy(step, verification), start, stop, literal, verification, None, number)
 
 
+# Words that set up an equation. Examples: `set `, `the equation `, `whether `.
+_SETS_UP = re.compile(
+    r"\b(?:if|let|when|where|whether|sett?ing|set|suppos\w+|assum\w+|given|solv(?:e|ing)|such that|so that|requires?"
+    r"|wants?|needs?|equations?|satisf\w+|constraints?|conditions?|system|roots? of|zeros? of|must)\b[^.,;:]{0,90}\Z",
+    re.IGNORECASE,
+)
+
+
+def is_condition(solution: Solution, candidate: Candidate, found: Found) -> bool:
+    """Whether the value of a verified equation is part of its setting, and not a result: ``set x - 3 = 0``."""
+    step = step_of(found)
+    if step.role == "value":
+        return border.is_assumed(solution.visible, step.start)
+    if not candidate.literal.numerator:  # an equation is brought to the form `... = 0`
+        return True
+    return _SETS_UP.search(solution.visible, max(0, step.start - 120), step.sign) is not None
+
+
 def _literal(solution: Solution, start: int, stop: int) -> Literal | None:
     """The literal as written, if it is what the readers see: not the ``1.500`` of a text with decimal commas, nor the
     ``2,5`` of one without.
@@ -150,6 +168,8 @@ def outside_calculations(solution: Solution, question: str, rng: RowRng) -> Iter
             literal = _literal(solution, start, end)
             if literal is None or literal.numerator < minimum or _is_label(strategy, start, text):
                 continue
+            if border.is_bound(text, start, end):
+                continue
             if not (minimum and lowest_terms(literal.value) in in_question):
                 candidate = Candidate(strategy, start, end, literal, None, labels.STATED)
                 roles[_role(candidate, text)].append(candidate)
@@ -175,7 +195,7 @@ def _is_label(strategy: str, start: int, text: str) -> bool:
     """Whether a number is a label, a list number, part of a date, or a value that is only assumed."""
     if _LABEL.search(text, max(0, start - 40), start):
         return True
-    return strategy == labels.STATED_VALUE and is_assumed(text, start)
+    return strategy == labels.STATED_VALUE and border.is_assumed(text, start)
 
 
 def _role(candidate: Candidate, text: str) -> int:

@@ -6,7 +6,7 @@ from functools import cached_property, partial
 from itertools import islice
 
 from pairgen.arithmetic import labels
-from pairgen.arithmetic.errors.candidates import Candidate, of_step, outside_calculations, question_values
+from pairgen.arithmetic.errors.candidates import Candidate, is_condition, of_step, outside_calculations, question_values
 from pairgen.arithmetic.errors.carry import CannotCarry
 from pairgen.arithmetic.errors.carry import carry as carry_forward
 from pairgen.arithmetic.errors.changes import CannotCorrupt, Change, Corruption
@@ -16,8 +16,9 @@ from pairgen.arithmetic.exact.literals import Literal, parse_literal
 from pairgen.arithmetic.exact.ratios import Ratio, equal, lowest_terms
 from pairgen.arithmetic.exact.verification import matches, same_magnitude
 from pairgen.arithmetic.false_steps import is_form_of, recomputed_values
+from pairgen.arithmetic.reading import border
 from pairgen.arithmetic.reading.steps import Step, literal_text, step_of
-from pairgen.arithmetic.solution import Solution, is_assumed
+from pairgen.arithmetic.solution import Solution
 
 MAX_SAMPLES = 32
 """Wrong values sampled for one candidate before it is skipped."""
@@ -33,10 +34,10 @@ def corrupt(
     """Corrupt a solution ``count`` times, one value each time; text from ``solution.stop`` on is not changed, unless
     errors are carried to the answer.
 
-    Groups of candidates, in order of priority: verified results, first those that do not state the final answer;
-    results that could not be verified; a stated value (``x = 5``) or another number in the reasoning that is not in the
-    question; numbers of the question repeated in an equation. The choice within a group is uniform, and all corruptions
-    come from the first group that has any.
+    Groups of candidates, in order of priority: verified results, first those that do not state the final answer, last
+    the conditions of the solution (``set x - 3 = 0``); results that could not be verified; a stated value (``x = 5``)
+    or another number in the reasoning that is not in the question; numbers of the question repeated in an equation.
+    The choice within a group is uniform, and all corruptions come from the first group that has any.
 
     Args:
         question: text of the question; its numbers are not results.
@@ -173,7 +174,7 @@ class _Candidates:
         inner = total - _count_final(self.solution)
         yield self._verified(list(range(1, inner + 1)), "")
         yield self._verified(list(range(inner + 1, total + 1)), labels.LAST_RESULT)
-        for group in _UNVERIFIED:
+        for group in (labels.CONDITION, *_UNVERIFIED):
             yield self.deferred.get(group, ())
         yield from outside_calculations(self.solution, self.question, self.rng)
         for group in _LAST_RESORT:
@@ -191,6 +192,8 @@ class _Candidates:
                 self._defer(self._unverified_group(candidate), candidate)
             elif candidate.verification.substituted and self._repeats_question(candidate):
                 self._defer("repeated", candidate._replace(strategy=labels.GIVEN))
+            elif candidate.verification.substituted and is_condition(self.solution, candidate, found[number - 1]):
+                self._defer(labels.CONDITION, candidate._replace(strategy=labels.CONDITION))
             else:
                 yield candidate
 
@@ -199,7 +202,7 @@ class _Candidates:
 
     def _unverified_group(self, candidate: Candidate) -> str:
         strategy = candidate.strategy
-        if strategy == labels.STATED_VALUE and is_assumed(self.solution.visible, candidate.start):
+        if strategy == labels.STATED_VALUE and border.is_assumed(self.solution.visible, candidate.start):
             return "assumed"
         if self._repeats_question(candidate):
             return "repeated, unverified"

@@ -1,28 +1,32 @@
 """Solve an equation for a variable or a missing number; the solution is an expression over the equation's numbers."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
+from typing import TypeVar
 
-from pairgen.arithmetic.exact.evaluate import evaluate
+from pairgen.arithmetic.exact.evaluate import Exact, evaluate, exact, operate
 from pairgen.arithmetic.exact.expression import (
     Binary,
     Brackets,
     Expr,
-    Number,
     number,
     render,
     substitute,
     variables,
 )
-from pairgen.arithmetic.exact.ratios import Ratio, equal, subtract
+from pairgen.arithmetic.exact.ratios import NotExact, Ratio, equal, subtract
+from pairgen.arithmetic.exact.surds import WorkBudget, fits
 from pairgen.arithmetic.exact.verification import is_one_number
-from pairgen.arithmetic.labels import NOT_EXACT, Unverified
+from pairgen.arithmetic.labels import NO_MATCH, NOT_EXACT, Unverified
+
+T = TypeVar("T")
+Rights = tuple[Expr, Expr, Expr]
+"""A right side with 0, 1 and 2 in place of one of its numbers."""
 
 TRIALS = 3
 """Sets of trial values for variables without a known value; a stated result must hold for each set."""
 
 _PRIMES = (2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31)
-_TWO = Number("2", (2, 1))
 
 
 def trial_values(letters: frozenset[str], known: Mapping[str, Ratio], trial: int) -> dict[str, Ratio]:
@@ -90,40 +94,95 @@ def _negative(value: Ratio) -> Ratio:
 
 
 @lru_cache(1 << 12)
-def missing_number(
-    left: Expr, rights: tuple[Expr, Expr, Expr], known: tuple[tuple[str, Ratio], ...], trial: int
-) -> tuple[Expr, Ratio | None]:
-    """The number that makes both sides equal, and its value: for ``20 + 8 = 2x + ?`` it is ``(20 + 8) - (2*x + 0)``.
+def missing_number(left: Expr, rights: Rights, known: tuple[tuple[str, Ratio], ...], stated: Ratio) -> Expr:
+    """The number that makes both sides equal, ``stated``: for ``20 + 8 = 2x + ?`` it is ``(20 + 8) - (2*x + 0)``.
+
+    Where a variable has no value, the number must be the same for ``TRIALS`` sets of trial values; the expression has
+    the first of them. The values are computed from the sides, and the expression is built only once they agree.
 
     Args:
         rights: the right side with 0, 1 and 2 in place of the number.
-        known: the values of variables; others take those of a trial.
+        known: the values of variables.
 
     Raises:
-        Unverified: the right side is linear neither in the number nor in its reciprocal, so the number may not be
-            unique.
+        Unverified: the number is another one; or the right side is linear neither in the number nor in its reciprocal,
+            so that it may not be unique.
     """
-    letters = frozenset().union(*map(variables, (left, *rights)))
-    expr = _missing_number(left, rights, trial_values(letters, dict(known), trial))
-    return expr, evaluate(expr)
+    first: Mapping[str, Ratio] = {}
+    form = ""
+    for trial, values in enumerate(trials(left, rights, dict(known))):
+        its_form, number = missing_value(left, rights, values)
+        if number is None:
+            raise Unverified(NOT_EXACT)
+        if not equal(number, stated):
+            raise Unverified(NO_MATCH, number)
+        if not trial:
+            first, form = values, its_form
+    operands: tuple[Expr, Expr, Expr] = (
+        Brackets(substitute(left, first)),
+        Brackets(substitute(rights[0], first)),
+        Brackets(substitute(rights[1], first)),
+    )
+    return _missing(form, operands, Binary)
 
 
-def _missing_number(left: Expr, rights: tuple[Expr, Expr, Expr], values: Mapping[str, Ratio]) -> Expr:
-    left, zero, one, two = (Brackets(substitute(side, values)) for side in (left, *rights))
+def trials(left: Expr, rights: Rights, known: Mapping[str, Ratio]) -> Iterator[Mapping[str, Ratio]]:
+    """The sets of values with which a missing number is computed: one if all variables are known, else ``TRIALS``."""
+    letters = frozenset[str]().union(*map(variables, (left, *rights)))
+    for trial in range(1 if letters <= known.keys() else TRIALS):
+        yield trial_values(letters, known, trial)
 
-    def is_equal(expr: Expr, integer: int) -> bool:
-        value = evaluate(expr)
-        return value is not None and equal(value, (integer, 1))
 
-    if evaluate(zero) is None and is_equal(Binary("-", one, Binary("*", _TWO, two)), 0):  # the number is a denominator
-        return Binary("/", one, left)
-    if not is_equal(Binary("+", Binary("-", two, Binary("*", _TWO, one)), zero), 0):
+def missing_value(left: Expr, rights: Rights, values: Mapping[str, Ratio]) -> tuple[str, Ratio | None]:
+    """How a missing number follows from the sides (see ``_form``), and its value; None if it has no exact one.
+
+    Raises:
+        Unverified: it may not be unique, as for ``missing_number``.
+    """
+    side, zero, one, two = (exact(expr, values) for expr in (left, *rights))
+    form = _form(zero, one, two)
+    number = _missing(form, (side, zero, one), _computed)
+    return form, number if isinstance(number, tuple) and fits(number) else None
+
+
+def _form(zero: Exact | None, one: Exact | None, two: Exact | None) -> str:
+    """The form of a right side, from its values for 0, 1 and 2 in place of the number ``?``. Raises Unverified."""
+    if not isinstance(zero, tuple) and _is(0, _computed("-", one, _computed("*", (2, 1), two))):
+        return "c/?"
+    if not _is(0, _computed("+", _computed("-", two, _computed("*", (2, 1), one)), zero)):
         raise Unverified(NOT_EXACT)
-    if is_equal(Binary("-", one, zero), 1):
-        return Binary("-", left, zero)
-    if is_equal(Binary("-", zero, one), 1):
-        return Binary("-", zero, left)
-    if is_equal(zero, 0):
-        return Binary("/", left, one)
-    slope = Binary("-", one, zero)
-    return Binary("/", Brackets(Binary("-", left, zero)), Brackets(slope))
+    slope = _computed("-", one, zero)
+    if _is(1, slope):
+        return "c+?"
+    if _is(-1, slope):
+        return "c-?"
+    return "c*?" if _is(0, zero) else "c+d*?"
+
+
+def _missing(form: str, sides: tuple[T, T, T], operate: Callable[[str, T, T], T]) -> T:
+    """The missing number from the left side and the right side for 0 and 1: computed, or as an expression."""
+    left, zero, one = sides
+    match form:
+        case "c/?":
+            return operate("/", one, left)
+        case "c+?":
+            return operate("-", left, zero)
+        case "c-?":
+            return operate("-", zero, left)
+        case "c*?":
+            return operate("/", left, one)
+    return operate("/", operate("-", left, zero), operate("-", one, zero))
+
+
+def _computed(operator: str, left: Exact | None, right: Exact | None) -> Exact | None:
+    """The exact value of an operation; None if it has none."""
+    if left is None or right is None:
+        return None
+    try:
+        return operate(operator, left, right, WorkBudget())
+    except NotExact:
+        return None
+
+
+def _is(integer: int, value: Exact | None) -> bool:
+    return isinstance(value, tuple) and value[0] == integer * value[1]

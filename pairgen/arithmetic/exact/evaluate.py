@@ -28,6 +28,8 @@ MAX_ROOT = 12
 
 _TWO_NUMBERS = re.compile(r"(\d+(?:\.\d+)?|\.\d+) *([-+*/]) *(\d+(?:\.\d+)?|\.\d+)", re.ASCII)
 """Examples: ``48/2``, ``1.5 * 12``, ``24 + .5``."""
+Exact = Ratio | Surd
+"""A value: rational, or with square roots and pi."""
 _NO_VALUES: Mapping[str, Ratio] = MappingProxyType({})
 _RATIONAL_OPERATIONS = {"+": add, "-": subtract, "*": multiply, "/": divide}
 _SURD_OPERATIONS = {"+": surds.add, "-": surds.subtract, "*": surds.multiply, "/": surds.divide}
@@ -55,14 +57,19 @@ def evaluate(expr: Expr, values: Mapping[str, Ratio] = _NO_VALUES) -> Ratio | No
 
     None if it is not rational or too large, if something is divided by zero or if a variable has no value.
     """
-    try:
-        value = exact_value(expr, values, WorkBudget())
-    except NotExact:
-        return None
+    value = exact(expr, values)
     return value if isinstance(value, tuple) and surds.fits(value) else None
 
 
-def exact_value(expr: Expr, values: Mapping[str, Ratio], work: WorkBudget) -> Ratio | Surd:
+def exact(expr: Expr, values: Mapping[str, Ratio] = _NO_VALUES) -> Exact | None:
+    """The exact value of an expression, rational or not; None if it has none (see ``exact_value``)."""
+    try:
+        return exact_value(expr, values, WorkBudget())
+    except NotExact:
+        return None
+
+
+def exact_value(expr: Expr, values: Mapping[str, Ratio], work: WorkBudget) -> Exact:
     """The value as a ratio if it is rational, else as a surd.
 
     Raises:
@@ -71,12 +78,7 @@ def exact_value(expr: Expr, values: Mapping[str, Ratio], work: WorkBudget) -> Ra
     if isinstance(expr, Number):
         return expr.value
     if isinstance(expr, Binary):
-        left, right = exact_value(expr.left, values, work), exact_value(expr.right, values, work)
-        if expr.operator == "**":
-            return _power(left, right, work)
-        if isinstance(left, tuple) and isinstance(right, tuple):
-            return _RATIONAL_OPERATIONS[expr.operator](left, right)
-        return surds.simplified(_SURD_OPERATIONS[expr.operator](surds.surd(left), surds.surd(right), work))
+        return operate(expr.operator, exact_value(expr.left, values, work), exact_value(expr.right, values, work), work)
     if isinstance(expr, Variable):
         if expr.name not in values:
             raise NotExact
@@ -91,7 +93,16 @@ def exact_value(expr: Expr, values: Mapping[str, Ratio], work: WorkBudget) -> Ra
     return surds.PI
 
 
-def _power(base: Ratio | Surd, exponent: Ratio | Surd, work: WorkBudget) -> Ratio | Surd:
+def operate(operator: str, left: Exact, right: Exact, work: WorkBudget) -> Exact:
+    """The value of an operation, ``operator`` being one of ``+ - * / **``. Raises NotExact as ``exact_value``."""
+    if operator == "**":
+        return _power(left, right, work)
+    if isinstance(left, tuple) and isinstance(right, tuple):
+        return _RATIONAL_OPERATIONS[operator](left, right)
+    return surds.simplified(_SURD_OPERATIONS[operator](surds.surd(left), surds.surd(right), work))
+
+
+def _power(base: Exact, exponent: Exact, work: WorkBudget) -> Exact:
     """``base**exponent``; rational powers are computed without surds, which take ten times as long."""
     if not isinstance(exponent, tuple):
         raise NotExact

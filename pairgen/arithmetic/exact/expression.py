@@ -62,17 +62,25 @@ class Brackets(NamedTuple):
 
 class Sqrt(NamedTuple):
     radicand: "Expr"
+    name: str = "sqrt"
+    """Makes it differ from ``Negative``: caches find expressions by equality, and named tuples are equal as tuples."""
 
 
 Expr = Number | Variable | Pi | Negative | Binary | Brackets | Sqrt
 
+_LEAVES = (Number, Variable, Pi)
 _RANKS = {"+": 1, "-": 1, "*": 2, "/": 2, "**": 3}
 
 
+@lru_cache(1 << 12)
 def number(value: Ratio) -> Number:
     """A value as one operand: ``5``, ``(-3)``, ``(3/4)``."""
     text = lowest_terms(value).removesuffix("/1")
     return Number(text if text.isdigit() else f"({text})", value)
+
+
+def integer(number: int) -> Number:
+    return Number(str(number), (number, 1))
 
 
 # ---------------------------------------------------------------- parsing
@@ -164,48 +172,58 @@ def decimal(text: str) -> Ratio:
 
 def render(expr: Expr) -> str:
     """The expression as ASCII: spaces only around ``+`` and ``-``, brackets where the tree has or needs them."""
-    match expr:
-        case Number(text, _):
-            return text
-        case Binary(operator, left, right):
-            rank, power = _RANKS[operator], operator == "**"
-            between = f" {operator} " if rank == 1 else operator
-            return f"{_within(left, rank + power)}{between}{_within(right, rank + (not power))}"
-        case Variable(name):
-            return name
-        case Brackets(inner, optional):
-            text = render(inner)
-            return text if optional and _ONE_OPERAND.fullmatch(text) else f"({text})"
-        case Negative(operand):
-            return f"-{_within(operand, 2)}"
-        case Sqrt(radicand):
-            return f"sqrt({render(radicand)})"
-    return "pi"
+    if isinstance(expr, Number):
+        return expr.text
+    if isinstance(expr, Binary):
+        operator, left, right = expr
+        if operator == "**":
+            return f"{_within(left, 4)}**{_within(right, 3)}"
+        rank = _RANKS[operator]
+        between = f" {operator} " if rank == 1 else operator
+        return f"{_within(left, rank)}{between}{_within(right, rank + 1)}"
+    if isinstance(expr, Variable):
+        return expr.name
+    if isinstance(expr, Brackets):
+        text = render(expr.inner)
+        return text if expr.optional and _ONE_OPERAND.fullmatch(text) else f"({text})"
+    if isinstance(expr, Negative):
+        return f"-{_within(expr.operand, 2)}"
+    return f"sqrt({render(expr.radicand)})" if isinstance(expr, Sqrt) else "pi"
 
 
 def _within(expr: Expr, rank: int) -> str:
     """An operand, in brackets if it is an operation that binds less tightly than ``rank``."""
-    if isinstance(expr, Binary) and _RANKS[expr.operator] < rank:
-        return f"({render(expr)})"
-    return f"({render(expr)})" if rank == 4 and isinstance(expr, Negative) else render(expr)
+    text = render(expr)
+    if isinstance(expr, Binary):
+        return f"({text})" if _RANKS[expr.operator] < rank else text
+    return f"({text})" if rank == 4 and isinstance(expr, Negative) else text
 
 
+@lru_cache(1 << 14)
 def variables(expr: Expr) -> frozenset[str]:
-    """The names of the variables in an expression."""
-    match expr:
-        case Variable(name):
-            return frozenset(name)
-        case Binary(_, left, right):
-            return variables(left) | variables(right)
-        case Brackets(inner) | Negative(inner) | Sqrt(inner):
-            return variables(inner)
-    return frozenset()
+    """The names of the variables in an expression; cached, since the sides of an equation are solved several times."""
+    names: set[str] = set()
+    _collect(expr, names)
+    return frozenset(names)
+
+
+def _collect(expr: Expr, names: set[str]) -> None:
+    if isinstance(expr, Binary):
+        _collect(expr.left, names)
+        _collect(expr.right, names)
+    elif isinstance(expr, Variable):
+        names.add(expr.name)
+    elif not isinstance(expr, _LEAVES):
+        _collect(expr[0], names)
 
 
 def substitute(expr: Expr, values: Mapping[str, Ratio]) -> Expr:
     """The expression with each variable that has a value replaced by that value."""
     if isinstance(expr, Variable):
         return number(values[expr.name]) if expr.name in values else expr
+    if isinstance(expr, Binary):  # the common case, without a lambda
+        operator, left, right = expr
+        return Binary(operator, substitute(left, values), substitute(right, values))
     return _map_operands(expr, lambda operand: substitute(operand, values))
 
 
@@ -219,16 +237,14 @@ def with_numbers(expr: Expr, change: Callable[[Ratio], Ratio | None]) -> Expr:
 
 def _map_operands(expr: Expr, change: Callable[[Expr], Expr]) -> Expr:
     """The expression with ``change`` applied to each operand."""
-    match expr:
-        case Binary(operator, left, right):
-            return Binary(operator, change(left), change(right))
-        case Brackets(inner, optional):
-            return Brackets(change(inner), optional)
-        case Negative(operand):
-            return Negative(change(operand))
-        case Sqrt(radicand):
-            return Sqrt(change(radicand))
-    return expr
+    if isinstance(expr, _LEAVES):
+        return expr
+    if isinstance(expr, Binary):
+        operator, left, right = expr
+        return Binary(operator, change(left), change(right))
+    if isinstance(expr, Brackets):
+        return Brackets(change(expr.inner), expr.optional)
+    return Negative(change(expr.operand)) if isinstance(expr, Negative) else Sqrt(change(expr.radicand))
 
 
 def with_other_operators(expr: Expr, others: Mapping[str, str]) -> Iterator[list[Expr]]:

@@ -144,3 +144,50 @@ def without_commands(formula: str) -> str:
     r"""A formula with its units as in plain text: ``1\text{ km} + 500\text{ m}`` is ``1 km + 500 m``."""
     plain = _TEXT.sub(lambda unit: f" {_LONG_UNITS.get(unit.group(1).strip(), unit.group(1))} ", formula)
     return " ".join(_COMMAND.sub(" ", _DIVISIONS.sub("/", plain)).split())
+
+
+_INEQUALITY = re.compile(
+    r"(?<!-)[<>≤≥≠≦≧⩽⩾≲≳]|!=|\\(?:n?[gl]eq?q?(?:slant)?|neq?|[gl]t|n?mid|n?subseteq)(?![a-zA-Z])", re.ASCII
+)
+# Where a statement begins or ends. Examples: `, `, `. `, `$`, ` so `.
+_STATEMENT = (
+    r"\n|[.;!?:]\s|,(?!\d{3})|\$|\\[\[\]()\\]|\\q?quad|\s(?:and|so|then|thus|hence|but|or if|if|because|since)\s"
+)
+_STATEMENT_BEFORE = re.compile(rf".*(?:{_STATEMENT})", re.DOTALL)
+_STATEMENT_AFTER = re.compile(_STATEMENT)
+_BOUND_BEFORE = re.compile(
+    r"\b(?:at (?:least|most)|(?:more|less|greater|fewer|larger|smaller|higher|lower|bigger|longer|shorter|older)"
+    r" than|no more than|up to|not|between|exceeds?|above|below|under)(?: or)?(?: equal to)?(?: a)? [\\$€£(]*-?\Z",
+    re.IGNORECASE,
+)
+_BOUND_AFTER = re.compile(r"\$? or (?:more|less|fewer|greater|larger|smaller)\b")
+
+
+def is_bound(text: str, start: int, stop: int) -> bool:
+    r"""Whether a number bounds something, so that another number may be as true: ``3 + 4 >= 7``, ``at least 7``.
+
+    A boxed number is the answer, whatever is said about it.
+    """
+    before, after = text[max(0, start - REACH) : start], text[stop : stop + REACH]
+    if _BOUND_BEFORE.search(before) or _BOUND_AFTER.match(after):
+        return True
+    statement = _STATEMENT_BEFORE.match(before)
+    before = before[statement.end() :] if statement else before
+    end = _STATEMENT_AFTER.search(after)
+    after = after[: end.start()] if end else after
+    is_related = _INEQUALITY.search(before) or _INEQUALITY.search(after)
+    return is_related is not None and "\\boxed" not in before
+
+
+# Examples: `if x = `, `when we set y = `, `suppose that n = `, each at the end of the text before a value.
+_ASSUMED = re.compile(
+    r"\b(?:if|let|when|where|at|for|sett?ing|set|suppose|assum(?:e|ing)|case|taking|take|tr(?:y|ying)|test(?:ing)?|say"
+    r"|whether|see if|given(?: that)?|plug(?:ging)?(?: in)?|substitut(?:e|ing)|occurs|invalid)\b[^.,;:]{0,40}"
+    r"(?:, ?(?:and )?\$?[A-Za-z]\$? ?= ?[^.,;:=]{0,14}){0,4}\Z",  # `if x = 3, y = `
+    re.IGNORECASE,
+)
+
+
+def is_assumed(text: str, start: int) -> bool:
+    """Whether the value at ``start`` is only assumed or tried: ``if x = 3``."""
+    return _ASSUMED.search(text, max(0, start - 80), start) is not None

@@ -5,41 +5,41 @@ raises ``Unverified``, so that no side is misread.
 """
 
 import re
-from collections.abc import Container
-from functools import lru_cache, reduce
-from typing import NoReturn
+from collections.abc import Collection
+from functools import lru_cache
 
-from pairgen.arithmetic.exact.expression import Binary, Brackets, Expr, Negative, Number, Pi, Sqrt, Variable, decimal
-from pairgen.arithmetic.exact.literals import LATEX_NUMBER
-from pairgen.arithmetic.labels import NO_VALUE, TOO_DEEP, TOO_LARGE, UNSUPPORTED, Unverified
-from pairgen.arithmetic.reading.plain import without_leading_zeros
+from pairgen.arithmetic.exact.expression import (
+    Binary,
+    Brackets,
+    Expr,
+    Negative,
+    Number,
+    Pi,
+    Sqrt,
+    Variable,
+    integer,
+    substitute,
+)
+from pairgen.arithmetic.exact.factorials import binomial, factorial
+from pairgen.arithmetic.labels import NO_VALUE, TOO_DEEP, Unverified
+from pairgen.arithmetic.reading.cursor import Cursor, number_of
 from pairgen.arithmetic.reading.sentence import FUNCTIONS
 
 MAX_DEPTH = 30
-MAX_FACTORIAL = 20
 
-# White space and sizes. Examples: `\,`, `\left`, `\hspace{1cm}`.
-_SPACE = re.compile(
-    r"(?:\s|\\[,;:!> ]|~|&|\\(?:left|right|[bB]igg?[lr]?|displaystyle|textstyle|quad|limits)(?![a-zA-Z])"
-    r"|\\(?:hspace|hskip|phantom|vphantom)\*?\{[^{}]*\})*+"
-)
-_NUMBER = re.compile(LATEX_NUMBER, re.ASCII)
 # Examples: `\text{ cm}^2`, `\mathrm{kg}`, `\degree`.
 _UNIT = re.compile(
     r"\\(?:text|mbox|textrm|textnormal|textit|textup|mathrm|rm|hbox|operatorname|textsf|emph) *\{[^{}\d=]*\}"
     r"(?:\^(?:\d|\{\d\}))?|\\(?:degree|circ)(?![a-zA-Z])"
 )
-_COMMAND = re.compile(r"\\([a-zA-Z]+)|\\([%$#&{}|])")
 _DEGREES = re.compile(r"\^ *(?:\\circ(?![a-zA-Z])|\{ *\\circ *\})")
-_SEPARATORS = re.compile(r"\{,\}|,\\!|,\\ |\\,|,")
 
 _FRACTIONS = frozenset({"frac", "dfrac", "tfrac", "cfrac"})
 _MULTIPLICATION = frozenset({"cdot", "times", "ast"})
 _CLOSING = {"(": ")", "[": "]", "{": "}", "\\{": "\\}"}
 
 
-@lru_cache(1 << 12)
-def read(side: str, known: frozenset[str] | None) -> Expr:
+def read(side: str, known: Collection[str] | None) -> Expr:
     """Parse one side of an equation.
 
     Args:
@@ -48,46 +48,64 @@ def read(side: str, known: frozenset[str] | None) -> Expr:
     Raises:
         Unverified: with the reason.
     """
-    parser = _Parser(side, known)
-    expr = parser.sum(0)
-    if parser.peek():
-        parser.fail()
+    expr, reason, letters = _parsed(side)
+    if known is not None and not all(letter in known for letter in letters):
+        raise Unverified(NO_VALUE)
+    if expr is None:
+        raise Unverified(reason)
     return expr
 
 
-class _Parser:
-    """A position in a text, and methods that parse from there."""
+@lru_cache(1 << 12)
+def read_with(before: str, after: str) -> tuple[Expr, Expr, Expr]:
+    """Parse a side with 0, 1 and 2 between two texts, where any variable is allowed. Raises Unverified."""
+    try:
+        parser = _Parser(f"{before}0{after}", len(before))
+        expr = parser.whole()
+    except _NeedsDigits:
+        return read(f"{before}0{after}", None), read(f"{before}1{after}", None), read(f"{before}2{after}", None)
+    zero, one, two = (substitute(expr, {_GAP.name: (digit, 1)}) for digit in range(3))
+    return zero, one, two
 
-    __slots__ = ("known", "position", "text")
 
-    def __init__(self, text: str, known: Container[str] | None) -> None:
-        self.text = text
-        self.known = known
-        self.position = 0
+_GAP = Variable("?")
 
-    def fail(self, reason: str = UNSUPPORTED) -> NoReturn:
-        raise Unverified(reason)
 
-    def peek(self) -> str:
-        """The next token after white space and sizes: a command with its backslash, a character, or an empty string."""
-        space = _SPACE.match(self.text, self.position)
-        if space is not None:
-            self.position = space.end()
-        if self.position >= len(self.text):
-            return ""
-        if self.text[self.position] == "\\":
-            command = _COMMAND.match(self.text, self.position)
-            return command.group() if command else self.fail()
-        return self.text[self.position]
+class _NeedsDigits(Exception):
+    """How a side is parsed depends on the digit in its gap. Never leaves this module."""
 
-    def skip(self, token: str) -> str:
-        self.position += len(token)
-        return token
 
-    def expect(self, token: str) -> None:
-        if self.peek() != token:
+@lru_cache(1 << 12)
+def _parsed(side: str) -> tuple[Expr | None, str, frozenset[str]]:
+    """The expression, or None and the reason why there is none; and the variables up to where parsing ended.
+
+    Cached, since a side is read for each of its numbers, with and without known variables.
+    """
+    parser = _Parser(side)
+    expr, reason = None, ""
+    try:
+        expr = parser.whole()
+    except Unverified as error:
+        reason = error.reason
+    return expr, reason, frozenset(parser.letters)
+
+
+class _Parser(Cursor):
+    """Methods that parse from the position of the cursor."""
+
+    __slots__ = ("gap", "letters")
+
+    def __init__(self, text: str, gap: int = -1) -> None:
+        super().__init__(text)
+        self.gap = gap
+        """Where a number is read as ``_GAP``."""
+        self.letters: set[str] = set()
+
+    def whole(self) -> Expr:
+        expr = self.sum(0)
+        if self.peek():
             self.fail()
-        self.skip(token)
+        return expr
 
     def sum(self, depth: int) -> Expr:
         """Terms joined by + and -."""
@@ -143,10 +161,10 @@ class _Parser:
                 base = Binary("**", _operand(base), _operand(self.argument(depth)))
             elif following == "!":
                 self.skip(following)
-                base = _factorial(base)
+                base = factorial(self.with_digits(base))
             elif following in ("\\%", "%"):
                 self.skip(following)
-                base = Brackets(Binary("/", base, _integer(100)))
+                base = Brackets(Binary("/", base, integer(100)))
             elif following == "_":
                 self.fail()
             elif following[:1] == "\\" and (unit := _UNIT.match(self.text, self.position)) is not None:
@@ -160,15 +178,14 @@ class _Parser:
         """A number, a variable, a command, or something in brackets."""
         while (following := self.peek()) == "\\$":
             self.skip(following)
-        number = _NUMBER.match(self.text, self.position)
-        if number is not None:
-            return self.number(number, depth)
+        if written := self.number():
+            return self.amount(written, depth)
         if following in _CLOSING:
             self.skip(following)
             inner = self.sum(depth + 1)
             if following == "{" and self.peek() == "\\choose":
                 self.skip("\\choose")
-                inner = _binomial(inner, self.sum(depth + 1))
+                inner = binomial(self.with_digits(inner), self.with_digits(self.sum(depth + 1)))
             self.expect(_CLOSING[following])
             return _operand(inner)
         if following[:1] == "\\":
@@ -182,14 +199,19 @@ class _Parser:
             return self.variable(following)
         return self.fail()
 
-    def number(self, number: re.Match[str], depth: int) -> Expr:
-        self.position = number.end()
-        text = without_leading_zeros(_SEPARATORS.sub("", number.group()))
-        expr = Number(text, decimal(text))
-        if text.isdigit() and self.peek()[1:] in _FRACTIONS:
+    def amount(self, written: str, depth: int) -> Expr:
+        """The number just read, with the fraction after it if it is a mixed number."""
+        start = self.position - len(written)
+        is_gap = start <= self.gap < self.position
+        if is_gap and len(written) > 1:
+            raise _NeedsDigits
+        expr = _GAP if is_gap else number_of(written)
+        if self.peek()[1:] in _FRACTIONS and written.isdigit():
             start = self.position
             self.skip(self.peek())
             match self.fraction(depth):
+                case Brackets(Binary(_, top, bottom)) if _GAP in (top, bottom):
+                    raise _NeedsDigits
                 case Brackets(Binary(_, Number(top), Number(bottom)) as fraction) if (
                     top.isdigit() and bottom.isdigit() and int(top) < int(bottom)
                 ):
@@ -197,9 +219,14 @@ class _Parser:
             self.position = start  # an improper fraction is a factor
         return expr
 
+    def with_digits(self, expr: Expr) -> Expr:
+        """The expression, unless it is the gap."""
+        if expr is _GAP:
+            raise _NeedsDigits
+        return expr
+
     def variable(self, name: str) -> Variable:
-        if self.known is not None and name not in self.known:
-            self.fail(NO_VALUE)
+        self.letters.add(name)
         return Variable(name)
 
     def command(self, name: str, depth: int) -> Expr:
@@ -211,9 +238,9 @@ class _Parser:
             self.skip("[")
             degree = self.sum(depth + 1)
             self.expect("]")
-            return Binary("**", _operand(self.argument(depth)), Brackets(Binary("/", _integer(1), _operand(degree))))
+            return Binary("**", _operand(self.argument(depth)), Brackets(Binary("/", integer(1), _operand(degree))))
         if name in ("binom", "dbinom", "tbinom"):
-            return _binomial(self.argument(depth), self.argument(depth))
+            return binomial(self.with_digits(self.argument(depth)), self.with_digits(self.argument(depth)))
         if name == "pi":
             return Pi()
         if name in ("boxed", "fbox", "mathbf", "bf", "underline", "color"):
@@ -232,7 +259,9 @@ class _Parser:
             self.expect("}")
             return inner
         if following.isdigit() and following.isascii():
-            return Number(self.skip(following), decimal(following))
+            is_gap = self.position == self.gap
+            self.skip(following)
+            return _GAP if is_gap else number_of(following)
         if following.isalpha() and following.isascii():
             return self.variable(self.skip(following))
         if following[:1] == "\\":
@@ -243,36 +272,9 @@ class _Parser:
         return self.fail()
 
 
+_SINGLE = (Number, Variable, Pi)
+
+
 def _operand(expr: Expr) -> Expr:
     """The expression in brackets, unless it is a single operand."""
-    return expr if isinstance(expr, Number | Variable | Pi) else Brackets(expr, optional=True)
-
-
-def _integer(number: int) -> Number:
-    return Number(str(number), (number, 1))
-
-
-def _product_of(factors: range) -> Expr:
-    numbers: list[Expr] = [_integer(factor) for factor in factors]
-    return reduce(lambda product, factor: Binary("*", product, factor), numbers)
-
-
-def _factorial(expr: Expr) -> Expr:
-    if not isinstance(expr, Number) or not expr.text.isdigit():
-        raise Unverified(UNSUPPORTED)
-    if len(expr.text) > 2 or int(expr.text) > MAX_FACTORIAL:
-        raise Unverified(TOO_LARGE)
-    return Brackets(_product_of(range(1, max(1, int(expr.text)) + 1)))
-
-
-def _binomial(top: Expr, bottom: Expr) -> Expr:
-    if not (isinstance(top, Number) and isinstance(bottom, Number) and (top.text + bottom.text).isdigit()):
-        raise Unverified(UNSUPPORTED)
-    n, k = int(top.text), int(bottom.text)
-    if len(top.text) > 4 or k > min(MAX_FACTORIAL, n):
-        raise Unverified(TOO_LARGE)
-    k = min(k, n - k)
-    if k < 1:
-        return _integer(1)
-    above, below = _product_of(range(n, n - k, -1)), _product_of(range(1, k + 1))
-    return Brackets(Binary("/", Brackets(above), Brackets(below)))
+    return expr if isinstance(expr, _SINGLE) else Brackets(expr, optional=True)

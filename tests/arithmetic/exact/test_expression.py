@@ -5,7 +5,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pairgen.arithmetic.exact.evaluate import evaluate
-from pairgen.arithmetic.exact.expression import parse, render, substitute, variables, with_other_operators
+from pairgen.arithmetic.exact.expression import (
+    Binary,
+    Brackets,
+    Negative,
+    Number,
+    Pi,
+    Sqrt,
+    Variable,
+    parse,
+    render,
+    substitute,
+    variables,
+    with_other_operators,
+)
 from pairgen.arithmetic.exact.ratios import equal
 
 
@@ -58,3 +71,10 @@ def test_render_preserves_value(text: str) -> None:
         assert again is not None
         one, other = evaluate(expr, {"x": (2, 3)}), evaluate(again, {"x": (2, 3)})
         assert one == other or (one is not None and other is not None and equal(one, other))
+
+
+def test_expressions_of_different_kinds_differ() -> None:
+    """Caches find expressions by equality, and named tuples are equal if their fields are."""
+    four = Number("4", (4, 1))
+    kinds = [four, Variable("x"), Pi(), Negative(four), Sqrt(four), Brackets(four), Brackets(four, optional=True)]
+    assert len({Binary("+", kind, four) for kind in kinds}) == len(kinds)
