@@ -159,11 +159,14 @@ def _rejection(text: str, corruption: Corruption) -> Rejection:
         steps=corruption.steps,
         error=corruption.error,
     )
+    start, stop, corrupted = corruption.start, corruption.stop, corruption.corrupted
+    if not (corruption.calculation or corruption.carried):
+        return Rejection(
+            f"{text[:start]}{corrupted}{text[stop:]}", Edit(start, stop, start + len(corrupted)), provenance
+        )
     changes = edits_of(corruption)
-    if len(changes) > 1:
-        provenance = provenance._replace(edits=changes)
-    first, last = changes[0], changes[-1]
-    return Rejection(corruption.apply(text), Edit(first.start, last.chosen_stop, last.rejected_stop), provenance)
+    edit = Edit(changes[0].start, changes[-1].chosen_stop, changes[-1].rejected_stop)
+    return Rejection(corruption.apply(text), edit, provenance._replace(edits=changes))
 
 
 def edits_of(corruption: Corruption) -> tuple[Change, ...]:

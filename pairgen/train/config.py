@@ -122,6 +122,9 @@ class Config:
     gradient_checkpointing: bool = option(
         False, "Recompute activations in the backward pass: less memory, more time.", may_change=True
     )
+    peak_tflops: float = option(
+        0.0, "Peak TFLOP/s of the device, for mfu; 0 measures a large matrix product.", at_least=0, may_change=True
+    )
     compile: bool = option(False, "Compile the model with torch.compile.", may_change=True)
     parallel: str = option(
         "fsdp",

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -10,6 +11,8 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+
+from pairgen.train.model.scorer import layers_of
 
 TIMEOUT = timedelta(hours=6)
 """How long processes wait for each other: one of them tokenizes for all."""
@@ -81,10 +84,13 @@ def wrap(scorer: nn.Module, parallel: str, world: World, device: torch.device) -
     from torch.distributed.fsdp import fully_shard
 
     mesh = init_device_mesh(device.type, (world.size,))
-    layers = set(getattr(scorer.causal, "_no_split_modules", None) or ())  # names of classes
-    for module in list(scorer.modules()):
-        if type(module).__name__ in layers:
-            fully_shard(module, mesh=mesh)
+    layers = layers_of(scorer.causal)
+    owners = Counter(weight for layer in layers for weight in set(layer.parameters()))
+    for layer in layers:
+        if all(
+            owners[weight] == 1 for weight in layer.parameters()
+        ):  # Zamba's layers share weights: sharded as a whole
+            fully_shard(layer, mesh=mesh)
     return fully_shard(scorer, mesh=mesh)
 
 

@@ -5,7 +5,7 @@ import math
 import threading
 from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import torch
@@ -25,8 +25,9 @@ from pairgen.train.model import loading as models
 from pairgen.train.output import checkpoint
 from pairgen.train.output.checkpoint import Policy, TrainState
 from pairgen.train.output.metrics_log import MetricsLog
-from pairgen.train.scores.metrics import Interval, Sums, add, global_means
+from pairgen.train.scores.metrics import Sums, add, global_means
 from pairgen.train.scores.objective import Objective
+from pairgen.train.scores.speed import Interval
 
 LOWER_IS_BETTER = ("loss", *BELOW_REFERENCE, "dpop/penalty", "dpop/penalty_at_edit", "dpop/active")
 """Metrics whose lowest value is the best; of all others it is the highest."""
@@ -44,7 +45,7 @@ class Trainer:
     data: TrainingData
     state: TrainState
     log: MetricsLog
-    _interval: Interval = field(default_factory=Interval)
+    interval: Interval
 
     @property
     def _device(self) -> torch.device:
@@ -65,7 +66,7 @@ class Trainer:
                 if self.objective.loss.needs_reference:
                     metrics = {name: value for name, value in metrics.items() if not name.endswith(SAME_AS_REFERENCE)}
                 self._log({"step": 0, "epoch": 0.0, "loss": metrics["eval/loss"], **metrics})
-            self._interval = Interval()
+            self.interval = self.interval.restarted()
             upcoming = worker.submit(self._batches, self.state.step)
             while self.state.step < self.data.steps:
                 batches = upcoming.result()
@@ -103,7 +104,7 @@ class Trainer:
             rewards = {name: sums[name] for name in ("rewards/chosen", "rewards/rejected")}
             mean = sum(global_means(rewards, self.context.world).values()) / 2
             self.state.baseline = max(0.0, mean / self.config.beta)
-        self._interval.add(sums, batches, pairs, timer.stop() if timed else {})
+        self.interval.add(sums, batches, pairs, timer.stop() if timed else {})
         self.state.step += 1
         return norm
 
@@ -168,7 +169,7 @@ class Trainer:
         self._log(line)
         if saves:
             self._save_checkpoint()
-        self._interval = Interval()
+        self.interval = self.interval.restarted()
         if interrupted and not is_last:
             raise KeyboardInterrupt(f"stopped after step {step} of {self.data.steps}; a checkpoint was saved")
 
@@ -182,10 +183,10 @@ class Trainer:
         return {
             "step": self.state.step,
             "epoch": round(self.data.sampler.epoch(self.state.step), 6),
-            **global_means(self._interval.sums, world),
+            **global_means(self.interval.sums, world),
             "learning_rate": self.policy.optimizer.param_groups[0]["lr"],
             "grad_norm": norm,
-            **self._interval.throughput(world, self._device),
+            **self.interval.throughput(world, self._device),
         }
 
     def _evaluate(self, split: TokenizedSplit) -> dict[str, float]:

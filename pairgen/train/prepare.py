@@ -1,5 +1,6 @@
 """Build a trainer from a config: tokenized data, the model, its batch layout, its reference, its optimizer."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
@@ -12,10 +13,13 @@ from pairgen.pairs.dataset import PairDataset
 from pairgen.progress import Warn
 from pairgen.run_folder import BASE
 from pairgen.train import distributed
-from pairgen.train.checks.support import check_deterministic, check_logits, check_trees
+from pairgen.train.checks.exactness import check_model, check_trees
+from pairgen.train.checks.plain import device_of
+from pairgen.train.checks.sample import sample_groups
 from pairgen.train.config import Config
 from pairgen.train.context import RunContext
 from pairgen.train.data import splits as data
+from pairgen.train.data.groups import TokenGroup
 from pairgen.train.data.order import BatchSampler
 from pairgen.train.data.schedule import TrainingData
 from pairgen.train.data.token_cache import TokenCache
@@ -34,6 +38,7 @@ from pairgen.train.reference.passes import precompute
 from pairgen.train.reference.start import StartingModel, check_start
 from pairgen.train.scores.forward import Forward
 from pairgen.train.scores.objective import Objective
+from pairgen.train.scores.speed import Interval, ModelFlops, product_rate
 
 
 def prepare(config: Config, context: RunContext) -> Trainer:
@@ -48,7 +53,8 @@ def prepare(config: Config, context: RunContext) -> Trainer:
         check_start(model, config.model, context)
     training = training_data(config, context, datasets, model, tokenizer)
     scorer = Scorer(model)
-    forward = _forward(config, scorer, tokenizer, device, context.warn)
+    groups = sample_groups(training.groups_by_split(), LOSSES[config.loss].uses_rejected)
+    forward = _forward(config, scorer, tokenizer, groups, context.warn)
 
     def load_start() -> Scorer:
         """Load the starting model again."""
@@ -63,6 +69,7 @@ def prepare(config: Config, context: RunContext) -> Trainer:
     if needs_reference and not online:  # before the model is distributed
         start = StartingModel(load_start if saved else lambda: scorer, forward)
         reference = precompute(config, training.batches_by_split(config, context.world), start, context)
+    interval = Interval(ModelFlops(scorer.causal), _peak(config, device))
     module = distributed.wrap(scorer, config.parallel, context.world, device).train()
     if needs_reference and online:
         reference = module if config.lora else _frozen(load_start(), scorer)
@@ -75,6 +82,7 @@ def prepare(config: Config, context: RunContext) -> Trainer:
         policy=Policy(module, optimizer, tokenizer),
         data=training,
         state=checkpoint.read_state(saved) if saved else TrainState(),
+        interval=interval,
         log=MetricsLog(context.folder, config.report_to if context.world.is_main else "none", asdict(config)),
     )
     if saved:
@@ -82,6 +90,12 @@ def prepare(config: Config, context: RunContext) -> Trainer:
     if context.world.is_main:
         trainer.log.truncate(trainer.state.step)
     return trainer
+
+
+def _peak(config: Config, device: torch.device) -> float:
+    """FLOP/s that the device reaches at best."""
+    dtype = torch.float32 if models.precision(config, device) == "float32" else torch.bfloat16
+    return config.peak_tflops * 1e12 or product_rate(device, dtype)
 
 
 def _frozen(reference: Scorer, policy: Scorer) -> Scorer:
@@ -156,17 +170,23 @@ def _warn_about_data(warn: Warn, name: str, split: data.TokenizedSplit, max_leng
         )
 
 
-def _forward(config: Config, scorer: Scorer, tokenizer: Any, device: torch.device, warn: Warn) -> Forward:
-    """Passes with the layout of --share; for ``auto``, trees if the model scores them like padded rows.
+def _forward(config: Config, scorer: Scorer, tokenizer: Any, groups: Sequence[TokenGroup], warn: Warn) -> Forward:
+    """Passes with the layout of --share; for ``auto``, trees if the model scores them exactly.
 
-    Raises UnsupportedModel if the model cannot be trained, or does not support the requested level of sharing.
+    Args:
+        groups: the pairs that the model is checked on.
+
+    Raises:
+        UnsupportedModel: the model cannot be trained, or does not support the requested level of sharing.
     """
-    check_logits(scorer, len(tokenizer))
-    check_deterministic(scorer, len(tokenizer))
+    plain = check_model(scorer, groups)
+    device = device_of(scorer.causal)
+    pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
     share = "shots" if config.share == "auto" else config.share
+    layout = partial(tree_batch, row_tokens=config.max_packed_length, share=share, pad=pad)
     if share != "none":
         try:
-            check_trees(scorer, len(tokenizer))
+            check_trees(scorer, plain, layout)
         except UnsupportedModel as error:
             if config.share != "auto":
                 raise
@@ -174,13 +194,11 @@ def _forward(config: Config, scorer: Scorer, tokenizer: Any, device: torch.devic
             share = "none"
     if share != "none" and (missing := missing_for_trees(device)):
         warn(f"attention over token trees is slower than it could be: torch {torch.__version__} lacks {missing}")
-    pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
-    layout = partial(tree_batch, row_tokens=config.max_packed_length, share=share, pad=pad)
     precision = models.precision(config, device)
-    name = f"{precision}-{share}"
+    name, layout = f"{precision}-{share}", partial(layout, share=share)
     if config.compile:
         name += "-compiled"
         scorer.compile_layers()
-        if share != "none":
-            check_trees(scorer, len(tokenizer))
+        if share != "none":  # compiled code rounds differently
+            check_trees(scorer, replace(plain, tolerance=10 * plain.tolerance), layout)
     return Forward(name, layout, device, autocast=precision == "bf16")

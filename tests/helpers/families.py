@@ -50,6 +50,8 @@ def _shrunk(config: Any, changes: dict[str, Any]) -> Any:
     default = config()
     values = {name: value for name, value in SIZES.items() if hasattr(default, name)}
     values = {name: value for name, value in values.items() if name not in getattr(config, "attribute_map", {})}
+    read_only = [name for name in values if isinstance(getattr(config, name, None), property)]
+    values = {name: value for name, value in values.items() if name not in read_only}
     if "kv_lora_rank" in values:  # latent attention has as many heads of keys as of queries
         values["num_key_value_heads"] = values["num_attention_heads"]
     for name in getattr(default, "sub_configs", ()):

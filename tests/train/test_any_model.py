@@ -13,7 +13,7 @@ from helpers import tiny_runs as runs
 from helpers.families import save_with_tokenizer, small_config, spread_model
 from safetensors.torch import load_file, save_file
 
-from pairgen.errors import RunFolderError
+from pairgen.errors import RunFolderError, UnsupportedModel
 from pairgen.pairs.dataset import open_pairs
 from pairgen.run_folder import read_metrics
 from pairgen.train.data.splits import training_texts
@@ -108,3 +108,36 @@ def test_resume_refuses_a_changed_starting_model(pairs: Path, model: Path, tmp_p
         resume(run, {"steps": 2})
     change_config(model, lambda config: config.update(rms_norm_eps=1e-6))
     assert resume(run, {"steps": 2}).summary["steps"] == 2
+
+
+def logged(pairs: Path, model: Path, run: Path, **changes: Any) -> list[dict[str, float]]:
+    """The metrics of a run of one step with an online reference."""
+    options = {**ONE_STEP, "reference": "online", **changes}
+    return read_metrics(train(runs.config(pairs, run, model=str(model), **options)).folder / "metrics.jsonl")
+
+
+def test_share_auto_of_a_model_that_refuses_trees_equals_share_none(pairs: Path, tmp_path: Path) -> None:
+    """With attention sinks, which trees do not have; log-probs and the norm of gradients."""
+    config = small_config("gpt_oss", vocab_size=512, max_position_embeddings=1024, sliding_window=16)
+    folder = save_with_tokenizer(spread_model(config), tokenizer_of(pairs), tmp_path / "model")
+    auto, none = (logged(pairs, folder, tmp_path / share, share=share) for share in ("auto", "none"))
+    for name in ("eval/logps/chosen", "eval/logps/rejected"):
+        assert auto[0][name] == pytest.approx(none[0][name], abs=1e-4)
+    assert auto[1]["grad_norm"] == pytest.approx(none[1]["grad_norm"], rel=1e-4)
+
+
+def test_a_model_that_depends_on_the_batch_is_refused_before_any_step(pairs: Path, tmp_path: Path) -> None:
+    """The sequences of the run lie on both sides of the length at which the model changes its rotary embeddings."""
+    tokenizer = tokenizer_of(pairs)
+    lengths = sorted(len(tokenizer(text)["input_ids"]) for text in training_texts([open_pairs(pairs)]))
+    middle = lengths[len(lengths) // 2]
+    factors = {"short_factor": [1.0] * 4, "long_factor": [1.0, 3.0, 9.0, 27.0], "factor": 4.0}
+    rope = {"rope_type": "longrope", "rope_theta": 1e4, "original_max_position_embeddings": middle, **factors}
+    changes = {"original_max_position_embeddings": middle, "rope_parameters": rope, "max_position_embeddings": 1024}
+    config = small_config("phi3", vocab_size=512, **changes)
+    folder = save_with_tokenizer(spread_model(config), tokenizer, tmp_path / "model")
+    with pytest.raises(UnsupportedModel, match=f"use --max-length {middle}"):
+        logged(pairs, folder, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    found = logged(pairs, folder, tmp_path / "short", max_length=middle)
+    assert found[1]["loss"] == pytest.approx(math.log(2), abs=1e-4)

@@ -63,6 +63,30 @@ def test_two_processes_match_one(tmp_path: Path, parallel: str, micro: int) -> N
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("family", ["mamba", "zamba"])
+def test_models_with_nested_or_shared_layers_are_sharded(tmp_path: Path, family: str) -> None:
+    """Mamba's layers contain parts that transformers lists as layers too; those of Zamba share their weights."""
+    from helpers.families import save_with_tokenizer, small_config, spread_model
+
+    from pairgen.pairs.dataset import open_pairs
+    from pairgen.train.data.splits import training_texts
+    from pairgen.train.model.tiny import train_tokenizer
+    from pairgen.train.run import train
+
+    data = runs.dataset(tmp_path / "pairs", "arc", rows=8)
+    tokenizer = train_tokenizer(training_texts([open_pairs(data)]))
+    zamba = {"num_hidden_layers": 4, "layers_block_type": ["mamba", "hybrid"] * 2}
+    settings = {"vocab_size": 512, "max_position_embeddings": 1024, **(zamba if family == "zamba" else {})}
+    model = save_with_tokenizer(spread_model(small_config(family, **settings)), tokenizer, tmp_path / "model")
+    options: dict[str, Any] = {"model": str(model), "sft_steps": 0, "steps": 2, "loss": "dpo", "learning_rate": 1e-6}
+    one = train(runs.config(data, tmp_path / "one", **options, reference_dir=str(tmp_path / "r1"))).folder
+    two = runs.config(data, tmp_path / "two", **options, reference_dir=str(tmp_path / "r2"))
+    done = torchrun(two, tmp_path / "two.toml")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert losses(tmp_path / "two") == pytest.approx(losses(one), abs=1e-4)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("parallel", ["ddp", "fsdp"])
 def test_two_processes_resume(tmp_path: Path, parallel: str) -> None:
     """A run with SFT, stopped after its third step, resumes with the losses of an uninterrupted run."""

@@ -142,7 +142,7 @@ def question_values(question: str) -> frozenset[str]:
     if "%" in question or "percent" in question:
         numbers += [f"{percent}/100" for percent in _QUESTION_PERCENT.findall(question)]
     literals = [parse_literal(number) for number in numbers]
-    words = [NUMBER_WORDS[word] for word in _WORD.findall(question.lower()) if word in NUMBER_WORDS]
+    words = [NUMBER_WORDS[word] for word in NUMBER_WORDS.keys() & _WORD.findall(question.lower())]
     return frozenset([lowest_terms(literal.value) for literal in literals if literal] + [f"{word}/1" for word in words])
 
 

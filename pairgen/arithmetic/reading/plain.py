@@ -5,6 +5,7 @@ character match the calculation. They are the fast path: ``sentence`` reads what
 """
 
 import re
+from functools import lru_cache
 
 from pairgen.arithmetic.reading import border
 
@@ -64,11 +65,12 @@ def backwards(text: str, stop: int, length: int = WINDOW) -> str:
     return text[stop - 1 : stop - length - 1 if stop > length else None : -1]
 
 
+@lru_cache(1 << 8)
 def calculation_before(text: str, sign: int) -> str | None:
     """The calculation that ends at ``sign`` (the position of the equals sign), as written; None if it cannot be read.
 
     It cannot be read if it continues to the left with something other than plain arithmetic (``2x + 5 + 3 = 18``):
-    ``5 + 3`` alone would verify nothing.
+    ``5 + 3`` alone would verify nothing. Cached, since results are judged before one of them is verified.
     """
     for grammar, window, max_length in _GRAMMARS:
         before = text[sign - 1 : sign - window - 1 if sign > window else None : -1]
@@ -105,6 +107,7 @@ def without_leading_zeros(expression: str) -> str:
     return _LEADING_ZEROS.sub("", expression) if "0" in expression else expression
 
 
+@lru_cache(1 << 14)
 def to_ascii(calculation: str) -> str:
     """A calculation as ASCII arithmetic: no currency, thousands separators or units; ``30%`` becomes ``(30/100)``."""
     if _PLAIN.fullmatch(calculation) and "(" not in calculation and "//" not in calculation:

@@ -48,6 +48,17 @@ class TokenGroup:
         chosen, *rejected = map(len, self.completions)
         return self.pairs * (len(self.prompt) + chosen) + len(rejected) * len(self.prompt) + sum(rejected)
 
+    def select(self, pairs: Sequence[int]) -> "TokenGroup":
+        """The group with a subset of its pairs."""
+        completions = [0, *(1 + at for at in pairs)] if len(self.completions) > 1 else [0]
+        return TokenGroup(
+            prompt=self.prompt,
+            completions=tuple(self.completions[at] for at in completions),
+            pair_ids=tuple(self.pair_ids[at] for at in pairs),
+            edit=self.edit[list(pairs)],
+            num_chars=self.num_chars[completions],
+        )
+
     def chosen_only(self) -> "TokenGroup":
         """The same pairs without their rejected completions, for a loss that does not use them."""
         return replace(self, completions=self.completions[:1], num_chars=self.num_chars[:1])
@@ -72,10 +83,15 @@ class GroupTable:
         """[G] pairs of each group."""
         self.tokens = _lengths(table["prompt"])
         """[G] tokens of each group's prompt and completions."""
+        self.shortest = self.longest = self.tokens
+        """[G] tokens of each group's prompt and its shortest, its longest completion."""
         counts = _lengths(table["completions"])
         if len(counts):
-            completions = _lengths(pc.list_flatten(table["completions"]))
-            self.tokens = self.tokens + np.add.reduceat(completions, np.cumsum(counts) - counts)
+            completions, start = _lengths(pc.list_flatten(table["completions"])), np.cumsum(counts) - counts
+            prompts = self.tokens
+            self.tokens = prompts + np.add.reduceat(completions, start)
+            self.shortest = prompts + np.minimum.reduceat(completions, start)
+            self.longest = prompts + np.maximum.reduceat(completions, start)
 
     def __len__(self) -> int:
         return len(self.pairs)

@@ -61,7 +61,7 @@ def load(config: Config, texts: Iterable[str], device: torch.device, resumed: Pa
         tokenizer = load_tokenizer(name, config.trust_remote_code)
         model = load_model(name, dtype, config.trust_remote_code)
     _check_vocabulary(model, tokenizer, config.model)
-    _disable_dropout(model)
+    disable_dropout(model)
     model.config.use_cache = False
     if config.gradient_checkpointing:
         # the first name is that of newer versions, in which the second is deprecated
@@ -187,13 +187,13 @@ def _check_vocabulary(model: Any, tokenizer: Any, name: str) -> None:
         )
 
 
-def _disable_dropout(model: nn.Module) -> None:
-    """Disable dropout: log-probs of policy and reference are compared, so both must be deterministic."""
+def disable_dropout(model: nn.Module) -> None:
+    """Disable dropout and noise in routers, since log-probs of policy and reference are compared."""
     for module in model.modules():
         if isinstance(module, nn.Dropout):
             module.p = 0.0
         for name, value in vars(module).items():
-            if isinstance(value, float) and any(word in name for word in ("dropout", "pdrop", "layerdrop")):
+            if isinstance(value, float) and any(word in name for word in ("dropout", "pdrop", "layerdrop", "jitter")):
                 setattr(module, name, 0.0)
 
 

@@ -26,9 +26,7 @@ class Scorer(nn.Module):
 
     def compile_layers(self) -> None:
         """Compile the layers of the model with torch.compile: those of one class once, for all shapes of batches."""
-        blocks = set(getattr(self.causal, "_no_split_modules", None) or ())  # names of classes
-        layers = [module for module in self.causal.modules() if type(module).__name__ in blocks]
-        for layer in layers or [self.causal.base_model]:
+        for layer in layers_of(self.causal) or [backbone(self.causal)]:
             layer.compile(dynamic=True)
         self.compiled = True
 
@@ -41,7 +39,7 @@ class Scorer(nn.Module):
         """[N] log-prob of each target, in nats, float32 or better."""
         causal = self.causal
         inputs = self._tree_inputs(batch)
-        hidden = causal.base_model(input_ids=batch.tokens, use_cache=False, **inputs).last_hidden_state
+        hidden = backbone(causal)(input_ids=batch.tokens, use_cache=False, **inputs).last_hidden_state
         head = causal.get_output_embeddings()
         labeled = hidden.reshape(-1, hidden.shape[-1])[batch.label_positions]
         cap = logit_softcap(causal.config)
@@ -61,6 +59,29 @@ class Scorer(nn.Module):
         return {"position_ids": batch.positions, "attention_mask": nan_mask(batch.tokens), "tree": tree}
 
 
+def backbone(causal: Any) -> Any:
+    """The part of a causal language model that computes hidden states."""
+    base = causal.base_model
+    return causal.model if base is causal else base  # Llama 4 declares a name for it that it does not have
+
+
+def layers_of(causal: nn.Module) -> list[nn.Module]:
+    """The layers of a model, without those inside another one: for a Mamba, its blocks, and not the mixers in them."""
+    names = set(getattr(causal, "_no_split_modules", None) or ())  # of classes
+    found: list[nn.Module] = []
+    inside: set[nn.Module] = set()
+    for module in causal.modules():  # parents first
+        if type(module).__name__ in names and module not in inside:
+            found.append(module)
+            inside.update(module.modules())
+    return found
+
+
+SOFT_CAPS = ("final_logit_softcapping", "logits_soft_cap", "output_logit_soft_cap")
+"""The names of a soft cap on logits in configs: of Gemma, RecurrentGemma and xLSTM."""
+
+
 def logit_softcap(config: Any) -> float:
     """Soft cap on a model's logits, 0 if it has none."""
-    return float(getattr(config.get_text_config(), "final_logit_softcapping", None) or 0.0)
+    text = config.get_text_config()
+    return next((float(cap) for name in SOFT_CAPS if (cap := getattr(text, name, None))), 0.0)

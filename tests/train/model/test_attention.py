@@ -1,6 +1,7 @@
 """Token trees against padded rows in models of several architectures, and each attention kernel against dense masks."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -16,20 +17,21 @@ from helpers.slow_trees import (
     model_of,
     score_with_gradients,
 )
-from helpers.token_groups import VOCABULARY, group, random_groups
+from helpers.token_groups import group, random_groups
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn.attention.flex_attention import create_block_mask
 
 from pairgen.errors import UnsupportedModel
-from pairgen.train.checks.support import check_trees
+from pairgen.train.checks.exactness import check_model, check_trees
 from pairgen.train.data.groups import TokenGroup
 from pairgen.train.layout import sharing
 from pairgen.train.layout.padded import padded_batch
 from pairgen.train.layout.tree import tree_batch
 from pairgen.train.model import attention, block_plan, cpu_attention, torch_internals
 from pairgen.train.model.attention import use_tree_attention
+from pairgen.train.model.loading import disable_dropout
 from pairgen.train.model.scorer import Scorer
 from pairgen.train.model.tree_mask import TreeMask, block_mask, mask_mod
 
@@ -255,11 +257,17 @@ def test_use_tree_attention_refuses_unsupported_models(name: str, changes: dict[
         Scorer(model)(tree_batch(random_groups(0, 2), 100))
 
 
+def check_on_groups(model: Any) -> None:
+    """Check a model and its token trees on a few groups."""
+    scorer, groups = Scorer(model), varied_groups(7)
+    check_trees(scorer, check_model(scorer, groups), partial(tree_batch, row_tokens=60, share="shots"))
+
+
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_check_trees_restores_training_mode(name: str, dtype: torch.dtype) -> None:
     model = model_of(name, dtype).train()
-    check_trees(Scorer(model), VOCABULARY)
+    check_on_groups(model)
     assert model.training
 
 
@@ -281,7 +289,7 @@ def test_check_trees_refuses_incompatible_models(wrong: str) -> None:
 
     model.base_model.forward = wrong_forward
     with pytest.raises(UnsupportedModel, match=r"LlamaForCausalLM: .* trees .*--share none"):
-        check_trees(Scorer(model), VOCABULARY)
+        check_on_groups(model)
 
 
 def test_use_tree_attention_twice() -> None:
@@ -342,11 +350,12 @@ def test_check_trees_leaves_refused_models_unchanged(name: str) -> None:
     model = transformers.AutoModelForCausalLM.from_config(config).eval()
     for weight in model.parameters():
         torch.nn.init.normal_(weight, std=0.5)
+    disable_dropout(model)
     batch = padded_batch(varied_groups(6))
     before, gradients = score_with_gradients(model, batch)
     implementations = [part.config._attn_implementation for part in model.modules() if hasattr(part, "config")]
     with pytest.raises(UnsupportedModel, match="--share none"):
-        check_trees(Scorer(model), VOCABULARY)
+        check_on_groups(model)
     after, again = score_with_gradients(model, batch)
     assert torch.equal(after, before)
     assert gradients.keys() == again.keys()

@@ -5,13 +5,15 @@ from typing import Any
 import pytest
 import torch
 import transformers
+from helpers.families import small_config, spread_model
 from helpers.token_groups import random_groups, tiny_llama
 from torch import nn
 
 from pairgen.errors import TrainingError, UnsupportedModel
-from pairgen.train.checks.support import check_logits
+from pairgen.train.checks.exactness import check_model
 from pairgen.train.layout.padded import padded_batch
-from pairgen.train.model.scorer import Scorer, logit_softcap
+from pairgen.train.model.loading import disable_dropout
+from pairgen.train.model.scorer import Scorer, layers_of, logit_softcap
 
 VOCABULARY = 23
 SMALL = {
@@ -54,6 +56,7 @@ def random_model(
         output = model.get_output_embeddings()
         if output is not None and output.bias is not None:
             nn.init.normal_(output.bias)
+    disable_dropout(model)
     return model.to(dtype).eval()
 
 
@@ -61,7 +64,7 @@ def random_model(
 def test_scorer_log_probs_equal_logits(name: str) -> None:
     model = random_model(name, MODELS[name], dtype=torch.float64)
     scorer = Scorer(model)
-    check_logits(scorer, VOCABULARY)
+    check_model(scorer, random_groups(0, 3))
     batch = padded_batch(random_groups(0, 3))
     with torch.no_grad():
         logits = model(input_ids=batch.tokens).logits.flatten(0, 1)[batch.label_positions]
@@ -85,19 +88,20 @@ def test_scorer_gradients_equal_logits(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_check_logits_in_bfloat16(name: str) -> None:
-    check_logits(Scorer(random_model(name, MODELS[name], dtype=torch.bfloat16)), VOCABULARY)
+def test_check_model_in_bfloat16(name: str) -> None:
+    check_model(Scorer(random_model(name, MODELS[name], dtype=torch.bfloat16)), random_groups(0, 3))
 
 
 @pytest.mark.parametrize("name", ALTERED)
-def test_check_logits_refuses_scaled_logits(name: str) -> None:
+def test_check_model_refuses_scaled_logits(name: str) -> None:
     with pytest.raises(
-        UnsupportedModel, match=rf"{name}ForCausalLM: post-processes its logits .* \(log-probs off by \d.* nats\)"
+        UnsupportedModel,
+        match=rf"{name}ForCausalLM: post-processes its logits .* \(log-probs off by \d.* nats per completion\)",
     ):
-        check_logits(Scorer(random_model(name, ALTERED[name])), VOCABULARY)
+        check_model(Scorer(random_model(name, ALTERED[name])), random_groups(0, 3))
 
 
-def test_check_logits_refuses_unknown_softcap() -> None:
+def test_check_model_refuses_unknown_softcap() -> None:
     model = random_model("Gemma2", MODELS["Gemma2"])
     forward = model.forward
 
@@ -108,40 +112,40 @@ def test_check_logits_refuses_unknown_softcap() -> None:
 
     model.forward = uncapped
     with pytest.raises(UnsupportedModel, match="post-processes its logits"):
-        check_logits(Scorer(model), VOCABULARY)
+        check_model(Scorer(model), random_groups(0, 3))
 
 
 @pytest.mark.parametrize("name", ["Llama", "GPT2"])
-def test_check_logits_refuses_headless_models(name: str) -> None:
+def test_check_model_refuses_headless_models(name: str) -> None:
     headless = random_model(name, MODELS[name], head="Model")
     with pytest.raises(UnsupportedModel, match=rf"{name}Model: has no causal language model head"):
-        check_logits(Scorer(headless), VOCABULARY)
+        check_model(Scorer(headless), random_groups(0, 3))
     assert issubclass(UnsupportedModel, TrainingError)
 
 
 @pytest.mark.parametrize("training", [True, False])
-def test_check_logits_restores_model(training: bool) -> None:
+def test_check_model_restores_model(training: bool) -> None:
     """Dropout would look like altered logits: the check runs in evaluation mode and restores the mode."""
     model = random_model("GPT2", {**MODELS["GPT2"], "resid_pdrop": 0.5, "embd_pdrop": 0.5}).train(training)
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    check_logits(Scorer(model), VOCABULARY)
+    check_model(Scorer(model), random_groups(0, 3))
     assert all(module.training is training for module in model.modules())
     assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
     assert all(value.grad is None for value in model.parameters())
 
 
 @pytest.mark.parametrize("training", [True, False])
-def test_check_logits_restores_refused_model(training: bool) -> None:
+def test_check_model_restores_refused_model(training: bool) -> None:
     model = random_model("Cohere", ALTERED["Cohere"]).train(training)
     with pytest.raises(UnsupportedModel):
-        check_logits(Scorer(model), VOCABULARY)
+        check_model(Scorer(model), random_groups(0, 3))
     assert model.training is training
 
 
 @pytest.mark.parametrize("vocabulary", [1, 3])
-def test_check_logits_with_tiny_vocabulary(vocabulary: int) -> None:
+def test_check_model_with_tiny_vocabulary(vocabulary: int) -> None:
     small = {"vocab_size": vocabulary, "pad_token_id": 0, "bos_token_id": 0, "eos_token_id": 0}
-    check_logits(Scorer(random_model("Llama", {**SMALL, **small})), vocabulary)
+    check_model(Scorer(random_model("Llama", {**SMALL, **small})), random_groups(0, 3, vocabulary=vocabulary))
 
 
 def test_scorer_trains_adapter_only() -> None:
@@ -150,7 +154,7 @@ def test_scorer_trains_adapter_only() -> None:
     adapted = peft.get_peft_model(model, peft.LoraConfig(r=2, target_modules=["q_proj"], init_lora_weights=False))
     scorer = Scorer(adapted)
     assert scorer.causal is model
-    check_logits(scorer, VOCABULARY)
+    check_model(scorer, random_groups(0, 3))
     batch = padded_batch(random_groups(2, 2))
     scorer(batch).sum().backward()
     grown = {name for name, value in adapted.named_parameters() if value.grad is not None and value.grad.any()}
@@ -172,3 +176,16 @@ def test_scorer_trains_adapter_only() -> None:
 )
 def test_logit_softcap(name: str, settings: dict[str, Any], cap: float) -> None:
     assert logit_softcap(getattr(transformers, f"{name}Config")(**settings)) == cap
+
+
+@pytest.mark.parametrize("family", ["mamba", "falcon_mamba", "zamba", "mbart", "llama"])
+def test_layers_are_not_nested(family: str) -> None:
+    """transformers lists classes of layers and of parts of them; FSDP2 refuses to shard a part after its layer."""
+    changes = {"zamba": {"num_hidden_layers": 4, "layers_block_type": ["mamba", "hybrid"] * 2}}
+    model = spread_model(small_config(family, vocab_size=64, **changes.get(family, {})), spread=0.0)
+    layers = layers_of(model)
+    assert len(layers) > 1
+    inside = [part for layer in layers for part in layer.modules() if part is not layer]
+    assert not set(layers) & set(inside)
+    names = set(model._no_split_modules)
+    assert all(type(part).__name__ not in names or part in {*layers, *inside} for part in model.modules())
