@@ -202,7 +202,8 @@ class _Candidates:
     def _unverified_group(self, candidate: Candidate) -> str:
         strategy = candidate.strategy
         found = self.solution.found[(candidate.step or 1) - 1]
-        if strategy != labels.LAST_RESULT and is_condition(self.solution, candidate, found):
+        states_answer = strategy == labels.LAST_RESULT and self.solution.answer is not None
+        if not states_answer and is_condition(self.solution, candidate, found):
             return "assumed"
         if self._repeats_question(candidate):
             return "repeated, unverified"
