@@ -31,6 +31,8 @@ def false(text: str) -> list[str]:
         ("He runs 12 miles + 5 miles + 6 miles = 25 miles.", ["25"]),
         ("He gets 192*100=$1920 for 3/1=1 hour.", ["1920", "1"]),
         ("So (4 + 5) * 3 = 24.", ["24"]),
+        ("It is 20% of 50 = 12 and 30 - 12 = 19.", ["12", "19"]),
+        ("Half of 318 is 150.", ["150"]),
         ("The cost is 6*2.5 = $18.00.", ["18.00"]),
         (r"The discriminant is $(-4)^2 + 4 \cdot 1 \cdot (-1) = 20$.", ["20"]),
         (r"Then $r = \frac{4}{2} = \frac{1}{2}$.", [r"\frac{1}{2}"]),
@@ -179,3 +181,32 @@ def test_a_calculation_that_is_read_is_the_one_supposed(text: str) -> None:
 @pytest.mark.parametrize("before", ["", "twice ", "x + "])
 def test_a_result_is_false_only_if_its_calculation_is_whole(before: str) -> None:
     assert false(f"So {before}3 * 4 + 1 = 14.") == ([] if before else ["14"])
+
+
+@pytest.mark.parametrize(
+    ("text", "stated", "right"),
+    [
+        ("2 plus 3 equals 6 pens.", "6", "5"),
+        ("The sum of 3 and 4 is 8.", "8", "7"),
+        ("3 times 4 is 13 pens.", "13", "12"),
+        ("We add 3 and four to get 8 pens.", "8", "7"),
+        ("With 2, 3 and 4 pens there are 8 pens.", "8", "9"),
+        ("He shares 12 pens among 4 friends, so each has 2.", "2", "3"),
+        ("20% of 50 = 12 pens.", "12", "10"),
+        ("1/4 = 20% of them.", "20", "25"),
+        ("300 minutes = 6 hours in all.", "6", "5"),
+        ("2x = 16, so x = 7 pens.", "7", "8"),
+        (r"So $3 \cdot 4 = 13$ pens.", "13", "12"),
+        (r"So $\frac{12}{4} = 4$ pens.", "4", "3"),
+        ("It costs 3 * $1.50 = $4.00 now.", "4.00", "4.50"),
+        ("He has 48 / 5 = 9 pens.", "9", "10"),
+    ],
+)
+def test_a_wrong_result_is_never_put_right(text: str, stated: str, right: str) -> None:
+    solution = solution_of(text)
+    drawn = set()
+    for seed in range(40):
+        for method in ("near", "digit", "mixed"):
+            drawn |= {(one.original, one.corrupted) for one in corrupt(solution, "", RowRng("row", seed), method, 4)}
+    assert drawn
+    assert (stated, right) not in drawn
