@@ -33,8 +33,9 @@ class FalseStep(NamedTuple):
 
 
 def false_steps(solution: Solution) -> Iterator[FalseStep]:
-    """The false steps of a solution, in order; where a source marks its results, the others are looked at too."""
-    for found in solution.found_in_text() if solution.annotated else solution.found:
+    """The false steps of a solution; where a source marks its results, those that it marks, then those of the text."""
+    steps = [*solution.found, *solution.found_in_text()] if solution.annotated else solution.found
+    for found in steps:
         if isinstance(found, re.Match) and _is_plainly_true(found):
             continue
         step = step_of(found)
@@ -65,6 +66,8 @@ def _judged(solution: Solution, step: Step) -> FalseStep | None:
     text = solution.visible
     literal = parse_literal(text[step.start : step.stop])
     if literal is None or (step.sign >= 0 and text[step.sign] != "="):  # `1/4 of it is equal to $20` does not calculate
+        return None
+    if step.sign < 0 and not solution.annotated:  # the calculation is not written: `Half of 318 is 150`
         return None
     if step.sign >= 0 and solution.is_latex:
         return _judged_formula(solution, step, literal)

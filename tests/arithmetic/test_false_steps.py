@@ -4,6 +4,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from pairgen.arithmetic.claims import findings as findings_module
+from pairgen.arithmetic.claims.findings import findings
 from pairgen.arithmetic.errors.corrupt import corrupt
 from pairgen.arithmetic.errors.rng import RowRng
 from pairgen.arithmetic.exact.literals import parse_literal
@@ -22,26 +24,31 @@ def false(text: str) -> list[str]:
     return [text[one.step.start : one.step.stop] for one in false_steps(solution)]
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("They need 3 + 5 + 11 + 2 = 20 nails.", ["20"]),
-        ("Each has 7*4 = 280 pens, and 280 + 5 = 285.", ["280"]),
-        ("It costs $1,200 + $350 = $1,450 so 1,450 / 2 = 725.", ["1,450"]),
-        ("He runs 12 miles + 5 miles + 6 miles = 25 miles.", ["25"]),
-        ("He gets 192*100=$1920 for 3/1=1 hour.", ["1920", "1"]),
-        ("So (4 + 5) * 3 = 24.", ["24"]),
-        ("It is 20% of 50 = 12 and 30 - 12 = 19.", ["12", "19"]),
-        ("Half of 318 is 150.", ["150"]),
-        ("The cost is 6*2.5 = $18.00.", ["18.00"]),
-        (r"The discriminant is $(-4)^2 + 4 \cdot 1 \cdot (-1) = 20$.", ["20"]),
-        (r"Then $r = \frac{4}{2} = \frac{1}{2}$.", [r"\frac{1}{2}"]),
-        (r"Here $P(1) = 1 - 2 + 5 = \boxed{6}$.", ["6"]),
-        (r"So \(3 \times 4 + 1 = 14\).", ["14"]),
-    ],
-)
+FALSE_STEPS = [
+    ("They need 3 + 5 + 11 + 2 = 20 nails.", ["20"]),
+    ("Each has 7*4 = 280 pens, and 280 + 5 = 285.", ["280"]),
+    ("It costs $1,200 + $350 = $1,450 so 1,450 / 2 = 725.", ["1,450"]),
+    ("He runs 12 miles + 5 miles + 6 miles = 25 miles.", ["25"]),
+    ("He gets 192*100=$1920 for 3/1=1 hour.", ["1920", "1"]),
+    ("So (4 + 5) * 3 = 24.", ["24"]),
+    ("It is 20% of 50 = 12 and 30 - 12 = 19.", ["12", "19"]),
+    ("The cost is 6*2.5 = $18.00.", ["18.00"]),
+    (r"The discriminant is $(-4)^2 + 4 \cdot 1 \cdot (-1) = 20$.", ["20"]),
+    (r"Then $r = \frac{4}{2} = \frac{1}{2}$.", [r"\frac{1}{2}"]),
+    (r"Here $P(1) = 1 - 2 + 5 = \boxed{6}$.", ["6"]),
+    (r"So \(3 \times 4 + 1 = 14\).", ["14"]),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), FALSE_STEPS)
 def test_false_calculations_are_found(text: str, expected: list[str]) -> None:
     assert false(text) == expected
+
+
+@pytest.mark.parametrize(("text", "expected"), FALSE_STEPS)
+def test_what_drops_a_row_is_what_audit_finds(text: str, expected: list[str]) -> None:
+    found = findings(Solution(text, len(text)))
+    assert [one.text for one in found if one.kind == findings_module.FALSE] == expected
 
 
 @pytest.mark.parametrize(
