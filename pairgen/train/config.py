@@ -105,7 +105,8 @@ class Config:
     lora: int = option(0, "Rank of a LoRA adapter to train; 0 trains all weights.", at_least=0)
     reference: str = option(
         "precomputed",
-        "Compute reference log-probs once before training, or at every step.",
+        "Compute reference log-probs once before training (in bfloat16, in the batches of the first epoch), or at "
+        "every step, in the batch of the step.",
         choices=("precomputed", "online"),
     )
     reference_dir: str = option(

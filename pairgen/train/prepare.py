@@ -21,10 +21,11 @@ from pairgen.train.context import RunContext
 from pairgen.train.data import splits as data
 from pairgen.train.data.groups import TokenGroup
 from pairgen.train.data.order import BatchSampler
+from pairgen.train.data.schedule import TrainingData
 from pairgen.train.data.token_cache import TokenCache
 from pairgen.train.data.tokenization import PairTokenizer
 from pairgen.train.layout.tree import tree_batch
-from pairgen.train.loop import Trainer, TrainingData
+from pairgen.train.loop import Trainer
 from pairgen.train.losses import LOSSES
 from pairgen.train.model import loading as models
 from pairgen.train.model.scorer import Scorer
@@ -32,7 +33,9 @@ from pairgen.train.model.torch_internals import missing_for_trees
 from pairgen.train.output import checkpoint
 from pairgen.train.output.checkpoint import Policy, TrainState
 from pairgen.train.output.metrics_log import MetricsLog
-from pairgen.train.reference import ReferenceLogps, StartingModel, check_start, precompute
+from pairgen.train.reference.cache import ReferenceLogps
+from pairgen.train.reference.passes import precompute
+from pairgen.train.reference.start import StartingModel, check_start
 from pairgen.train.scores.forward import Forward
 from pairgen.train.scores.objective import Objective
 from pairgen.train.scores.speed import Interval, ModelFlops, product_rate
@@ -65,7 +68,7 @@ def prepare(config: Config, context: RunContext) -> Trainer:
     reference: ReferenceLogps | torch.nn.Module | None = None
     if needs_reference and not online:  # before the model is distributed
         start = StartingModel(load_start if saved else lambda: scorer, forward)
-        reference = precompute(config, training.groups_by_split(), start, context)
+        reference = precompute(config, training.batches_by_split(config, context.world), start, context)
     interval = Interval(ModelFlops(scorer.causal), _peak(config, device))
     module = distributed.wrap(scorer, config.parallel, context.world, device).train()
     if needs_reference and online:
