@@ -4,7 +4,8 @@ import json
 import logging
 import warnings
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, redirect_stderr
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +98,8 @@ def load_model(name: str, dtype: torch.dtype, trust_remote_code: bool = False) -
         options = {"dtype": dtype, "trust_remote_code": trust_remote_code, "output_loading_info": True}
         if not is_gguf(name):
             options["use_safetensors"] = True
-        model, found = _transformers().AutoModelForCausalLM.from_pretrained(**location(name), **options)
+        with redirect_stderr(StringIO()) if is_gguf(name) else nullcontext():  # it shows a progress bar of its own
+            model, found = _transformers().AutoModelForCausalLM.from_pretrained(**location(name), **options)
         if is_gguf(name):
             model = dequantized(model)
     if missing := sorted(found["missing_keys"]):

@@ -96,9 +96,12 @@ def quantized(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any, Any]
     return file, model, tokenizer
 
 
-def test_a_gguf_file_holds_the_same_model(quantized: tuple[Path, Any, Any], tmp_path: Path) -> None:
+def test_a_gguf_file_holds_the_same_model(
+    quantized: tuple[Path, Any, Any], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     file, expected, tokenizer = quantized
     model, ours = loading.load_model(str(file), torch.float32).eval(), loading.load_tokenizer(str(file))
+    assert "Converting" not in capfd.readouterr().err
     text = "Ann has 3 jars, so 3 * 4 = 12."
     ids = tokenizer(text, return_tensors="pt")["input_ids"]
     assert ours(text)["input_ids"] == tokenizer(text, add_special_tokens=False)["input_ids"]
