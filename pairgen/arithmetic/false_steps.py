@@ -139,7 +139,7 @@ MAX_CHECKED = 256
 _OTHER_ARITHMETIC = re.compile(r"\b(?:mod|modulo|base|clock|congruent)\b|mod\b|\\equiv|\d_\{?\d", re.IGNORECASE)
 _UNCERTAIN = re.compile(
     r"\bof\b|\bper\b|[a-z]\s*\d*\s*-\s*[a-z]|/[^*+×-]*/|\d *\\[dt]?frac"
-    r"|\b(?:dozen|pair|hundred|thousand|million|billion)|\d ?(?!x ?[\d$(])[a-z]\b|\A *[-+]",
+    r"|\b(?:dozen|pair|hundred|thousand|million|billion)|\d ?(?!x ?[\d$(.])[a-z]\b|\A *[-+]",
     re.IGNORECASE,
 )
 _ONE_FRACTION = re.compile(r"\(*\d+/\d+\)*", re.ASCII)

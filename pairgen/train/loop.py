@@ -22,7 +22,7 @@ from pairgen.train.data.splits import TokenizedSplit
 from pairgen.train.interrupts import graceful_interrupt
 from pairgen.train.layout.batch import Batch
 from pairgen.train.model import loading as models
-from pairgen.train.output import checkpoint
+from pairgen.train.output import checkpoint, rounding
 from pairgen.train.output.checkpoint import Policy, TrainState
 from pairgen.train.output.metrics_log import MetricsLog
 from pairgen.train.scores.metrics import Sums, add, global_means
@@ -98,7 +98,8 @@ class Trainer:
         norm = self._clip(sums["loss"][0], batches)
         for group in self.policy.optimizer.param_groups:
             group["lr"] = learning_rate(self.config, self.state.step, self.data.steps)
-        self.policy.optimizer.step()
+        with rounding.reported(self.policy.optimizer, self.config, self.state.step == 0, self.context.warn):
+            self.policy.optimizer.step()
         self.policy.optimizer.zero_grad(set_to_none=True)
         if self.objective.loss.needs_baseline:
             rewards = {name: sums[name] for name in ("rewards/chosen", "rewards/rejected")}

@@ -1,5 +1,6 @@
 """Build a trainer from a config: tokenized data, the model, its batch layout, its reference, its optimizer."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from functools import partial
@@ -8,11 +9,12 @@ from typing import Any
 import torch
 
 from pairgen.atomic import new_folder
-from pairgen.errors import UnsupportedModel, count
+from pairgen.errors import UnsupportedModel
 from pairgen.pairs.dataset import PairDataset
 from pairgen.progress import Warn
 from pairgen.run_folder import BASE
 from pairgen.train import distributed
+from pairgen.train.checks import caveats
 from pairgen.train.checks.exactness import check_model, check_trees
 from pairgen.train.checks.plain import device_of
 from pairgen.train.checks.sample import sample_groups
@@ -142,6 +144,8 @@ def training_data(
     max_length = models.usable_length(model, config.max_length)
     if max_length < config.max_length:
         context.warn(f"--max-length {config.max_length} exceeds the model's context length; using {max_length}")
+    for message in caveats.of_model(config, model):
+        context.warn(message)
     cache = TokenCache(context.tokens, PairTokenizer(tokenizer, config.chat, max_length, config.model))
     with context.world.main_first():
         pairs = data.tokenize_split(datasets, "train", cache, progress=context.progress)
@@ -149,25 +153,10 @@ def training_data(
         evaluation = data.tokenize_split(datasets, "eval", cache, config.eval_pairs, context.progress, context.warn)
     for name, split in {"train": pairs, "eval": evaluation}.items():
         if split:
-            _warn_about_data(context.warn, name, split, max_length)
+            for message in caveats.of_split(name, split, max_length, models.usable_length(model, sys.maxsize)):
+                context.warn(message)
     sampler = BatchSampler(pairs.groups.pairs, config.batch_size, config.seed)
     return TrainingData(pairs, evaluation, sampler, config.steps or sampler.steps(config.epochs))
-
-
-def _warn_about_data(warn: Warn, name: str, split: data.TokenizedSplit, max_length: int) -> None:
-    """Warn about dropped pairs, truncated prompts and tokens that cross the end of the prompt."""
-    for reason, dropped in split.drops.items():
-        warn(f"dropped {count(dropped, 'pair')} of the {name} split: {reason}")
-    if truncated := sum(dataset.truncated_prompts for dataset in split.datasets):
-        warn(
-            f"truncated {truncated:,} of {len(split.groups):,} prompts of the {name} split from the left "
-            f"to fit {max_length} tokens"
-        )
-    if merged := sum(dataset.merged_boundaries for dataset in split.datasets):
-        warn(
-            f"{merged:,} completions of the {name} split begin within a token that the tokenizer merges with the end "
-            "of the prompt; such tokens were split at the boundary where that is possible"
-        )
 
 
 def _forward(config: Config, scorer: Scorer, tokenizer: Any, groups: Sequence[TokenGroup], warn: Warn) -> Forward:

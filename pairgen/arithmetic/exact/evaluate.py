@@ -17,6 +17,7 @@ from pairgen.arithmetic.exact.expression import (
     Variable,
     decimal,
     parse,
+    render,
 )
 from pairgen.arithmetic.exact.ratios import NotExact, Ratio, add, divide, multiply, reduced, subtract
 from pairgen.arithmetic.exact.surds import Surd, WorkBudget
@@ -79,6 +80,13 @@ def exact(expr: Expr, values: Mapping[str, Ratio] = _NO_VALUES) -> Exact | None:
         return exact_value(expr, values, WorkBudget())
     except NotExact:
         return None
+
+
+@lru_cache(1 << 12)
+def text_and_value(expr: Expr) -> tuple[str, Ratio | None]:
+    """An expression as text, and its exact value unless the text is too long to be parsed again."""
+    text = render(expr)
+    return text, evaluate(expr) if len(text) <= MAX_LENGTH else None
 
 
 def exact_value(expr: Expr, values: Mapping[str, Ratio], work: WorkBudget) -> Exact:

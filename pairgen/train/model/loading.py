@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext, redirect_stderr
@@ -18,9 +19,15 @@ from pairgen.hub_client import offline_if_unreachable
 from pairgen.train.config import Config
 from pairgen.train.model.gguf import dequantized, is_gguf, location
 from pairgen.train.model.tiny import tiny_model, train_tokenizer
+from pairgen.train.output.processor_files import copy_processor, is_multimodal
 
 TINY_TEXTS = 4000
 """Maximum number of texts that the tokenizer of ``--model tiny`` is trained on."""
+
+MOST_OF_A_REASON = 300
+"""Characters of a message of transformers that are shown."""
+
+_SENTENCE_END = re.compile(r"(?<!\be\.g)(?<!\bi\.e)([.!?])(?= [A-Z`'\"(]|$)")
 
 _LOAD_ERRORS = (OSError, ValueError, KeyError, ImportError, RuntimeError, AttributeError, TypeError, SafetensorError)
 
@@ -112,6 +119,16 @@ def load_model(name: str, dtype: torch.dtype, trust_remote_code: bool = False) -
     return model
 
 
+def base_dtype(name: str, trust_remote_code: bool = False) -> torch.dtype | None:
+    """The type in which the weights of a model are stored, as its config states; None if it does not."""
+    if name == "tiny" or is_adapter(name):
+        return None
+    with _load_errors(name, "config"):
+        config = _transformers().AutoConfig.from_pretrained(name, trust_remote_code=trust_remote_code)
+    dtype = config.dtype or config.get_text_config().dtype
+    return getattr(torch, dtype, None) if isinstance(dtype, str) else dtype
+
+
 def is_adapter(name: str) -> bool:
     """Whether a folder contains an adapter instead of a complete model."""
     return (Path(name) / "adapter_config.json").is_file()
@@ -171,7 +188,7 @@ def _load_errors(name: str, part: str) -> Iterator[None]:
 
 
 def _reason(error: Exception) -> str:
-    """The reason for an error of transformers, in one line."""
+    """The reason for an error of transformers, in whole sentences on one line."""
     text = str(error)
     if "trust_remote_code" in text:
         return "it needs custom code; review that code, then pass --trust-remote-code"
@@ -181,7 +198,16 @@ def _reason(error: Exception) -> str:
         return f"one of its files lacks the key {text}"
     if isinstance(error, json.JSONDecodeError):
         return f"one of its files is invalid JSON ({text})"
-    return " ".join(text.split("\n")[0].split())[:300]
+    return shortened(text)
+
+
+def shortened(text: str, most: int = MOST_OF_A_REASON) -> str:
+    """The first sentences of a message, at most ``most`` characters; a longer sentence is cut at a word."""
+    words = " ".join(text.split())
+    if len(words) <= most:
+        return words
+    ends = [match.end(1) for match in _SENTENCE_END.finditer(words) if match.end(1) <= most]
+    return words[: ends[-1]] if ends else words[: most - 1].rpartition(" ")[0] + " …"
 
 
 def _check_vocabulary(model: Any, tokenizer: Any, name: str) -> None:
@@ -241,3 +267,4 @@ def save(model: Any, tokenizer: Any, folder: Path, state: dict[str, torch.Tensor
         state |= {name: state[first] for name, first in tied_weights(model).items() if name in state and first in state}
     model.save_pretrained(folder, state_dict=state)
     tokenizer.save_pretrained(folder)
+    copy_processor(tokenizer.name_or_path, folder, is_multimodal(model.config))

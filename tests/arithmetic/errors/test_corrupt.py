@@ -86,7 +86,7 @@ def test_corrupt_chooses_uniformly_among_verified_steps() -> None:
         ("1 + 1 = 2", "", "last-result", None),
         ("1 + 1 = 3, 2 + 2 = 4", "", "last-result", None),
         ("1 + 1 = 3, 2 + 2 = 5", "", "result", "does not match the recomputed value"),
-        ("5x = 25, x = 5", "", "equation", None),
+        ("5x + 3 = 28, 5x = 25, x = 5", "", "equation", None),
         ("5x = 25, x = 5", "she has 25 of them", "last-result", None),
         ("5x = 25, x = 5, 4 + 1 = 5", "25 of them", "solved-value", None),
         ("x + 3 + 4 = x + 7, 1 + 1 = 2", "", "combined-term", None),
