@@ -124,7 +124,7 @@ def base_dtype(name: str, trust_remote_code: bool = False) -> torch.dtype | None
     if name == "tiny" or is_adapter(name):
         return None
     with _load_errors(name, "config"):
-        config = _transformers().AutoConfig.from_pretrained(name, trust_remote_code=trust_remote_code)
+        config = _transformers().AutoConfig.from_pretrained(**location(name), trust_remote_code=trust_remote_code)
     dtype = config.dtype or config.get_text_config().dtype
     return getattr(torch, dtype, None) if isinstance(dtype, str) else dtype
 
