@@ -84,7 +84,8 @@ def _has_several_values(solution: Solution) -> bool:
     """Whether a solution states two values of one unknown: two cases, two roots, or a guess."""
     stated: dict[str, Ratio] = {}
     written = [(step.variable, solution.visible[step.start : step.stop]) for step in solution.steps if step.variable]
-    for letter, text in [*written, *prose.values(solution.visible, solution.stop)]:
+    spans = prose.values(solution.visible, solution.stop)
+    for letter, text in [*written, *((letter, solution.visible[start:stop]) for letter, (start, stop) in spans)]:
         literal = parse_literal(text)
         if literal is not None and not equal(stated.setdefault(letter, literal.value), literal.value):
             return True
