@@ -269,8 +269,9 @@ class Solution:
         stated = _signed(literal, step.negated)
         expr = missing_number(left, rights, tuple(self.values.items()), stated)
         used = letters_of((left, rights[0]))
-        if used and not is_identity(left, rights, used, stated):
-            self._require_proof(used & self.values.keys(), step.sign, step.sign, self.stop)
+        valued = used & self.values.keys()
+        if valued and not is_identity(left, rights, used, stated):  # without values, it has just been computed
+            self._require_proof(valued, step.sign, step.sign, self.stop)
         return expr
 
 

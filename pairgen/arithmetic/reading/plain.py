@@ -127,7 +127,9 @@ def to_ascii(calculation: str) -> str:
     text = calculation.translate(_ASCII).strip().replace("//", "/")
     if not _PLAIN.fullmatch(text):
         text = _WORD.sub(lambda word: _OPERATOR_WORDS[word.group().lower()], text)
-        text = _UNIT_FORWARDS.sub("", _PERCENT.sub(r"(\1/100)", text))
+        if "%" in text:
+            text = _PERCENT.sub(r"(\1/100)", text)
+        text = _UNIT_FORWARDS.sub("", text)
     if "(" in text:
         text = _IMPLICIT_PRODUCT.sub("*", text)
     return without_leading_zeros(" ".join(text.split()))
