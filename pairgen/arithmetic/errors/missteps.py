@@ -211,7 +211,8 @@ def written(right: Literal, value: Ratio, scene: Scene, most: int) -> Literal | 
     if right.denominator != 1:
         wrong = right._replace(numerator=top, denominator=bottom)
         return wrong if right.mixed_separator is None and max(top, bottom) <= MAX_IN_FRACTION and wrong.fits() else None
-    if not (right.decimals or scene.is_money or scene.is_measured):
+    is_simple = scene.is_measured and len(scene.calculation.operands) == 2
+    if not (right.decimals or scene.is_money or is_simple):
         return None
     for decimals in (
         (min(right.decimals or MAX_DECIMALS, MAX_DECIMALS),) if scene.is_money else range(1, MAX_DECIMALS + 1)
@@ -219,5 +220,5 @@ def written(right: Literal, value: Ratio, scene: Scene, most: int) -> Literal | 
         numerator, rest = divmod(top * 10**decimals, bottom)
         if not rest:
             return plain._replace(numerator=numerator, decimals=decimals)
-    is_measure = scene.is_measured and not (scene.is_money or scene.is_percentage or right.decimals)
-    return Literal(top, denominator=bottom) if is_measure and max(top, bottom) <= MAX_IN_FRACTION else None
+    is_fraction = is_simple and not (scene.is_money or scene.is_percentage or right.decimals)
+    return Literal(top, denominator=bottom) if is_fraction and max(top, bottom) <= MAX_IN_FRACTION else None
