@@ -22,7 +22,9 @@ class Config:
     """
 
     data: tuple[str, ...] = option((), "Pair datasets to train on: folders that `pairgen build` wrote.")
-    model: str = option("tiny", "Model: a local path, a Hub id, or `tiny`, a small untrained Llama.", metavar="MODEL")
+    model: str = option(
+        "tiny", "Model: a folder, a GGUF file, a Hub id, or `tiny`, a small untrained Llama.", metavar="MODEL"
+    )
     out: str = option("", "Run folder; required, except with --dry-run.", aliases=("-o",), metavar="DIR")
 
     loss: str = option(

@@ -30,8 +30,8 @@ from pairgen.train.layout.tree import tree_batch
 from pairgen.train.loop import Trainer
 from pairgen.train.losses import LOSSES
 from pairgen.train.model import loading as models
+from pairgen.train.model.kernels.torch_internals import missing_for_trees
 from pairgen.train.model.scorer import Scorer
-from pairgen.train.model.torch_internals import missing_for_trees
 from pairgen.train.output import checkpoint
 from pairgen.train.output.checkpoint import Policy, TrainState
 from pairgen.train.output.metrics_log import MetricsLog

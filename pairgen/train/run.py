@@ -136,7 +136,7 @@ def _with_absolute_paths(config: Config) -> Config:
         config,
         out=str(Path(config.out).absolute()),
         data=tuple(str(Path(folder).absolute()) for folder in config.data),
-        model=str(model.absolute()) if model.is_dir() and config.model != "tiny" else config.model,
+        model=str(model.absolute()) if model.exists() and config.model != "tiny" else config.model,
         reference_dir=str(Path(config.reference_dir).absolute()) if config.reference_dir else "",
     )
 

@@ -35,7 +35,8 @@ from pairgen.pairs.writing import DatasetWriter
 from pairgen.train import config as configs
 from pairgen.train import losses
 from pairgen.train.context import Phase
-from pairgen.train.model import loading, torch_internals
+from pairgen.train.model import loading
+from pairgen.train.model.kernels import torch_internals
 from pairgen.train.run import resume, train
 from pairgen.train.scores.pair_logps import PairLogps
 

@@ -5,7 +5,8 @@ import logging
 import re
 import warnings
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, redirect_stderr
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from torch import nn
 from pairgen.errors import UnsupportedModel, UsageError, install_hint
 from pairgen.hub_client import offline_if_unreachable
 from pairgen.train.config import Config
+from pairgen.train.model.gguf import dequantized, is_gguf, location
 from pairgen.train.model.tiny import tiny_model, train_tokenizer
 from pairgen.train.output.processor_files import copy_processor, is_multimodal
 
@@ -90,19 +92,23 @@ def _transformers() -> Any:
 
 
 def load_tokenizer(name: str, trust_remote_code: bool = False) -> Any:
-    """Load a tokenizer from a folder or the Hub. Raises UnsupportedModel if that fails."""
+    """Load a tokenizer from a folder, a GGUF file or the Hub. Raises UnsupportedModel if that fails."""
     with _load_errors(name, "tokenizer"):
-        return _transformers().AutoTokenizer.from_pretrained(name, trust_remote_code=trust_remote_code)
+        return _transformers().AutoTokenizer.from_pretrained(**location(name), trust_remote_code=trust_remote_code)
 
 
 def load_model(name: str, dtype: torch.dtype, trust_remote_code: bool = False) -> Any:
-    """A causal language model from a folder or the Hub; an adapter is merged into its base model."""
+    """A causal language model from a folder, a GGUF file or the Hub; an adapter is merged into its base model."""
     with _load_errors(name, "model"):
         if is_adapter(name):
             return _merged(name, dtype, trust_remote_code)
-        model, found = _transformers().AutoModelForCausalLM.from_pretrained(
-            name, dtype=dtype, use_safetensors=True, trust_remote_code=trust_remote_code, output_loading_info=True
-        )
+        options = {"dtype": dtype, "trust_remote_code": trust_remote_code, "output_loading_info": True}
+        if not is_gguf(name):
+            options["use_safetensors"] = True
+        with redirect_stderr(StringIO()) if is_gguf(name) else nullcontext():  # it shows a progress bar of its own
+            model, found = _transformers().AutoModelForCausalLM.from_pretrained(**location(name), **options)
+        if is_gguf(name):
+            model = dequantized(model)
     if missing := sorted(found["missing_keys"]):
         raise UnsupportedModel(
             f"--model {name}: has no weights for {missing[0]}"
@@ -118,7 +124,7 @@ def base_dtype(name: str, trust_remote_code: bool = False) -> torch.dtype | None
     if name == "tiny" or is_adapter(name):
         return None
     with _load_errors(name, "config"):
-        config = _transformers().AutoConfig.from_pretrained(name, trust_remote_code=trust_remote_code)
+        config = _transformers().AutoConfig.from_pretrained(**location(name), trust_remote_code=trust_remote_code)
     dtype = config.dtype or config.get_text_config().dtype
     return getattr(torch, dtype, None) if isinstance(dtype, str) else dtype
 
@@ -169,15 +175,15 @@ def _peft() -> Iterator[Any]:
 def _load_errors(name: str, part: str) -> Iterator[None]:
     """Convert the errors of transformers while loading a model or tokenizer to UnsupportedModel."""
     try:
-        with nullcontext() if Path(name).is_dir() else offline_if_unreachable():
+        with nullcontext() if Path(name).exists() else offline_if_unreachable():
             yield
     except torch.OutOfMemoryError:
         raise
     except _LOAD_ERRORS as error:
-        is_folder = Path(name).is_dir()
-        if not is_folder and (name.startswith(("/", ".", "~")) or name.count("/") > 1):
+        is_local = Path(name).is_dir() or is_gguf(name)
+        if not is_local and (name.startswith(("/", ".", "~")) or name.count("/") > 1):
             raise UnsupportedModel(f"--model {name}: no such folder") from error
-        where = "" if is_folder else " (not a local folder, and not available from the Hub)"
+        where = "" if is_local else " (not a local folder, and not available from the Hub)"
         raise UnsupportedModel(f"--model {name}{where}: the {part} cannot be loaded: {_reason(error)}") from error
 
 
