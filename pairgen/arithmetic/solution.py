@@ -22,7 +22,7 @@ from pairgen.arithmetic.exact.expression import (
 from pairgen.arithmetic.exact.literals import Literal, parse_literal
 from pairgen.arithmetic.exact.ratios import Ratio, equal, lowest_terms
 from pairgen.arithmetic.exact.systems import Equation, contradicts, determine, letters_of
-from pairgen.arithmetic.exact.verification import Verification, is_one_number, verify
+from pairgen.arithmetic.exact.verification import Verification, is_one_number, matches, verify
 from pairgen.arithmetic.labels import (
     CIRCULAR,
     CONTRADICTED,
@@ -228,7 +228,7 @@ class Solution:
         for expr, others in self._solutions(step):
             if render(expr).strip("()") != stated:  # repeating a value does not verify it
                 solved = evaluate(expr)
-                if solved is not None and equal(solved, value):
+                if solved and matches(literal, (-solved[0], solved[1]) if step.negated else solved):
                     if self._is_proved(step, others):
                         return expr
                     reason = CIRCULAR
