@@ -50,7 +50,7 @@ def prepare(config: Config, context: RunContext) -> Trainer:
     training = training_data(config, context, datasets, model, tokenizer)
     scorer = Scorer(model)
     groups = sample_groups(training.groups_by_split(), LOSSES[config.loss].uses_rejected)
-    forward = _forward(config, scorer, tokenizer, groups, context.warn)
+    forward = choose_forward(config, scorer, tokenizer, groups, context.warn)
 
     def load_start() -> Scorer:
         """Load the starting model again."""
@@ -158,7 +158,7 @@ def _warn_about_data(warn: Warn, name: str, split: data.TokenizedSplit, max_leng
         )
 
 
-def _forward(config: Config, scorer: Scorer, tokenizer: Any, groups: Sequence[TokenGroup], warn: Warn) -> Forward:
+def choose_forward(config: Config, scorer: Scorer, tokenizer: Any, groups: Sequence[TokenGroup], warn: Warn) -> Forward:
     """Passes with the layout of --share; for ``auto``, trees if the model scores them exactly.
 
     Args:

@@ -20,6 +20,9 @@ from pairgen.train.model.tiny import tiny_model, train_tokenizer
 TINY_TEXTS = 4000
 """Maximum number of texts that the tokenizer of ``--model tiny`` is trained on."""
 
+_MAMBA = ("falcon_h1", "falcon_mamba", "mamba", "mamba2", "nemotron_h")
+"""Families for which peft refuses adapters on ``out_proj``, since fast kernels read its weights directly."""
+
 _LOAD_ERRORS = (OSError, ValueError, KeyError, ImportError, RuntimeError, AttributeError, TypeError, SafetensorError)
 
 
@@ -61,13 +64,15 @@ def load(config: Config, texts: Iterable[str], device: torch.device, resumed: Pa
         tokenizer = load_tokenizer(name, config.trust_remote_code)
         model = load_model(name, dtype, config.trust_remote_code)
     _check_vocabulary(model, tokenizer, config.model)
+    _check_weights(model, config)
     disable_dropout(model)
     model.config.use_cache = False
     if config.gradient_checkpointing:
         # the first name is that of newer versions, in which the second is deprecated
         enable = getattr(model, "activation_checkpointing_enable", None) or model.gradient_checkpointing_enable
         enable({"use_reentrant": False})
-    model = model.to(device)
+    if not is_quantized(model):  # these are on a device from the start, and some refuse to be moved
+        model = model.to(device)
     if config.lora:
         model = _add_adapter(model, config, adapter)
     return model, tokenizer
@@ -129,11 +134,18 @@ def _add_adapter(model: Any, config: Config, adapter: Path | None) -> Any:
             lora_alpha=2 * config.lora,
             lora_dropout=0.0,
             target_modules="all-linear",
+            exclude_modules=["out_proj"] if model.config.model_type in _MAMBA else None,
             task_type="CAUSAL_LM",
             base_model_name_or_path=config.model,
         )
         torch.manual_seed(config.seed)
-        return peft.get_peft_model(model, lora)
+        try:
+            return peft.get_peft_model(model, lora)
+        except (ValueError, TypeError, RuntimeError, AttributeError) as error:
+            raise UnsupportedModel(
+                f"--lora {config.lora}: peft cannot add an adapter to --model {config.model} ({_reason(error)}); "
+                "train all weights, without --lora"
+            ) from error
 
 
 @contextmanager
@@ -179,11 +191,28 @@ def _reason(error: Exception) -> str:
 
 
 def _check_vocabulary(model: Any, tokenizer: Any, name: str) -> None:
+    """Raise UnsupportedModel if a token id has no row in the embeddings; ids may have holes."""
     rows = model.get_input_embeddings().weight.shape[0]
-    if len(tokenizer) > rows:
+    token, largest = max(tokenizer.get_vocab().items(), key=lambda entry: entry[1])
+    if largest >= rows:
         raise UnsupportedModel(
-            f"--model {name}: its tokenizer has {len(tokenizer):,} tokens and its embeddings {rows:,} rows; "
+            f"--model {name}: its tokenizer has ids up to {largest:,} ({token!r}), and its embeddings {rows:,} rows; "
             "tokenizer and model do not match"
+        )
+
+
+def is_quantized(model: Any) -> bool:
+    """Whether a model has quantized weights, as those of bitsandbytes."""
+    return bool(getattr(model, "is_quantized", False))
+
+
+def _check_weights(model: Any, config: Config) -> None:
+    """Raise UnsupportedModel for quantized weights without an adapter, which could neither be trained nor saved."""
+    if is_quantized(model) and not config.lora:
+        method = getattr(getattr(model.config, "quantization_config", None), "quant_method", "unknown method")
+        raise UnsupportedModel(
+            f"--model {config.model}: its weights are quantized ({getattr(method, 'value', method)}) and cannot be "
+            "trained; train an adapter with --lora, or use the model that is not quantized"
         )
 
 
@@ -197,10 +226,15 @@ def disable_dropout(model: nn.Module) -> None:
                 setattr(module, name, 0.0)
 
 
+_CONTEXT = ("max_position_embeddings", "max_seq_len", "n_positions", "max_target_positions")
+"""The names of the maximum number of positions in configs."""
+
+
 def usable_length(model: Any, max_length: int) -> int:
     """``max_length``, or the model's maximum number of positions if that is less."""
-    known = getattr(model.config.get_text_config(), "max_position_embeddings", None)
-    return min(max_length, known) if known else max_length
+    config = model.config.get_text_config()
+    known = [length for name in _CONTEXT if isinstance(length := getattr(config, name, None), int) and length > 0]
+    return min([max_length, *known])
 
 
 def tied_weights(model: nn.Module) -> dict[str, str]:
