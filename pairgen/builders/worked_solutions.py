@@ -65,9 +65,15 @@ def reasoning_stop(solution: str) -> int:
 @lru_cache(1 << 14)
 def final_answer(lines: str) -> Ratio | None:
     """The last value that the final-answer lines state; None if it is not a plain number."""
-    match = _ANSWER.match(lines)
-    literal = parse_literal(match.group(1)) if match else None
+    span = answer_span(lines)
+    literal = parse_literal(lines[slice(*span)]) if span else None
     return literal.value if literal else None
+
+
+def answer_span(lines: str) -> tuple[int, int] | None:
+    """Where the final-answer lines state a number last; None if they do not."""
+    match = _ANSWER.match(lines)
+    return match.span(1) if match else None
 
 
 def solution_of(text: str, annotated: Sequence[Step] | None = None) -> Solution:
@@ -159,11 +165,14 @@ def _rejection(text: str, corruption: Corruption) -> Rejection:
         steps=corruption.steps,
         error=corruption.error,
     )
+    start, stop, corrupted = corruption.start, corruption.stop, corruption.corrupted
+    if not (corruption.calculation or corruption.carried):
+        return Rejection(
+            f"{text[:start]}{corrupted}{text[stop:]}", Edit(start, stop, start + len(corrupted)), provenance
+        )
     changes = edits_of(corruption)
-    if len(changes) > 1:
-        provenance = provenance._replace(edits=changes)
-    first, last = changes[0], changes[-1]
-    return Rejection(corruption.apply(text), Edit(first.start, last.chosen_stop, last.rejected_stop), provenance)
+    edit = Edit(changes[0].start, changes[-1].chosen_stop, changes[-1].rejected_stop)
+    return Rejection(corruption.apply(text), edit, provenance._replace(edits=changes))
 
 
 def edits_of(corruption: Corruption) -> tuple[Change, ...]:

@@ -128,7 +128,7 @@ def _run_facts(run: Run) -> Table:
     rows = []
     speeds = [value for _, value in run.series("pairs_per_second")]
     if speeds:
-        rows.append(("speed", f"{median(speeds):,.1f} pairs/s"))
+        rows.append(("speed", ", ".join([f"{median(speeds):,.1f} pairs/s", *_utilization(run)])))
     processed = sum(value for _, value in run.series("tokens/processed"))
     if processed:
         padded = sum(value for _, value in run.series("tokens/padded"))
@@ -140,6 +140,22 @@ def _run_facts(run: Run) -> Table:
         rows.append(("SFT model", f"{sft} (start other runs from it with --model)"))
     rows += [("best model" if folder.name == "best" else "model", str(folder)) for folder in run.models()]
     return facts((name, safe_text(text)) for name, text in rows)
+
+
+def _utilization(run: Run) -> list[str]:
+    """Tokens and model FLOPs per second, and memory; of runs that logged them."""
+    values = {
+        name: [value for _, value in run.series(name)]
+        for name in ("tokens_per_second", "tflops", "mfu", "memory/peak_gb")
+    }
+    if not all(values.values()):
+        return []
+    flops, share = median(values["tflops"]), median(values["mfu"])
+    return [
+        f"{median(values['tokens_per_second']):,.0f} tokens/s",
+        f"{flops:.3g} model TFLOP/s ({share:.0%} of peak)",
+        f"peak memory {max(values['memory/peak_gb']):.1f} GB",
+    ]
 
 
 def preview_view(preview: Mapping[str, Any]) -> RenderableType:

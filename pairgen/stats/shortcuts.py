@@ -57,11 +57,25 @@ def _size(side: Side) -> float:
     return -value if side.value.startswith(("-", "\u2212")) else value
 
 
-def _stands_in(value: str, text: str) -> bool:
+def stands_in(value: str, text: str) -> bool:
     """Whether a value occurs as a number of its own: ``5`` is not in ``15`` or ``5.5``."""
-    if value not in text:
-        return False
-    return re.search(rf"(?<![\d.])(?<!\d,){re.escape(value)}(?![.,]?\d)", text) is not None
+    at = text.find(value)
+    while at >= 0:
+        before, after = text[max(0, at - 2) : at], text[at + len(value) : at + len(value) + 2]
+        if not (before[-1:] == "." or _ends_in_digit(before) or _begins_with_digit(after)):
+            return True
+        at = text.find(value, at + 1)
+    return False
+
+
+def _ends_in_digit(text: str) -> bool:
+    """Whether a digit, or one and a comma, ends a text."""
+    return text[-1:].isdecimal() or (text[-1:] == "," and text[-2:-1].isdecimal())
+
+
+def _begins_with_digit(text: str) -> bool:
+    """Whether a digit begins a text, or one after a point or comma."""
+    return text[:1].isdecimal() or (text[:1] in (".", ",") and text[1:2].isdecimal())
 
 
 def _trailing_zeros(side: Side) -> float:
@@ -92,10 +106,10 @@ def _shared_words(side: Side) -> float:
 
 SHORTCUTS: dict[str, Shortcut] = {
     "used again": Shortcut(
-        "the value occurs again after its place", lambda side: float(_stands_in(side.value, side.after)), True
+        "the value occurs again after its place", lambda side: float(stands_in(side.value, side.after)), True
     ),
     "in the question": Shortcut(
-        "the value occurs in the prompt", lambda side: float(_stands_in(side.value, side.prompt)), True
+        "the value occurs in the prompt", lambda side: float(stands_in(side.value, side.prompt)), True
     ),
     "rounder": Shortcut("the value has more trailing zeros, or fewer decimals", _trailing_zeros, True),
     "more digits": Shortcut("the value has more digits", lambda side: float(len(_digits(side))), True),

@@ -37,15 +37,17 @@ from typing import Any, NamedTuple
 import peers
 import torch
 from peers import Cost, FirstStep
-from steps import ROW_TOKENS, Pairgen, Variant, product_rate
+from steps import ROW_TOKENS, Pairgen, Variant
 from torch.profiler import ProfilerActivity, profile
 from workloads import SHAPES, SIZES, Shape, llama, pairs_of, tokenizer_of
 
 from pairgen.train.data.groups import TokenGroup
 from pairgen.train.layout.tree import tree_batch
 from pairgen.train.model.loading import pick_device
+from pairgen.train.scores.speed import product_rate
 
 PRECISIONS = ("float32", "bf16")
+DTYPES = {"float32": torch.float32, "bf16": torch.bfloat16}
 TOLERANCE = {"float32": 1e-3, "bf16": 3e-2}
 SHARE = "shots"
 
@@ -200,7 +202,7 @@ class Bench:
                 off=off,
                 trees=tree,
                 flops=flops,
-                rate=product_rate(self.device, used.precision),
+                rate=product_rate(self.device, DTYPES[used.precision]),
             )
             for used, cost, tree in zip(variants, trees_cost, shared, strict=True)
         ]

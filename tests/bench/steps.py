@@ -16,12 +16,15 @@ from workloads import Pairs
 
 from pairgen.train.config import Config
 from pairgen.train.data.groups import TokenGroup
+from pairgen.train.data.order import chunks
 from pairgen.train.layout.tree import tree_batch
 from pairgen.train.model.scorer import Scorer
-from pairgen.train.reference import ReferenceLogps, ReferencePass, StartingModel, compute_missing, read
+from pairgen.train.reference.passes import ReferencePass, compute_missing
+from pairgen.train.reference.start import StartingModel
 from pairgen.train.scores.forward import Forward
 from pairgen.train.scores.metrics import Sums, add
 from pairgen.train.scores.objective import Objective
+from pairgen.train.scores.speed import ModelFlops
 
 ROW_TOKENS = 8192
 
@@ -64,10 +67,14 @@ class Pairgen:
     def precompute_reference(self, pairs: Pairs, folder: Path) -> None:
         """Compute the reference log-probs of all pairs with the current weights."""
         forward = self.objective.forward
-        start = StartingModel(lambda: self.objective.module, forward)
-        compute_missing(ReferencePass(pairs.groups, np.asarray(pairs.used), start.score, 32), folder)
+        model = StartingModel(lambda: self.objective.module, forward)
+        used = np.asarray(pairs.used)
+        order = used[np.argsort(pairs.groups.tokens[used], kind="stable")]
+        batches = [order[start:stop] for start, stop in chunks(pairs.groups.pairs[order], 32)]
+        work = ReferencePass(pairs.groups, batches, [folder] * len(pairs.groups.tables), model.score)
+        compute_missing(work)
         self.objective.module.train()
-        self.objective = replace(self.objective, reference=ReferenceLogps(read(folder)))
+        self.objective = replace(self.objective, reference=work.known())
 
     def step(self, groups: Sequence[TokenGroup]) -> FirstStep:
         """One optimizer step over groups."""
@@ -106,35 +113,5 @@ class Pairgen:
         self.spent = Counter()
 
     def flops(self, groups: Sequence[TokenGroup]) -> float:
-        """FLOPs of a step, forward and backward, without recomputation.
-
-        Per token and weight, 2 forward and 4 backward; the same per query, attended key and head dimension, once for
-        scores and once for values. The backward pass of the LM head counts only positions whose gradients for chosen
-        and rejected differ.
-        """
-        batch = self.objective.forward.layout(groups)
-        config = self.model.config
-        matrices = [weight.numel() for name, weight in self.model.named_parameters() if weight.ndim == 2]
-        head = config.vocab_size * config.hidden_size  # tied to the embedding, whose lookup is not a matrix product
-        assert batch.subtree_end is not None
-        column = torch.arange(batch.tokens.shape[1])
-        seen = int((batch.subtree_end - column + 1).sum()) - (batch.tokens.numel() - batch.processed_tokens)
-        chosen, rejected = (
-            part.ravel().bincount(minlength=len(batch.label_positions) + 1) for part in batch.completion_index.chunk(2)
-        )
-        differing = int((chosen != rejected)[:-1].sum())
-        width = config.num_attention_heads * config.head_dim
-        body = 6.0 * (sum(matrices) - head) * batch.processed_tokens + 12.0 * seen * width * config.num_hidden_layers
-        return body + head * (2.0 * len(batch.label_positions) + 4.0 * differing)
-
-
-def product_rate(device: torch.device, precision: str) -> float:
-    """FLOP/s of a product of large matrices, the median of ten."""
-    size, dtype = (8192 if device.type == "cuda" else 2048), torch.bfloat16 if precision == "bf16" else torch.float32
-    left, right = (torch.randn(size, size, device=device, dtype=dtype) for _ in range(2))
-    meter, seconds = Meter(device), []
-    for _ in range(12):
-        meter.start()
-        left @ right
-        seconds.append(meter.stop().seconds)
-    return 2.0 * size**3 / sorted(seconds[2:])[5]
+        """FLOPs of a step, as training counts them."""
+        return ModelFlops(self.model).of(self.objective.forward.layout(groups).work)

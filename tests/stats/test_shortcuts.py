@@ -1,6 +1,7 @@
 """Rules that tell chosen from rejected without the calculation or the fact."""
 
 import random
+import re
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from pairgen.building.options import BuildOptions
 from pairgen.building.pipeline import build
 from pairgen.pairs.record import Pair
-from pairgen.stats.shortcuts import SHORTCUTS, Side, Strength, measure
+from pairgen.stats.shortcuts import SHORTCUTS, Side, Strength, measure, stands_in
 
 NUMBERS = [name for name, rule in SHORTCUTS.items() if rule.numbers]
 CHOICES = [name for name, rule in SHORTCUTS.items() if not rule.numbers]
@@ -130,3 +131,9 @@ def test_no_rule_about_the_number_alone_tells_right_from_wrong(
         if decided := found[name].decided:
             margin = 0.05 + (2 * 0.5 / decided**0.5 if decided < 400 else 0)
             assert abs(found[name].right / decided - 0.5) <= margin, name
+
+
+@given(st.text("15.,x٣", min_size=1, max_size=3), st.text("15., x٣", max_size=12))
+def test_stands_in_equals_a_pattern(value: str, text: str) -> None:
+    pattern = rf"(?<![\d.])(?<!\d,){re.escape(value)}(?![.,]?\d)"
+    assert stands_in(value, text) == (re.search(pattern, text) is not None)

@@ -6,8 +6,9 @@ Rounded, in cents, as a quotient with a remainder, and so on: each function tell
 import re
 
 from pairgen.arithmetic.claims.closed import Claim
+from pairgen.arithmetic.claims.other_units import is_in_other_unit
 from pairgen.arithmetic.exact.literals import Literal
-from pairgen.arithmetic.exact.ratios import Ratio, equal, reduced
+from pairgen.arithmetic.exact.ratios import Ratio, equal
 from pairgen.arithmetic.exact.verification import matches
 
 
@@ -69,14 +70,10 @@ def _is_within(claim: Claim, value: Ratio, part: int) -> bool:
     )
 
 
-_ROUNDING_BEFORE = re.compile(
-    r"\b(?:approximat\w+|about|roughly|around|nearly|almost|round\w*|estimat\w+|whole number|at most|at least)\b"
-    r"[^.\n]*\Z",
-    re.I,
-)
+_ROUND = r"round(?:ed|ing)\b|rounds? (?:it |this |that )?(?:up|down|to|off)\b|nearest\b|approx\w*|estimat\w+|roughly\b"
+_ROUNDING_BEFORE = re.compile(rf"\b(?:{_ROUND}|about|around|nearly|almost|whole number)\b[^.\n]*\Z", re.I)
 _ROUNDING_AFTER = re.compile(
-    r"[^\n=]{0,50}?(?:\bround|\bnearest\b|\bapprox|≈|\\approx|\.\.\.|…|\\[lc]?dots|\bwhole number)"
-    r"|[^.\n=]{0,20}\babout\b",
+    rf"[^\n=]{{0,50}}?(?:\b(?:{_ROUND}|whole number)|≈|\\approx|\.\.\.|…|\\[lc]?dots)|[^.\n=]{{0,20}}\babout\b",
     re.I,
 )
 
@@ -88,11 +85,12 @@ def is_announced_rounding(claim: Claim, value: Ratio) -> bool:
 
 
 def _is_rounded_to_zeros(literal: Literal, value: Ratio) -> bool:
-    """Whether the result has zeros at its end and is less than one of the last other digit off: 300 for 297."""
+    """Whether the result is the value rounded to its zeros at the end, and within a tenth of it: 300 for 297."""
     digits = str(literal.numerator)
     unit = 10 ** (len(digits) - len(digits.rstrip("0")))
     top, bottom = literal.value
-    return not literal.decimals and literal.numerator > 0 and abs(value[0] * bottom - top * value[1]) < unit * value[1]
+    gap = abs(value[0] * bottom - top * value[1])
+    return not literal.decimals and 2 * gap <= unit * value[1] and 10 * gap <= abs(top) * value[1]
 
 
 _DECIMALS = re.compile(r"\d*\.\d{2,}", re.ASCII)
@@ -110,15 +108,16 @@ def is_rounding_of_rounded(claim: Claim, value: Ratio) -> bool:
 # ---------------------------------------------------------------- what follows the number
 
 _REMAINDER = re.compile(
-    r"[^\n.;=]{0,50}?(?:\bremainder|\bleft ?over|\bremaining|\bleft\b|\b[rR] ?\d|\b(?:with|and) \$?\d"
+    r"[^\n.;=]{0,50}?(?:\bremainder|\bleft ?over|\bremaining|\bleft\b|\b[rR]\.? ?\d|\b(?:with|and) \$?\d"
     r"|\b(?:full|whole|complete)\b)"
 )
 
 
 def is_quotient_with_remainder(claim: Claim, value: Ratio) -> bool:
-    """Whether the result is a whole quotient, of which the rest is named: ``47 / 4 = 11 remainder 3``."""
+    """Whether the result is a whole quotient, of which the rest is named: ``47 / 4 = 11 remainder 3``, ``47 // 4``."""
     literal = claim.literal
-    if literal.decimals or literal.denominator != 1 or value[0] < 0 or not _REMAINDER.match(claim.after):
+    is_named = "//" in claim.written or _REMAINDER.match(claim.after) is not None
+    if literal.decimals or literal.denominator != 1 or value[0] < 0 or not is_named:
         return False
     return literal.numerator == value[0] // value[1]
 
@@ -136,66 +135,3 @@ def is_mixed_number(claim: Claim, value: Ratio) -> bool:
         return False
     top, bottom = (int(group) for group in found.groups() if group)
     return bottom > 0 and equal(value, (claim.literal.value[0] * bottom + top, bottom))
-
-
-# ---------------------------------------------------------------- units
-
-
-class _Units:
-    """Words for quantities of one kind, and the factors between them."""
-
-    def __init__(self, words: str, factors: str, least: int = 2) -> None:
-        self.pattern = re.compile(words, re.IGNORECASE)
-        self.factors = frozenset(map(int, factors.split()))
-        self.least = least
-        """Different units that must be named."""
-
-    def found(self, text: str) -> set[str]:
-        return {match.group().lower().removesuffix("s") for match in self.pattern.finditer(text)}
-
-
-MONEY = _Units(r"[$€£¥¢]|\b(?:cents?|dollars?|penn(?:y|ie)s?|euros?|pounds?|nickels?|dimes?|quarters?|coins?)\b", "100")
-PERCENT = _Units(r"%|\bper ?cents?\b|\bpercentage\b", "100", 1)
-LARGE = _Units(
-    r"\b(?:hundreds?|thousands?|millions?|billions?|trillions?|grand)\b|(?<=\d)[kKMB]\b",
-    "100 1000 1000000 1000000000 1000000000000",
-    1,
-)
-_KINDS = (
-    MONEY,
-    PERCENT,
-    LARGE,
-    _Units(
-        r"\b(?:k?m|[cm]m|kg|mg|m?l|g|(?:kilo|centi|milli)?(?:met(?:er|re)|gram|lit(?:er|re))s?)\b",
-        "10 100 1000 1000000",
-    ),
-    _Units(
-        r"\b(?:seconds?|secs?|minutes?|mins?|hours?|hrs?|days?|weeks?|months?|years?)\b|\bhourly|\bdaily",
-        "60 3600 24 7 12 30 52 365 1440",
-    ),
-    _Units(r"\b(?:inch(?:es)?|foot|feet|ft|yards?|miles?)\b", "12 3 36 5280 1760"),
-    _Units(r"\b(?:ounces?|oz|pounds?|lbs?|tons?)\b", "16 2000"),
-    _Units(r"\b(?:cups?|pints?|quarts?|gallons?|ounces?)\b", "2 4 8 16"),
-    _Units(r"\b(?:dozens?)\b", "12", 1),
-)
-
-
-def factor(claim: Claim, value: Ratio) -> int:
-    """The integer by which the literal is too large or too small; 0 if there is none."""
-    top, bottom = claim.literal.value
-    if not top or not value[0]:
-        return 0
-    ratio = reduced((top * value[1], bottom * value[0]))
-    return max(ratio) if min(ratio) == 1 else 0
-
-
-def is_in_other_unit(claim: Claim, value: Ratio) -> bool:
-    """Whether the result is right in another unit that the sentence names: ``3 * 50 cents = $1.50``."""
-    times = factor(claim, value)
-    if times < 2:
-        return False
-    sentence = f"{_SENTENCES_BEFORE.sub('', claim.before)} {claim.written} = {claim.sign} {claim.after[:30]}"
-    return any(times in units.factors and len(units.found(sentence)) >= units.least for units in _KINDS)
-
-
-_SENTENCES_BEFORE = re.compile(r".*(?:[.?!;]\s|\n)", re.DOTALL)

@@ -8,13 +8,14 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
+from pairgen.arithmetic.claims.surroundings import is_compound, joins, leaves_doubt, since_border
 from pairgen.arithmetic.exact.evaluate import evaluate_text
 from pairgen.arithmetic.exact.expression import render
 from pairgen.arithmetic.exact.literals import Literal, parse_literal
 from pairgen.arithmetic.exact.ratios import Ratio
 from pairgen.arithmetic.exact.verification import is_one_number
 from pairgen.arithmetic.labels import Unverified
-from pairgen.arithmetic.reading import formulas, latex, plain, sentence
+from pairgen.arithmetic.reading import border, formulas, latex, plain, sentence
 from pairgen.arithmetic.reading.steps import Step
 from pairgen.arithmetic.reading.tokens import NUMBER_WORDS
 from pairgen.arithmetic.solution import Solution
@@ -63,30 +64,29 @@ def closed_claim(solution: Solution, step: Step) -> Claim | None:
         return None
     if step.negated:
         literal = literal._replace(negative=not literal.negative)
-    if step.sign < 0:
-        calculation = _given(step)
-    else:
-        unit = _UNIT_LETTER.match(solution.visible, step.stop)
-        calculation = _written_before(solution, step.sign, unit[1] if unit else "")
+    unit = _UNIT_LETTER.match(solution.visible, step.stop)
+    calculation = _given(step) if step.sign < 0 else _written_before(solution, step.sign, unit[1] if unit else "")
     if calculation is None:
         return None
-    text = solution.visible
-    before = text[max(0, calculation.start - CONTEXT) : calculation.start]
-    sign = text[step.sign : step.start] if step.sign >= 0 else "="
-    after = text[step.stop : step.stop + CONTEXT]
+    sign = solution.visible[step.sign : step.start] if step.sign >= 0 else "="
+    after = solution.visible[step.stop : step.stop + CONTEXT]
+    claim = _claim(solution, calculation, literal, sign, after)
+    is_sure = claim.sure and not (step.sign < 0 and is_compound(claim.before, after))
+    return claim._replace(start=step.start, stop=step.stop, percent=step.percent, sure=is_sure)
+
+
+def claim_before(solution: Solution, sign: int) -> Claim | None:
+    """The calculation that ends at an equals sign, as a claim that it has its value; None if it is not closed."""
+    calculation = _written_before(solution, sign, "")
+    return None if calculation is None else _claim(solution, calculation, Literal(0), "=", "")
+
+
+def _claim(solution: Solution, calculation: "_Calculation", literal: Literal, sign: str, after: str) -> Claim:
+    start, written, expression, value, read = calculation
+    before = solution.visible[max(0, start - CONTEXT) : start]
+    sure = not leaves_doubt(before, written, after)
     return Claim(
-        step.start,
-        step.stop,
-        calculation.expression,
-        calculation.value,
-        literal,
-        step.percent,
-        calculation.written,
-        calculation.read,
-        before,
-        sign,
-        after,
-        not _leaves_doubt(before, calculation.written, after) and not (step.sign < 0 and _is_compound(before, after)),
+        start, start + len(written), expression, value, literal, False, written, read, before, sign, after, sure
     )
 
 
@@ -94,12 +94,30 @@ def closed_claim(solution: Solution, step: Step) -> Claim | None:
 
 
 def _written_before(solution: Solution, sign: int, unit: str) -> _Calculation | None:
-    """The calculation that ends at an equals sign. ``unit`` is a letter that is no variable: the g of ``= 300 g``."""
-    text = solution.visible
-    if unit:
-        text = re.sub(rf"(?<=\d) ?{unit}(?![A-Za-z])", lambda found: " " * len(found[0]), text[:sign])
-    first = _in_latex(text, sign) if solution.is_latex else _in_text(text, sign)
-    return first or _in_sentence(text, sign)
+    """The calculation that ends at an equals sign; ``unit`` is the letter behind its result, if that may be a unit."""
+    text = _without_unit_letters(solution, sign, unit)
+    return (_in_latex(text, sign) if solution.is_latex else _in_text(text, sign)) or _in_sentence(text, sign)
+
+
+def _without_unit_letters(solution: Solution, sign: int, unit: str) -> str:
+    """The text up to the equals sign, with letters that are units replaced by spaces: ``200 g + 100 g = 300 g``.
+
+    A letter is a unit if it stands apart from its number, or if it follows the result or every number.
+    """
+    text = solution.visible[:sign]
+    start = max(text.rfind("\n") + 1, text.rfind("=") + 1, len(text) - sentence.WINDOW, 0)
+    side = text[start:]
+    for letter in {match[1] for match in _UNIT_IN_SIDE.finditer(side)} - solution.values.keys():
+        is_unit = letter == unit or len(re.findall(rf"\d ?{letter}\b", side)) == len(_NUMBER.findall(side))
+        apart = " ?" if is_unit else " "
+        side = re.sub(rf"(?<=\d){apart}{letter}(?![A-Za-z])", _spaces, side)
+        side = re.sub(rf"(?<=\d) (?:sq|square|cubic) {letter}(?![A-Za-z])", _spaces, side)
+        side = re.sub(rf"(?<=[A-Za-z])/{letter}(?![A-Za-z])", _spaces, side)
+    return text[:start] + side
+
+
+def _spaces(found: re.Match[str]) -> str:
+    return " " * len(found[0])
 
 
 def _given(step: Step) -> _Calculation | None:
@@ -113,7 +131,7 @@ def _given(step: Step) -> _Calculation | None:
 def _in_text(text: str, sign: int) -> _Calculation | None:
     """A calculation as the patterns of ``plain`` read it, without words that join sentences."""
     written = plain.calculation_before(text, sign)
-    if written is None or _JOINS.search(written) or _LONE_LETTER.search(written) or has_unknown_words(written):
+    if written is None or joins(written) or _LONE_LETTER.search(written) or has_unknown_words(written):
         return None
     return _calculation(sign - len(written), written, _ascii)
 
@@ -121,7 +139,7 @@ def _in_text(text: str, sign: int) -> _Calculation | None:
 def _in_sentence(text: str, sign: int) -> _Calculation | None:
     """A calculation with longer units, if everything since the last border of a sentence is part of it."""
     window = text[max(0, sign - sentence.WINDOW) : sign]
-    written = _since_border(window)
+    written = since_border(window)
     if len(written) == sentence.WINDOW:
         return None
     if _LONE_LETTER.search(written) or has_unknown_words(written) or "\\" in written.replace("\\$", ""):
@@ -130,21 +148,19 @@ def _in_sentence(text: str, sign: int) -> _Calculation | None:
         expression = _from_sentence(written)
     except Unverified:
         return None
+    words = _FIRST_NUMBER.match(written)
+    start = sign - len(written) + (words.end() if words else 0)
+    if border.continues(text[max(0, start - border.REACH) : start][::-1], 0, text[start:sign]):
+        return None
     if len(_NUMBER.findall(_NUMBER_WORD.sub("1", written))) != len(_NUMBER.findall(expression.replace("/100)", ")"))):
         return None
     return _calculation(sign - len(written), written, _from_sentence)
 
 
-def _since_border(text: str) -> str:
-    """The text behind the last word or sign that begins a clause."""
-    borders = [border.end() for border in _BORDER.finditer(text)]
-    return text[borders[-1] if borders else 0 :]
-
-
 def _in_latex(text: str, sign: int) -> _Calculation | None:
     r"""A side of an equation in LaTeX, without any letter but those of commands and ``\text``."""
     side = formulas.side_before(text, sign)
-    if _LATEX_LETTER.search(_LATEX_COMMAND.sub(" ", side)) or _UNITS_IN_FRACTION.search(side):
+    if _LATEX_LETTER.search(_LATEX_COMMAND.sub(" ", side)):
         return None
     return _calculation(sign - len(side), side, _from_latex)
 
@@ -180,25 +196,22 @@ def _from_latex(written: str) -> str:
 
 _OPERATION = re.compile(r"[-+*/]|sqrt")
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*|\.\d+", re.ASCII)
+_FIRST_NUMBER = re.compile(r"[^\d$(.]*")
 _NUMBER_WORD = re.compile(rf"\b(?:{'|'.join(word for word in NUMBER_WORDS if word != 'half')})\b", re.IGNORECASE)
-# Words that are not units: behind them another clause begins.
-_JOINS = re.compile(
-    r"\b(?:because|since|so|then|thus|hence|therefore|if|when|while|where|which|that|who|but|and|or|as|than|is|are|was"
-    r"|were|be|has|have|had|will|would|can|could|must|should|needs?|gets?|got|gives?|makes?|made|takes?|took|costs?"
-    r"|spends?|spent|pays?|paid|sells?|sold|buys?|bought|eats?|ate|earns?|earned|uses?|used|he|she|it|they|we|you|i"
-    r"|equals?|equal|left with|remains?|find|calculate|compute|multiply|divide|add|subtract)\b",
-    re.IGNORECASE,
-)
-_BORDER = re.compile(
-    rf"[;:=?!\n]|\.(?!\d)|,(?!\d{{3}})|{_JOINS.pattern}",
-    re.IGNORECASE,
-)
 _UNIT_LETTER = re.compile(r" ?([gmlLhs])(?![A-Za-z])")
+_UNIT_IN_SIDE = re.compile(r"(?:\d ?|/|(?:sq|square|cubic) )([gmlLhs])(?![A-Za-z])")
 _LONE_LETTER = re.compile(r"(?<![A-Za-z'’])(?!x(?![a-z]) ?[\d$(.])[A-Zb-z](?![A-Za-z])")
-# A word as an operand, or letters at a number that are no unit: `60 - Losses`, `.4(total apples)`, `2ab`.
+_TO_NUMBER = (
+    r"(?:(?!(?:half|twice|thrice|double|triple|third|quarter|of|to|from|by|less|more|than|per)\b)[a-z]+(?:['’]s?)? )"
+    r"{1,3}\$?\d"
+)
+# A word as an operand, or letters at a number that are no unit: `60 - Losses`, `.4(total apples)`, `2ab`. But words
+# may stand between an operator and its number: `2 * the 10 marbles`.
 _UNKNOWN = re.compile(
-    rf"(?:[+*×÷·]\s*|- | -|\(\s*)(?!of\b|(?:{'|'.join(NUMBER_WORDS)})\b)[A-Za-z]"
-    r"|\d(?!(?:[ckm]?m|k?g|m?l|lbs?|oz|ft|hrs?|mins?|mph|km/h|x)(?![A-Za-z])|[hLs]\b|st\b|nd\b|rd\b|th\b)[A-Za-z]"
+    rf"(?:[+*×÷·]\s*|- | -|\(\s*)(?!of\b|(?:{'|'.join(NUMBER_WORDS)})\b)(?!{_TO_NUMBER})[A-Za-z]"
+    r"|\d(?!(?:[cdkmn]m|[kmn]?g|[cdkm]?l|ft|in|lb|oz|hr|mi|yd|pt|qt|kw|wh|[kmgt]b|mph|min|sec|cents?|km/h|x)s?(?![A-Za-z])"
+    r"|[hs]\b|st\b|nd\b|rd\b|th\b)[A-Za-z]",
+    re.IGNORECASE,
 )
 
 
@@ -211,66 +224,3 @@ _LATEX_COMMAND = re.compile(
     r"\\(?:text|mbox|textrm|mathrm|hbox|textit|textnormal|operatorname) *\{[^{}]*\}|\\[a-zA-Z]+"
 )
 _LATEX_LETTER = re.compile(r"[A-Za-z_]")
-_UNITS_IN_FRACTION = re.compile(r"frac *\{[^{}]*\\(?:text|mathrm)[^{}]*\{[^{}]*\}[^{}]*\} *\{[^{}]*\\(?:text|mathrm)")
-
-# ---------------------------------------------------------------- what stands around it
-
-# The statement goes on behind the number, so that it is not the result: `= 7 kg x ($4 + $2)`, `= 4M`, `= 18:30`.
-_GOES_ON = re.compile(
-    r"[^\n.,;:=?!]{0,60}?(?:[*×·÷+^]|(?<![A-Za-z])x(?= ?[$\d(])|/ ?(?:-?[$(\d]|[A-Za-z]\b)|[-–−] ?[$(]?\d"
-    r"|\\(?:times|cdot|div|frac|sqrt|pi)"
-    rf"|\b(?:times|plus|minus|divided by|multiplied by) (?:the )?(?:\$?[\d(]|(?:{'|'.join(NUMBER_WORDS)})\b))"
-    r"|:\d|!|(?![hgmlsx]\b)[A-Za-z]\b|_"
-)
-
-
-def goes_on(text: str, stop: int) -> bool:
-    """Whether the number that ends at ``stop`` is only the first of a right side."""
-    return _GOES_ON.match(text, stop, stop + 80) is not None
-
-
-# What makes arithmetic mean something else, or says that it is not asserted.
-_OTHER_ARITHMETIC = re.compile(
-    r"\bmod(?:ulo)?\b|pmod|\bcongruent|\bin base\b|\bbase[- ]\$?\d|\bbinary\b|\boctal\b|\bhexadecimal\b"
-    r"|\bclock\b",
-    re.IGNORECASE,
-)
-_TIME_OF_DAY = re.compile(r" ?(?:[ap]\.?m\b|o'clock|noon|midnight)", re.IGNORECASE)
-_NOT_ASSERTED = re.compile(
-    r"\b(?:if|suppose|whether|not|incorrect(?:ly)?|wrong(?:ly)?|mistaken(?:ly)?|instead of|try|guess|assum\w+)\b"
-    r"[^.,:\n]{0,40}\Z",
-    re.IGNORECASE,
-)
-_DENIED = re.compile(r"\s*(?:\?|\(?(?:which )?(?:is|was) (?:not|wrong|incorrect|false|impossible))", re.IGNORECASE)
-_LABEL = re.compile(
-    r"\b(?:day|week|month|year|night|step|part|case|question|problem|round|level|phase|stage|trip|number|no|grade|room"
-    r"|page|chapter|group|class|floor|line|row|option|player|equation|method|hour|section|lane|route|#)s? ?\Z",
-    re.IGNORECASE,
-)
-_ARITHMETIC_BEFORE = re.compile(r"\d[\d.,%]* ?[-+*×÷x] ?[$(]?\d")
-_DIGITS_BEFORE = re.compile(r"\d, ?\Z|[-+*/×÷] ?\. \Z|:\s?\Z(?<=\d:)")
-
-
-_QUANTITY_BEFORE, _QUANTITY_AFTER = re.compile(r"\d[^.;\n]{0,25}\Z"), re.compile(r" ?[A-Za-z]+,? (?:and )?\d")
-
-
-def _is_compound(before: str, after: str) -> bool:
-    """Whether a conversion is of two units at once: ``1 hour and 30 minutes = 90 minutes``."""
-    return bool(_QUANTITY_BEFORE.search(before) or _QUANTITY_AFTER.match(after))
-
-
-def has_other_arithmetic(text: str) -> bool:
-    """Whether a text is about numbers modulo another or in another base, or about a clock."""
-    return _OTHER_ARITHMETIC.search(text) is not None
-
-
-def _leaves_doubt(before: str, written: str, after: str) -> bool:
-    """Whether words around a claim may give it another meaning."""
-    return bool(
-        _NOT_ASSERTED.search(before)
-        or _DENIED.match(after)
-        or _TIME_OF_DAY.match(after)
-        or (_LABEL.search(before) and not written.startswith(("(", "$")))
-        or _ARITHMETIC_BEFORE.search(_since_border(before))
-        or _DIGITS_BEFORE.search(before)
-    )

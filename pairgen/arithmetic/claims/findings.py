@@ -2,9 +2,10 @@
 
 from typing import NamedTuple
 
-from pairgen.arithmetic.claims import agreement, other_readings, unknowns
-from pairgen.arithmetic.claims.closed import closed_claim, goes_on, has_other_arithmetic
-from pairgen.arithmetic.exact.ratios import lowest_terms
+from pairgen.arithmetic.claims import agreement, chains, other_arithmetic, other_readings, unknowns
+from pairgen.arithmetic.claims.closed import Claim, closed_claim
+from pairgen.arithmetic.claims.surroundings import goes_on
+from pairgen.arithmetic.exact.ratios import Ratio, lowest_terms
 from pairgen.arithmetic.labels import Unverified
 from pairgen.arithmetic.reading.steps import Step
 from pairgen.arithmetic.solution import Solution
@@ -36,32 +37,47 @@ class Finding(NamedTuple):
 def findings(solution: Solution, question: str = "") -> list[Finding]:
     """The stated results of a solution that are not true, in order.
 
-    Nothing is certain if the question or the solution is about another arithmetic: modular, or in another base.
+    If the question or the solution is about another arithmetic, modular or in another base, what holds there is not
+    false.
     """
-    is_usual = not (has_other_arithmetic(question) or has_other_arithmetic(solution.text))
-    found = (_finding(solution, step, is_usual) for step in solution.steps)
-    return [finding for finding in found if finding is not None]
+    text = f"{question}\n{solution.text}"
+    context = text if other_arithmetic.is_mentioned(text) else ""
+    found = [_finding(solution, step, context) for step in solution.steps]
+    found += [_judged(claim, solution, context) for claim in chains.claims(solution)]
+    return sorted(finding for finding in found if finding is not None)
 
 
-def _finding(solution: Solution, step: Step, is_usual: bool) -> Finding | None:
+def _finding(solution: Solution, step: Step, context: str) -> Finding | None:
     try:
         solution.check(step)
         return None
     except Unverified as error:
         reason = error.reason
-    if step.role != "term" and goes_on(solution.visible, step.stop):
+    if step.role != "term" and goes_on(solution.visible, step.stop, is_latex=solution.is_latex):
         return None
-    text = solution.text[step.start : step.stop]
     claim = closed_claim(solution, step)
-    if claim is None:
-        is_doubtful = unknowns.is_doubtful(solution, step, reason)
-        return Finding(step.start, step.stop, text, None, None, DOUBTFUL) if is_doubtful else None
+    if claim is not None:
+        return _judged(claim, solution, context)
+    text = solution.text[step.start : step.stop]
+    if step.role == "term" and (term := unknowns.closed_term(solution, step)) is not None:
+        expression, value = term
+        return Finding(step.start, step.stop, text, expression, _exact(value), FALSE)
+    is_doubtful = unknowns.is_doubtful(solution, step, reason)
+    return Finding(step.start, step.stop, text, None, None, DOUBTFUL) if is_doubtful else None
+
+
+def _judged(claim: Claim, solution: Solution, context: str) -> Finding | None:
+    """What a claim of closed arithmetic is; None if it is right in some usual way of writing."""
     values = list(other_readings.usual_values(claim))
     if any(agreement.agrees(claim, value) for value in values):
         return None
-    if not is_usual or other_readings.is_doubtful(claim):
+    if other_readings.is_doubtful(claim) or (context and other_arithmetic.holds(claim, context)):
         kind = DOUBTFUL
     else:
         kind = TRUNCATED if any(agreement.is_cut(claim, value) for value in values) else FALSE
-    exact = lowest_terms(claim.value).removesuffix("/1")
-    return Finding(step.start, step.stop, text, claim.expression, exact, kind)
+    text = solution.text[claim.start : claim.stop]
+    return Finding(claim.start, claim.stop, text, claim.expression, _exact(claim.value), kind)
+
+
+def _exact(value: Ratio) -> str:
+    return lowest_terms(value).removesuffix("/1")

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from pairgen.arithmetic.claims import agreement
 from pairgen.arithmetic.claims.closed import Claim
+from pairgen.arithmetic.claims.other_units import is_hundred_off
 from pairgen.arithmetic.exact.evaluate import evaluate_text
 from pairgen.arithmetic.exact.expression import TOKEN
 from pairgen.arithmetic.exact.literals import NUMBER
@@ -13,9 +14,12 @@ from pairgen.arithmetic.exact.verification import matches
 
 _TIGHT_FRACTION = re.compile(r"(?<![\d.,/])(\d+/\d+)(?![\d.,]*\d)", re.ASCII)
 _PERCENT_SIGN = re.compile(rf"({NUMBER}) ?(?:\\?%|per ?cent\b)", re.ASCII)
+_DIVIDED_BY_PERCENT = re.compile(rf"(?<=/)( ?{NUMBER}) ?\\?%", re.ASCII)  # `$7500/75%`: for each percent
 _HUNDRED_PERCENT = re.compile(r"\b100 ?(?:\\?%|per ?cent\b)", re.ASCII)
+_PERCENT_MORE = re.compile(rf"\A([^%]+?) ?([-+]) ?({NUMBER}) ?\\?%\s*\Z", re.ASCII)  # `$80 - 25%`
 _MIXED = re.compile(r"(\d) ?(\\[dt]?frac)")
 _RATE = re.compile(rf"(?<=[A-Za-z]{{2}}) ?/ ?{NUMBER}%?(?= [A-Za-z]{{2,}})", re.ASCII)
+_LAST_QUOTIENT = re.compile(r"(?<=[/÷] )(\d+ [/÷] \d+)(?= ?\Z)", re.ASCII)
 _OF = re.compile(rf"\bof (?:the )?\$?{NUMBER}(?: [a-z]+)?", re.ASCII)
 
 
@@ -25,7 +29,9 @@ def usual_values(claim: Claim) -> Iterator[Ratio]:
     written = claim.written
     readings = [_TIGHT_FRACTION.sub(r"(\1)", written)]
     if "%" in written or "ercent" in written:
-        readings += [_PERCENT_SIGN.sub(r"\1", written), _HUNDRED_PERCENT.sub("100", written)]
+        readings.append(_PERCENT_MORE.sub(r"(\1)*(100\2\3)/100", written))
+        readings.append(_HUNDRED_PERCENT.sub("100", written))
+        readings.append((_PERCENT_SIGN if claim.percent else _DIVIDED_BY_PERCENT).sub(r"\1", written))
     if "frac" in written:
         readings.append(_MIXED.sub(r"\1*\2", written))
     yield from _values(claim, readings)
@@ -50,6 +56,7 @@ def _loose_values(claim: Claim) -> Iterator[Ratio]:
         for pattern in (_RATE, _OF)
         for found in pattern.finditer(written)
     ]
+    readings.append(_LAST_QUOTIENT.sub(r"(\1)", written))
     _, of, rest = written.partition(" of ")
     yield from _values(claim, [*readings, *([rest.removeprefix("the ")] if of else [])])
     in_order = from_left_to_right(claim.expression)
@@ -74,16 +81,33 @@ def from_left_to_right(expression: str) -> Ratio | None:
     return evaluate_text(text)
 
 
+_LARGEST_PART = 12
+"""Largest denominator of a part of something; ``20/60`` is a calculation."""
 _ONE_FRACTION = re.compile(r"\(?(\d+) ?/ ?(\d+)\)?")
 
 
 def is_part_of_something(claim: Claim) -> bool:
-    """Whether a part of something is said to be a quantity: ``Since 2/3 is equal to $20``, ``1/2 a cup = 4 ounces``."""
+    """Whether a part of something is said to be a quantity: ``Since 2/3 is equal to $20``, ``1/2 a cup = 4 ounces``.
+
+    That takes words; ``4/6 = 5/3`` has none. Units in a quotient can also make it one: ``8 miles / 1 hour = 1``.
+    """
     found = _ONE_FRACTION.fullmatch(claim.expression)
-    if found is None or int(found[1]) >= int(found[2]):
+    if found is None:
         return False
     top, bottom = claim.literal.value
-    return abs(top) >= bottom
+    if "\\text" in claim.written or "\\mathrm" in claim.written:
+        return top == bottom
+    if int(found[1]) >= int(found[2]) or abs(top) < bottom:
+        return False
+    if claim.sign[:1] != "=":
+        return True
+    if int(found[2]) > _LARGEST_PART or claim.literal.decimals:
+        return False
+    says_of_what = _WORD.search(claim.written) or (claim.literal.denominator == 1 and _WORD.match(claim.after.lstrip()))
+    return bool(says_of_what)
+
+
+_WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}|\$")
 
 
 _SHORTFALL = re.compile(
@@ -99,13 +123,4 @@ def is_size_of_negative(claim: Claim) -> bool:
         top < 0
         and matches(claim.literal, (-top, bottom))
         and _SHORTFALL.search(f"{claim.before[-60:]} {claim.after[:40]}") is not None
-    )
-
-
-def is_hundred_off(claim: Claim) -> bool:
-    """Whether the result is off by a hundred, and money or percentages are near: cents may be meant for dollars."""
-    times = agreement.factor(claim, claim.value)
-    around = f"{claim.before}{claim.written}={claim.sign}{claim.after}"
-    return (times == 100 and bool(agreement.MONEY.found(around) or agreement.PERCENT.found(around))) or (
-        times in (1000, 10**6) and bool(agreement.LARGE.found(around))
     )

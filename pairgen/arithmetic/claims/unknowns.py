@@ -3,7 +3,8 @@
 import re
 
 from pairgen.arithmetic.claims.closed import has_unknown_words
-from pairgen.arithmetic.exact.equations import missing_value, trials
+from pairgen.arithmetic.exact.equations import missing_number, missing_value, trials
+from pairgen.arithmetic.exact.expression import render, variables
 from pairgen.arithmetic.exact.literals import parse_literal
 from pairgen.arithmetic.exact.ratios import Ratio, equal
 from pairgen.arithmetic.labels import NO_MATCH, Unverified
@@ -21,7 +22,8 @@ def is_doubtful(solution: Solution, step: Step, reason: str) -> bool:
     if reason != NO_MATCH or (step.sign >= 0 and solution.visible[step.sign] != "="):
         return False
     if step.role == "term":
-        return _has_another_number(solution, step)
+        is_plain = not _NOTES.search(solution.visible, step.sign, step.side_stop)
+        return is_plain and _has_another_number(solution, step)
     return (step.role == "value" or _uses_values(solution, step)) and not _has_several_values(solution)
 
 
@@ -35,6 +37,32 @@ def _uses_values(solution: Solution, step: Step) -> bool:
 
 
 _LETTERS = re.compile(r"\\?[A-Za-z]+")
+
+
+def closed_term(solution: Solution, step: Step) -> tuple[str, Ratio] | None:
+    r"""What a number of a right side should be, if no unknown is in it but a root or pi: the 9 of ``\pi(3^2) = 8\pi``.
+
+    Returns:
+        the calculation and its value, unless that is the number stated; None for other equations.
+    """
+    literal = parse_literal(solution.visible[step.start : step.stop])
+    if not _ROOT_OR_PI.search(solution.visible, step.sign, step.side_stop):
+        return None
+    try:
+        left, rights = solution.sides_around(step)
+        if literal is None or any(variables(side) for side in (left, *rights)):
+            return None
+        _, value = missing_value(left, rights, {})
+        stated = literal.value if not step.negated else (-literal.value[0], literal.value[1])
+        if value is None or equal(value, stated):
+            return None
+        return render(missing_number(left, rights, (), value)), value
+    except Unverified:
+        return None
+
+
+_NOTES = re.compile(r"\\(?:text|mbox|overline|dots|cdots|ldots)")
+_ROOT_OR_PI = re.compile(r"\\(?:sqrt|pi)(?![a-zA-Z])")
 
 
 def _has_another_number(solution: Solution, step: Step) -> bool:
@@ -56,7 +84,8 @@ def _has_several_values(solution: Solution) -> bool:
     """Whether a solution states two values of one unknown: two cases, two roots, or a guess."""
     stated: dict[str, Ratio] = {}
     written = [(step.variable, solution.visible[step.start : step.stop]) for step in solution.steps if step.variable]
-    for letter, text in [*written, *prose.values(solution.visible, solution.stop)]:
+    spans = prose.values(solution.visible, solution.stop)
+    for letter, text in [*written, *((letter, solution.visible[start:stop]) for letter, (start, stop) in spans)]:
         literal = parse_literal(text)
         if literal is not None and not equal(stated.setdefault(letter, literal.value), literal.value):
             return True

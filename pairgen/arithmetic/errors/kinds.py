@@ -6,6 +6,7 @@ one, write a function from a scene to the ways in which its calculation may be c
 
 import re
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from itertools import combinations, pairwise
 from typing import NamedTuple
 
@@ -40,13 +41,12 @@ _OPERATION_NAMED = re.compile(  # the sentence says what is calculated
     r"\b(?:times|multipl\w*|products?|sum|sums|add(?:s|ed|ing|ition)?|plus|minus|subtract\w*|differences?|divid\w*|"
     r"quotient|twice|doubl\w*|tripl\w*|thrice|quadrupl\w*|half|halves|halv\w*|thirds?|quarters?|fourths?|fifths?|"
     r"tenths?|percent\w*|split\w*|averag\w*|mean|ratio|squared?|cubed?|(?:more|less|fewer|earlier|later|after|before)|"
-    r"[a-z]+er (?:[a-z]+ )?than)\b|%|[*/×÷]",
+    r"[a-z]+er (?:[a-z]+ )?than)\b|%|\d/\d+ of\b",
     re.IGNORECASE,
 )
 _SUM_NAMED = re.compile(r"\b(?:total|altogether|combined|together|sum|in all|overall)\b", re.IGNORECASE)
 _REST_NAMED = re.compile(r"\b(?:left|leaves|leaving|remain\w*|rest|over|still|change)\b", re.IGNORECASE)
 
-_SIGNS = {"*": ("*", "x", "×", "·"), "/": ("/", "÷"), "+": ("+",), "-": ("-", "–", "−")}
 _WORDS = {"+": "plus", "-": "minus", "*": "times", "/": "divided by"}
 
 
@@ -75,6 +75,8 @@ def _other_operators(left: Term, sign: str, right: Term) -> str:
         return opposite if is_alike and is_sum else ""
     if left.money or right.money:
         return opposite if (left.money and right.money) == is_sum and not (right.money and opposite == "/") else ""
+    if not (left.key.endswith("/1") and right.key.endswith("/1")):  # a share of something is not added to it
+        return opposite
     return "+-*/".replace(sign, "")
 
 
@@ -86,9 +88,18 @@ def _written(other: str, sign: Term, scene: Scene) -> str:
     if other == "/":
         return "÷" if old == "×" or "÷" in scene.text else "/"
     if other == "*":
-        uses = (re.search(rf"\d ?{re.escape(one)} ?\$?\d", scene.text) for one in _SIGNS["*"])
-        return next((one for one, use in zip(_SIGNS["*"], uses, strict=True) if use), "×" if old == "÷" else "*")
+        return _product_sign(scene.text) or ("×" if old == "÷" else "*")
     return other
+
+
+@lru_cache(1)
+def _product_sign(text: str) -> str | None:
+    """How products are written in a text; None if there are none."""
+    found = _PRODUCT.search(text)
+    return found[1] if found else None
+
+
+_PRODUCT = re.compile(r"\d ?([*x×·]) ?\$?\d", re.ASCII)
 
 
 # ---------------------------------------------------------------- operands swapped

@@ -163,6 +163,8 @@ def _in_brackets(tokens: list[str], depth: int) -> Expr:
 
 def decimal(text: str) -> Ratio:
     """The value of an ASCII number: ``1.50`` is ``(150, 100)``."""
+    if text.isdigit():
+        return int(text), 1
     integer, _, decimals = text.partition(".")
     return int(integer + decimals), 10 ** len(decimals)
 
@@ -215,6 +217,18 @@ def _collect(expr: Expr, names: set[str]) -> None:
         names.add(expr.name)
     elif not isinstance(expr, _LEAVES):
         _collect(expr[0], names)
+
+
+def numbers_of(expr: Expr) -> Iterator[Ratio]:
+    """The values of the numbers in an expression, from left to right."""
+    match expr:
+        case Number(_, value):
+            yield value
+        case Binary(_, left, right):
+            yield from numbers_of(left)
+            yield from numbers_of(right)
+        case Brackets(inner) | Negative(inner) | Sqrt(inner):
+            yield from numbers_of(inner)
 
 
 def substitute(expr: Expr, values: Mapping[str, Ratio]) -> Expr:

@@ -2,6 +2,7 @@ r"""Results stated in LaTeX: ``\frac{12}{4} = 3``, ``2x + 6 &= 12 \\``, ``$42 + 
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from pairgen.arithmetic.exact.literals import LATEX_FRACTION, LATEX_NUMBER
 from pairgen.arithmetic.reading import border, sentence
@@ -118,8 +119,12 @@ _RIGHT_BORDER = re.compile(
 )
 
 
+@lru_cache(1 << 8)
 def side_before(text: str, sign: int) -> str:
-    r"""The left side at an equals sign; if a row of ``align*`` begins with the sign, the end of the previous row."""
+    r"""The left side at an equals sign; if a row of ``align*`` begins with the sign, the end of the previous row.
+
+    Cached, since results are found, judged and verified one after the other.
+    """
     window = text[max(0, sign - sentence.WINDOW) : sign]
     for _ in range(2):
         border = _LEFT_BORDER.match(window)
@@ -146,6 +151,7 @@ def is_sentence(side: str) -> bool:
     return "\\" not in side.replace("\\$", "") and _WORD.search(side) is not None
 
 
+@lru_cache(1 << 8)
 def continues(text: str, sign: int, side: str) -> bool:
     r"""Whether the left side at ``sign`` goes on before what was read as ``side``, or adds what cannot be added.
 

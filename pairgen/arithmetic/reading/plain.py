@@ -5,6 +5,7 @@ character match the calculation. They are the fast path: ``sentence`` reads what
 """
 
 import re
+from functools import lru_cache
 
 from pairgen.arithmetic.reading import border
 
@@ -70,22 +71,35 @@ def calculation_before(text: str, sign: int) -> str | None:
     It cannot be read if it continues to the left with something other than plain arithmetic (``2x + 5 + 3 = 18``):
     ``5 + 3`` alone would verify nothing.
     """
+    found = _matched_before(text, sign)
+    if found is None:
+        return None
+    written, before = found
+    return None if border.continues(before, len(written), written) else _without_open_brackets(written)
+
+
+def supposed_calculation_before(text: str, sign: int) -> str | None:
+    """The same, not knowing whether the calculation continues to the left: enough to see that its result is right."""
+    found = _matched_before(text, sign)
+    return None if found is None else _without_open_brackets(found[0])
+
+
+@lru_cache(1 << 8)
+def _matched_before(text: str, sign: int) -> tuple[str, str] | None:
+    """What the first grammar matches before ``sign``, and the text it was given, from right to left."""
     for grammar, window, max_length in _GRAMMARS:
         before = text[sign - 1 : sign - window - 1 if sign > window else None : -1]
         calculation = grammar(before)
         if calculation is not None:
             length = calculation.end()
             if length < max_length or sign <= window:
-                written = text[sign - length : sign]
-                if border.continues(before, length, written):
-                    return None
-                return _without_open_brackets(written) if "(" in written else written
+                return text[sign - length : sign], before
     return None
 
 
 def _without_open_brackets(calculation: str) -> str:
     """Remove brackets of the sentence, which close after the result: ``(2 + 3 = 5)``."""
-    while calculation.startswith("(") and calculation.count("(") > calculation.count(")"):
+    while calculation[:1] == "(" and calculation.count("(") > calculation.count(")"):
         calculation = calculation[1:]
     return calculation
 
@@ -105,6 +119,7 @@ def without_leading_zeros(expression: str) -> str:
     return _LEADING_ZEROS.sub("", expression) if "0" in expression else expression
 
 
+@lru_cache(1 << 14)
 def to_ascii(calculation: str) -> str:
     """A calculation as ASCII arithmetic: no currency, thousands separators or units; ``30%`` becomes ``(30/100)``."""
     if _PLAIN.fullmatch(calculation) and "(" not in calculation and "//" not in calculation:
@@ -112,7 +127,9 @@ def to_ascii(calculation: str) -> str:
     text = calculation.translate(_ASCII).strip().replace("//", "/")
     if not _PLAIN.fullmatch(text):
         text = _WORD.sub(lambda word: _OPERATOR_WORDS[word.group().lower()], text)
-        text = _UNIT_FORWARDS.sub("", _PERCENT.sub(r"(\1/100)", text))
+        if "%" in text:
+            text = _PERCENT.sub(r"(\1/100)", text)
+        text = _UNIT_FORWARDS.sub("", text)
     if "(" in text:
         text = _IMPLICIT_PRODUCT.sub("*", text)
     return without_leading_zeros(" ".join(text.split()))

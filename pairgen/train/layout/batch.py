@@ -6,9 +6,38 @@ the N log-probs back to completions. The label of a shared token belongs to seve
 """
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
+
+
+class Work(NamedTuple):
+    """What a model has to compute for a batch."""
+
+    tokens: int
+    """Tokens without padding."""
+    attended: int
+    """Keys that tokens attend to, summed over tokens; a sliding window is not considered."""
+    labels: int
+    """Log-probs."""
+    differing: int
+    """Log-probs that do not cancel in the difference of chosen and rejected."""
+
+
+def work_of(positions: NDArray[np.int64], index: NDArray[np.int64], labels: int, tokens: int) -> Work:
+    """The work of a batch.
+
+    Args:
+        positions: the position of each token, 0 for padding; a token attends to all of its path and to itself.
+        index: [2P, T] as ``Batch.completion_index``.
+        labels: number of labels.
+        tokens: number of tokens without padding.
+    """
+    chosen, rejected = (np.bincount(part.ravel(), minlength=labels + 1)[:labels] for part in np.split(index, 2))
+    return Work(tokens, int(positions.sum()) + tokens, labels, int((chosen != rejected).sum()))
 
 
 @dataclass(frozen=True)
@@ -49,14 +78,18 @@ class Batch:
     """[P] pair ids."""
     padded_tokens: int
     """Tokens of the same pairs in the padded layout."""
-    processed_tokens: int
-    """Tokens of this batch without padding."""
+    work: Work
     reference: Tensor | None = None
     """[2P, T] float64: precomputed log-prob of each token under the reference model, 0 after the end."""
 
     @property
     def pairs(self) -> int:
         return len(self.pair_ids)
+
+    @property
+    def processed_tokens(self) -> int:
+        """Tokens of this batch without padding."""
+        return self.work.tokens
 
     def to(self, device: torch.device) -> "Batch":
         """This batch on a device; a GPU copies it from pinned memory in the background."""

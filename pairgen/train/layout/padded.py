@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from pairgen.train.data.groups import TokenGroup
-from pairgen.train.layout.batch import Batch
+from pairgen.train.layout.batch import Batch, work_of
 
 
 def padded_batch(groups: Sequence[TokenGroup], pad: int = 0) -> Batch:
@@ -38,6 +38,7 @@ def padded_batch(groups: Sequence[TokenGroup], pad: int = 0) -> Batch:
     count = int(lengths.sum())
     labels = np.full(inside.shape, count)
     labels[inside] = np.arange(count)
+    positions = np.concatenate([np.arange(length) for length in prompt_lengths + lengths])
     return Batch(
         tokens=torch.from_numpy(tokens),
         positions=None,
@@ -46,7 +47,7 @@ def padded_batch(groups: Sequence[TokenGroup], pad: int = 0) -> Batch:
         targets=torch.from_numpy(np.concatenate([ids for _, ids in scored]).astype(np.int64)),
         completion_index=torch.from_numpy(labels[row_of]),
         padded_tokens=processed_tokens,
-        processed_tokens=processed_tokens,
+        work=work_of(positions, labels[row_of], count, processed_tokens),
         **pair_fields(groups),
     )
 

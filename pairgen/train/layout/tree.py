@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from pairgen.train.data.groups import Ids, TokenGroup
-from pairgen.train.layout.batch import Batch
+from pairgen.train.layout.batch import Batch, work_of
 from pairgen.train.layout.packing import balance, pack, row_lengths
 from pairgen.train.layout.padded import padded_batch, pair_fields
 from pairgen.train.layout.sharing import Indices, TokenTree, common_starts, token_tree
@@ -66,15 +66,17 @@ def tree_batch(groups: Sequence[TokenGroup], row_tokens: int, share: str = "grou
     for tree, row in zip(forest, row_of, strict=True):
         _write_tree(rows, row, column[row], tree, units, labels)
         column[row] += tree.length
+    index = _completion_index(units)
+    targets = np.concatenate([unit.completions.tokens for unit in units])
     return Batch(
         tokens=torch.from_numpy(rows.tokens),
         positions=torch.from_numpy(rows.positions),
         subtree_end=torch.from_numpy(rows.subtree_end),
         label_positions=torch.from_numpy(np.concatenate(labels)),
-        targets=torch.from_numpy(np.concatenate([unit.completions.tokens for unit in units])),
-        completion_index=torch.from_numpy(_completion_index(units)),
+        targets=torch.from_numpy(targets),
+        completion_index=torch.from_numpy(index),
         padded_tokens=sum(group.padded_tokens for group in groups),
-        processed_tokens=sum(lengths),
+        work=work_of(rows.positions, index, len(targets), sum(lengths)),
         **pair_fields(groups),
     )
 

@@ -1,10 +1,5 @@
 """Metrics of a batch, as sums and counts that add up over micro-batches and processes."""
 
-import time
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -15,7 +10,6 @@ from pairgen.train.distributed import World
 from pairgen.train.layout.batch import Batch
 from pairgen.train.layout.padded import padded_batch
 from pairgen.train.losses import LOSSES, dpop_penalty
-from pairgen.train.model.step_timer import PARTS
 from pairgen.train.scores.pair_logps import PairLogps
 
 Sums = dict[str, tuple[Tensor, Tensor]]
@@ -112,40 +106,3 @@ def global_means(sums: Sums, world: World) -> dict[str, float]:
     """The mean of each metric over all processes; metrics without values are left out."""
     table = world.sum(torch.stack([torch.stack(pair) for pair in sums.values()]).double())
     return {name: total / count for name, (total, count) in zip(sums, table.tolist(), strict=True) if count}
-
-
-@dataclass
-class Interval:
-    """The steps since the last logged line: pairs of all processes, sums and tokens of this one."""
-
-    started: float = field(default_factory=time.monotonic)
-    sums: Sums = field(default_factory=dict)
-    pairs: int = 0
-    padded_tokens: int = 0
-    processed_tokens: int = 0
-    seconds: Counter[str] = field(default_factory=Counter)
-    """Of each part of the timed steps."""
-
-    def add(self, sums: Sums, batches: Sequence[Batch], pairs: int, seconds: Mapping[str, float]) -> None:
-        """Add a step; ``seconds`` is empty if it was not timed."""
-        self.sums = add(self.sums, sums)
-        self.pairs += pairs
-        self.padded_tokens += sum(batch.padded_tokens for batch in batches)
-        self.processed_tokens += sum(batch.processed_tokens for batch in batches)
-        self.seconds.update(seconds)
-
-    def throughput(self, world: World, device: torch.device) -> dict[str, float]:
-        """Pairs per second; tokens without and with sharing; and each part's fraction of the time of timed steps.
-
-        Attention of padded rows counts as part of the rest.
-        """
-        tokens = torch.tensor([self.padded_tokens, self.processed_tokens], device=device)
-        padded, processed = world.sum(tokens).tolist()
-        timed = {part: self.seconds[part] for part in PARTS if self.seconds[part]}
-        return {
-            "pairs_per_second": self.pairs / max(time.monotonic() - self.started, 1e-9),
-            "tokens/padded": padded,
-            "tokens/processed": processed,
-            "tokens/ratio": padded / processed,
-            **{f"time/{part}": seconds / sum(timed.values()) for part, seconds in timed.items()},
-        }

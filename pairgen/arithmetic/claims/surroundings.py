@@ -1,0 +1,76 @@
+"""What stands around a calculation and its result: does it go on, is it asserted, may it mean something else?"""
+
+import re
+
+from pairgen.arithmetic.reading.tokens import NUMBER_WORDS
+
+# Words that are not units: behind them another clause begins.
+_JOINS = (
+    r"\b(?:because|since|so|then|thus|hence|therefore|if|when|while|where|which|that|who|but|and|or|as|than|is|are|was"
+    r"|were|be|has|have|had|will|would|(?<!\d )can|could|must|should|needs?|gets?|got|gives?|makes?|made|takes?|took"
+    r"|costs?|spends?|spent|pays?|paid|sells?|sold|buys?|bought|eats?|ate|earns?|earned|uses?|used|he|she|it|they|we|you|i"
+    r"|equals?|equal|left with|remains?|find|calculate|compute|multiply|divide|add|subtract)\b"
+)
+joins = re.compile(_JOINS, re.IGNORECASE).search
+"""Whether words of a text join two clauses."""
+_BORDER = re.compile(rf"[;:=?!\n]|\.(?!\d)|,(?!\d{{3}})|{_JOINS}", re.IGNORECASE)
+
+
+def since_border(text: str) -> str:
+    """The text behind the last word or sign that begins a clause."""
+    borders = [border.end() for border in _BORDER.finditer(text)]
+    return text[borders[-1] if borders else 0 :]
+
+
+# The statement goes on behind the number, so that it is not the result: `= 7 kg x ($4 + $2)`, `= 4M`, `= 18:30`.
+_SIGNS = (
+    r"(?:[*×·÷+^]|(?<![A-Za-z])x(?= ?[\d$(])|/ ?(?:-?[$(\d]|(?![gmlLhs]\b)[A-Za-z]\b)|[-–−] ?[$(]?\d"
+    rf"|\\(?:times|cdot|div|frac|sqrt|pi)"
+    rf"|(?:times|plus|minus|divided by|multiplied by) (?:the )?(?:\$?[\d(]|(?:{'|'.join(NUMBER_WORDS)})\b))"
+)
+_WORDS = rf"(?: ?/? ?(?!{_JOINS}|times|plus|minus|divided|multiplied)[A-Za-z]+){{0,4}}"
+_ALWAYS = r"|:\d|!|_|\.\.\.\d"
+_GOES_ON = re.compile(
+    rf"(?:{_WORDS}(?: ?\([^()\d]*\))? ?{_SIGNS}{_ALWAYS}|(?!(?-i:[hgmlLsx])\b)[A-Za-z](?![A-Za-z]))", re.IGNORECASE
+)
+_GOES_ON_IN_LATEX = re.compile(rf"{_WORDS} ?(?:(?!\^){_SIGNS}{_ALWAYS})")
+
+
+def goes_on(text: str, stop: int, *, is_latex: bool) -> bool:
+    """Whether the number that ends at ``stop`` is only the first of a right side."""
+    return (_GOES_ON_IN_LATEX if is_latex else _GOES_ON).match(text, stop, stop + 80) is not None
+
+
+_TIME_OF_DAY = re.compile(r" ?(?:[ap]\.?m\b|o'clock|noon|midnight)", re.IGNORECASE)
+_NOT_ASSERTED = re.compile(
+    r"\b(?:if|whether)(?: [a-z]+){0,2} ?\Z|\bnot (?:equal (?:to )?)?\Z"
+    r"|\b(?:suppos\w+|incorrect(?:ly)?|wrong(?:ly)?|mistaken(?:ly)?|instead of|try|guess|assum\w+)\b[^.,:\n]{0,25}\Z",
+    re.IGNORECASE,
+)
+_DENIED = re.compile(r"\s*(?:\?|\(?(?:which )?(?:is|was) (?:not|wrong|incorrect|false|impossible))", re.IGNORECASE)
+_LABELS = r"\b(?:day|week|month|year|night|step|part|case|question|problem|chapter|page|grade|room|#)s? ?"
+_LABEL = re.compile(rf"{_LABELS}\Z", re.IGNORECASE)
+_LABELED = re.compile(rf"{_LABELS}\d", re.IGNORECASE)
+_ARITHMETIC_BEFORE = re.compile(r"\d[\d.,%]* ?[-+*×÷x] ?[$(]?\d")
+_POINT_BEFORE = re.compile(r"[-+*/×÷] ?\. \Z")  # `+ . 84`
+_COMMA_BEFORE, _GROUP = re.compile(r"\d, ?\Z"), re.compile(r" ?\d{3}(?!\d)")  # `14, 400`
+_QUANTITY_BEFORE, _QUANTITY_AFTER = re.compile(r"\d[^.;\n]{0,25}\Z"), re.compile(r" ?[A-Za-z]+,? (?:and )?\d")
+
+
+def is_compound(before: str, after: str) -> bool:
+    """Whether a conversion is of two units at once: ``1 hour and 30 minutes = 90 minutes``."""
+    return bool(_QUANTITY_BEFORE.search(before) or _QUANTITY_AFTER.match(after))
+
+
+def leaves_doubt(before: str, written: str, after: str) -> bool:
+    """Whether words around a claim may give it another meaning."""
+    return bool(
+        _NOT_ASSERTED.search(before)
+        or _DENIED.match(after)
+        or _TIME_OF_DAY.match(after)
+        or (_LABEL.search(before) and not written.startswith(("(", "$")))
+        or _LABELED.search(written)
+        or _ARITHMETIC_BEFORE.search(since_border(before))
+        or _POINT_BEFORE.search(before)
+        or (_COMMA_BEFORE.search(before) and _GROUP.match(written))
+    )

@@ -1,0 +1,135 @@
+"""The speed of training: pairs, tokens and model FLOPs per second, time by part, and memory."""
+
+import resource
+import sys
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from statistics import median
+from typing import Any
+
+import torch
+
+from pairgen.train.distributed import World
+from pairgen.train.layout.batch import Batch, Work
+from pairgen.train.model.step_timer import PARTS
+from pairgen.train.scores.metrics import Sums, add
+
+
+class ModelFlops:
+    """Counts the FLOPs of training steps of a model, without recomputed activations.
+
+    A weight of a matrix takes 2 FLOPs per token forward, and 4 backward, or 2 if it is frozen (PaLM, arXiv 2204.02311,
+    Appendix B). Attention takes 4 per query, key that it attends to and head dimension, and twice that backward. The LM
+    head is counted at labels, backward only where log-probs of chosen and rejected do not cancel. Of experts, the share
+    that a token is sent to is counted; recurrent layers count as their matrices.
+
+    Args:
+        model: a transformers model, before it is sharded.
+    """
+
+    def __init__(self, model: Any) -> None:
+        config = model.config.get_text_config()
+        heads = getattr(config, "num_attention_heads", 0) or 0
+        size = getattr(config, "head_dim", None) or (config.hidden_size // heads if heads else 0)
+        self._per_key = 12.0 * heads * size * config.num_hidden_layers
+        head = model.get_output_embeddings().weight
+        self._head = head.numel()
+        self._trains_head = head.requires_grad
+        experts = next((getattr(config, name, None) for name in _EXPERTS if getattr(config, name, None)), 0)
+        share = config.num_experts_per_tok / experts if experts and hasattr(config, "num_experts_per_tok") else 1.0
+        tables = {id(head), id(model.get_input_embeddings().weight)}
+        self._per_token = 0.0
+        for name, weight in model.named_parameters():
+            if weight.ndim >= 2 and id(weight) not in tables:
+                used = share if ".experts." in name else 1.0
+                self._per_token += (6.0 if weight.requires_grad else 4.0) * used * weight.numel()
+
+    def of(self, work: Work) -> float:
+        """FLOPs of a forward and a backward pass."""
+        trained = work.differing or work.labels  # without rejected completions, all labels are trained
+        head = self._head * (2.0 * work.labels + (4.0 if self._trains_head else 2.0) * trained)
+        return float(self._per_token * work.tokens + self._per_key * work.attended + head)
+
+
+_EXPERTS = ("num_local_experts", "num_experts", "n_routed_experts")
+
+
+@cache
+def product_rate(device: torch.device, dtype: torch.dtype) -> float:
+    """FLOP/s of a product of two large matrices, the median of several: what the device reaches at best."""
+    size = 8192 if device.type == "cuda" else 1024
+    left, right = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
+    seconds = []
+    for _ in range(8):
+        started = time.perf_counter()
+        left @ right
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+        seconds.append(time.perf_counter() - started)
+    return float(2 * size**3 / median(seconds[3:]))
+
+
+def peak_memory(device: torch.device) -> int:
+    """Bytes: on a GPU the most that was allocated so far, else the most that the process took."""
+    if device.type == "cuda":
+        return int(torch.cuda.max_memory_allocated(device))
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+@dataclass
+class Interval:
+    """The steps since the last logged line: pairs of all processes, sums, tokens and FLOPs of this one."""
+
+    flops_of: ModelFlops
+    peak: float
+    """FLOP/s that the device reaches at best."""
+    started: float = field(default_factory=time.monotonic)
+    sums: Sums = field(default_factory=dict)
+    pairs: int = 0
+    padded_tokens: int = 0
+    processed_tokens: int = 0
+    flops: float = 0.0
+    seconds: Counter[str] = field(default_factory=Counter)
+    """Of each part of the timed steps."""
+
+    def add(self, sums: Sums, batches: Sequence[Batch], pairs: int, seconds: Mapping[str, float]) -> None:
+        """Add a step; ``seconds`` is empty if it was not timed."""
+        self.sums = add(self.sums, sums)
+        self.pairs += pairs
+        self.padded_tokens += sum(batch.padded_tokens for batch in batches)
+        self.processed_tokens += sum(batch.processed_tokens for batch in batches)
+        self.flops += sum(self.flops_of.of(batch.work) for batch in batches)
+        self.seconds.update(seconds)
+
+    def restarted(self) -> "Interval":
+        """An interval that begins now."""
+        return Interval(self.flops_of, self.peak)
+
+    def throughput(self, world: World, device: torch.device) -> dict[str, float]:
+        """Pairs, processed tokens and model FLOPs (``tflops``) per second, the latter also as a share of the peak of
+        the devices (``mfu``); tokens without and with sharing; each part's fraction of the time of timed steps; and the
+        peak memory of this process.
+
+        Attention of padded rows and of compiled layers counts as part of the rest.
+        """
+        counts = torch.tensor(
+            [self.padded_tokens, self.processed_tokens, self.flops], device=device, dtype=torch.double
+        )
+        padded, processed, flops = world.sum(counts).tolist()
+        timed = {part: self.seconds[part] for part in PARTS if self.seconds[part]}
+        took = max(time.monotonic() - self.started, 1e-9)
+        return {
+            "pairs_per_second": self.pairs / took,
+            "tokens_per_second": processed / took,
+            "tflops": flops / took / 1e12,
+            "mfu": flops / took / (self.peak * world.size),
+            "memory/peak_gb": peak_memory(device) / 1e9,
+            "tokens/padded": int(padded),
+            "tokens/processed": int(processed),
+            "tokens/ratio": padded / processed,
+            **{f"time/{part}": seconds / sum(timed.values()) for part, seconds in timed.items()},
+        }
