@@ -37,8 +37,9 @@ def add_adapter(model: Any, config: Config, adapter: Path | None) -> Any:
         try:
             return peft.get_peft_model(model, lora)
         except (ValueError, TypeError, RuntimeError, AttributeError) as error:
+            reason = " ".join(str(error).split())[:300]
             raise UnsupportedModel(
-                f"--lora {config.lora}: peft cannot add an adapter to --model {config.model} ({' '.join(str(error).split())[:300]}); "
+                f"--lora {config.lora}: peft cannot add an adapter to --model {config.model} ({reason}); "
                 "train all weights, without --lora"
             ) from error
 
