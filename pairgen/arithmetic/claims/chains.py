@@ -23,7 +23,8 @@ def claims(solution: Solution) -> Iterator[Claim]:
         if second is None or solution.visible[sign + 1 : second.start].strip(" $&"):
             continue
         first = claim_before(solution, sign)
-        if first is None or _is_near(first, second) or _continues(first, second):
+        is_conversion = "pi" in second.expression and "circ" in found["middle"]  # of radians to degrees
+        if first is None or is_conversion or _is_near(first, second) or _continues(first, second):
             continue
         start = sign + 1 + len(found["middle"]) - len(found["middle"].lstrip(" $&"))
         stop = next_sign - (len(found["middle"]) - len(found["middle"].rstrip()))

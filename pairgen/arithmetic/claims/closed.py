@@ -9,13 +9,14 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from pairgen.arithmetic.claims.surroundings import is_compound, joins, leaves_doubt, since_border
-from pairgen.arithmetic.exact.evaluate import evaluate_text
-from pairgen.arithmetic.exact.expression import render
+from pairgen.arithmetic.exact.evaluate import evaluate_text, exact
+from pairgen.arithmetic.exact.expression import parse, render
 from pairgen.arithmetic.exact.literals import Literal, parse_literal
 from pairgen.arithmetic.exact.ratios import Ratio
+from pairgen.arithmetic.exact.surds import approximation
 from pairgen.arithmetic.exact.verification import is_one_number
 from pairgen.arithmetic.labels import Unverified
-from pairgen.arithmetic.reading import border, formulas, latex, plain, sentence
+from pairgen.arithmetic.reading import border, formulas, latex, plain, sentence, units
 from pairgen.arithmetic.reading.steps import Step
 from pairgen.arithmetic.reading.tokens import NUMBER_WORDS
 from pairgen.arithmetic.solution import Solution
@@ -32,7 +33,8 @@ class Claim(NamedTuple):
 
     ``written`` is the calculation as in the text and ``read`` its reader, so that other readings of it can be tried.
     ``before`` is the text before it, ``sign`` what stands between it and the number, and ``after`` what follows.
-    ``sure`` is False if the words around it leave a doubt.
+    ``value`` is exact if ``is_exact``, else a rational number near it. ``sure`` is False if the words around the claim
+    leave a doubt.
     """
 
     start: int
@@ -47,6 +49,7 @@ class Claim(NamedTuple):
     sign: str
     after: str
     sure: bool
+    is_exact: bool
 
 
 class _Calculation(NamedTuple):
@@ -55,6 +58,7 @@ class _Calculation(NamedTuple):
     expression: str
     value: Ratio
     read: Read
+    is_exact: bool = True
 
 
 def closed_claim(solution: Solution, step: Step) -> Claim | None:
@@ -71,8 +75,14 @@ def closed_claim(solution: Solution, step: Step) -> Claim | None:
     sign = solution.visible[step.sign : step.start] if step.sign >= 0 else "="
     after = solution.visible[step.stop : step.stop + CONTEXT]
     claim = _claim(solution, calculation, literal, sign, after)
-    is_sure = claim.sure and not (step.sign < 0 and is_compound(claim.before, after))
+    is_sure = claim.sure and not (step.sign < 0 and _is_of_two_units(solution.visible, step))
     return claim._replace(start=step.start, stop=step.stop, percent=step.percent, sure=is_sure)
+
+
+def _is_of_two_units(text: str, step: Step) -> bool:
+    """Whether a conversion is of two units at once: ``1 hour and 30 minutes = 90 minutes``."""
+    found = units.conversion.search(text, max(0, step.start - 60), step.stop + 20)
+    return found is not None and found.start(3) == step.start and is_compound(text[: found.start()], text[step.stop :])
 
 
 def claim_before(solution: Solution, sign: int) -> Claim | None:
@@ -82,11 +92,23 @@ def claim_before(solution: Solution, sign: int) -> Claim | None:
 
 
 def _claim(solution: Solution, calculation: "_Calculation", literal: Literal, sign: str, after: str) -> Claim:
-    start, written, expression, value, read = calculation
+    start, written, expression, value, read, is_exact = calculation
     before = solution.visible[max(0, start - CONTEXT) : start]
     sure = not leaves_doubt(before, written, after)
     return Claim(
-        start, start + len(written), expression, value, literal, False, written, read, before, sign, after, sure
+        start,
+        start + len(written),
+        expression,
+        value,
+        literal,
+        False,
+        written,
+        read,
+        before,
+        sign,
+        after,
+        sure,
+        is_exact,
     )
 
 
@@ -107,12 +129,14 @@ def _without_unit_letters(solution: Solution, sign: int, unit: str) -> str:
     text = solution.visible[:sign]
     start = max(text.rfind("\n") + 1, text.rfind("=") + 1, len(text) - sentence.WINDOW, 0)
     side = text[start:]
-    for letter in {match[1] for match in _UNIT_IN_SIDE.finditer(side)} - solution.values.keys():
+    letters = sorted({match[1] for match in _UNIT_IN_SIDE.finditer(side)} - solution.values.keys())
+    if letters:
+        side = re.sub(rf"(?<=[A-Za-z])/[{''.join(letters)}](?![A-Za-z])", _spaces, side)  # first: the s of `m/s`
+    for letter in letters:
         is_unit = letter == unit or len(re.findall(rf"\d ?{letter}\b", side)) == len(_NUMBER.findall(side))
         apart = " ?" if is_unit else " "
         side = re.sub(rf"(?<=\d){apart}{letter}(?![A-Za-z])", _spaces, side)
         side = re.sub(rf"(?<=\d) (?:sq|square|cubic) {letter}(?![A-Za-z])", _spaces, side)
-        side = re.sub(rf"(?<=[A-Za-z])/{letter}(?![A-Za-z])", _spaces, side)
     return text[:start] + side
 
 
@@ -142,6 +166,8 @@ def _in_sentence(text: str, sign: int) -> _Calculation | None:
     written = since_border(window)
     if len(written) == sentence.WINDOW:
         return None
+    if len(_REMARK.findall(written)) == len(_NUMBER.findall(written)):  # `$20 (shirt) + $30 (pants)`
+        written = _REMARK.sub(_spaces, written)
     if _LONE_LETTER.search(written) or has_unknown_words(written) or "\\" in written.replace("\\$", ""):
         return None
     try:
@@ -168,7 +194,7 @@ def _in_latex(text: str, sign: int) -> _Calculation | None:
 def _calculation(start: int, written: str, transcribe: Callable[[str], str]) -> _Calculation | None:
     def read(other: str) -> Ratio | None:
         try:
-            return evaluate_text(transcribe(other))
+            return _value(transcribe(other))
         except Unverified:
             return None
 
@@ -176,10 +202,20 @@ def _calculation(start: int, written: str, transcribe: Callable[[str], str]) -> 
         expression = " ".join(transcribe(written).split())
     except Unverified:
         return None
-    value = evaluate_text(expression)
+    value = _value(expression)
     if value is None or is_one_number(expression) or not _OPERATION.search(expression):
         return None
-    return _Calculation(start, written, expression, value, read)
+    return _Calculation(start, written, expression, value, read, evaluate_text(expression) is not None)
+
+
+def _value(expression: str) -> Ratio | None:
+    """The value of an expression, exact or near it; None if it has none or an unknown is in it."""
+    value = evaluate_text(expression)
+    if value is not None or ("sqrt" not in expression and "pi" not in expression):
+        return value
+    expr = parse(expression)
+    surd = None if expr is None else exact(expr)
+    return approximation(surd) if isinstance(surd, dict) else None
 
 
 def _ascii(written: str) -> str:
@@ -196,6 +232,7 @@ def _from_latex(written: str) -> str:
 
 _OPERATION = re.compile(r"[-+*/]|sqrt")
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*|\.\d+", re.ASCII)
+_REMARK = re.compile(r"(?<=[\d%]) \([A-Za-z][^()\d]*\)")
 _FIRST_NUMBER = re.compile(r"[^\d$(.]*")
 _NUMBER_WORD = re.compile(rf"\b(?:{'|'.join(word for word in NUMBER_WORDS if word != 'half')})\b", re.IGNORECASE)
 _UNIT_LETTER = re.compile(r" ?([gmlLhs])(?![A-Za-z])")

@@ -53,13 +53,17 @@ _LABEL = re.compile(rf"{_LABELS}\Z", re.IGNORECASE)
 _LABELED = re.compile(rf"{_LABELS}\d", re.IGNORECASE)
 _ARITHMETIC_BEFORE = re.compile(r"\d[\d.,%]* ?[-+*×÷x] ?[$(]?\d")
 _POINT_BEFORE = re.compile(r"[-+*/×÷] ?\. \Z")  # `+ . 84`
-_COMMA_BEFORE, _GROUP = re.compile(r"\d, ?\Z"), re.compile(r" ?\d{3}(?!\d)")  # `14, 400`
-_QUANTITY_BEFORE, _QUANTITY_AFTER = re.compile(r"\d[^.;\n]{0,25}\Z"), re.compile(r" ?[A-Za-z]+,? (?:and )?\d")
+_COMMA_BEFORE, _GROUP = (
+    re.compile(r"(?<!=)(?<!= )(?<!= \$)(?<![\d.,])[\d.,]*\d, ?\Z"),
+    re.compile(r" ?\d{3}(?!\d)"),
+)  # `14, 400`
+_QUANTITY_BEFORE = re.compile(r"\d[^.;\n]{0,25}\Z")
+_QUANTITY_AFTER = re.compile(r" ?[A-Za-z]+,? (?:and )?\d")
 
 
 def is_compound(before: str, after: str) -> bool:
     """Whether a conversion is of two units at once: ``1 hour and 30 minutes = 90 minutes``."""
-    return bool(_QUANTITY_BEFORE.search(before) or _QUANTITY_AFTER.match(after))
+    return bool(_QUANTITY_BEFORE.search(before[-30:]) or _QUANTITY_AFTER.match(after))
 
 
 def leaves_doubt(before: str, written: str, after: str) -> bool:

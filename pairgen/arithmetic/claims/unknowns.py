@@ -4,7 +4,8 @@ import re
 
 from pairgen.arithmetic.claims.closed import has_unknown_words
 from pairgen.arithmetic.exact.equations import missing_number, missing_value, trials
-from pairgen.arithmetic.exact.expression import render, variables
+from pairgen.arithmetic.exact.evaluate import exact
+from pairgen.arithmetic.exact.expression import Binary, Brackets, Expr, number, render, variables
 from pairgen.arithmetic.exact.literals import parse_literal
 from pairgen.arithmetic.exact.ratios import Ratio, equal
 from pairgen.arithmetic.labels import NO_MATCH, Unverified
@@ -39,14 +40,16 @@ def _uses_values(solution: Solution, step: Step) -> bool:
 _LETTERS = re.compile(r"\\?[A-Za-z]+")
 
 
-def closed_term(solution: Solution, step: Step) -> tuple[str, Ratio] | None:
+def closed_term(solution: Solution, step: Step) -> tuple[str, Ratio | None] | None:
     r"""What a number of a right side should be, if no unknown is in it but a root or pi: the 9 of ``\pi(3^2) = 8\pi``.
 
     Returns:
-        the calculation and its value, unless that is the number stated; None for other equations.
+        the calculation and its value, unless that is the number stated; the left side and None if no rational number
+        makes both sides equal (``\\sqrt{18} = 2\\sqrt{3}``); None for other equations.
     """
     literal = parse_literal(solution.visible[step.start : step.stop])
-    if not _ROOT_OR_PI.search(solution.visible, step.sign, step.side_stop):
+    side = solution.visible[step.sign : step.side_stop]
+    if not _ROOT_OR_PI.search(side) or "circ" in side or "degree" in side:  # a conversion from radians
         return None
     try:
         left, rights = solution.sides_around(step)
@@ -54,11 +57,21 @@ def closed_term(solution: Solution, step: Step) -> tuple[str, Ratio] | None:
             return None
         _, value = missing_value(left, rights, {})
         stated = literal.value if not step.negated else (-literal.value[0], literal.value[1])
-        if value is None or equal(value, stated):
+        if value is None:
+            return (render(left), None) if _differ(left, rights, stated) else None
+        if equal(value, stated):
             return None
         return render(missing_number(left, rights, (), value)), value
     except Unverified:
         return None
+
+
+def _differ(left: Expr, rights: tuple[Expr, Expr, Expr], stated: Ratio) -> bool:
+    """Whether the sides have exact values that differ; the right one is linear in the number stated."""
+    zero, one, _ = rights
+    right = Binary("+", zero, Binary("*", number(stated), Binary("-", Brackets(one), Brackets(zero))))
+    gap = exact(Binary("-", left, Brackets(right)))
+    return isinstance(gap, dict) and bool(gap)
 
 
 _NOTES = re.compile(r"\\(?:text|mbox|overline|dots|cdots|ldots)")
