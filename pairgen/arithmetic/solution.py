@@ -175,7 +175,7 @@ class Solution:
             raise Unverified(NO_VALUE)
         stated = lowest_terms(literal.value).removesuffix("/1")
         reason, other = NO_VALUE, None
-        for expr in self._solutions(step):
+        for expr in self.solutions_before(step):
             if render(expr).strip("()") != stated:  # repeating a value does not verify it
                 solved = evaluate(expr)
                 if solved is not None and equal(solved, value):
@@ -183,7 +183,7 @@ class Solution:
                 reason, other = NO_MATCH, solved
         raise Unverified(reason, other)
 
-    def _solutions(self, step: Step) -> Iterator[Expr]:
+    def solutions_before(self, step: Step) -> Iterator[Expr]:
         """The values that the earlier equations give the variable of a step, nearest first."""
         sign = step.sign
         known = frozenset({*self.values, step.variable})

@@ -5,7 +5,7 @@ reading itself must be beyond doubt: no letters, no words that join sentences, n
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 from pairgen.arithmetic.claims.surroundings import is_compound, joins, leaves_doubt, since_border
@@ -52,7 +52,9 @@ class Claim(NamedTuple):
     is_exact: bool
 
 
-class _Calculation(NamedTuple):
+class Calculation(NamedTuple):
+    """A calculation as written, as ASCII arithmetic, and its value; ``read`` reads other ways of writing it."""
+
     start: int
     written: str
     expression: str
@@ -85,13 +87,17 @@ def _is_of_two_units(text: str, step: Step) -> bool:
     return found is not None and found.start(3) == step.start and is_compound(text[: found.start()], text[step.stop :])
 
 
-def claim_before(solution: Solution, sign: int) -> Claim | None:
-    """The calculation that ends at an equals sign, as a claim that it has its value; None if it is not closed."""
-    calculation = _written_before(solution, sign, "")
-    return None if calculation is None else _claim(solution, calculation, Literal(0), "=", "")
+def calculation_before(solution: Solution, sign: int) -> Calculation | None:
+    """The closed calculation that ends at an equals sign; None if there is none, or not certainly."""
+    return _written_before(solution, sign, "")
 
 
-def _claim(solution: Solution, calculation: "_Calculation", literal: Literal, sign: str, after: str) -> Claim:
+def claim_of(solution: Solution, calculation: Calculation) -> Claim:
+    """A calculation as a claim, whose number is still to be filled in."""
+    return _claim(solution, calculation, Literal(0), "=", "")
+
+
+def _claim(solution: Solution, calculation: Calculation, literal: Literal, sign: str, after: str) -> Claim:
     start, written, expression, value, read, is_exact = calculation
     before = solution.visible[max(0, start - CONTEXT) : start]
     sure = not leaves_doubt(before, written, after)
@@ -115,21 +121,27 @@ def _claim(solution: Solution, calculation: "_Calculation", literal: Literal, si
 # ---------------------------------------------------------------- the calculation
 
 
-def _written_before(solution: Solution, sign: int, unit: str) -> _Calculation | None:
+def _written_before(solution: Solution, sign: int, unit: str) -> Calculation | None:
     """The calculation that ends at an equals sign; ``unit`` is the letter behind its result, if that may be a unit."""
-    text = _without_unit_letters(solution, sign, unit)
-    return (_in_latex(text, sign) if solution.is_latex else _in_text(text, sign)) or _in_sentence(text, sign)
+    first = max(0, sign - _REACH)
+    window = _without_unit_letters(solution.visible[first:sign], unit, solution.values.keys())
+    found = _in_latex(window, len(window)) if solution.is_latex else _in_text(window, len(window))
+    found = found or _in_sentence(window, len(window))
+    return found and found._replace(start=first + found.start)
 
 
-def _without_unit_letters(solution: Solution, sign: int, unit: str) -> str:
-    """The text up to the equals sign, with letters that are units replaced by spaces: ``200 g + 100 g = 300 g``.
+_REACH = sentence.WINDOW + border.REACH
+"""Code points before an equals sign that are read."""
+
+
+def _without_unit_letters(text: str, unit: str, unknowns: Collection[str]) -> str:
+    """A text that ends at an equals sign, with letters that are units as spaces: ``200 g + 100 g = 300 g``.
 
     A letter is a unit if it stands apart from its number, or if it follows the result or every number.
     """
-    text = solution.visible[:sign]
     start = max(text.rfind("\n") + 1, text.rfind("=") + 1, len(text) - sentence.WINDOW, 0)
     side = text[start:]
-    letters = sorted({match[1] for match in _UNIT_IN_SIDE.finditer(side)} - solution.values.keys())
+    letters = sorted({match[1] for match in _UNIT_IN_SIDE.finditer(side)} - set(unknowns))
     if letters:
         side = re.sub(rf"(?<=[A-Za-z])/[{''.join(letters)}](?![A-Za-z])", _spaces, side)  # first: the s of `m/s`
     for letter in letters:
@@ -144,15 +156,15 @@ def _spaces(found: re.Match[str]) -> str:
     return " " * len(found[0])
 
 
-def _given(step: Step) -> _Calculation | None:
+def _given(step: Step) -> Calculation | None:
     """A calculation that the source annotates, or that stands on the line before."""
     value = evaluate_text(step.calculation)
     if value is None or is_one_number(step.calculation):
         return None
-    return _Calculation(step.start, step.calculation, step.calculation, value, evaluate_text)
+    return Calculation(step.start, step.calculation, step.calculation, value, evaluate_text)
 
 
-def _in_text(text: str, sign: int) -> _Calculation | None:
+def _in_text(text: str, sign: int) -> Calculation | None:
     """A calculation as the patterns of ``plain`` read it, without words that join sentences."""
     written = plain.calculation_before(text, sign)
     if written is None or joins(written) or _LONE_LETTER.search(written) or has_unknown_words(written):
@@ -160,7 +172,7 @@ def _in_text(text: str, sign: int) -> _Calculation | None:
     return _calculation(sign - len(written), written, _ascii)
 
 
-def _in_sentence(text: str, sign: int) -> _Calculation | None:
+def _in_sentence(text: str, sign: int) -> Calculation | None:
     """A calculation with longer units, if everything since the last border of a sentence is part of it."""
     window = text[max(0, sign - sentence.WINDOW) : sign]
     written = since_border(window)
@@ -183,7 +195,7 @@ def _in_sentence(text: str, sign: int) -> _Calculation | None:
     return _calculation(sign - len(written), written, _from_sentence)
 
 
-def _in_latex(text: str, sign: int) -> _Calculation | None:
+def _in_latex(text: str, sign: int) -> Calculation | None:
     r"""A side of an equation in LaTeX, without any letter but those of commands and ``\text``."""
     side = formulas.side_before(text, sign)
     if _LATEX_LETTER.search(_LATEX_COMMAND.sub(" ", side)):
@@ -191,7 +203,7 @@ def _in_latex(text: str, sign: int) -> _Calculation | None:
     return _calculation(sign - len(side), side, _from_latex)
 
 
-def _calculation(start: int, written: str, transcribe: Callable[[str], str]) -> _Calculation | None:
+def _calculation(start: int, written: str, transcribe: Callable[[str], str]) -> Calculation | None:
     def read(other: str) -> Ratio | None:
         try:
             return _value(transcribe(other))
@@ -205,7 +217,7 @@ def _calculation(start: int, written: str, transcribe: Callable[[str], str]) -> 
     value = _value(expression)
     if value is None or is_one_number(expression) or not _OPERATION.search(expression):
         return None
-    return _Calculation(start, written, expression, value, read, evaluate_text(expression) is not None)
+    return Calculation(start, written, expression, value, read, evaluate_text(expression) is not None)
 
 
 def _value(expression: str) -> Ratio | None:

@@ -1,5 +1,7 @@
 """The results in a solution that are false, cut off, or doubtful."""
 
+from collections.abc import Callable
+from functools import cache, partial
 from typing import NamedTuple
 
 from pairgen.arithmetic.claims import agreement, chains, other_arithmetic, other_readings, unknowns
@@ -40,12 +42,13 @@ def findings(solution: Solution, question: str = "") -> list[Finding]:
     If the question or the solution is about another arithmetic, modular or in another base, what holds there is not
     false.
     """
-    found = [_finding(solution, step, question) for step in solution.steps]
+    several_values = cache(partial(unknowns.has_several_values, solution))
+    found = [_finding(solution, step, question, several_values) for step in solution.steps]
     found += [_judged(claim, solution, question) for claim in chains.claims(solution)]
     return sorted(finding for finding in found if finding is not None)
 
 
-def _finding(solution: Solution, step: Step, question: str) -> Finding | None:
+def _finding(solution: Solution, step: Step, question: str, several_values: Callable[[], bool]) -> Finding | None:
     try:
         solution.check(step)
         return None
@@ -60,7 +63,7 @@ def _finding(solution: Solution, step: Step, question: str) -> Finding | None:
     if step.role == "term" and (term := unknowns.closed_term(solution, step)) is not None:
         expression, value = term
         return Finding(step.start, step.stop, text, expression, None if value is None else _exact(value), FALSE)
-    is_doubtful = unknowns.is_doubtful(solution, step, reason)
+    is_doubtful = unknowns.is_doubtful(solution, step, reason, several_values)
     return Finding(step.start, step.stop, text, None, None, DOUBTFUL) if is_doubtful else None
 
 

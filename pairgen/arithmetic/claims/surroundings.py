@@ -13,11 +13,13 @@ _JOINS = (
 )
 joins = re.compile(_JOINS, re.IGNORECASE).search
 """Whether words of a text join two clauses."""
-_BORDER = re.compile(rf"[;:=?!\n]|\.(?!\d)|,(?!\d{{3}})|{_JOINS}", re.IGNORECASE)
+_SIGNS_BETWEEN = ";:=?!\n"
+_BORDER = re.compile(rf"\.(?!\d)|,(?!\d{{3}})|{_JOINS}", re.IGNORECASE)
 
 
 def since_border(text: str) -> str:
     """The text behind the last word or sign that begins a clause."""
+    text = text[max(map(text.rfind, _SIGNS_BETWEEN)) + 1 :]  # signs first: most clauses begin behind one
     borders = [border.end() for border in _BORDER.finditer(text)]
     return text[borders[-1] if borders else 0 :]
 
