@@ -58,6 +58,7 @@ format: .venv/dev ## reformat the code and apply lint fixes
 bench: .venv/dev ## measure speed and memory; with PAIRGEN_REAL_DATA set, on real rows and against TRL
 	$(BIN)/python tests/bench/bench_build.py --memory $(BENCH_ROWS)
 	$(if $(PAIRGEN_REAL_DATA),$(BIN)/python tests/bench/bench_engine.py $(PAIRGEN_REAL_DATA))
+	$(if $(PAIRGEN_REAL_DATA),$(BIN)/python tests/bench/bench_rows.py $(PAIRGEN_REAL_DATA))
 	$(if $(PAIRGEN_REAL_DATA),$(BIN)/python tests/bench/bench_audit.py $(PAIRGEN_REAL_DATA))
 	$(BIN)/python tests/bench/bench_exchange.py $(if $(PAIRGEN_REAL_DATA),--source $(PAIRGEN_REAL_DATA)/metamath/GSM_AnsAug.json --against $(PAIRGEN_REAL_DATA)/gsm8k/train.jsonl)
 	$(BIN)/python tests/bench/bench_head.py

@@ -5,11 +5,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from typer.testing import CliRunner, Result
 
 from pairgen.cli import load_app
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run in parallel, so more threads would only compete
+settings.register_profile("pairgen", deadline=None)  # time depends on what else the machine does
+settings.load_profile("pairgen")
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ from pairgen.arithmetic.exact.ratios import Ratio, reduced
 from pairgen.arithmetic.exact.verification import is_one_number, matches
 from pairgen.arithmetic.labels import Unverified
 from pairgen.arithmetic.reading import formulas, latex
-from pairgen.arithmetic.reading.plain import calculation_before, to_ascii
+from pairgen.arithmetic.reading.plain import calculation_before, supposed_calculation_before, to_ascii
 from pairgen.arithmetic.reading.steps import Step, step_of
 from pairgen.arithmetic.reading.units import SIZE_RATIOS, units_in
 from pairgen.arithmetic.solution import Solution
@@ -66,11 +66,13 @@ def _judged(solution: Solution, step: Step) -> FalseStep | None:
         return None
     if step.sign >= 0 and solution.is_latex:
         return _judged_formula(solution, step, literal)
-    written = step.calculation if step.sign < 0 else calculation_before(text, step.sign)
+    written = step.calculation if step.sign < 0 else supposed_calculation_before(text, step.sign)
     if not written:
         return None
     expression, value = _evaluated(written)
     if value is None or _states(literal, value, step) or _is_doubtful(solution, step, written, expression):
+        return None
+    if step.sign >= 0 and calculation_before(text, step.sign) is None:
         return None
     return FalseStep(step, expression, value)
 
@@ -137,7 +139,7 @@ MAX_CHECKED = 256
 _OTHER_ARITHMETIC = re.compile(r"\b(?:mod|modulo|base|clock|congruent)\b|mod\b|\\equiv|\d_\{?\d", re.IGNORECASE)
 _UNCERTAIN = re.compile(
     r"\bof\b|\bper\b|[a-z]\s*\d*\s*-\s*[a-z]|/[^*+×-]*/|\d *\\[dt]?frac"
-    r"|\b(?:dozen|pair|hundred|thousand|million|billion)|\d ?(?!x ?[\d$(])[a-z]\b|\A *[-+]",
+    r"|\b(?:dozen|pair|hundred|thousand|million|billion)|\d ?(?!x ?[\d$(.])[a-z]\b|\A *[-+]",
     re.IGNORECASE,
 )
 _ONE_FRACTION = re.compile(r"\(*\d+/\d+\)*", re.ASCII)

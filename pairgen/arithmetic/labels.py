@@ -34,6 +34,8 @@ TOO_DEEP = "expression nested too deeply"
 TOO_LARGE = "expression too large"
 STATED = "stated without a calculation"
 OTHER_VALUE = "variable is later given another value"
+CONTRADICTED = "contradicts an earlier equation"
+CIRCULAR = "variable is known from this equation only"
 
 REASONS = {
     NO_CALCULATION: "only a number or a variable stands on the other side of the equals sign",
@@ -45,6 +47,8 @@ REASONS = {
     TOO_DEEP: "brackets, fractions or roots are nested too deeply",
     TOO_LARGE: "the calculation is too long, or its numbers too large",
     STATED: "nothing is calculated: the value is given or assumed",
+    CONTRADICTED: "with the value of a variable in it, an earlier equation does not hold",
+    CIRCULAR: "the value of a variable in it is stated later, and follows from this equation only",
     OTHER_VALUE: "the variable has several values, e.g. two roots or two cases",
 }
 """Why a value could not be verified."""

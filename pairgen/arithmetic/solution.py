@@ -4,14 +4,13 @@ A calculation is read in up to three ways: as plain text by fast patterns, as a 
 Variables take the values that the solution itself states: ``5x + 3 = 28`` is checked as ``5*5 + 3``.
 """
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property, lru_cache
 
-from pairgen.arithmetic.exact.equations import TRIALS, missing_number, solve, trial_values
-from pairgen.arithmetic.exact.evaluate import evaluate, evaluate_text
+from pairgen.arithmetic.exact.equations import TRIALS, is_identity, missing_number, solve, trial_values
+from pairgen.arithmetic.exact.evaluate import evaluate, evaluate_text, text_and_value
 from pairgen.arithmetic.exact.expression import (
-    MAX_LENGTH,
     Binary,
     Brackets,
     Expr,
@@ -22,27 +21,26 @@ from pairgen.arithmetic.exact.expression import (
 )
 from pairgen.arithmetic.exact.literals import Literal, parse_literal
 from pairgen.arithmetic.exact.ratios import Ratio, equal, lowest_terms
+from pairgen.arithmetic.exact.systems import Equation, contradicts, determine, letters_of
 from pairgen.arithmetic.exact.verification import Verification, is_one_number, verify
 from pairgen.arithmetic.labels import (
+    CIRCULAR,
+    CONTRADICTED,
     NO_CALCULATION,
     NO_MATCH,
     NO_VALUE,
     OTHER_VALUE,
     STATED,
-    UNCLEAR,
     UNSUPPORTED,
     Unverified,
 )
-from pairgen.arithmetic.reading import border, formulas, latex, notation, prose, sentence
+from pairgen.arithmetic.reading import border, formulas, notation, prose, sentence
 from pairgen.arithmetic.reading.plain import calculation_before, to_ascii
 from pairgen.arithmetic.reading.steps import Found, Step, step_of
+from pairgen.arithmetic.sides import Sides
 
 MAX_EQUATIONS = 8
 """Maximum number of equations tried to derive the value of a variable, nearest first."""
-
-
-_AROUND = "& \n.,;"
-"""Characters around a right side in LaTeX."""
 
 
 class Solution:
@@ -61,6 +59,7 @@ class Solution:
         self.annotated = annotated is not None
         self.is_latex = "\\" in text or ("{" in text and "{,}" in text)
         self.visible = formulas.masked(notation.canonical(text))
+        self.sides = Sides(self.visible, stop, self.is_latex)
         self.found: Sequence[Found]
         if annotated is not None:
             self.found = [step for step in annotated if step.stop <= stop]
@@ -80,17 +79,56 @@ class Solution:
     def values(self) -> Mapping[str, Ratio]:
         """The value of each variable: the last one stated; for x, the final answer if none is stated."""
         values = {} if self.answer is None else dict.fromkeys("xX", self.answer)
+        for letter, value, _ in self._stated:
+            values[letter] = value
+        return values
+
+    @cached_property
+    def _stated(self) -> list[tuple[str, Ratio, int]]:
+        """Each value that is stated for a variable, and its position."""
         stated = [
-            (step.variable, self.visible[step.start : step.stop], step.negated)
+            (step.variable, step.start, step.stop, step.negated)
             for step in (self.steps if self.is_latex else ())
             if step.role == "value"
         ]
-        stated += [(letter, literal, False) for letter, literal in prose.values(self.visible, self.stop)]
-        for letter, written, negated in stated:
-            literal = parse_literal(written)
-            if literal is not None:
-                values[letter] = _signed(literal, negated)
-        return values
+        stated += [(letter, *span, False) for letter, span in prose.values(self.visible, self.stop)]
+        return [
+            (letter, _signed(literal, negated), start)
+            for letter, start, stop, negated in stated
+            if (literal := parse_literal(self.visible[start:stop])) is not None
+        ]
+
+    @cached_property
+    def _known_from(self) -> Mapping[str, int]:
+        """Where the value of each variable is first stated; -1 if it is the final answer, which is taken for right."""
+        first: dict[str, int] = {}
+        for letter, value, position in self._stated:
+            if equal(value, self.values[letter]):
+                first[letter] = min(position, first.get(letter, position))
+        answers = {letter for letter, value in self.values.items() if self.answer and equal(value, self.answer)}
+        return {letter: -1 if letter in answers else first.get(letter, -1) for letter in self.values}
+
+    @cached_property
+    def _equations(self) -> list[tuple[int, Equation]]:
+        return list(self.sides.equations(frozenset(self.values)))
+
+    def _require_proof(self, used: frozenset[str], position: int, sign: int, within: int) -> None:
+        """Require that the values of the variables ``used`` are stated before ``position``, or proved by equations
+        before ``within`` other than the one at ``sign``.
+
+        Raises:
+            Unverified: the proof would be circular.
+        """
+        later = frozenset(letter for letter in used if self._known_from.get(letter, -1) > position)
+        if not later:
+            return
+        others = [equation for at, equation in self._equations if at != sign and at < within]
+        unknown = frozenset(letter for letter, known in self._known_from.items() if known > position) | later
+        for letters in (later, unknown):
+            rest = [equation for equation in others if not (letters_of(equation) & unknown) - letters]
+            if determine(rest, letters, self.values):
+                return
+        raise Unverified(CIRCULAR)
 
     def check(self, step: Step) -> Verification:
         """Verify that the result of a step is correct.
@@ -123,33 +161,41 @@ class Solution:
         Raises:
             Unverified: a side cannot be read.
         """
-        rights = self._rights(self.visible[step.sign + 1 : step.start], self.visible[step.stop : step.side_stop])
-        return self._left(step.sign, None, whole_side=True), rights
+        rights = self.sides.rights(self.visible[step.sign + 1 : step.start], self.visible[step.stop : step.side_stop])
+        return self.sides.left(step.sign, None, whole_side=True), rights
 
     def _check_thoroughly(self, step: Step, literal: Literal) -> Verification:
+        used = frozenset[str]()
         if step.role == "value":
             expr, substituted = self._solved(step, literal), True
         elif step.role == "term":
             expr, substituted = self._missing_term(step, literal), True
         else:
-            expr, substituted = self._calculation(step.sign, None if step.negated else literal)
+            expr, substituted, used = self._calculation(step.sign, None if step.negated else literal)
         if step.negated:
             expr = Negative(Brackets(expr))
-        text, value = _rendered(expr)
-        return verify(text, value, literal, step.percent, substituted)
+        text, value = text_and_value(expr)
+        verification = verify(text, value, literal, step.percent, substituted)
+        if used:
+            before = self.sides.equation_before(step.sign, used)
+            if before is not None and contradicts(before, self.values):
+                raise Unverified(CONTRADICTED)
+            self._require_proof(used, step.sign, step.sign, self.stop)
+        return verification
 
-    def _calculation(self, sign: int, literal: Literal | None) -> tuple[Expr, bool]:
-        r"""The calculation that ends at an equals sign, and whether its variables were replaced by values.
+    def _calculation(self, sign: int, literal: Literal | None) -> tuple[Expr, bool, frozenset[str]]:
+        r"""The calculation that ends at an equals sign, whether variables were replaced, and those whose values were
+        taken from the solution.
 
         If a variable has no value, the result may still not depend on it: ``\frac{x}{2x}`` is a half.
         """
         values = self.values
         try:
-            expr = self._left(sign, frozenset(values))
+            expr = self.sides.left(sign, frozenset(values))
         except Unverified as error:
             if error.reason != NO_VALUE or literal is None:
                 raise
-            expr = self._left(sign, None)
+            expr = self.sides.left(sign, None)
             letters = variables(expr)
             values = trial_values(letters, self.values, 0)
             if not is_one_number(render(substitute(expr, values))):
@@ -157,11 +203,11 @@ class Solution:
                     value = evaluate(expr, trial_values(letters, self.values, trial))
                     if value is None or not equal(value, literal.value):
                         raise Unverified(NO_VALUE) from None
-        has_variables = bool(variables(expr))
-        closed = substitute(expr, values) if has_variables else expr
+        letters = variables(expr)
+        closed = substitute(expr, values) if letters else expr
         if not isinstance(closed, Binary) and is_one_number(render(closed)):
             raise Unverified(NO_CALCULATION)
-        return closed, has_variables
+        return closed, bool(letters), letters if values is self.values else frozenset()
 
     def _solved(self, step: Step, literal: Literal) -> Expr:
         """Solve the nearest earlier equation that is linear in the variable of a step and gives the value stated."""
@@ -175,90 +221,63 @@ class Solution:
             raise Unverified(NO_VALUE)
         stated = lowest_terms(literal.value).removesuffix("/1")
         reason, other = NO_VALUE, None
-        for expr in self.solutions_before(step):
+        for expr, others in self.solutions_before(step):
             if render(expr).strip("()") != stated:  # repeating a value does not verify it
                 solved = evaluate(expr)
                 if solved is not None and equal(solved, value):
-                    return expr
+                    if self._is_proved(step, others):
+                        return expr
+                    reason = CIRCULAR
+                    continue
                 reason, other = NO_MATCH, solved
         raise Unverified(reason, other)
 
-    def solutions_before(self, step: Step) -> Iterator[Expr]:
-        """The values that the earlier equations give the variable of a step, nearest first."""
+    def solutions_before(self, step: Step) -> Iterator[tuple[Expr, frozenset[str]]]:
+        """What the earlier equations give for the variable of a step, nearest first, and their other variables."""
         sign = step.sign
         known = frozenset({*self.values, step.variable})
         for _ in range(MAX_EQUATIONS):
             sign = self.visible.rfind("=", 0, sign)
             if sign < 1:
                 return
-            reach = min(self.stop, sign + sentence.WINDOW)
-            if self.visible[sign - 1] in "<>!≤≥≠":
+            if not self.sides.is_equals(sign):
                 continue
-            border = _END_OF_SIDE.search(self.visible, sign + 1, reach)
-            end = border.start() if border else reach
+            end = self.sides.end(sign)
             if step.variable not in self.visible[max(0, sign - sentence.WINDOW) : end]:
                 continue
             try:
-                left = self._left(sign, known, whole_side=True)
-                solved = solve(left, self._right(self.visible[sign + 1 : end], known), step.variable, self.values)
+                left = self.sides.left(sign, known, whole_side=True)
+                right = self.sides.right(self.visible[sign + 1 : end], known)
+                solved = solve(left, right, step.variable, self.values)
             except Unverified:
                 continue
             if solved is not None:
-                yield solved
+                yield solved, letters_of((left, right)) - {step.variable}
+
+    def _is_proved(self, step: Step, others: frozenset[str]) -> bool:
+        """Whether the other variables of an equation are known where it is solved for that of a step."""
+        if all(self._known_from.get(letter, -1) < step.start for letter in others):
+            return True
+        with suppress(Unverified):
+            self._require_proof(others | {step.variable}, step.sign - 1, -1, step.sign)
+            return True
+        return False
 
     def _missing_term(self, step: Step, literal: Literal) -> Expr:
         """The number that makes both sides equal when it replaces the literal on the right side, which states it."""
         left, rights = self.sides_around(step)
-        return missing_number(left, rights, tuple(self.values.items()), _signed(literal, step.negated))
-
-    def _left(self, sign: int, known: frozenset[str] | None, *, whole_side: bool = False) -> Expr:
-        """The expression on the left of an equals sign; ``known`` as in ``latex.read`` and ``sentence.read``."""
-        if self.is_latex:
-            side = formulas.side_before(self.visible, sign)
-            try:
-                expr = latex.read(side, known)
-            except Unverified:
-                if not formulas.is_sentence(side):
-                    raise
-            else:
-                if formulas.continues(self.visible, sign, side):
-                    raise Unverified(UNCLEAR)
-                return expr
-        return sentence.read(sentence.window_before(self.visible, sign), known, whole_side=whole_side)
-
-    def _rights(self, before: str, after: str) -> tuple[Expr, Expr, Expr]:
-        """The right side with 0, 1 and 2 between two texts."""
-        if self.is_latex:
-            try:
-                return latex.read_with(before.lstrip(_AROUND), after.rstrip(_AROUND).removesuffix("$"))
-            except Unverified:
-                if not formulas.is_sentence(f"{before}0{after}"):
-                    raise
-        zero, one, two = (self._right(f"{before}{digit}{after}", None) for digit in "012")
-        return zero, one, two
-
-    def _right(self, side: str, known: frozenset[str] | None) -> Expr:
-        """A right side as an expression; ``known`` as in ``_left``."""
-        if self.is_latex:
-            try:
-                return latex.read(side.strip(_AROUND).removesuffix("$"), known)
-            except Unverified:
-                if not formulas.is_sentence(side):
-                    raise
-        return sentence.read(sentence.window_before(side, len(side)), known, whole_side=True)
+        stated = _signed(literal, step.negated)
+        expr = missing_number(left, rights, tuple(self.values.items()), stated)
+        used = letters_of((left, rights[0]))
+        if used and not is_identity(left, rights, used, stated):
+            self._require_proof(used & self.values.keys(), step.sign, step.sign, self.stop)
+        return expr
 
 
 def _signed(literal: Literal, negated: bool) -> Ratio:
     """The value of a literal; ``negated`` if a separate minus precedes it."""
     top, bottom = literal.value
     return (-top if negated else top), bottom
-
-
-@lru_cache(1 << 12)
-def _rendered(expr: Expr) -> tuple[str, Ratio | None]:
-    """An expression as text, and its value unless the text is too long to be parsed again."""
-    text = render(expr)
-    return text, evaluate(expr) if len(text) <= MAX_LENGTH else None
 
 
 @lru_cache(1 << 16)
@@ -275,11 +294,3 @@ def _verify_plain(calculation: str, literal: str, percent: bool) -> Verification
         return verify(expression, evaluate_text(expression), result, percent)
     except Unverified:
         return None
-
-
-# The end of a right side. Examples: `, ` (but not in `1,500`), ` so`, `\quad`.
-_END_OF_SIDE = re.compile(
-    r"[=\n;:]|,(?!\d{3})|\.(?!\d)|(?<!\\)\$(?![\d.a-z])|\\(?:[\])\\]|end|q?quad|(?:Long)?[rR]ightarrow|implies)"
-    r"| (?:and|so|then|where|which|when|or|if|for|with|because|since|gives|is|are|we|thus|therefore|to)\b",
-    re.ASCII,
-)

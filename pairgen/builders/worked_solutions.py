@@ -65,9 +65,15 @@ def reasoning_stop(solution: str) -> int:
 @lru_cache(1 << 14)
 def final_answer(lines: str) -> Ratio | None:
     """The last value that the final-answer lines state; None if it is not a plain number."""
-    match = _ANSWER.match(lines)
-    literal = parse_literal(match.group(1)) if match else None
+    span = answer_span(lines)
+    literal = parse_literal(lines[slice(*span)]) if span else None
     return literal.value if literal else None
+
+
+def answer_span(lines: str) -> tuple[int, int] | None:
+    """Where the final-answer lines state a number last; None if they do not."""
+    match = _ANSWER.match(lines)
+    return match.span(1) if match else None
 
 
 def solution_of(text: str, annotated: Sequence[Step] | None = None) -> Solution:

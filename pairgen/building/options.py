@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pairgen.arithmetic.errors.carry import CARRY
 from pairgen.arithmetic.errors.kinds import ERRORS, MIXED, RESULT
 from pairgen.builders import CORRUPTIONS
+from pairgen.builders.interface import CorruptionOptions
 from pairgen.errors import UsageError
 from pairgen.options import check, option
 from pairgen.pairs.card import check_license
@@ -125,3 +126,10 @@ class BuildOptions:
             )
         if self.shots_per_row and not self.shots:
             raise UsageError("--shots-per-row needs --shots K")
+
+
+def corruption_options(options: BuildOptions) -> CorruptionOptions:
+    """The options that decide how solutions are corrupted."""
+    return CorruptionOptions(
+        options.corruption, options.pairs_per_row, options.carry, options.error, options.false_steps
+    )

@@ -10,7 +10,7 @@ from pairgen.builders.interface import CorruptionOptions
 from pairgen.building import selection
 from pairgen.building.convert import Recipe, find_questions, find_shots
 from pairgen.building.manifest import license_of
-from pairgen.building.options import BuildOptions
+from pairgen.building.options import BuildOptions, corruption_options
 from pairgen.building.reading import Reader
 from pairgen.building.selection import Keys
 from pairgen.errors import UsageError
@@ -43,7 +43,10 @@ class Plan:
     def of(cls, builder: str | Builder, options: BuildOptions) -> "Plan":
         """Find builder, prompt style and sources. Raises UsageError and SourceError, see ``pipeline.build``."""
         builder = _find_builder(builder)
-        if not builder.corrupts and (*_corruption(options), options.on_unchecked) != (*CorruptionOptions(), None):
+        if not builder.corrupts and (*corruption_options(options), options.on_unchecked) != (
+            *CorruptionOptions(),
+            None,
+        ):
             raise UsageError(
                 "--corruption, --error, --carry, --pairs-per-row, --false-steps and --on-unchecked do not apply to "
                 f"{builder.name}: its rejected completions come from the source"
@@ -75,7 +78,7 @@ class Plan:
             self.builder,
             self.options.seed,
             self.style,
-            _corruption(self.options),
+            corruption_options(self.options),
             id_column=self.options.id_column,
             keeps_unchecked=(self.options.on_unchecked or self.builder.on_unchecked) == "keep",
         )
@@ -89,12 +92,6 @@ def _find_builder(builder: str | Builder) -> Builder:
     if builder not in BUILDERS:
         raise UsageError(f"unknown dataset {builder!r}; available: {', '.join(BUILDERS)}")
     return BUILDERS[builder]
-
-
-def _corruption(options: BuildOptions) -> CorruptionOptions:
-    return CorruptionOptions(
-        options.corruption, options.pairs_per_row, options.carry, options.error, options.false_steps
-    )
 
 
 def _named_sources(builder: Builder, options: BuildOptions, columns: Columns) -> dict[str, Source]:

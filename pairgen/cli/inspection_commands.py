@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _BUILD_HELP = {item.name: item.metadata["help"] for item in fields(BuildOptions)}
 Corruption = Annotated[str, typer.Option(metavar="<name>", help=_BUILD_HELP["corruption"])]
+Error = Annotated[str, typer.Option(metavar="<name>", help=_BUILD_HELP["error"])]
+Carry = Annotated[str, typer.Option(metavar="<name>", help=_BUILD_HELP["carry"])]
 MAX_SHORTCUT = 0.6
 """How often a shortcut may be right in ``validate --strict``."""
 
@@ -124,10 +126,11 @@ def show(
 
 
 @command(
-    help="Explain a solution: the results found in it, how each was verified, and which corruption a build could make.",
+    help="Explain a solution: the results found in it, how each was verified, where it is used, and which corruption a "
+    "build could make.",
     examples=[
         "pairgen explain 'Ann has 4 * 6 = 24 jars, and 24 + 3 = 27 in all.'",
-        "pairgen explain MetaMathQA.jsonl --limit 3 --corruption digit",
+        "pairgen explain MetaMathQA.jsonl --limit 3 --error operator --carry answer",
         "pairgen explain solution.txt --json",
     ],
 )
@@ -145,7 +148,9 @@ def explain(
         typer.Option("--limit", "-n", "--n", metavar="N", min=1, help="Maximum number of solutions. Default: all."),
     ] = None,
     corruption: Corruption = "near",
-    seed: Annotated[int, typer.Option(help="Random seed of the wrong value.")] = 0,
+    error: Error = "result",
+    carry: Carry = "none",
+    seed: Annotated[int, typer.Option(help="Random seed of the error.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per solution, one per line.")] = False,
 ) -> None:
     from pairgen.building.inspection.explain import explain, solutions
@@ -153,7 +158,8 @@ def explain(
 
     console = OutputConsole()
     for item in itertools.islice(solutions(solution, print_stderr), limit):
-        explanation = explain(item.text, item.question, corruption, seed, item.key)
+        options = {"corruption": corruption, "error": error, "carry": carry, "seed": seed}
+        explanation = explain(item.text, item.question, key=item.key, **options)
         if as_json:
             print_json(explanation)
         else:

@@ -22,7 +22,9 @@ class Config:
     """
 
     data: tuple[str, ...] = option((), "Pair datasets to train on: folders that `pairgen build` wrote.")
-    model: str = option("tiny", "Model: a local path, a Hub id, or `tiny`, a small untrained Llama.", metavar="MODEL")
+    model: str = option(
+        "tiny", "Model: a folder, a GGUF file, a Hub id, or `tiny`, a small untrained Llama.", metavar="MODEL"
+    )
     out: str = option("", "Run folder; required, except with --dry-run.", aliases=("-o",), metavar="DIR")
 
     loss: str = option(
@@ -103,7 +105,8 @@ class Config:
     lora: int = option(0, "Rank of a LoRA adapter to train; 0 trains all weights.", at_least=0)
     reference: str = option(
         "precomputed",
-        "Compute reference log-probs once before training, or at every step.",
+        "Compute reference log-probs once before training (in bfloat16, in the batches of the first epoch), or at "
+        "every step, in the batch of the step.",
         choices=("precomputed", "online"),
     )
     reference_dir: str = option(

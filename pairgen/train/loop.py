@@ -8,9 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from pairgen.atomic import write_text
@@ -19,12 +17,12 @@ from pairgen.run_folder import BELOW_REFERENCE, BEST, EVAL, NON_FINITE, SAME_AS_
 from pairgen.train import distributed
 from pairgen.train.config import Config
 from pairgen.train.context import Phase, RunContext
-from pairgen.train.data.order import BatchSampler, chunks, split_batch
+from pairgen.train.data.schedule import TrainingData, evaluation_batches
 from pairgen.train.data.splits import TokenizedSplit
 from pairgen.train.interrupts import graceful_interrupt
 from pairgen.train.layout.batch import Batch
 from pairgen.train.model import loading as models
-from pairgen.train.output import checkpoint
+from pairgen.train.output import checkpoint, rounding
 from pairgen.train.output.checkpoint import Policy, TrainState
 from pairgen.train.output.metrics_log import MetricsLog
 from pairgen.train.scores.metrics import Sums, add, global_means
@@ -33,22 +31,6 @@ from pairgen.train.scores.speed import Interval
 
 LOWER_IS_BETTER = ("loss", *BELOW_REFERENCE, "dpop/penalty", "dpop/penalty_at_edit", "dpop/active")
 """Metrics whose lowest value is the best; of all others it is the highest."""
-
-
-@dataclass(frozen=True)
-class TrainingData:
-    """The pairs of a run, and the order in which they are used."""
-
-    pairs: TokenizedSplit
-    evaluation: TokenizedSplit | None
-    sampler: BatchSampler
-    steps: int
-    """Optimizer steps of the complete run."""
-
-    def groups_by_split(self) -> list[tuple[TokenizedSplit, NDArray[np.int64]]]:
-        """The splits, each with the indices of its groups that are used."""
-        used = [(self.pairs, self.sampler.used(self.steps))]
-        return [*used, (self.evaluation, np.arange(len(self.evaluation.groups)))] if self.evaluation else used
 
 
 @dataclass
@@ -101,9 +83,8 @@ class Trainer:
         """The micro-batches of this process."""
         if step >= self.data.steps:
             return []
-        groups, world = self.data.pairs.groups, self.context.world
-        batch = self.data.sampler.batch(step)
-        parts = split_batch(batch, groups.pairs, self.config.micro_batch_size, world.rank, world.size)
+        groups = self.data.pairs.groups
+        parts = self.data.micro_batches(step, self.config, self.context.world)
         return [self.objective.batch([groups[index] for index in part], weighted) for part, weighted in parts]
 
     def _step(self, batches: list[Batch]) -> float:
@@ -117,7 +98,8 @@ class Trainer:
         norm = self._clip(sums["loss"][0], batches)
         for group in self.policy.optimizer.param_groups:
             group["lr"] = learning_rate(self.config, self.state.step, self.data.steps)
-        self.policy.optimizer.step()
+        with rounding.reported(self.policy.optimizer, self.config, self.state.step == 0, self.context.warn):
+            self.policy.optimizer.step()
         self.policy.optimizer.zero_grad(set_to_none=True)
         if self.objective.loss.needs_baseline:
             rewards = {name: sums[name] for name in ("rewards/chosen", "rewards/rejected")}
@@ -237,11 +219,11 @@ class Trainer:
         has fewer runs the last one again, with weight 0.
         """
         world, groups = self.context.world, split.groups
-        parts = chunks(groups.pairs[first:end], self.config.micro_batch_size or self.config.batch_size)
+        parts = evaluation_batches(split, first, end, self.config)
         sums: Sums = {}
         with torch.no_grad():
             for index in range(world.rank, len(parts) + world.rank, world.size):
-                start, stop = (first + at for at in parts[min(index, len(parts) - 1)])
+                start, stop = parts[min(index, len(parts) - 1)]
                 batch = self.objective.batch([groups[at] for at in range(start, stop)], weighted=index < len(parts))
                 sums = add(sums, self.objective.losses(batch, self.state.baseline)[1])
                 self.context.progress(Phase.EVALUATION, int(groups.pairs[:stop].sum()), int(groups.pairs.sum()), {})

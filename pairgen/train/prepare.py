@@ -1,5 +1,6 @@
 """Build a trainer from a config: tokenized data, the model, its batch layout, its reference, its optimizer."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from functools import partial
@@ -8,11 +9,12 @@ from typing import Any
 import torch
 
 from pairgen.atomic import new_folder
-from pairgen.errors import UnsupportedModel, count
+from pairgen.errors import UnsupportedModel
 from pairgen.pairs.dataset import PairDataset
 from pairgen.progress import Warn
 from pairgen.run_folder import BASE
 from pairgen.train import distributed
+from pairgen.train.checks import caveats
 from pairgen.train.checks.exactness import check_model, check_trees
 from pairgen.train.checks.plain import device_of
 from pairgen.train.checks.sample import sample_groups
@@ -21,18 +23,21 @@ from pairgen.train.context import RunContext
 from pairgen.train.data import splits as data
 from pairgen.train.data.groups import TokenGroup
 from pairgen.train.data.order import BatchSampler
+from pairgen.train.data.schedule import TrainingData
 from pairgen.train.data.token_cache import TokenCache
 from pairgen.train.data.tokenization import PairTokenizer
 from pairgen.train.layout.tree import tree_batch
-from pairgen.train.loop import Trainer, TrainingData
+from pairgen.train.loop import Trainer
 from pairgen.train.losses import LOSSES
 from pairgen.train.model import loading as models
+from pairgen.train.model.kernels.torch_internals import missing_for_trees
 from pairgen.train.model.scorer import Scorer
-from pairgen.train.model.torch_internals import missing_for_trees
 from pairgen.train.output import checkpoint
 from pairgen.train.output.checkpoint import Policy, TrainState
 from pairgen.train.output.metrics_log import MetricsLog
-from pairgen.train.reference import ReferenceLogps, StartingModel, check_start, precompute
+from pairgen.train.reference.cache import ReferenceLogps
+from pairgen.train.reference.passes import precompute
+from pairgen.train.reference.start import StartingModel, check_start
 from pairgen.train.scores.forward import Forward
 from pairgen.train.scores.objective import Objective
 from pairgen.train.scores.speed import Interval, ModelFlops, product_rate
@@ -65,7 +70,7 @@ def prepare(config: Config, context: RunContext) -> Trainer:
     reference: ReferenceLogps | torch.nn.Module | None = None
     if needs_reference and not online:  # before the model is distributed
         start = StartingModel(load_start if saved else lambda: scorer, forward)
-        reference = precompute(config, training.groups_by_split(), start, context)
+        reference = precompute(config, training.batches_by_split(config, context.world), start, context)
     interval = Interval(ModelFlops(scorer.causal), _peak(config, device))
     module = distributed.wrap(scorer, config.parallel, context.world, device).train()
     if needs_reference and online:
@@ -139,6 +144,8 @@ def training_data(
     max_length = models.usable_length(model, config.max_length)
     if max_length < config.max_length:
         context.warn(f"--max-length {config.max_length} exceeds the model's context length; using {max_length}")
+    for message in caveats.of_model(config, model):
+        context.warn(message)
     cache = TokenCache(context.tokens, PairTokenizer(tokenizer, config.chat, max_length, config.model))
     with context.world.main_first():
         pairs = data.tokenize_split(datasets, "train", cache, progress=context.progress)
@@ -146,25 +153,10 @@ def training_data(
         evaluation = data.tokenize_split(datasets, "eval", cache, config.eval_pairs, context.progress, context.warn)
     for name, split in {"train": pairs, "eval": evaluation}.items():
         if split:
-            _warn_about_data(context.warn, name, split, max_length)
+            for message in caveats.of_split(name, split, max_length, models.usable_length(model, sys.maxsize)):
+                context.warn(message)
     sampler = BatchSampler(pairs.groups.pairs, config.batch_size, config.seed)
     return TrainingData(pairs, evaluation, sampler, config.steps or sampler.steps(config.epochs))
-
-
-def _warn_about_data(warn: Warn, name: str, split: data.TokenizedSplit, max_length: int) -> None:
-    """Warn about dropped pairs, truncated prompts and tokens that cross the end of the prompt."""
-    for reason, dropped in split.drops.items():
-        warn(f"dropped {count(dropped, 'pair')} of the {name} split: {reason}")
-    if truncated := sum(dataset.truncated_prompts for dataset in split.datasets):
-        warn(
-            f"truncated {truncated:,} of {len(split.groups):,} prompts of the {name} split from the left "
-            f"to fit {max_length} tokens"
-        )
-    if merged := sum(dataset.merged_boundaries for dataset in split.datasets):
-        warn(
-            f"{merged:,} completions of the {name} split begin within a token that the tokenizer merges with the end "
-            "of the prompt; such tokens were split at the boundary where that is possible"
-        )
 
 
 def _forward(config: Config, scorer: Scorer, tokenizer: Any, groups: Sequence[TokenGroup], warn: Warn) -> Forward:

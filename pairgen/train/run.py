@@ -17,6 +17,7 @@ from pairgen.options import flag
 from pairgen.progress import Progress, Warn, ignore
 from pairgen.train import config as configs
 from pairgen.train import distributed
+from pairgen.train.checks.caveats import check_best_is_measured
 from pairgen.train.config import Config
 from pairgen.train.context import Phase, RunContext
 from pairgen.train.data.splits import open_datasets
@@ -68,7 +69,7 @@ def train(config: Config, *, overwrite: bool = False, progress: Progress = ignor
     given, config = config, _with_absolute_paths(config.resolved())
     run = Path(config.out)
     _check_names(config)
-    open_datasets(config.data, LOSSES[config.loss])
+    check_best_is_measured(config, open_datasets(config.data, LOSSES[config.loss]))
     _refuse_nesting(config, run)
     models.pick_device(config.device)
     if config.model != "tiny":
@@ -95,6 +96,7 @@ def resume(
     """
     config = _resumed_config(Path(out).absolute(), changes or {})
     _check_names(config)
+    check_best_is_measured(config, open_datasets(config.data, LOSSES[config.loss]))
     _warn_of_schedule(config, warn)
     with distributed.join_world(config.device) as world:
         return _start(config, world, progress, warn)
@@ -134,7 +136,7 @@ def _with_absolute_paths(config: Config) -> Config:
         config,
         out=str(Path(config.out).absolute()),
         data=tuple(str(Path(folder).absolute()) for folder in config.data),
-        model=str(model.absolute()) if model.is_dir() and config.model != "tiny" else config.model,
+        model=str(model.absolute()) if model.exists() and config.model != "tiny" else config.model,
         reference_dir=str(Path(config.reference_dir).absolute()) if config.reference_dir else "",
     )
 

@@ -8,6 +8,7 @@ from pairgen.arithmetic.errors.corrupt import corrupt
 from pairgen.arithmetic.errors.rng import RowRng
 from pairgen.arithmetic.exact.literals import parse_literal
 from pairgen.arithmetic.false_steps import false_steps, is_form_of, recomputed_values
+from pairgen.arithmetic.reading.plain import calculation_before, supposed_calculation_before
 from pairgen.arithmetic.solution import Solution
 from pairgen.builders import BUILDERS
 from pairgen.builders.interface import CorruptionOptions
@@ -142,3 +143,39 @@ def test_results_that_gsm8k_does_not_mark_are_looked_at_too() -> None:
     )
     with pytest.raises(DropRow, match=FALSE):
         BUILDERS["gsm8k"].reject(example, RowRng("row", 0), CorruptionOptions())
+
+
+PIECES = [
+    "3",
+    "12",
+    "4.5",
+    "$",
+    "%",
+    " ",
+    " ",
+    " + ",
+    " - ",
+    " * ",
+    "/",
+    "(",
+    ")",
+    "pens",
+    "x",
+    "twice ",
+    " of ",
+    ", ",
+    "\n",
+]
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=10).map("".join))
+def test_a_calculation_that_is_read_is_the_one_supposed(text: str) -> None:
+    """Right results are told by what was supposed, before it is known whether it continues to the left."""
+    sign = len(text)
+    read = calculation_before(f"{text}= 1", sign) if sign else None
+    assert read in (None, supposed_calculation_before(f"{text}= 1", sign) if sign else None)
+
+
+@pytest.mark.parametrize("before", ["", "twice ", "x + "])
+def test_a_result_is_false_only_if_its_calculation_is_whole(before: str) -> None:
+    assert false(f"So {before}3 * 4 + 1 = 14.") == ([] if before else ["14"])

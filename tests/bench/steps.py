@@ -16,9 +16,11 @@ from workloads import Pairs
 
 from pairgen.train.config import Config
 from pairgen.train.data.groups import TokenGroup
+from pairgen.train.data.order import chunks
 from pairgen.train.layout.tree import tree_batch
 from pairgen.train.model.scorer import Scorer
-from pairgen.train.reference import ReferenceLogps, ReferencePass, StartingModel, compute_missing, read
+from pairgen.train.reference.passes import ReferencePass, compute_missing
+from pairgen.train.reference.start import StartingModel
 from pairgen.train.scores.forward import Forward
 from pairgen.train.scores.metrics import Sums, add
 from pairgen.train.scores.objective import Objective
@@ -65,10 +67,14 @@ class Pairgen:
     def precompute_reference(self, pairs: Pairs, folder: Path) -> None:
         """Compute the reference log-probs of all pairs with the current weights."""
         forward = self.objective.forward
-        start = StartingModel(lambda: self.objective.module, forward)
-        compute_missing(ReferencePass(pairs.groups, np.asarray(pairs.used), start.score, 32), folder)
+        model = StartingModel(lambda: self.objective.module, forward)
+        used = np.asarray(pairs.used)
+        order = used[np.argsort(pairs.groups.tokens[used], kind="stable")]
+        batches = [order[start:stop] for start, stop in chunks(pairs.groups.pairs[order], 32)]
+        work = ReferencePass(pairs.groups, batches, [folder] * len(pairs.groups.tables), model.score)
+        compute_missing(work)
         self.objective.module.train()
-        self.objective = replace(self.objective, reference=ReferenceLogps(read(folder)))
+        self.objective = replace(self.objective, reference=work.known())
 
     def step(self, groups: Sequence[TokenGroup]) -> FirstStep:
         """One optimizer step over groups."""

@@ -22,19 +22,21 @@ def rendered(found: dict[str, Any], width: int = 80, where: str = "", colour: bo
 
 
 def step(start: int, text: str, **other: Any) -> dict[str, Any]:
-    verified = {"expression": "4*6", "check": "verified", "reason": None}
+    verified = {"expression": "4*6", "check": "verified", "reason": None, "used_by": []}
     return {"start": start, "stop": start + len(text), "text": text, **verified, **other}
 
 
 def corruption(start: int, text: str, **other: Any) -> dict[str, Any]:
     replaced = {"correct": text, "corrupted": "9", "strategy": "result", "step": 1}
-    return {**step(start, text), **replaced, **other}
+    edit = {"start": start, "stop": start + len(text), "original": text, "corrupted": "9", "expression": "4*6"}
+    return {**step(start, text), "edits": [edit], **replaced, **other}
 
 
 def explanation(solution: str, steps: list[dict[str, Any]], corrupted: dict[str, Any] | None = None) -> dict[str, Any]:
     return {
         "solution": solution,
         "steps": steps,
+        "answer": None,
         "corruption": corrupted,
         "dropped": None if corrupted else "no number to corrupt",
     }
@@ -45,7 +47,7 @@ def test_view_numbers_results_in_place() -> None:
     for shown in ("rows.jsonl: line 3", "4 * 6 = [1: 24].", "24 + 3 = [2: 27] and 2 + 2 = [3: 5]."):
         assert shown in text
     rows = [line.split() for line in text.splitlines()]
-    assert ["1", "24", "verified", "4", "*", "6"] in rows
+    assert ["1", "24", "verified", "?", "4", "*", "6"] in rows
     assert ["3", "5", "unchecked", *["does", "not", "match", "the", "recomputed", "value"]] in rows
     assert "\x1b" not in text
 
@@ -60,6 +62,17 @@ def test_view_shows_corruption() -> None:
     assert "would be corrupted: *  7 -> 9  (number, unchecked: stated without a calculation)" in text
     assert "no results found" in text
     assert "no corruption possible: no number to corrupt" in rendered(explanation("Nobody.", []))
+
+
+def test_view_shows_arrows_the_answer_and_what_follows() -> None:
+    text = "So 30 * 9 = 270. Then 270 + 8 = 278, and 278 - 270 = 8.\nThe answer is: 8"
+    shown = rendered(explain(text, "How many?", error="operator", carry="results", seed=1), 120)
+    rows = [line.split() for line in shown.splitlines()]
+    assert ["1", "270", "verified", "->", "2,", "3", "30", "*", "9"] in rows
+    assert ["2", "278", "verified", "->", "3", "270", "+", "8"] in rows
+    assert "final answer: 8" in shown
+    assert "would be corrupted: #1  30 * 9 = 270 -> 30 + 9 = 39  (result, verified)" in shown
+    assert "then 270 -> 39, #2  278 -> 47, 278 -> 47, 270 -> 39" in shown
 
 
 def test_view_marks_overlapping_results_once() -> None:

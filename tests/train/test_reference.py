@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -9,10 +10,10 @@ import pytest
 import torch
 
 from pairgen.train.data.groups import SCHEMA, GroupTable, TokenGroup
-from pairgen.train.distributed import World
 from pairgen.train.layout.batch import Batch
 from pairgen.train.layout.padded import padded_batch
-from pairgen.train.reference import ReferenceLogps, ReferencePass, compute_missing, folder_of, read
+from pairgen.train.reference.cache import folder_of, read
+from pairgen.train.reference.passes import ReferencePass, compute_missing
 
 
 def some_groups(count: int = 12) -> GroupTable:
@@ -37,26 +38,35 @@ def some_groups(count: int = 12) -> GroupTable:
 class Model:
     """Assigns each token a log-prob derived from its id, and records its batches."""
 
-    def __init__(self, stop_after: int = 10**9) -> None:
+    def __init__(self, stop_after: int = 10**9, error: float = 0.0) -> None:
         self.batches: list[tuple[str, ...]] = []
         self.stop_after = stop_after
+        self.error = error
 
     def __call__(self, groups: Sequence[TokenGroup]) -> tuple[Batch, torch.Tensor]:
         if len(self.batches) == self.stop_after:
             raise KeyboardInterrupt
         batch = padded_batch(groups)
         self.batches.append(batch.pair_ids)
-        return batch, batch.completions(-batch.targets.double() / 7)
+        return batch, batch.completions(self.error - batch.targets.double() / 7)
 
 
-def needed(groups: GroupTable, indices: Sequence[int], model: Model, pairs_at_once: int) -> ReferencePass:
-    return ReferencePass(groups, np.asarray(indices), model, pairs_at_once)
+def work(
+    groups: GroupTable, folder: Path, model: Model, batches: Sequence[Sequence[int]], **more: Any
+) -> ReferencePass:
+    parts = [np.asarray(batch) for batch in batches]
+    return ReferencePass(groups, parts, [folder] * len(groups.tables), model, **more)
+
+
+IN_ORDER = [[0, 1], [2, 3, 4], [5], [6, 7, 8, 9], [10, 11]]
+OTHERS = [[0, 2], [1, 3, 4], [5], [11, 10], [6, 7, 8, 9]]
 
 
 def test_tokens_returns_the_log_probs_of_each_pair(tmp_path: Path) -> None:
     groups = some_groups()
-    compute_missing(needed(groups, range(len(groups)), Model(), 4), tmp_path / "ref")
-    known = ReferenceLogps(read(tmp_path / "ref"))
+    this = work(groups, tmp_path / "ref", Model(), IN_ORDER)
+    compute_missing(this)
+    known = this.known()
     for group in groups:
         tokens = known.tokens(group.pair_ids, 10)
         completions = [group.completions[0]] * group.pairs + list(group.completions[1:])
@@ -68,36 +78,68 @@ def test_tokens_returns_the_log_probs_of_each_pair(tmp_path: Path) -> None:
         assert torch.equal(known.tokens(group.pair_ids, 10, rejected=False)[group.pairs :], tokens[: group.pairs])
 
 
-def test_a_second_run_computes_nothing(tmp_path: Path) -> None:
-    groups = some_groups()
-    compute_missing(needed(groups, range(len(groups)), Model(), 4), tmp_path)
-    again = Model(stop_after=0)
-    compute_missing(needed(groups, range(len(groups)), again, 4), tmp_path)
+@pytest.mark.parametrize("exact", [False, True])
+def test_a_second_run_computes_nothing(tmp_path: Path, exact: bool) -> None:
+    groups, again = some_groups(), Model(stop_after=0)
+    compute_missing(work(groups, tmp_path, Model(), IN_ORDER))
+    compute_missing(work(groups, tmp_path, again, IN_ORDER, exact=exact))
     assert again.batches == []
 
 
 def test_only_needed_groups_are_computed(tmp_path: Path) -> None:
+    groups, model = some_groups(), Model()
+    compute_missing(work(groups, tmp_path, model, [[3, 5]]))
+    assert [key for batch in model.batches for key in batch] == [*groups[3].pair_ids, *groups[5].pair_ids]
+
+
+def test_other_batches_are_computed_again_only_where_they_must_be_exact(tmp_path: Path) -> None:
+    """A batch of the same groups in another order has another layout; that of one group is known."""
+    groups, any_will_do, exact = some_groups(), Model(stop_after=0), Model()
+    compute_missing(work(groups, tmp_path, Model(), IN_ORDER))
+    compute_missing(work(groups, tmp_path, any_will_do, OTHERS))
+    compute_missing(work(groups, tmp_path, exact, OTHERS, exact=True))
+    expected = [tuple(key for index in batch for key in groups.pair_ids(index)) for batch in OTHERS]
+    assert exact.batches == [expected[at] for at in (0, 1, 3)]
+
+
+def test_log_probs_of_the_wanted_batch_are_used(tmp_path: Path) -> None:
+    """Each batch adds an error of its own, as rounding does."""
     groups = some_groups()
-    model = Model()
-    compute_missing(needed(groups, [3, 5], model, 100), tmp_path)
-    assert {key for batch in model.batches for key in batch} == {*groups[3].pair_ids, *groups[5].pair_ids}
+    found = {}
+    for at, batches in enumerate([IN_ORDER, OTHERS, IN_ORDER]):
+        this = work(groups, tmp_path, Model(error=0.25 * at), batches, exact=True)
+        compute_missing(this)
+        known = this.known()
+        assert all(known.is_exact(key) for group in groups for key in group.pair_ids)
+        found[at] = [known.tokens(group.pair_ids, 10).sum() for group in groups]
+    assert found[2] == found[0]
+    differ = [one != other for one, other in zip(found[0], found[1], strict=True)]
+    assert differ == [index in (0, 1, 2, 3, 4, 10, 11) for index in range(12)]
+
+
+def test_another_setting_is_another_batch(tmp_path: Path) -> None:
+    groups, here, there = some_groups(), Model(), Model()
+    compute_missing(work(groups, tmp_path, here, IN_ORDER, setting="this device", exact=True))
+    compute_missing(work(groups, tmp_path, there, IN_ORDER, setting="that device", exact=True))
+    assert there.batches == here.batches
 
 
 @pytest.mark.parametrize("after", [0, 1, 2, 3])
-def test_an_interrupted_pass_continues_with_the_same_batches(tmp_path: Path, after: int) -> None:
+@pytest.mark.parametrize("exact", [False, True])
+def test_an_interrupted_pass_continues_with_the_same_batches(tmp_path: Path, after: int, exact: bool) -> None:
     groups = some_groups()
     uninterrupted, first, second = Model(), Model(stop_after=after), Model()
-    compute_missing(needed(groups, range(len(groups)), uninterrupted, 4), tmp_path / "uninterrupted")
+    compute_missing(work(groups, tmp_path / "uninterrupted", uninterrupted, IN_ORDER))
     with pytest.raises(KeyboardInterrupt):
-        compute_missing(needed(groups, range(len(groups)), first, 4), tmp_path / "cut")
-    compute_missing(needed(groups, range(len(groups)), second, 4), tmp_path / "cut")
+        compute_missing(work(groups, tmp_path / "cut", first, IN_ORDER, exact=exact))
+    compute_missing(work(groups, tmp_path / "cut", second, IN_ORDER, exact=exact))
     assert len(uninterrupted.batches) > 4
     assert first.batches + second.batches == uninterrupted.batches
 
 
 def test_complete_batches_of_a_truncated_file_are_read(tmp_path: Path) -> None:
     groups = some_groups()
-    compute_missing(needed(groups, range(len(groups)), Model(), 4), tmp_path)
+    compute_missing(work(groups, tmp_path, Model(), IN_ORDER))
     (part,) = tmp_path.glob("*.arrows")
     data = part.read_bytes()
     counts = set()
@@ -107,30 +149,23 @@ def test_complete_batches_of_a_truncated_file_are_read(tmp_path: Path) -> None:
         assert all(batch.validate(full=True) is None for batch in known)
         counts.add(len(known))
     assert counts >= {0, 1, 2}
-    compute_missing(needed(groups, range(len(groups)), Model(), 4), tmp_path)
-    known_keys = ReferenceLogps(read(tmp_path))
-    assert all(key in known_keys for group in groups for key in group.pair_ids)
+    this = work(groups, tmp_path, Model(), IN_ORDER)
+    compute_missing(this)
+    assert all(key in this.known() for group in groups for key in group.pair_ids)
 
 
-def test_processes_share_the_work(tmp_path: Path) -> None:
-    groups = some_groups()
-    alone, one, two = Model(), Model(), Model()
-    compute_missing(needed(groups, range(len(groups)), alone, 4), tmp_path / "alone")
-    compute_missing(needed(groups, range(len(groups)), one, 4), tmp_path / "both", World(0, 2))
-    compute_missing(needed(groups, range(len(groups)), two, 4), tmp_path / "other", World(1, 2))
-    assert sorted(one.batches + two.batches) == sorted(alone.batches)
-    assert one.batches
-    assert two.batches
-
-
-def test_prefixes_separate_datasets(tmp_path: Path) -> None:
-    compute_missing(needed(some_groups(2), range(2), Model(), 4), tmp_path)
-    both = ReferenceLogps()
-    both.add(read(tmp_path), "0:")
-    both.add(read(tmp_path), "1:")
-    assert "0:0-0" in both
-    assert "1:0-0" in both
-    assert "0-0" not in both
+def test_datasets_have_folders_of_their_own(tmp_path: Path) -> None:
+    """A batch may contain groups of several datasets, which may have equal pair ids."""
+    (table,) = some_groups(4).tables
+    both = GroupTable([table, table])
+    folders = [tmp_path / "a", tmp_path / "b"]
+    this = ReferencePass(both, [np.array([0, 5]), np.array([4, 6, 7])], folders, Model())
+    compute_missing(this)
+    kept = [[row for part in read(folder) for row in part["pair"].to_pylist()] for folder in folders]
+    assert kept == [list(some_groups()[0].pair_ids), [key for at in (1, 0, 2, 3) for key in some_groups()[at].pair_ids]]
+    known = this.known()
+    assert [key in known for key in ("0:0-0", "1:0-0", "1:1-0", "0:1-0", "0-0")] == [True, True, True, False, False]
+    assert this.missing() == []
 
 
 def test_folder_of_is_in_the_dataset_or_in_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,8 +46,8 @@ def _is_solved_otherwise(solution: Solution, step: Step) -> bool:
     top, bottom = literal.value
     if equal(known, (-top if step.negated else top, bottom)):
         return False
-    expr = next(solution.solutions_before(step), None)
-    value = None if expr is None else evaluate(expr)
+    nearest = next(solution.solutions_before(step), None)
+    value = None if nearest is None else evaluate(nearest[0])
     return value is not None and equal(value, known)
 
 
@@ -120,7 +120,8 @@ def has_several_values(solution: Solution) -> bool:
     """Whether a solution states two values of one unknown: two cases, two roots, or a guess."""
     stated: dict[str, Ratio] = {}
     written = [(step.variable, solution.visible[step.start : step.stop]) for step in solution.steps if step.variable]
-    for letter, text in [*written, *prose.values(solution.visible, solution.stop)]:
+    spans = prose.values(solution.visible, solution.stop)
+    for letter, text in [*written, *((letter, solution.visible[start:stop]) for letter, (start, stop) in spans)]:
         literal = parse_literal(text)
         if literal is not None and not equal(stated.setdefault(letter, literal.value), literal.value):
             return True

@@ -51,7 +51,9 @@ _LABEL = re.compile(  # `Step 4`, `Equation (3)`, `May 4`, `4.` at the start of 
     r"|(?:\A|\n)\s*[(\[]?)\$?\Z"
 )
 _OPERATOR_BEFORE = re.compile(  # `x + 5`, `multiples of 5`
-    r"(?:[\w)}\]] ?[-+*/×÷·] ?|\b(?:by|multiples? of|divisors? of|modulo|base|times|factor|prime) \$?)[$€£]?\Z",
+    r"(?:[\w)}\]] ?[-+*/×÷·] ?"
+    r"|\b(?:by|(?:multiple|divisor|factor|power|digit|square|cube|root|group|set|row|degree)s? of|modulo|mod|base|times"
+    r"|factor|prime|every|first|last|next|than|line|axis) \$?)[$€£]?\Z",
     re.ASCII,
 )
 _OPERATOR_AFTER = re.compile(  # `5 * x`, `50 km/hr * 24`
@@ -88,6 +90,8 @@ def of_step(solution: Solution, step: Step, number: int, strategy: str) -> Candi
     try:
         verification = solution.check(step)
     except Unverified as error:
+        if border.is_bound(solution.visible, start, stop) or border.is_part(solution.visible, step.sign, start, stop):
+            return None
         unverified = {"value": labels.STATED_VALUE, "term": labels.COMBINED_TERM}.get(step.role, strategy)
         return Candidate(unverified or labels.RESULT, start, stop, literal, None, error.reason, number)
     return Candidate(strategy or _strategy(step, verification), start, stop, literal, verification, None, number)
@@ -102,7 +106,7 @@ _SETS_UP = re.compile(
 
 
 def is_condition(solution: Solution, candidate: Candidate, found: Found) -> bool:
-    """Whether the value of a verified equation is part of its setting, and not a result: ``set x - 3 = 0``."""
+    """Whether the value of an equation is part of its setting, and not a result: ``set x - 3 = 0``."""
     step = step_of(found)
     if step.role == "value":
         return border.is_assumed(solution.visible, step.start)
@@ -156,19 +160,18 @@ def outside_calculations(solution: Solution, question: str, rng: RowRng) -> Iter
     """Numbers that are neither results nor in the question: after an equals sign, then elsewhere in the reasoning.
 
     The latter include the boxed answer of a LaTeX solution, after standalone numbers. In each group, numbers stated by
-    a sentence come first; operands follow after all groups.
+    a sentence come first; operands are left out, since they are not results.
     """
     text, stop = solution.visible, solution.stop
     in_question = question_values(question)
-    operands: list[Candidate] = []
 
     def group(strategy: str, spans: Iterable[tuple[int, int]], minimum: int = 0) -> Iterator[Candidate]:
-        roles: tuple[list[Candidate], ...] = ([], [], operands)
+        roles: tuple[list[Candidate], ...] = ([], [], [])
         for start, end in islice(spans, MAX_NUMBERS):
             literal = _literal(solution, start, end)
             if literal is None or literal.numerator < minimum or _is_label(strategy, start, text):
                 continue
-            if border.is_bound(text, start, end):
+            if border.is_bound(text, start, end) or border.is_part(text, -1, start, end):
                 continue
             if not (minimum and lowest_terms(literal.value) in in_question):
                 candidate = Candidate(strategy, start, end, literal, None, labels.STATED)
@@ -188,7 +191,6 @@ def outside_calculations(solution: Solution, question: str, rng: RowRng) -> Iter
         yield group(labels.NUMBER, matches(_BOXED))
         yield group(labels.NUMBER, matches(_MATRIX_ENTRY), 1)
         yield group(labels.NUMBER, matches(_TERM_IN_LATEX), MIN_STANDALONE)
-    yield shuffled(operands, rng)
 
 
 def _is_label(strategy: str, start: int, text: str) -> bool:

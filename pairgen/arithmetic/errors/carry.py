@@ -62,7 +62,7 @@ class _Carrier:
         self._solution = solution
         self._question = question_values(question)
         self._results = {result.start: result for result in map(step_of, solution.found) if result.start > step.start}
-        self._before = {_key(literal) for _, literal in _numbers(solution.text, 0, step.start)}
+        self._before = {key_of(literal) for _, literal in numbers_in(solution.text, 0, step.start)}
         self._carried: dict[str, Ratio] = {}
         """What a value has become, by the value in lowest terms."""
         self._computed: set[int] = set()
@@ -73,15 +73,15 @@ class _Carrier:
             raise CannotCarry
         self._position = step.stop
         self.changes = [Change(step.start, step.stop, original, str(wrong))]
-        self._replace(_key(right), wrong.value, step.stop)
+        self._replace(key_of(right), wrong.value, step.stop)
 
     def _replace(self, key: str, value: Ratio, position: int) -> None:
         """From here on, this value has become another one. A percentage must not be repeated as a fraction of 1."""
         top, _, bottom = key.partition("/")
         hundredth = lowest_terms((int(top), 100 * int(bottom)))
         if self._solution.text.startswith("%", position) and any(
-            _key(literal) == hundredth
-            for _, literal in _numbers(self._solution.text, position, len(self._solution.text))
+            key_of(literal) == hundredth
+            for _, literal in numbers_in(self._solution.text, position, len(self._solution.text))
         ):
             raise CannotCarry
         known = self._carried.get(key)
@@ -93,8 +93,8 @@ class _Carrier:
 
     def read(self, end: int) -> None:
         """Collect the changes up to a position."""
-        for (start, stop), literal in _numbers(self._solution.text, self._position, end):
-            key = _key(literal)
+        for (start, stop), literal in numbers_in(self._solution.text, self._position, end):
+            key = key_of(literal)
             result = self._results.get(start)
             expression = self._recomputed(result) if result and result.stop == stop else None
             if expression is not None:
@@ -130,7 +130,7 @@ class _Carrier:
             return result is not None and result.start() in self._computed
         said = _EQUALS_IN_WORDS.search(text, change.stop, end)
         changed = {one.start for one in self.changes}
-        return said is None or all(start in changed for (start, _), _ in _numbers(text, said.end(), end))
+        return said is None or all(start in changed for (start, _), _ in numbers_in(text, said.end(), end))
 
     def _words(self, end: int) -> list[str]:
         text = self._solution.text[self._position : end].lower()
@@ -147,7 +147,7 @@ class _Carrier:
         expr = parse(verification.expression)
         changed = expr and with_numbers(expr, lambda value: self._carried.get(lowest_terms(value)))
         if changed is None or changed == expr:
-            if _key(parse_literal(self._solution.text[result.start : result.stop])) in self._carried:
+            if key_of(parse_literal(self._solution.text[result.start : result.stop])) in self._carried:
                 raise CannotCarry  # another calculation has this value, too
             return None
         value = evaluate(changed)
@@ -166,12 +166,12 @@ class _Carrier:
         return written.value
 
 
-def _key(literal: Literal | None) -> str:
+def key_of(literal: Literal | None) -> str:
     """The value of a literal in lowest terms."""
     return "" if literal is None else lowest_terms(literal.value)
 
 
-def _numbers(text: str, start: int, stop: int) -> list[tuple[tuple[int, int], Literal]]:
+def numbers_in(text: str, start: int, stop: int) -> list[tuple[tuple[int, int], Literal]]:
     """The numbers in a part of a text, with their spans."""
     found = ((match.span(), parse_literal(match.group())) for match in _NUMBER.finditer(text, start, stop))
     return [(span, literal) for span, literal in found if literal is not None]

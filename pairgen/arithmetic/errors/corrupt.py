@@ -16,7 +16,6 @@ from pairgen.arithmetic.exact.literals import Literal, parse_literal
 from pairgen.arithmetic.exact.ratios import Ratio, equal, lowest_terms
 from pairgen.arithmetic.exact.verification import matches, same_magnitude
 from pairgen.arithmetic.false_steps import is_form_of, recomputed_values
-from pairgen.arithmetic.reading import border
 from pairgen.arithmetic.reading.steps import Step, literal_text, step_of
 from pairgen.arithmetic.solution import Solution
 
@@ -202,7 +201,9 @@ class _Candidates:
 
     def _unverified_group(self, candidate: Candidate) -> str:
         strategy = candidate.strategy
-        if strategy == labels.STATED_VALUE and border.is_assumed(self.solution.visible, candidate.start):
+        found = self.solution.found[(candidate.step or 1) - 1]
+        states_answer = strategy == labels.LAST_RESULT and self.solution.answer is not None
+        if not states_answer and is_condition(self.solution, candidate, found):
             return "assumed"
         if self._repeats_question(candidate):
             return "repeated, unverified"

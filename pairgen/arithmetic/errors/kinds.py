@@ -40,7 +40,7 @@ _OPERATION_NAMED = re.compile(  # the sentence says what is calculated
     r"\b(?:times|multipl\w*|products?|sum|sums|add(?:s|ed|ing|ition)?|plus|minus|subtract\w*|differences?|divid\w*|"
     r"quotient|twice|doubl\w*|tripl\w*|thrice|quadrupl\w*|half|halves|halv\w*|thirds?|quarters?|fourths?|fifths?|"
     r"tenths?|percent\w*|split\w*|averag\w*|mean|ratio|squared?|cubed?|(?:more|less|fewer|earlier|later|after|before)|"
-    r"[a-z]+er (?:[a-z]+ )?than)\b|%|[*/×÷]",
+    r"[a-z]+er (?:[a-z]+ )?than)\b|%|\d/\d+ of\b",
     re.IGNORECASE,
 )
 _SUM_NAMED = re.compile(r"\b(?:total|altogether|combined|together|sum|in all|overall)\b", re.IGNORECASE)
@@ -75,6 +75,8 @@ def _other_operators(left: Term, sign: str, right: Term) -> str:
         return opposite if is_alike and is_sum else ""
     if left.money or right.money:
         return opposite if (left.money and right.money) == is_sum and not (right.money and opposite == "/") else ""
+    if not (left.key.endswith("/1") and right.key.endswith("/1")):  # a share of something is not added to it
+        return opposite
     return "+-*/".replace(sign, "")
 
 

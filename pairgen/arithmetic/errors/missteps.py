@@ -17,16 +17,18 @@ from pairgen.arithmetic.errors.kinds import ERRORS, MOST, Replacement
 from pairgen.arithmetic.errors.rng import RowRng
 from pairgen.arithmetic.errors.scene import Scene, scene_of, values_in
 from pairgen.arithmetic.errors.terms import read_calculation
+from pairgen.arithmetic.exact.evaluate import evaluate_text
 from pairgen.arithmetic.exact.literals import Literal
 from pairgen.arithmetic.exact.ratios import Ratio, equal, lowest_terms, reduced
-from pairgen.arithmetic.exact.verification import same_magnitude
+from pairgen.arithmetic.exact.verification import matches, same_magnitude
+from pairgen.arithmetic.reading.plain import to_ascii
 from pairgen.arithmetic.reading.steps import Step, step_of
 from pairgen.arithmetic.solution import Solution
 
 MAX_DECIMALS = 2
 """Decimals of a new value; one with more is not used, since results are exact."""
-MAX_DENOMINATOR = 12
-"""Largest denominator of a new fraction."""
+MAX_IN_FRACTION = 12
+"""Largest numerator and denominator of a new fraction."""
 
 NO_PLAIN = "no verified calculation in plain text"
 NO_REWRITE = "no calculation for this kind of error"
@@ -114,7 +116,9 @@ class _Maker:
         most = ERRORS[self.kind].most if len(scene.calculation.operands) == 2 else MOST
         wrong = written(candidate.literal, value, scene, most)
         answer = self.solution.answer
-        if wrong is None or equal(value, verification.value) or (answer and same_magnitude(wrong, answer)):
+        if wrong is None or str(wrong) == expression.replace(" ", ""):  # `5 / 3 = 5/3` is no result
+            return None
+        if matches(wrong, verification.value) or (answer and same_magnitude(wrong, answer)):
             return None
         carried = self._carried(candidate, wrong)
         if carried is None:
@@ -143,28 +147,31 @@ class _Maker:
         )
 
     def _carried(self, candidate: Candidate, wrong: Literal) -> list[Change] | None:
-        """What follows from the new result; None if that is not certain."""
+        """What follows from the new result; None if that is not certain, or repeats it with other decimals."""
         if self.carrier is None or candidate.step is None:
             return []
         self._reached(NOT_CARRIED)
+        if wrong.decimals != candidate.literal.decimals:
+            return None
         with suppress(CannotCarry):
             return self.carrier(step_of(self.solution.found[candidate.step - 1]), wrong)[1:]
         return None
 
 
 def _recomputed(scene: Scene, replacements: tuple[Replacement, ...]) -> tuple[str, Ratio] | None:
-    """The changed calculation as ASCII arithmetic, and its exact value; None if it has none."""
+    """The changed calculation as ASCII arithmetic, spaced as in the text, and its exact value; None if it has none."""
     start, stop = scene.calculation.span
     changes = [Change(one, other, "", text) for one, other, text in replacements]
     text = apply(scene.text[:stop], changes)
     calculation = read_calculation(text, start, len(text))
-    value = calculation.value if calculation else None
-    return (calculation.ascii, value) if calculation and value else None
+    value, expression = calculation.value if calculation else None, to_ascii(text[start:])
+    read = evaluate_text(expression)
+    return (expression, value) if value and read and equal(read, value) else None
 
 
 def _states_right_value(scene: Scene, right: Literal, changes: list[Change]) -> bool:
-    """Whether the changed sentence still has the right value somewhere; the new result is another one."""
-    start, stop = scene.sentence
+    """Whether the changed step still has the right value somewhere; the new result is another one."""
+    start, stop = scene.step
     inside = [change for change in changes if start <= change.start < stop]
     moved = [
         change._replace(
@@ -196,7 +203,7 @@ def written(right: Literal, value: Ratio, scene: Scene, most: int) -> Literal | 
         return plain._replace(numerator=100 * top, decimals=MAX_DECIMALS) if has_cents else plain
     if right.denominator != 1:
         wrong = right._replace(numerator=top, denominator=bottom)
-        return wrong if right.mixed_separator is None and bottom <= MAX_DENOMINATOR and wrong.fits() else None
+        return wrong if right.mixed_separator is None and max(top, bottom) <= MAX_IN_FRACTION and wrong.fits() else None
     if not (right.decimals or scene.is_money or scene.is_measured):
         return None
     for decimals in (
@@ -205,7 +212,5 @@ def written(right: Literal, value: Ratio, scene: Scene, most: int) -> Literal | 
         numerator, rest = divmod(top * 10**decimals, bottom)
         if not rest:
             return plain._replace(numerator=numerator, decimals=decimals)
-    is_measured = scene.is_measured and not (scene.is_money or scene.is_percentage)
-    return (
-        Literal(top, denominator=bottom) if is_measured and bottom <= MAX_DENOMINATOR and not right.decimals else None
-    )
+    is_measure = scene.is_measured and not (scene.is_money or scene.is_percentage or right.decimals)
+    return Literal(top, denominator=bottom) if is_measure and max(top, bottom) <= MAX_IN_FRACTION else None

@@ -11,6 +11,9 @@ from pairgen.arithmetic.reading.steps import Step
 from pairgen.arithmetic.reading.tokens import NUMBER_WORDS
 from pairgen.arithmetic.solution import Solution
 
+MIN_LINES = 3
+"""Lines of a solution from which each line is taken for a step."""
+
 _BORDER = re.compile(r"\n|[.!?](?:[\"')]*)(?=\s|\Z)")
 # A quantity, not a label, a time, a date or an ordinal. Examples: `8` in `8 days`, `$1,500`; not `9:30`, `3rd`, `2b`.
 _QUANTITY = re.compile(
@@ -60,6 +63,14 @@ class Scene:
             start = border.end()
         end = _BORDER.search(self.text, self.result[1])
         return start, end.start() if end else len(self.text)
+
+    @cached_property
+    def step(self) -> tuple[int, int]:
+        """Start and stop of the step: the line of a solution of ``MIN_LINES`` lines or more, else the sentence."""
+        if self.text.count("\n", 0, self._solution.stop) < MIN_LINES - 1:
+            return self.sentence
+        end = self.text.find("\n", self.result[1])
+        return self.text.rfind("\n", 0, self.calculation.span[0]) + 1, end if end >= 0 else len(self.text)
 
     @cached_property
     def around(self) -> str:

@@ -133,6 +133,15 @@ def trials(left: Expr, rights: Rights, known: Mapping[str, Ratio]) -> Iterator[M
         yield trial_values(letters, known, trial)
 
 
+def is_identity(left: Expr, rights: Rights, letters: frozenset[str], stated: Ratio) -> bool:
+    """Whether the missing number is ``stated`` whatever the values of the letters: ``x + 2x + 5 + 3 = 3x + ?``."""
+    try:
+        numbers = [missing_value(left, rights, trial_values(letters, {}, trial))[1] for trial in range(TRIALS)]
+    except Unverified:
+        return False
+    return all(number is not None and equal(number, stated) for number in numbers)
+
+
 def missing_value(left: Expr, rights: Rights, values: Mapping[str, Ratio]) -> tuple[str, Ratio | None]:
     """How a missing number follows from the sides (see ``_form``), and its value; None if it has no exact one.
 

@@ -217,6 +217,18 @@ def _collect(expr: Expr, names: set[str]) -> None:
         _collect(expr[0], names)
 
 
+def numbers_of(expr: Expr) -> Iterator[Ratio]:
+    """The values of the numbers in an expression, from left to right."""
+    match expr:
+        case Number(_, value):
+            yield value
+        case Binary(_, left, right):
+            yield from numbers_of(left)
+            yield from numbers_of(right)
+        case Brackets(inner) | Negative(inner) | Sqrt(inner):
+            yield from numbers_of(inner)
+
+
 def substitute(expr: Expr, values: Mapping[str, Ratio]) -> Expr:
     """The expression with each variable that has a value replaced by that value."""
     if isinstance(expr, Variable):

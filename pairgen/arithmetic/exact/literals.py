@@ -36,6 +36,7 @@ FRACTION_SIGNS = {"½": (1, 2), "¼": (1, 4), "¾": (3, 4), "⅓": (1, 3), "⅔"
 """Numerator and denominator of each fraction that is one character."""
 _SIGN_FRACTION = re.compile(rf"(-?)(\d*)( ?)([{''.join(FRACTION_SIGNS)}])", re.ASCII)
 _OTHER_SEPARATOR = re.compile(r"(?<=\d)(['’_\u00a0\u2007\u2009\u202f])(?=\d)", re.ASCII)  # of groups of digits
+_MINUS_SIGNS = frozenset("−‐‑‒–—―﹣－➖")
 _DECIMAL_COMMA = re.compile(r"-?(?:\d+|\d{1,3}(?:\.\d{3})+),(?:\d{1,2}|\d{4,})", re.ASCII)
 _BETWEEN_GROUPS = re.compile(_GROUP_SEPARATOR)
 
@@ -132,10 +133,10 @@ def parse_literal(text: str) -> Literal | None:
 
 
 def _parse_other(text: str) -> Literal | None:
-    """Literals in other notations: ``−5``, ``12'000``, ``2,5``, ``1.500,25``, ``2½``."""
-    if text[:1] == "−":
+    """Literals in other notations: ``−5``, ``–5``, ``12'000``, ``2,5``, ``1.500,25``, ``2½``."""
+    if text and text[0] in _MINUS_SIGNS:
         positive = parse_literal(text[1:])
-        return None if positive is None or positive.negative else positive._replace(negative=True, minus="−")
+        return None if positive is None or positive.negative else positive._replace(negative=True, minus=text[0])
     separators = set(_OTHER_SEPARATOR.findall(text))
     if len(separators) == 1:
         (separator,) = separators

@@ -59,7 +59,7 @@ _CONTINUES = re.compile(
     # nothing between: `log2`, `1e1`, `x_1`, `12:00`, `6'2`, `|3`, `3.5.2`
     rf"(?![a-z]{{5}})\w|[|#]|[.,'’′]\d|:(?!\d{{1,2}} (?:{_LABELED})(?![a-z]))\d"
     # a sign: `- 3 + 4`, `√ 16`; but a bullet is first in its line
-    rf"|[ \xa0]*(?:(?!(?:[-+*–—•·] *)(?:\n|\Z))[-+*/×÷·−–—^]|{_UNKNOWN_SIGN})"
+    rf"|[ \xa0]*(?:(?!(?:[-+*‐‑‒–—―•·] *)(?:\n|\Z))[-+*/×÷·−‐‑‒–—―^]|{_UNKNOWN_SIGN})"
     # another number, or a bracket with one: `17 % 5`, `(2 + 3) 4`; but `1)` is a label
     r"|[ \xa0]+(?:%? ?\d|\)[^()\n]*\d[^()\n]*\((?! ?(?:\n|\Z))|: \d)"
     # a letter that is no word: `n 3 + 4`
@@ -191,3 +191,28 @@ _ASSUMED = re.compile(
 def is_assumed(text: str, start: int) -> bool:
     """Whether the value at ``start`` is only assumed or tried: ``if x = 3``."""
     return _ASSUMED.search(text, max(0, start - 80), start) is not None
+
+
+# What may stand open around a whole term. Examples: `\boxed{`, `\frac{`, `\text{`.
+_OPEN_TERM = re.compile(r"\\(?:boxed|fbox|[dt]?frac|text|mbox)\s*\Z")
+_FUNCTION_BEFORE = re.compile(
+    r"(?:\\(?:(?:arc)?(?:sin|cos|tan|cot|sec|csc)h?|log|ln|lg|exp|sqrt|[dt]?frac|det|gcd|lcm|binom|choose|pm|mp)"
+    r"(?:\s*\^\s*(?:\d|\{[^{}]*\})|\s*_\s*(?:\w|\{[^{}]*\}))*|[\^_])\s*\{?\s*\Z"
+)
+_POWER_AFTER = re.compile(r"\s*(?:\^(?!\s*\{?\s*\\circ)|!|\\choose)")
+
+
+def is_part(text: str, sign: int, start: int, stop: int) -> bool:
+    r"""Whether a number is only part of a term: the 2 of ``2^8``, ``\sin (2x)``, ``x_2``.
+
+    It stands on the right of the equals sign at ``sign``; anywhere if that is -1, where no brackets are looked for.
+    """
+    if _POWER_AFTER.match(text, stop) or _FUNCTION_BEFORE.search(text, max(0, start - 40), start):
+        return True
+    before, opened = text[sign + 1 : start] if sign >= 0 else "", list[int]()
+    for position, character in enumerate(before):
+        if character in "([{":
+            opened.append(position)
+        elif character in ")]}" and opened:
+            opened.pop()
+    return any(not _OPEN_TERM.search(before, 0, position) for position in opened)

@@ -24,6 +24,8 @@ _CHARACTERS = str.maketrans(
         "，": ",",
     }
 )
+# A dash that can only be a minus sign. Examples: `= –5`, `= — $5`, `( – 5`; not `5 – 7` or `pens – 5`.
+_DASH = re.compile(r"(?<=[=(])( *)[‐‑‒–—―](?= ?[$€£(]? ?[\d.])")
 _DOT_BETWEEN = re.compile(r"(?<=[\w)%])( ?)•(?=[ ]?[$(]?\d)")
 _EMPHASIS = re.compile(r"\*(?:\*|(?<== \*)\S)")
 _BOLD = re.compile(r"(?<![\w)*])(\*\*|__)(?=[^\s*])((?:(?!\1)[^\n]){0,300}?(?<=[^\s*]))\1(?![\w(*])")
@@ -48,6 +50,7 @@ def canonical(text: str) -> str:
     if not text.isascii():
         text = _GROUPS.sub(lambda number: number.group().replace(number.group(1), ","), text)
         text = text.translate(_CHARACTERS)
+        text = _DASH.sub(r"\1-", text)
         if "•" in text:
             text = _DOT_BETWEEN.sub(r"\1·", text)
     else:  # one character is looked for first: it takes a tenth of the time of two

@@ -65,29 +65,41 @@ def backwards(text: str, stop: int, length: int = WINDOW) -> str:
     return text[stop - 1 : stop - length - 1 if stop > length else None : -1]
 
 
-@lru_cache(1 << 8)
 def calculation_before(text: str, sign: int) -> str | None:
     """The calculation that ends at ``sign`` (the position of the equals sign), as written; None if it cannot be read.
 
     It cannot be read if it continues to the left with something other than plain arithmetic (``2x + 5 + 3 = 18``):
-    ``5 + 3`` alone would verify nothing. Cached, since results are judged before one of them is verified.
+    ``5 + 3`` alone would verify nothing.
     """
+    found = _matched_before(text, sign)
+    if found is None:
+        return None
+    written, before = found
+    return None if border.continues(before, len(written), written) else _without_open_brackets(written)
+
+
+def supposed_calculation_before(text: str, sign: int) -> str | None:
+    """The same, not knowing whether the calculation continues to the left: enough to see that its result is right."""
+    found = _matched_before(text, sign)
+    return None if found is None else _without_open_brackets(found[0])
+
+
+@lru_cache(1 << 8)
+def _matched_before(text: str, sign: int) -> tuple[str, str] | None:
+    """What the first grammar matches before ``sign``, and the text it was given, from right to left."""
     for grammar, window, max_length in _GRAMMARS:
         before = text[sign - 1 : sign - window - 1 if sign > window else None : -1]
         calculation = grammar(before)
         if calculation is not None:
             length = calculation.end()
             if length < max_length or sign <= window:
-                written = text[sign - length : sign]
-                if border.continues(before, length, written):
-                    return None
-                return _without_open_brackets(written) if "(" in written else written
+                return text[sign - length : sign], before
     return None
 
 
 def _without_open_brackets(calculation: str) -> str:
     """Remove brackets of the sentence, which close after the result: ``(2 + 3 = 5)``."""
-    while calculation.startswith("(") and calculation.count("(") > calculation.count(")"):
+    while calculation[:1] == "(" and calculation.count("(") > calculation.count(")"):
         calculation = calculation[1:]
     return calculation
 

@@ -135,14 +135,14 @@ def _start(found: Found) -> int:
     return found.start if isinstance(found, Step) else found.start(1)
 
 
-def values(text: str, end: int) -> Iterator[tuple[str, str]]:
-    """Each ``x = 5`` in order, then each ``the value of x is 5``: the letter and the literal."""
+def values(text: str, end: int) -> Iterator[tuple[str, tuple[int, int]]]:
+    """Each ``x = 5`` in order, then each ``the value of x is 5``: the letter, and the span of the literal."""
     for stated in _VARIABLE_VALUE.finditer(text, 0, end):
         named = _variable_before(text, stated.start())
         if named is not None and not stated.group(2):  # a percentage is not the value of the variable
-            yield named.group(1), stated.group(1)
+            yield named.group(1), stated.span(1)
     for stated in _VALUE_OF.finditer(text, 0, end):
-        yield stated.group(1), stated.group(2)
+        yield stated.group(1), stated.span(2)
 
 
 def _is_calculation(text: str, sign: int) -> bool:

@@ -6,24 +6,27 @@ Use it to find out why a pair is unchecked, or why a row was dropped. Nothing is
 import re
 import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
+from pairgen.arithmetic.dependencies import uses
 from pairgen.arithmetic.errors.changes import CannotCorrupt, Corruption
-from pairgen.arithmetic.errors.corrupt import corrupt
 from pairgen.arithmetic.errors.rng import RowRng
 from pairgen.arithmetic.false_steps import false_steps
 from pairgen.arithmetic.labels import Unverified
 from pairgen.arithmetic.reading.steps import Step
 from pairgen.arithmetic.solution import Solution
-from pairgen.builders import BUILDERS, CORRUPTIONS
+from pairgen.builders import BUILDERS
 from pairgen.builders.gsm8k import strip_annotations
 from pairgen.builders.interface import MAX_LENGTH
-from pairgen.builders.worked_solutions import FALSE, solution_of
+from pairgen.builders.worked_solutions import FALSE, answer_span, draw_corruptions, solution_of
 from pairgen.building.convert import row_id_of
 from pairgen.building.inspection.solution_columns import ANSWERS, QUESTIONS, checked_text
+from pairgen.building.options import BuildOptions, corruption_options
 from pairgen.building.reading import MAX_WARNINGS
 from pairgen.errors import SourceError, SourceNotFound, UsageError, count
+from pairgen.options import with_signature
 from pairgen.pairs.record import DropRow
 from pairgen.progress import Warn, ignore
 from pairgen.sources.formats import Columns, format_of, rows
@@ -41,17 +44,24 @@ class SolutionInput(NamedTuple):
     where: str = ""
 
 
-def explain(
-    text: str, question: str = "", corruption: str = "near", seed: int = 0, key: str | None = None
-) -> dict[str, Any]:
+OPTIONS = ("corruption", "error", "carry", "seed")
+"""Options of a build that decide which corruption it makes."""
+
+
+@with_signature(BuildOptions, without={item.name for item in fields(BuildOptions)} - {*OPTIONS})
+def explain(text: str, question: str = "", *, key: str | None = None, **options: Any) -> dict[str, Any]:
     """The results in a solution, how each was verified, and the corruption a build would make; serializable as JSON.
 
     ``solution`` is the stripped text without GSM8K's calculator annotations; all spans refer to it, in code points.
-    ``steps`` has ``{start, stop, text, expression, check, reason}`` for each result: ``text`` is the literal as
-    written, ``check`` is ``verified`` (then ``reason`` is None) or ``unchecked`` (then ``expression`` is None).
-    ``corruption`` is ``{start, stop, correct, corrupted, expression, check, reason, strategy, step}``; ``step`` counts
-    from 1 and is None for a number that is not a result. If nothing can be corrupted, or a calculation is false,
-    ``corruption`` is None and ``dropped`` gives the reason; else ``dropped`` is None.
+    ``steps`` has ``{start, stop, text, expression, check, reason, used_by}`` for each result: ``text`` is the literal
+    as written, ``check`` is ``verified`` (then ``reason`` is None) or ``unchecked`` (then ``expression`` is None), and
+    ``used_by`` lists the numbers of the later results whose calculation uses it, None if that is uncertain (see
+    ``arithmetic.dependencies.uses``). ``answer`` is the final answer that was read, ``{start, stop, text}``, or None.
+    ``corruption`` is ``{start, stop, correct, corrupted, expression, check, reason, strategy, step, error, edits,
+    rejected}``; ``step`` counts from 1 and is None for a number that is not a result, ``edits`` has ``{start, stop,
+    original, corrupted, expression}`` for every change, and ``rejected`` is the solution with them. If nothing can be
+    corrupted, or a calculation is false, ``corruption`` is None and ``dropped`` gives the reason; else ``dropped`` is
+    None.
 
     >>> pairgen.explain("She packs 4 * 6 = 24 pens, so 24 + 3 = 27 in all.")["corruption"]["corrupted"]
     '31'
@@ -59,31 +69,35 @@ def explain(
     Args:
         text: the solution; calculator annotations (``<<48/2=24>>``) locate the results and their calculations.
         question: text of the question; its numbers are not results.
-        corruption: how the wrong value is sampled, a name in ``CORRUPTIONS``.
-        seed: as in ``build``.
         key: identifies the row; by default the text. A build uses a key of the entire row, so without that key its
             corruption may differ.
+        options: ``corruption``, ``error``, ``carry`` and ``seed``, as in ``build``.
 
     Raises:
-        UsageError: the corruption is unknown.
+        UsageError: an unknown option, or a value that it does not accept.
         SourceError: the text is empty, too long or not valid Unicode.
     """
-    if corruption not in CORRUPTIONS:
-        raise UsageError(f"--corruption must be one of {', '.join(CORRUPTIONS)}, got {corruption!r}")
+    for name in options:
+        if name not in OPTIONS:
+            raise UsageError(f"explain: unknown option {name}; available: {', '.join(OPTIONS)}")
+    given = BuildOptions(**options)
     text = checked_text(text, "solution")
     solution = _solution(text)
-    row_id = row_id_of(text if key is None else key)
+    rng = RowRng(row_id_of(text if key is None else key), given.seed)
     chosen, dropped = None, None
     if any(false_steps(solution)):
         dropped = FALSE
     else:
         try:
-            chosen = _as_dict(corrupt(solution, question, RowRng(row_id, seed), corruption)[0])
+            made = draw_corruptions(solution, question, rng, corruption_options(given))
+            chosen = _as_dict(made[0], solution.text)
         except CannotCorrupt as error:
             dropped = error.reason
+    steps = zip(solution.steps, uses(solution, question), strict=True)
     return {
         "solution": solution.text,
-        "steps": [_explain_step(solution, step) for step in solution.steps],
+        "steps": [_explain_step(solution, step, used_by) for step, used_by in steps],
+        "answer": _answer(solution),
         "corruption": chosen,
         "dropped": dropped,
     }
@@ -95,7 +109,16 @@ def _solution(text: str) -> Solution:
     return solution_of(plain, annotated or None)
 
 
-def _explain_step(solution: Solution, step: Step) -> dict[str, Any]:
+def _answer(solution: Solution) -> dict[str, Any] | None:
+    """The final answer and its place; None if the last lines do not state a number."""
+    span = answer_span(solution.text[solution.stop :])
+    if span is None:
+        return None
+    start, stop = (solution.stop + position for position in span)
+    return {"start": start, "stop": stop, "text": solution.text[start:stop]}
+
+
+def _explain_step(solution: Solution, step: Step, used_by: tuple[int, ...] | None) -> dict[str, Any]:
     expression = reason = None
     try:
         expression = solution.check(step).expression
@@ -108,10 +131,11 @@ def _explain_step(solution: Solution, step: Step) -> dict[str, Any]:
         "expression": expression,
         "check": "unchecked" if reason else "verified",
         "reason": reason,
+        "used_by": None if used_by is None else list(used_by),
     }
 
 
-def _as_dict(corruption: Corruption) -> dict[str, Any]:
+def _as_dict(corruption: Corruption, text: str) -> dict[str, Any]:
     return {
         "start": corruption.start,
         "stop": corruption.stop,
@@ -122,6 +146,9 @@ def _as_dict(corruption: Corruption) -> dict[str, Any]:
         "reason": corruption.reason,
         "strategy": corruption.strategy,
         "step": corruption.step,
+        "error": corruption.error,
+        "edits": [change._asdict() for change in corruption.changes],
+        "rejected": corruption.apply(text),
     }
 
 

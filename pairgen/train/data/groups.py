@@ -1,6 +1,6 @@
 """Token groups: pairs that share prompt and chosen, as token ids. The unit of shuffling, batching and packing."""
 
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -97,12 +97,11 @@ class GroupTable:
         return len(self.pairs)
 
     def __getitem__(self, index: int) -> TokenGroup:
-        prompt, completions, pair_ids, edit, num_chars = (column[int(index)] for column in self._columns)
-        prefix = self.prefixes[np.searchsorted(self._stops, index, side="right")]
+        prompt, completions, _, edit, num_chars = (column[int(index)] for column in self._columns)
         return TokenGroup(
             prompt=_array(prompt),
             completions=tuple(map(_array, completions)),
-            pair_ids=tuple(prefix + pair_id for pair_id in pair_ids.as_py()),
+            pair_ids=self.pair_ids(index),
             edit=_array(edit).reshape(-1, 2),
             num_chars=_array(num_chars),
         )
@@ -110,21 +109,14 @@ class GroupTable:
     def __iter__(self) -> Iterator[TokenGroup]:
         return (self[index] for index in range(len(self)))
 
-    def by_table(self, indices: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-        """Split indices of groups into indices within each table, sorted."""
-        indices = np.sort(indices)
-        parts = np.split(indices, np.searchsorted(indices, self._stops[:-1]))
-        return [part - start for part, start in zip(parts, [0, *self._stops[:-1]], strict=True)]
+    def table_of(self, indices: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The table of each of some groups."""
+        return np.searchsorted(self._stops, indices, side="right")
 
-    def unknown(self, known: Container[str]) -> NDArray[np.bool_]:
-        """[G] whether a group has a pair whose id is not in ``known``."""
-        pair_ids = (
-            prefix + pair_id
-            for table, prefix in zip(self.tables, self.prefixes, strict=True)
-            for pair_id in pc.list_flatten(table["pair_ids"]).to_pylist()
-        )
-        unknown = np.array([pair_id not in known for pair_id in pair_ids], dtype=bool)
-        return np.logical_or.reduceat(unknown, np.cumsum(self.pairs) - self.pairs) if len(unknown) else unknown
+    def pair_ids(self, index: int) -> tuple[str, ...]:
+        """The pair ids of a group, without reading its tokens."""
+        prefix = self.prefixes[np.searchsorted(self._stops, index, side="right")]
+        return tuple(prefix + pair_id for pair_id in self._columns[2][int(index)].as_py())
 
 
 def common_prefix_length(a: Ids, b: Ids) -> int:

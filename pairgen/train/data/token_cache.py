@@ -19,7 +19,7 @@ from pairgen.progress import ignore
 from pairgen.train.data.groups import SCHEMA, GroupTable
 from pairgen.train.data.tokenization import LONG_CHOSEN, LONG_REJECTED, Counts, PairGroup, PairTokenizer
 
-FORMAT = 3
+FORMAT = 4
 CHUNK = 2_000_000
 """Characters tokenized in one call: their encodings take about 60 MB."""
 
@@ -41,6 +41,8 @@ class CachedTokens:
     drops: dict[str, int]
     merged_boundaries: int
     truncated_prompts: int
+    longest: int
+    turn_ends: dict[str, int]
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,8 @@ class TokenCache:
             "drops": dict(counts.drops),
             "merged_boundaries": counts.merged_boundaries,
             "truncated_prompts": counts.truncated_prompts,
+            "longest": counts.longest,
+            "turn_ends": dict(counts.turn_ends),
             "xxh3": file_hash(file),
         }
         file.with_suffix(".json").write_text(json.dumps(about, indent=2) + "\n", "utf-8")

@@ -13,7 +13,7 @@ import jinja2
 import numpy as np
 
 from pairgen.errors import UnsupportedModel, UsageError
-from pairgen.train.data.boundary import EncodedText, PromptSplitter, edit_in_tokens
+from pairgen.train.data.boundary import CompletionTokens, EncodedText, PromptSplitter, edit_in_tokens
 from pairgen.train.data.groups import Ids, TokenGroup, common_prefix_length
 
 SPECIAL = "a text contains a special token of the tokenizer"
@@ -60,6 +60,10 @@ class Counts:
     """Completions whose first characters are in one token with the last characters of the prompt."""
     truncated_prompts: int = 0
     """Groups whose prompt was truncated on the left."""
+    longest: int = 0
+    """Tokens of the longest prompt with its longest completion, before truncation."""
+    turn_ends: Counter[str] = field(default_factory=Counter)
+    """Completions that end with a special token of the chat template other than EOS, by that token."""
 
     def keep(self, reasons: Sequence[str]) -> list[int]:
         """Count the pairs with a reason to drop them; returns the indices of the others."""
@@ -70,8 +74,8 @@ class Counts:
 class _RenderedGroup(NamedTuple):
     """The texts of a group: its prompt, and the prompt followed by chosen and by each rejected.
 
-    ``origin`` is the start of chosen in its text as if the template did not strip it; edits are clipped to ``low`` and
-    ``high``.
+    ``origin`` is the start of chosen in its text as if the template did not strip it; edits are clipped to what is from
+    ``low`` to the end of chosen.
     """
 
     group: PairGroup
@@ -79,12 +83,19 @@ class _RenderedGroup(NamedTuple):
     texts: list[str]
     origin: int
     low: int
-    high: int
+    ends: list[int]
+    """Where each completion ends in its text; a chat template may write more."""
 
     def span(self, edit: tuple[int, int]) -> tuple[int, int]:
         """Start and stop in the first text of an edit of chosen."""
-        start, stop = (min(max(self.origin + at, self.low), self.high) for at in edit)
+        start, stop = (min(max(self.origin + at, self.low), self.ends[0]) for at in edit)
         return start, stop
+
+    def select(self, pairs: Sequence[int]) -> "_RenderedGroup":
+        """The group with a subset of its pairs."""
+        kept = [0, *(1 + at for at in pairs)]
+        texts, ends = [self.texts[at] for at in kept], [self.ends[at] for at in kept]
+        return self._replace(group=self.group.select(pairs), texts=texts, ends=ends)
 
 
 class PairTokenizer:
@@ -125,6 +136,7 @@ class PairTokenizer:
 
         special = {at: token.content for at, token in tokenizer.added_tokens_decoder.items() if token.special}
         special |= dict(zip(tokenizer.all_special_ids, tokenizer.all_special_tokens, strict=True))
+        self._tokens = special
         self._special_texts = re.compile("|".join(map(re.escape, sorted(special.values()))))
         # UNK is allowed in plain text, BOS and EOS are not: Unigram models encode "</s>" as EOS all the same.
         forbidden = set(special) - ({tokenizer.unk_token_id} - {self.eos, self.bos})
@@ -155,7 +167,7 @@ class PairTokenizer:
 
     def _render_plain(self, group: PairGroup, counts: Counts) -> _RenderedGroup:  # noqa: ARG002 - as _render_chat
         texts = [group.prompt + text for text in (group.chosen, *group.rejected)]
-        return _RenderedGroup(group, group.prompt, texts, len(group.prompt), len(group.prompt), len(texts[0]))
+        return _RenderedGroup(group, group.prompt, texts, len(group.prompt), len(group.prompt), list(map(len, texts)))
 
     def _render_chat(self, group: PairGroup, counts: Counts) -> _RenderedGroup | None:
         special = self._special_texts.search
@@ -179,8 +191,8 @@ class PairTokenizer:
         if not kept:
             return None
         origin = starts[0] - (len(group.chosen) - len(group.chosen.lstrip()))
-        texts = [texts[0], *(texts[1 + at] for at in kept)]
-        return _RenderedGroup(group.select(kept), prompt, texts, origin, starts[0], starts[0] + len(answers[0]))
+        ends = [start + len(answer) for start, answer in zip(starts, answers, strict=True)]
+        return _RenderedGroup(group, prompt, texts, origin, starts[0], ends).select(kept)
 
     def _apply_template(self, conversations: list[list[dict[str, str]]], **options: Any) -> list[str]:
         try:
@@ -193,11 +205,11 @@ class PairTokenizer:
     def _token_group(
         self, rendered: _RenderedGroup, prompt: Ids, texts: list[EncodedText], counts: Counts
     ) -> TokenGroup | None:
-        group = rendered.group
         if not self.chat:
             in_chosen, *in_rejected = (self._special_ids[text.ids].any() for text in texts)
             kept = counts.keep([SPECIAL if in_chosen or special else "" for special in in_rejected])
-            group, texts = group.select(kept), [texts[0], *(texts[1 + at] for at in kept)]
+            rendered, texts = rendered.select(kept), [texts[0], *(texts[1 + at] for at in kept)]
+        group = rendered.group
         if not group.pair_ids:
             return None
         prompt, completions, merged = self._splitter.split(rendered.prompt, prompt, texts)
@@ -205,14 +217,20 @@ class PairTokenizer:
         has_bos = self.chat and len(prompt) > 0 and prompt[0] == self.bos
         start = prompt[:1] if has_bos else self._prefix
         prompt = np.concatenate([self._prefix, prompt])
-        chosen, *rejected = (self._with_eos(completion.ids) for completion in completions)
+        chosen, *rejected = (
+            self._ended(completion, text, end)
+            for completion, text, end in zip(completions, texts, rendered.ends, strict=True)
+        )
         kept = counts.keep(self._reasons(len(prompt), len(start), chosen, rejected))
         if not kept:
             return None
         group, rejected = group.select(kept), [rejected[at] for at in kept]
         counts.pairs += len(kept)
         ids = (chosen, *rejected)
-        excess = len(prompt) + max(map(len, ids)) - self.max_length
+        counts.turn_ends.update(self._tokens[last] for one in ids if (last := int(one[-1])) != self.eos)
+        length = len(prompt) + max(map(len, ids))
+        counts.longest = max(counts.longest, length)
+        excess = length - self.max_length
         if excess > 0:  # the end of the prompt, after its BOS
             counts.truncated_prompts += 1
             prompt = np.concatenate([start, prompt[len(start) + excess :]])
@@ -238,10 +256,19 @@ class PairTokenizer:
             LONG_REJECTED if len(ids) > longest else SAME if np.array_equal(ids, chosen) else "" for ids in rejected
         ]
 
-    def _with_eos(self, ids: Ids) -> Ids:
-        """A completion up to its first EOS, after which a chat template may write more, or with EOS appended."""
-        if self.chat and len(ends := np.flatnonzero(ids == self.eos)):
-            return ids[: ends[0] + 1]
+    def _ended(self, completion: CompletionTokens, text: EncodedText, end: int) -> Ids:
+        """A completion up to the special token with which the chat template ends the turn, or with EOS appended.
+
+        Some models end a turn with another token than EOS, such as ``<|end|>``, and stop generating there, too.
+
+        Args:
+            end: where the completion ends in its text.
+        """
+        ids = completion.ids
+        if self.chat:
+            after = completion.position(text.token(end), 0)
+            if len(marks := np.flatnonzero(self._special_ids[ids[after:]])):
+                return ids[: after + marks[0] + 1]
         return np.append(ids, np.int32(self.eos))
 
 

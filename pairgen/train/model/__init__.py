@@ -1,1 +1,1 @@
-"""The model: loading, attention over trees, log-probs, timing."""
+"""The model: loading, attention, log-probs, timing; ``kernels`` computes attention over trees."""

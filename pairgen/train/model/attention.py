@@ -21,9 +21,9 @@ from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS, AttentionMa
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from pairgen.errors import UnsupportedModel
-from pairgen.train.model import cpu_attention, torch_internals
+from pairgen.train.model.kernels import cpu_attention, torch_internals
+from pairgen.train.model.kernels.tree_mask import DENSE, FLEX, TreeMask
 from pairgen.train.model.step_timer import ATTENTION
-from pairgen.train.model.tree_mask import DENSE, FLEX, TreeMask
 
 if TYPE_CHECKING:
     from torch.nn.attention.flex_attention import BlockMask

@@ -2,9 +2,11 @@
 
 import json
 import logging
+import re
 import warnings
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, redirect_stderr
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +17,17 @@ from torch import nn
 from pairgen.errors import UnsupportedModel, UsageError, install_hint
 from pairgen.hub_client import offline_if_unreachable
 from pairgen.train.config import Config
+from pairgen.train.model.gguf import dequantized, is_gguf, location
 from pairgen.train.model.tiny import tiny_model, train_tokenizer
+from pairgen.train.output.processor_files import copy_processor, is_multimodal
 
 TINY_TEXTS = 4000
 """Maximum number of texts that the tokenizer of ``--model tiny`` is trained on."""
+
+MOST_OF_A_REASON = 300
+"""Characters of a message of transformers that are shown."""
+
+_SENTENCE_END = re.compile(r"(?<!\be\.g)(?<!\bi\.e)([.!?])(?= [A-Z`'\"(]|$)")
 
 _LOAD_ERRORS = (OSError, ValueError, KeyError, ImportError, RuntimeError, AttributeError, TypeError, SafetensorError)
 
@@ -83,19 +92,23 @@ def _transformers() -> Any:
 
 
 def load_tokenizer(name: str, trust_remote_code: bool = False) -> Any:
-    """Load a tokenizer from a folder or the Hub. Raises UnsupportedModel if that fails."""
+    """Load a tokenizer from a folder, a GGUF file or the Hub. Raises UnsupportedModel if that fails."""
     with _load_errors(name, "tokenizer"):
-        return _transformers().AutoTokenizer.from_pretrained(name, trust_remote_code=trust_remote_code)
+        return _transformers().AutoTokenizer.from_pretrained(**location(name), trust_remote_code=trust_remote_code)
 
 
 def load_model(name: str, dtype: torch.dtype, trust_remote_code: bool = False) -> Any:
-    """A causal language model from a folder or the Hub; an adapter is merged into its base model."""
+    """A causal language model from a folder, a GGUF file or the Hub; an adapter is merged into its base model."""
     with _load_errors(name, "model"):
         if is_adapter(name):
             return _merged(name, dtype, trust_remote_code)
-        model, found = _transformers().AutoModelForCausalLM.from_pretrained(
-            name, dtype=dtype, use_safetensors=True, trust_remote_code=trust_remote_code, output_loading_info=True
-        )
+        options = {"dtype": dtype, "trust_remote_code": trust_remote_code, "output_loading_info": True}
+        if not is_gguf(name):
+            options["use_safetensors"] = True
+        with redirect_stderr(StringIO()) if is_gguf(name) else nullcontext():  # it shows a progress bar of its own
+            model, found = _transformers().AutoModelForCausalLM.from_pretrained(**location(name), **options)
+        if is_gguf(name):
+            model = dequantized(model)
     if missing := sorted(found["missing_keys"]):
         raise UnsupportedModel(
             f"--model {name}: has no weights for {missing[0]}"
@@ -104,6 +117,16 @@ def load_model(name: str, dtype: torch.dtype, trust_remote_code: bool = False) -
         )
     _correct_tying(model)
     return model
+
+
+def base_dtype(name: str, trust_remote_code: bool = False) -> torch.dtype | None:
+    """The type in which the weights of a model are stored, as its config states; None if it does not."""
+    if name == "tiny" or is_adapter(name):
+        return None
+    with _load_errors(name, "config"):
+        config = _transformers().AutoConfig.from_pretrained(**location(name), trust_remote_code=trust_remote_code)
+    dtype = config.dtype or config.get_text_config().dtype
+    return getattr(torch, dtype, None) if isinstance(dtype, str) else dtype
 
 
 def is_adapter(name: str) -> bool:
@@ -152,20 +175,20 @@ def _peft() -> Iterator[Any]:
 def _load_errors(name: str, part: str) -> Iterator[None]:
     """Convert the errors of transformers while loading a model or tokenizer to UnsupportedModel."""
     try:
-        with nullcontext() if Path(name).is_dir() else offline_if_unreachable():
+        with nullcontext() if Path(name).exists() else offline_if_unreachable():
             yield
     except torch.OutOfMemoryError:
         raise
     except _LOAD_ERRORS as error:
-        is_folder = Path(name).is_dir()
-        if not is_folder and (name.startswith(("/", ".", "~")) or name.count("/") > 1):
+        is_local = Path(name).is_dir() or is_gguf(name)
+        if not is_local and (name.startswith(("/", ".", "~")) or name.count("/") > 1):
             raise UnsupportedModel(f"--model {name}: no such folder") from error
-        where = "" if is_folder else " (not a local folder, and not available from the Hub)"
+        where = "" if is_local else " (not a local folder, and not available from the Hub)"
         raise UnsupportedModel(f"--model {name}{where}: the {part} cannot be loaded: {_reason(error)}") from error
 
 
 def _reason(error: Exception) -> str:
-    """The reason for an error of transformers, in one line."""
+    """The reason for an error of transformers, in whole sentences on one line."""
     text = str(error)
     if "trust_remote_code" in text:
         return "it needs custom code; review that code, then pass --trust-remote-code"
@@ -175,7 +198,16 @@ def _reason(error: Exception) -> str:
         return f"one of its files lacks the key {text}"
     if isinstance(error, json.JSONDecodeError):
         return f"one of its files is invalid JSON ({text})"
-    return " ".join(text.split("\n")[0].split())[:300]
+    return shortened(text)
+
+
+def shortened(text: str, most: int = MOST_OF_A_REASON) -> str:
+    """The first sentences of a message, at most ``most`` characters; a longer sentence is cut at a word."""
+    words = " ".join(text.split())
+    if len(words) <= most:
+        return words
+    ends = [match.end(1) for match in _SENTENCE_END.finditer(words) if match.end(1) <= most]
+    return words[: ends[-1]] if ends else words[: most - 1].rpartition(" ")[0] + " …"
 
 
 def _check_vocabulary(model: Any, tokenizer: Any, name: str) -> None:
@@ -235,3 +267,4 @@ def save(model: Any, tokenizer: Any, folder: Path, state: dict[str, torch.Tensor
         state |= {name: state[first] for name, first in tied_weights(model).items() if name in state and first in state}
     model.save_pretrained(folder, state_dict=state)
     tokenizer.save_pretrained(folder)
+    copy_processor(tokenizer.name_or_path, folder, is_multimodal(model.config))

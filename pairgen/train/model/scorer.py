@@ -6,9 +6,9 @@ from torch import Tensor, nn
 
 from pairgen.train.layout.batch import Batch
 from pairgen.train.model.attention import nan_mask, use_tree_attention
+from pairgen.train.model.kernels.tree_mask import FLEX, TreeMask
 from pairgen.train.model.logprobs import logprobs
 from pairgen.train.model.step_timer import HEAD, StepTimer
-from pairgen.train.model.tree_mask import FLEX, TreeMask
 
 
 class Scorer(nn.Module):

@@ -18,11 +18,16 @@ class Forward:
     """How groups are laid out and run through a model; the same for policy and reference."""
 
     name: str
-    """Precision and layout, such as ``bf16-shots``: log-probs of equal names are comparable without rounding errors."""
+    """Precision and layout, such as ``bf16-shots``: for equal names, log-probs of equal batches are bitwise equal."""
     layout: Layout
     device: torch.device
     autocast: bool
     """Whether to compute in bfloat16 with weights in float32."""
+
+    @property
+    def low_precision(self) -> bool:
+        """Whether log-probs depend noticeably on the pairs that a pair is batched with: not in float32."""
+        return not self.name.startswith("float32")
 
     def token_logps(self, module: nn.Module, batch: Batch) -> Tensor:
         """[2P, T] float64 log-prob of each token of each completion, 0 after its end."""

@@ -12,7 +12,7 @@ from pairgen.train.data.groups import TokenGroup
 from pairgen.train.distributed import unwrapped
 from pairgen.train.layout.batch import Batch
 from pairgen.train.losses import LOSSES, Loss
-from pairgen.train.reference import ReferenceLogps
+from pairgen.train.reference.cache import ReferenceLogps
 from pairgen.train.scores.forward import Forward
 from pairgen.train.scores.metrics import Sums, measure
 from pairgen.train.scores.pair_logps import PairLogps
@@ -58,7 +58,7 @@ class Objective:
             mask=torch.arange(policy.shape[1], device=policy.device) < batch.lengths[:, None],
             edit=batch.edit,
             baseline=baseline,
-            rounding=0.0 if self.forward.autocast else FLOAT32_ROUNDING,  # unknown in bfloat16
+            rounding=0.0 if self.forward.low_precision else FLOAT32_ROUNDING,  # see ``pairgen.train.reference``
             loss_on=self.config.loss_on if self.loss.uses_rejected else "all",
         )
         losses = self.loss.function(logps, self.config)

@@ -98,3 +98,29 @@ def test_conditions_have_a_strategy_of_their_own() -> None:
     assert strategy == "condition"
     assert {one.strategy for one in drawn("So 2x - 6 = 0 here.", "3")} == {"condition"}
     assert {one.strategy for one in drawn("So 2x = 10, that is x = 5.", "5", 1)} == {"equation"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        # exponents, bases of powers, arguments of functions, indices, denominators in brackets
+        r"Then $f(y) = x^2 + y$ for all $y$.",
+        r"So $2! \cdot k = 2^8 \cdot 3^4 \cdot n$.",
+        r"Thus $g(t) = \sin 2t = \sin (2t)$.",
+        r"We have $h(t) = a_2 t + \log 7$.",
+        r"The area is $A = \frac{1}{(2)} b h$.",
+        # operands, item numbers
+        "Divide both sides by 5 and we see it.",
+        "It is a multiple of 7, of course.",
+        r"Note that $\sin 30^\circ$ is known.",
+        "1. First look at it.\n2) Then again.",
+        "We use step 3 of the plan.",
+    ],
+)
+def test_parts_of_formulas_and_operands_are_not_corrupted(text: str) -> None:
+    assert drawn(text) == set()
+
+
+def test_unverified_conditions_come_last() -> None:
+    text = r"If $k^2 + jk = 3$, then $\gamma^2 - \delta = 0$, so $\angle ABC = 71$."
+    assert {one.original for one in drawn(text, count=1)} == {"71"}

@@ -86,7 +86,7 @@ def test_corrupt_chooses_uniformly_among_verified_steps() -> None:
         ("1 + 1 = 2", "", "last-result", None),
         ("1 + 1 = 3, 2 + 2 = 4", "", "last-result", None),
         ("1 + 1 = 3, 2 + 2 = 5", "", "result", "does not match the recomputed value"),
-        ("5x = 25, x = 5", "", "equation", None),
+        ("5x + 3 = 28, 5x = 25, x = 5", "", "equation", None),
         ("5x = 25, x = 5", "she has 25 of them", "last-result", None),
         ("5x = 25, x = 5, 4 + 1 = 5", "25 of them", "solved-value", None),
         ("x + 3 + 4 = x + 7, 1 + 1 = 2", "", "combined-term", None),
@@ -124,7 +124,7 @@ def test_corrupt_takes_repeated_question_number_last() -> None:
         ),  # the final answer does not count as a number of the question
         ("we write 5x = 25, so x = 5", "5 each, 25 in all", "5", "5"),
         ("we get x/25 = 0.04, where 1 is added", "4% of it", "1", "1"),
-        (r"so $\frac{x}{8} = \frac{15}{8}$ and $x$ is $15 + 9$", r"$\tan K = \frac{15}{8}$", "15", "9"),
+        (r"so $\frac{x}{8} = \frac{15}{8}$ and there are $9$", r"$\tan K = \frac{15}{8}$", "15", "9"),
         ("T + 3x = 80 and T = 68 is given, so 28 are left", "68 degrees", "4", "80"),
         ("4(420) + 240 = x, which is 1920", "420 and 240", "7", "1920"),
     ],

@@ -45,6 +45,7 @@ def results(kind: str, text: str, question: str = "", carry: str = "none") -> se
         ("operator", "There are", "12 * 5 = 60", "pens.", {"12 + 5 = 17", "12 - 5 = 7"}),
         ("operator", "He has", "9x4=36", "pens.", {"9+4=13", "9-4=5"}),
         ("operator", "She has", "$30 - $12 = $18", "now.", {"$30 + $12 = $42"}),
+        ("operator", "It takes", "5 - 3 = 2", "cups.", {"5 + 3 = 8", "5 * 3 = 15"}),  # not `5 / 3 = 5/3`
         ("operator", "Each pays", "$30 / 3 = $10", "today.", {"$30 * 3 = $90"}),
         ("operator", "The price is", "$30 × 3 = $90", "today.", {"$30 ÷ 3 = $10"}),
         ("operator", "That is", "8 cups + 6 cups = 14", "cups.", {"8 cups - 6 cups = 2"}),

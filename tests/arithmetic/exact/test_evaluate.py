@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pairgen.arithmetic.exact.evaluate import evaluate_text
-from pairgen.arithmetic.exact.expression import MAX_LENGTH
+from pairgen.arithmetic.exact.evaluate import evaluate, evaluate_text
+from pairgen.arithmetic.exact.expression import MAX_LENGTH, parse
 from pairgen.arithmetic.exact.literals import parse_literal
 from pairgen.arithmetic.exact.verification import matches
 
@@ -61,6 +61,13 @@ def test_evaluate_equals_python_fractions(expression: str) -> None:
     if value is not None:
         assert Fraction(*value) == expected
         assert value[1] > 0
+
+
+@given(st.lists(st.tuples(NUMBERS, st.sampled_from([*"+-*/", " + ", " * ", " -", "/ "])), max_size=9), NUMBERS)
+def test_flat_calculations_equal_their_trees(pairs: list[tuple[str, str]], last: str) -> None:
+    text = "".join(number + operator for number, operator in pairs) + last
+    expr = parse(text)
+    assert evaluate_text(text) == (None if expr is None else evaluate(expr))
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pairgen.arithmetic.exact.literals import parse_literal
+from pairgen.arithmetic.labels import REASONS
 from pairgen.arithmetic.reading.notation import canonical
 
 
@@ -81,3 +82,25 @@ def test_values_of_literals_in_other_notations(text: str, value: tuple[int, int]
 def test_other_texts_are_no_such_literals(text: str) -> None:
     literal = parse_literal(text)
     assert literal is None or literal.point == "."
+
+
+@pytest.mark.parametrize("dash", "−‐‑‒–—―－")
+@pytest.mark.parametrize("space", ["", " "])
+@given(first=st.integers(1, 40), second=st.integers(1, 40))
+def test_a_dash_after_an_equals_sign_is_a_minus(dash: str, space: str, first: int, second: int) -> None:
+    text = f"It falls to {first} - {first + second} = {dash}{space}{second} degrees."
+    ((literal, check),) = checked(text)
+    if space:
+        assert (literal, check) == (str(second), f"-({first} - {first + second})")
+    else:
+        assert (literal, check) == (f"{dash}{second}", f"{first} - {first + second}")
+        parsed = parse_literal(literal)
+        assert parsed is not None
+        assert (parsed.value, str(parsed)) == ((-second, 1), literal)
+
+
+@pytest.mark.parametrize("dash", "‐‑‒–—―")
+def test_a_dash_is_not_passed_over(dash: str) -> None:
+    for text in (f"10 {dash} 5 + 3 = 8", f"10{dash}5 + 3 = 8", f"It drops {dash} 3 + 4 = 7", f"3 + 4 = {dash} 7"):
+        for literal, check in checked(text):
+            assert check in REASONS or (literal, check.replace(" ", "")) == ("8", "10-5+3"), text

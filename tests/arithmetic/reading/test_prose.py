@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pairgen.arithmetic.exact.evaluate import evaluate_text
-from pairgen.arithmetic.labels import NO_MATCH, NO_VALUE, UNCLEAR, Unverified
+from pairgen.arithmetic.labels import CIRCULAR, NO_MATCH, NO_VALUE, UNCLEAR, Unverified
 from pairgen.arithmetic.solution import Solution
 
 
@@ -67,10 +67,10 @@ from pairgen.arithmetic.solution import Solution
         ("22 yards = 67 feet", [("67", NO_MATCH)]),
         # equations: variables take the values that the solution ends with
         ("5x + 3 = 28\n5x = 25\nx = 5", [("28", "5*5 + 3"), ("25", "5*5"), ("5", "25/5")]),
-        ("1.5 * $x = $120,000\nx = $80,000", [("120,000", "1.5*80000"), ("80,000", "120000/(3/2)")]),
-        ("(x/100)*16 = 4, so x = 25", [("4", "(25/100)*16"), ("25", "4/(4/25)")]),
-        ("We get: - $8x = - $80\nx = 10", [("80", "-(-8*10)"), ("10", "(-80)/(-8)")]),
-        ("25 / x = 5\nThe value of x is 5.", [("5", "25/5")]),
+        ("1.5 * $x = $120,000\nx = $80,000", [("120,000", CIRCULAR), ("80,000", "120000/(3/2)")]),
+        ("(x/100)*16 = 4, so x = 25", [("4", CIRCULAR), ("25", "4/(4/25)")]),
+        ("We get: - $8x = - $80\nx = 10", [("80", CIRCULAR), ("10", "(-80)/(-8)")]),
+        ("25 / x = 5\nThe value of x is 5.", [("5", CIRCULAR)]),
         ("4K - 4 = 92\n4K = 96\nKim = 24", [("92", "4*24 - 4"), ("96", "4*24"), ("24", "96/4")]),
         ("20 + 2*(x + 4) = 2x + 28\nx = 3", [("28", "(20 + 2*(3 + 4)) - (2*3 + 0)"), ("3", NO_VALUE)]),
         ("n + 2n + n = 40", [("40", NO_VALUE)]),
@@ -90,7 +90,7 @@ from pairgen.arithmetic.solution import Solution
         # functions are not factors
         ("so f(x) - g(x) = 0, x = 6", []),
         ("f(2x) - 2f(x) = 0", []),
-        ("2x(x + 1) = 12 and x = 2", [("12", "2*2*(2 + 1)"), ("2", NO_VALUE)]),
+        ("2x(x + 1) = 12 and x = 2", [("12", CIRCULAR), ("2", NO_VALUE)]),
         # wrong, or not verifiable
         ("3 + 4 = 8", [("8", NO_MATCH)]),
         ("10/3 = 3.33, 10/3 = 3.34", [("3.33", "10/3"), ("3.34", NO_MATCH)]),

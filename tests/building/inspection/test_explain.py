@@ -9,10 +9,13 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from helpers import sample_rows
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
+from pairgen.arithmetic.errors.carry import CARRY
+from pairgen.arithmetic.errors.kinds import ERRORS
 from pairgen.arithmetic.labels import REASONS
 from pairgen.builders import CORRUPTIONS
 from pairgen.builders.interface import MAX_LENGTH
@@ -26,8 +29,11 @@ Run = Callable[..., Result]
 
 SUM = "She has 4 * 6 = 24 jars.\nWith three more, 24 + 3 = 27.\nThe answer is: 27"
 ANSWER = "Natalia sold 48/2 = <<48/2=24>>24 clips in May, 48+24 = <<48+24=72>>72 in all.\n#### 72"
-STEP_KEYS = ["start", "stop", "text", "expression", "check", "reason"]
-CORRUPTION_KEYS = ["start", "stop", "correct", "corrupted", "expression", "check", "reason", "strategy", "step"]
+STEP_KEYS = ["start", "stop", "text", "expression", "check", "reason", "used_by"]
+CORRUPTION_KEYS = [
+    *("start", "stop", "correct", "corrupted", "expression", "check", "reason", "strategy", "step"),
+    *("error", "edits", "rejected"),
+]
 
 
 @pytest.mark.parametrize(
@@ -67,7 +73,7 @@ def holds(result: dict[str, Any], step: dict[str, Any]) -> None:
 def test_explain_corrupts_one_of_the_results(corruption: str) -> None:
     result = explain(SUM, corruption=corruption, seed=3)
     found = result["corruption"]
-    assert list(result) == ["solution", "steps", "corruption", "dropped"]
+    assert list(result) == ["solution", "steps", "answer", "corruption", "dropped"]
     assert list(found) == CORRUPTION_KEYS
     assert found["correct"] == result["solution"][found["start"] : found["stop"]] == "24"
     assert found["corrupted"] not in ("24", "27")
@@ -93,6 +99,7 @@ def test_explain_reports_why_nothing_can_be_corrupted() -> None:
     assert explain("Nobody counted.") == {
         "solution": "Nobody counted.",
         "steps": [],
+        "answer": None,
         "corruption": None,
         "dropped": "no number to corrupt",
     }
@@ -125,6 +132,40 @@ def test_explain_rejects_unusable_text(text: str, result: str) -> None:
         explain(text)
     with pytest.raises(SourceError, match=result):
         list(solutions(text))
+
+
+def test_explain_shows_what_uses_a_result_and_the_answer() -> None:
+    result = explain("So 5 * 9 = 45. Then 45 + 8 = 53, and 53 - 45 = 8.\nThe answer is: $8.", "How many?")
+    assert [step["used_by"] for step in result["steps"]] == [[2, 3], [3], None]
+    answer = result["answer"]
+    assert answer["text"] == "8"
+    assert result["solution"][answer["start"] : answer["stop"]] == "8"
+    assert explain("So 5 * 9 = 45.")["answer"] is None
+
+
+@pytest.mark.parametrize("carry", CARRY)
+@pytest.mark.parametrize("error", ERRORS)
+def test_explain_makes_the_errors_of_a_build(error: str, carry: str, tmp_path: Path) -> None:
+    rows = [sample_rows.row("gsm8k", index) for index in range(30)]
+    file = lines(tmp_path / "rows.jsonl", *rows)
+    dataset = build("gsm8k", tmp_path / "out", BuildOptions((str(file),), error=error, carry=carry))
+    pairs = {pair["chosen"].strip(): pair for pair in dataset}
+    for given_ in solutions(str(file)):
+        result = explain(given_.text, given_.question, key=given_.key, error=error, carry=carry)
+        pair = pairs.get(result["solution"])
+        assert (pair is None) == (result["corruption"] is None)
+        if pair is not None:
+            corruption = result["corruption"]
+            assert pair["rejected"].endswith(corruption["rejected"])
+            assert corruption["error"] == pair["error"]
+            assert len(corruption["edits"]) == len(pair["edits"] or [None])
+
+
+def test_explain_knows_the_options_of_a_corruption_only() -> None:
+    with pytest.raises(UsageError, match="unknown option shots; available: corruption, error, carry, seed"):
+        explain(SUM, shots=3)
+    with pytest.raises(UsageError, match="--corruption digit is about wrong results"):
+        explain(SUM, corruption="digit", error="swap")
 
 
 def test_explain_unknown_corruption_lists_choices() -> None:
@@ -176,7 +217,7 @@ def test_explain_agrees_with_build(name: str, tmp_path: Path) -> None:
     pairs = dataset.splits["train"].table().to_pylist()
     assert len(pairs) == 11
     for pair, given_ in zip(pairs, solutions(str(file)), strict=True):
-        result = explain(given_.text, given_.question, "mixed", 7, given_.key)
+        result = explain(given_.text, given_.question, key=given_.key, corruption="mixed", seed=7)
         corruption = result["corruption"]
         for key in ("correct", "corrupted", "expression", "check", "reason", "strategy", "step"):
             assert corruption[key] == pair[key], key

@@ -510,8 +510,8 @@ def test_group_table_unique_pair_ids(tmp_path: Path) -> None:
     both = GroupTable([table, table])
     assert [group.pair_ids for group in both][1:3] == [("0:b-1",), ("1:a-1", "1:a-2", "1:a-3")]
     assert both.pairs.tolist() == [3, 1, 3, 1]
-    assert [part.tolist() for part in both.by_table(np.array([3, 0, 2]))] == [[0], [0, 1]]
-    assert both.unknown({"0:a-1", "0:a-2", "0:a-3", "1:b-1"}).tolist() == [False, True, True, False]
+    assert both.table_of(np.array([3, 0, 2])).tolist() == [1, 0, 1]
+    assert [both.pair_ids(index) for index in range(4)] == [group.pair_ids for group in both]
 
 
 def test_cache_groups_only_consecutive_pairs(tmp_path: Path) -> None:

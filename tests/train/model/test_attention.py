@@ -29,11 +29,12 @@ from pairgen.train.data.groups import TokenGroup
 from pairgen.train.layout import sharing
 from pairgen.train.layout.padded import padded_batch
 from pairgen.train.layout.tree import tree_batch
-from pairgen.train.model import attention, block_plan, cpu_attention, torch_internals
+from pairgen.train.model import attention
 from pairgen.train.model.attention import use_tree_attention
+from pairgen.train.model.kernels import block_plan, cpu_attention, torch_internals
+from pairgen.train.model.kernels.tree_mask import TreeMask, block_mask, mask_mod
 from pairgen.train.model.loading import disable_dropout
 from pairgen.train.model.scorer import Scorer
-from pairgen.train.model.tree_mask import TreeMask, block_mask, mask_mod
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*gradient_checkpointing_:FutureWarning")
 

@@ -11,10 +11,11 @@ from torch._dynamo.testing import CompileCounterWithBackend
 from torch._dynamo.utils import counters
 
 from pairgen.train.layout.tree import tree_batch
-from pairgen.train.model import attention, tree_mask
-from pairgen.train.model.cpu_attention import masked_attention
+from pairgen.train.model import attention
+from pairgen.train.model.kernels import tree_mask
+from pairgen.train.model.kernels.cpu_attention import masked_attention
+from pairgen.train.model.kernels.tree_mask import TreeMask
 from pairgen.train.model.scorer import Scorer
-from pairgen.train.model.tree_mask import TreeMask
 
 
 @pytest.mark.parametrize("window", [0, 5])

@@ -12,7 +12,7 @@ from pairgen.train.data.groups import TokenGroup
 from pairgen.train.distributed import World
 from pairgen.train.layout.batch import Work
 from pairgen.train.layout.tree import tree_batch
-from pairgen.train.model.tree_mask import TreeMask
+from pairgen.train.model.kernels.tree_mask import TreeMask
 from pairgen.train.scores.speed import Interval, ModelFlops, peak_memory, product_rate
 
 

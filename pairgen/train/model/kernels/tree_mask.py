@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from pairgen.train.model import torch_internals
-from pairgen.train.model.block_plan import Plan, plan
+from pairgen.train.model.kernels import torch_internals
+from pairgen.train.model.kernels.block_plan import Plan, plan
 from pairgen.train.model.step_timer import StepTimer
 
 if TYPE_CHECKING:

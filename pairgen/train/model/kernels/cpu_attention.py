@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from pairgen.train.model.block_plan import Plan
-from pairgen.train.model.torch_internals import cpu_kernels
+from pairgen.train.model.kernels.block_plan import Plan
+from pairgen.train.model.kernels.torch_internals import cpu_kernels
 
 
 class _SplitAttention(torch.autograd.Function):

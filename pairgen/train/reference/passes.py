@@ -1,0 +1,163 @@
+"""Passes of the reference model over the batches of a run, as far as they are missing in the cache."""
+
+import contextlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+import pyarrow as pa
+import torch
+import xxhash
+from numpy.typing import NDArray
+from torch import Tensor
+
+from pairgen.atomic import os_errors
+from pairgen.run_folder import CHECKPOINTS, REFERENCE, REFERENCE_MODEL
+from pairgen.train.config import Config
+from pairgen.train.context import Phase, RunContext
+from pairgen.train.data.groups import GroupTable, TokenGroup
+from pairgen.train.data.splits import TokenizedSplit
+from pairgen.train.layout.batch import Batch
+from pairgen.train.reference.cache import FORMAT, SCHEMA, ReferenceLogps, folder_of, read
+from pairgen.train.reference.start import StartingModel, recorded_fingerprint
+
+
+@dataclass(frozen=True)
+class ReferencePass:
+    """A pass of the reference model over batches of groups."""
+
+    groups: GroupTable
+    batches: Sequence[NDArray[np.int64]]
+    """The groups of each batch of this process, as the policy will be given them."""
+    folders: Sequence[Path]
+    """Where the log-probs of each table of ``groups`` are kept."""
+    score: Callable[[Sequence[TokenGroup]], tuple[Batch, Tensor]]
+    """Returns the batch of groups, and [2P, T] log-probs of its completions' tokens."""
+    setting: str = ""
+    """What log-probs depend on to the last bit besides the model and the pairs of a batch; part of its key."""
+    exact: bool = False
+    """Whether pairs must have been scored in these very batches."""
+
+    @cached_property
+    def keys(self) -> list[str]:
+        """The key of each batch: a hash of its pairs and the setting."""
+        named = (json.dumps([self.setting, *self._pair_ids(batch)]).encode() for batch in self.batches)
+        return [xxhash.xxh3_64_hexdigest(name) for name in named]
+
+    def known(self) -> ReferenceLogps:
+        """What all processes have written so far."""
+        wanted = {
+            pair: key for batch, key in zip(self.batches, self.keys, strict=True) for pair in self._pair_ids(batch)
+        }
+        found = ReferenceLogps()
+        for folder, prefix in zip(self.folders, self.groups.prefixes, strict=True):
+            found.add(read(folder), prefix, wanted)
+        return found
+
+    def missing(self) -> list[tuple[NDArray[np.int64], str]]:
+        """The batches to score, each with its key."""
+        known = self.known()
+        is_known = known.is_exact if self.exact else known.__contains__
+        batches = zip(self.batches, self.keys, strict=True)
+        return [(batch, key) for batch, key in batches if not all(map(is_known, self._pair_ids(batch)))]
+
+    def _pair_ids(self, batch: NDArray[np.int64]) -> list[str]:
+        return [pair_id for index in batch for pair_id in self.groups.pair_ids(index)]
+
+
+def compute_missing(work: ReferencePass, progress: Callable[[int, int], None] = lambda *_: None) -> None:
+    """Score the batches that contain a pair which is missing, and write them.
+
+    Batches do not depend on what is missing, so that an interrupted pass ends with the same values.
+
+    Args:
+        progress: called with the number of scored batches, and of all that are missing.
+    """
+    missing = work.missing()
+    with contextlib.ExitStack() as streams:
+        writers: dict[Path, Any] = {}
+        for number, (batch, key) in enumerate(missing, 1):
+            table = _scored(key, *work.score([work.groups[index] for index in batch]))
+            table_of = np.repeat(work.groups.table_of(batch), work.groups.pairs[batch])
+            for which in np.unique(table_of):
+                rows = pa.array(np.flatnonzero(table_of == which))
+                with os_errors(folder := work.folders[which]):
+                    if folder not in writers:
+                        writers[folder] = streams.enter_context(_stream(folder))
+                    prefix = len(work.groups.prefixes[which])
+                    sink, stream = writers[folder]
+                    stream.write_batch(_without_prefix(table.take(rows), prefix))
+                    sink.flush()
+            progress(number, len(missing))
+
+
+@contextlib.contextmanager
+def _stream(folder: Path) -> Iterator[tuple[Any, Any]]:
+    """A new file in a folder, and the Arrow stream that is written to it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with pa.OSFile(str(folder / f"{uuid4().hex}.arrows"), "wb") as sink, pa.ipc.new_stream(sink, SCHEMA) as stream:
+        yield sink, stream
+
+
+def _without_prefix(rows: pa.RecordBatch, length: int) -> pa.RecordBatch:
+    """Rows whose keys lack the prefix that tells datasets apart."""
+    keys = [key[length:] for key in rows["pair"].to_pylist()]
+    return pa.record_batch([pa.array(keys, pa.string()), *rows.columns[1:]], schema=SCHEMA)
+
+
+def _scored(key: str, batch: Batch, tokens: Tensor) -> pa.RecordBatch:
+    """A row per pair. The model computes log-probs in float32, so storing them as float32 loses nothing."""
+    rows = zip(tokens.float().cpu().numpy(), batch.lengths.tolist(), strict=True)
+    values = [row[:length] for row, length in rows]
+    columns = [list(batch.pair_ids), [key] * batch.pairs, values[: batch.pairs], values[batch.pairs :]]
+    return pa.record_batch(columns, schema=SCHEMA)
+
+
+def precompute(
+    config: Config,
+    schedule: Sequence[tuple[TokenizedSplit, Sequence[NDArray[np.int64]]]],
+    model: StartingModel,
+    context: RunContext,
+) -> ReferenceLogps:
+    """Reference log-probs of the pairs of a run, computed where they are not in the cache.
+
+    Args:
+        schedule: splits, and the batches of their groups in which this process will score them.
+    """
+    world, file = context.world, context.folder / REFERENCE_MODEL
+    resumed = (context.folder / CHECKPOINTS).is_dir()
+    if world.is_main and recorded_fingerprint(file) is None:
+        _ = model.scorer  # loading it records it
+    world.barrier()
+    prefix = f"{str(recorded_fingerprint(file))[:16]}-{model.forward.name}"
+    known = ReferenceLogps()
+    for split, batches in schedule:
+        folders = [
+            folder_of(tokens.dataset, config.reference_dir, context.folder / REFERENCE)
+            / f"{prefix}-{tokens.hash[:16]}-v{FORMAT}"
+            for tokens in split.datasets
+        ]
+        setting = [
+            config.max_packed_length,
+            *_machine(model.forward.device),
+            *(tokens.hash for tokens in split.datasets),
+        ]
+        exact = model.forward.low_precision and not resumed
+        work = ReferencePass(split.groups, batches, folders, model.score, json.dumps(setting), exact)
+        names = ", ".join(tokens.dataset.name for tokens in split.datasets)
+        compute_missing(work, partial(context.progress, f"{Phase.REFERENCE} {names}"))
+        world.barrier()
+        known.update(work.known())
+    return known
+
+
+def _machine(device: torch.device) -> tuple[str, str, int]:
+    """What decides the order of the sums in a matrix product, besides its shape."""
+    if device.type == "cuda":
+        return torch.__version__, torch.cuda.get_device_name(device), 0
+    return torch.__version__, torch.backends.cpu.get_cpu_capability(), torch.get_num_threads()
