@@ -26,34 +26,50 @@ def uses(solution: Solution, question: str) -> list[tuple[int, ...] | None]:
 
 
 class _Uses:
+    """The places of all values in a solution, read once: time is linear in its length."""
+
     def __init__(self, solution: Solution, question: str) -> None:
         self._text = solution.visible
         self._question = question_values(question)
         self._steps = solution.steps
         self._checked = [_checked(solution, step) for step in self._steps]
-        self._keys = [key_of(parse_literal(self._text[step.start : step.stop])) for step in self._steps]
+        self._first: dict[str, int] = {}
+        """Where each value is stated first."""
+        for (start, _), literal in numbers_in(self._text, 0, len(self._text)):
+            self._first.setdefault(key_of(literal), start)
+        self._results: dict[str, list[int]] = {}
+        self._users: dict[str, list[int]] = {}
+        """The results with each value, and those with it in their calculation, in order."""
+        for at, step in enumerate(self._steps):
+            result = key_of(parse_literal(self._text[step.start : step.stop]))
+            self._results.setdefault(result, []).append(at)
+            for key in self._values(at):
+                self._users.setdefault(key, []).append(at)
 
     def all(self) -> list[tuple[int, ...] | None]:
-        return [self._of(at) for at in range(len(self._steps))]
+        found: list[tuple[int, ...] | None] = [None] * len(self._steps)
+        for key, results in self._results.items():
+            found[results[0]] = self._of(key, results[0])  # the others are not the first with their value
+        return found
 
-    def _of(self, at: int) -> tuple[int, ...] | None:
-        key, start = self._keys[at], self._steps[at].start
-        before = {key_of(literal) for _, literal in numbers_in(self._text, 0, start)}
-        if not key or key in self._question or key in CONSTANTS or key in before:
+    def _of(self, key: str, at: int) -> tuple[int, ...] | None:
+        known = not key or key in self._question or key in CONSTANTS
+        if known or self._first.get(key, self._steps[at].start) < self._steps[at].start:
             return None
-        found, is_restated = [], False
-        for later in range(at + 1, len(self._steps)):
-            verification = self._checked[later]
-            values = self._values(later) if verification is None else _values(verification)
-            if key in values:
-                if is_restated or verification is None or verification.substituted:
-                    return None
-                found.append(later + 1)
-            is_restated |= key == self._keys[later]
-        return tuple(found)
+        again = next(iter(self._results[key][1:]), len(self._steps))
+        users = [user for user in self._users.get(key, ()) if user > at]
+        for user in users:
+            verification = self._checked[user]
+            if user > again or verification is None or verification.substituted:
+                return None
+        return tuple(user + 1 for user in users)
 
     def _values(self, at: int) -> set[str]:
-        """The values between a result that could not be verified and the one before it, in lowest terms."""
+        """The values in the calculation of a result; if it is not verified, all since the result before."""
+        verification = self._checked[at]
+        if verification is not None:
+            expr = parse(verification.expression)
+            return set() if expr is None else {lowest_terms(value) for value in numbers_of(expr)}
         start = self._steps[at - 1].stop if at else 0
         return {key_of(literal) for _, literal in numbers_in(self._text, start, self._steps[at].start)}
 
@@ -63,8 +79,3 @@ def _checked(solution: Solution, step: Step) -> Verification | None:
         return solution.check(step)
     except Unverified:
         return None
-
-
-def _values(verification: Verification) -> set[str]:
-    expr = parse(verification.expression)
-    return set() if expr is None else {lowest_terms(value) for value in numbers_of(expr)}

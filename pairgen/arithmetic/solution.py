@@ -22,7 +22,7 @@ from pairgen.arithmetic.exact.expression import (
 from pairgen.arithmetic.exact.literals import Literal, parse_literal
 from pairgen.arithmetic.exact.ratios import Ratio, equal, lowest_terms
 from pairgen.arithmetic.exact.systems import Equation, contradicts, determine, letters_of
-from pairgen.arithmetic.exact.verification import Verification, is_one_number, verify
+from pairgen.arithmetic.exact.verification import Verification, is_one_number, matches, verify
 from pairgen.arithmetic.labels import (
     CIRCULAR,
     CONTRADICTED,
@@ -224,7 +224,7 @@ class Solution:
         for expr, others in self.solutions_before(step):
             if render(expr).strip("()") != stated:  # repeating a value does not verify it
                 solved = evaluate(expr)
-                if solved is not None and equal(solved, value):
+                if solved and matches(literal, (-solved[0], solved[1]) if step.negated else solved):
                     if self._is_proved(step, others):
                         return expr
                     reason = CIRCULAR
@@ -269,8 +269,9 @@ class Solution:
         stated = _signed(literal, step.negated)
         expr = missing_number(left, rights, tuple(self.values.items()), stated)
         used = letters_of((left, rights[0]))
-        if used and not is_identity(left, rights, used, stated):
-            self._require_proof(used & self.values.keys(), step.sign, step.sign, self.stop)
+        valued = used & self.values.keys()
+        if valued and not is_identity(left, rights, used, stated):  # without values, it has just been computed
+            self._require_proof(valued, step.sign, step.sign, self.stop)
         return expr
 
 

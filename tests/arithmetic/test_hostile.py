@@ -3,14 +3,18 @@
 import contextlib
 import random
 import time
+from itertools import islice
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pairgen.arithmetic.claims.findings import findings
+from pairgen.arithmetic.dependencies import uses
 from pairgen.arithmetic.errors.changes import CannotCorrupt
 from pairgen.arithmetic.errors.corrupt import corrupt
+from pairgen.arithmetic.errors.kinds import ERRORS
+from pairgen.arithmetic.errors.missteps import missteps
 from pairgen.arithmetic.errors.rng import RowRng
 from pairgen.arithmetic.errors.values import CORRUPTIONS
 from pairgen.arithmetic.solution import Solution
@@ -90,6 +94,35 @@ def test_audit_is_fast_on_hostile_text(name: str) -> None:
 def test_corrupt_is_fast_on_hostile_text(name: str) -> None:
     assert run(TEXTS[name]) < BOUND
     assert run("\\frac12 " + TEXTS[name]) < BOUND
+
+
+CALCULATIONS = {
+    "sentences": "He has 12 * 5 = 60 pens. " * (LONG // 25),
+    "sums": "3 + 4 + 5 + 6 + 7 = 25. " * (LONG // 25),
+    "operands": "3 aa bb cc dd * 4 aa bb-cc = 12 " * (LONG // 32),
+    "lines": "\n".join(f"{number} * 5 = {5 * number} pens." for number in range(100, 4000)),
+    "one line": ", ".join(f"{number} * 5 = {5 * number} pens" for number in range(100, 4000)),
+}
+
+
+@pytest.mark.parametrize("kind", [name for name, kind in ERRORS.items() if kind.rewrite])
+@pytest.mark.parametrize("name", [*CALCULATIONS, "annotations", "units", "words"])
+def test_wrong_steps_are_found_fast(name: str, kind: str) -> None:
+    text = {**TEXTS, **CALCULATIONS}[name]
+    start = time.process_time()
+    for carry in ("none", "answer"):
+        with contextlib.suppress(CannotCorrupt):
+            solution = Solution(text, len(text), (7, 1))
+            list(islice(missteps(solution, "What are 3, 4, 5 and 12?", RowRng("row", 0), kind, carry), 4))
+    assert time.process_time() - start < BOUND
+
+
+@pytest.mark.parametrize("name", [*CALCULATIONS, "annotations", "values"])
+def test_uses_are_found_fast(name: str) -> None:
+    text = {**TEXTS, **CALCULATIONS}[name]
+    start = time.process_time()
+    uses(Solution(text, len(text), (7, 1)), "What is 12?")
+    assert time.process_time() - start < BOUND
 
 
 PIECES = [

@@ -42,7 +42,8 @@ _MATRIX_ENTRY = re.compile(rf"(?<=[\s&])({LATEX_NUMBER})(?= *(?:&|\\\\|\\end\{{[
 # Examples: `5` in `x + 5$`, `12` in `= 12, `.
 _TERM_IN_LATEX = re.compile(rf"(?<=[-+=(] )({LATEX_NUMBER})(?=[ ),.$+\]]|-|\\[\\\]]|\n)", re.ASCII)
 _QUESTION_NUMBER = re.compile(NUMBER, re.ASCII)
-_QUESTION_FRACTION = re.compile(rf"{LATEX_FRACTION}|(?<![\d./]){NUMBER}/\d+(?![\d./])", re.ASCII)
+_PLAIN_FRACTION = re.compile(rf"(?<![\d./]){NUMBER}/\d+(?![\d./])", re.ASCII)
+_QUESTION_FRACTION = re.compile(rf"{LATEX_FRACTION}|{_PLAIN_FRACTION.pattern}", re.ASCII)
 _QUESTION_PERCENT = re.compile(r"(\d+) ?(?:\\?%|percent\b)", re.ASCII)
 _WORD = re.compile(r"[a-z]+", re.ASCII)
 _LABEL = re.compile(  # `Step 4`, `Equation (3)`, `May 4`, `4.` at the start of a line
@@ -141,8 +142,10 @@ def _is_division(fraction: Literal, step: Step) -> bool:
 def question_values(question: str) -> frozenset[str]:
     """The values, as p/q, of the numbers in a question, written in digits or words."""
     numbers = _QUESTION_NUMBER.findall(question)
-    if "/" in question or "frac" in question:
+    if "frac" in question:
         numbers += [fraction.group() for fraction in _QUESTION_FRACTION.finditer(question)]
+    elif "/" in question:
+        numbers += _PLAIN_FRACTION.findall(question)
     if "%" in question or "percent" in question:
         numbers += [f"{percent}/100" for percent in _QUESTION_PERCENT.findall(question)]
     literals = [parse_literal(number) for number in numbers]

@@ -6,6 +6,7 @@ one, write a function from a scene to the ways in which its calculation may be c
 
 import re
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from itertools import combinations, pairwise
 from typing import NamedTuple
 
@@ -46,7 +47,6 @@ _OPERATION_NAMED = re.compile(  # the sentence says what is calculated
 _SUM_NAMED = re.compile(r"\b(?:total|altogether|combined|together|sum|in all|overall)\b", re.IGNORECASE)
 _REST_NAMED = re.compile(r"\b(?:left|leaves|leaving|remain\w*|rest|over|still|change)\b", re.IGNORECASE)
 
-_SIGNS = {"*": ("*", "x", "×", "·"), "/": ("/", "÷"), "+": ("+",), "-": ("-", "–", "−")}
 _WORDS = {"+": "plus", "-": "minus", "*": "times", "/": "divided by"}
 
 
@@ -88,9 +88,18 @@ def _written(other: str, sign: Term, scene: Scene) -> str:
     if other == "/":
         return "÷" if old == "×" or "÷" in scene.text else "/"
     if other == "*":
-        uses = (re.search(rf"\d ?{re.escape(one)} ?\$?\d", scene.text) for one in _SIGNS["*"])
-        return next((one for one, use in zip(_SIGNS["*"], uses, strict=True) if use), "×" if old == "÷" else "*")
+        return _product_sign(scene.text) or ("×" if old == "÷" else "*")
     return other
+
+
+@lru_cache(1)
+def _product_sign(text: str) -> str | None:
+    """How products are written in a text; None if there are none."""
+    found = _PRODUCT.search(text)
+    return found[1] if found else None
+
+
+_PRODUCT = re.compile(r"\d ?([*x×·]) ?\$?\d", re.ASCII)
 
 
 # ---------------------------------------------------------------- operands swapped

@@ -30,6 +30,9 @@ MAX_DECIMALS = 2
 MAX_IN_FRACTION = 12
 """Largest numerator and denominator of a new fraction."""
 
+MAX_ATTEMPTS = 32
+"""Changed calculations per solution for which the new solution is read; real solutions need few."""
+
 NO_PLAIN = "no verified calculation in plain text"
 NO_REWRITE = "no calculation for this kind of error"
 NOT_NATURAL = "no natural result for this kind of error"
@@ -59,7 +62,7 @@ def missteps(solution: Solution, question: str, rng: RowRng, kind: str, carry: s
             scene = scene_of(solution, question, step)
             if rewrite and scene is not None and maker.is_usable(scene, candidate):
                 ways += [(candidate, scene, way) for way in rewrite(scene)]
-        while ways:
+        while ways and maker.attempts < MAX_ATTEMPTS:
             corruption = maker.corruption(*ways.pop(rng.below(len(ways))))
             if corruption is not None:
                 found = True
@@ -81,7 +84,8 @@ class _Maker:
         self.carrier: Callable[[Step, Literal], list[Change]] | None = None
         """Finds what follows from a wrong value, if errors are carried forward."""
         self._stage = 0
-        self._texts: set[tuple[str, ...]] = set()
+        self.attempts = 0
+        """How many new solutions were read."""
 
     @property
     def reason(self) -> str:
@@ -120,6 +124,7 @@ class _Maker:
             return None
         if matches(wrong, verification.value) or (answer and same_magnitude(wrong, answer)):
             return None
+        self.attempts += 1
         carried = self._carried(candidate, wrong)
         if carried is None:
             return None

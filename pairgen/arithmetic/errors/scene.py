@@ -1,7 +1,9 @@
 """What surrounds a calculation: its sentence, and the other numbers of the question and of earlier results."""
 
 import re
+from bisect import bisect_right
 from functools import cached_property, lru_cache
+from operator import itemgetter
 from typing import NamedTuple
 
 from pairgen.arithmetic.errors.terms import Calculation, number_key, read_calculation
@@ -11,6 +13,10 @@ from pairgen.arithmetic.reading.steps import Step
 from pairgen.arithmetic.reading.tokens import NUMBER_WORDS
 from pairgen.arithmetic.solution import Solution
 
+MAX_SENTENCE = 1000
+"""Code points of a sentence that are looked at before a calculation, and after its result."""
+MAX_KNOWN = 64
+"""Quantities of the question, and earlier results, that are looked at."""
 MIN_LINES = 3
 """Lines of a solution from which each line is taken for a step."""
 
@@ -57,12 +63,13 @@ class Scene:
 
     @cached_property
     def sentence(self) -> tuple[int, int]:
-        """Start and stop of the sentence that states the calculation and its result."""
-        start = 0
-        for border in _BORDER.finditer(self.text, 0, self.calculation.span[0]):
+        """Start and stop of the sentence that states the calculation, at most ``MAX_SENTENCE`` around it."""
+        start = before = max(0, self.calculation.span[0] - MAX_SENTENCE)
+        for border in _BORDER.finditer(self.text, before, self.calculation.span[0]):
             start = border.end()
-        end = _BORDER.search(self.text, self.result[1])
-        return start, end.start() if end else len(self.text)
+        after = min(len(self.text), self.result[1] + MAX_SENTENCE)
+        end = _BORDER.search(self.text, self.result[1], after)
+        return start, end.start() if end else after
 
     @cached_property
     def step(self) -> tuple[int, int]:
@@ -96,7 +103,7 @@ class Scene:
     def is_money(self) -> bool:
         """Whether the result is an amount of money: ``$24``."""
         start, stop = self.result
-        return self.text[:start].endswith(("$", "€", "£", "$ ")) or self.text.startswith(("€", "$"), stop)
+        return self.text.endswith(("$", "€", "£", "$ "), 0, start) or self.text.startswith(("€", "$"), stop)
 
     @property
     def is_measured(self) -> bool:
@@ -124,19 +131,31 @@ class Scene:
         start, stop = self.calculation.span[0], self.result[1]
         if _SEPARATOR.search(self.text, start, stop):
             return True
-        return not _THOUSANDS.search(self.text, start, stop) and _SEPARATOR.search(self.text) is not None
+        return not _THOUSANDS.search(self.text, start, stop) and _has_separators(self.text)
 
     @cached_property
     def known(self) -> tuple[Quantity, ...]:
         """The quantities that the question and earlier results give, without repetition."""
-        start = self.calculation.span[0]
-        found = dict.fromkeys(quantities(self._question))
-        for step in self._solution.steps:
-            if step.stop <= start and not step.percent:
-                written = self.text[step.start : step.stop]
-                if key := number_key(written):
-                    found[Quantity(written, key, self.text[step.start - 1 : step.start] in ("$", "€", "£"))] = None
-        return tuple(found)
+        results = _results(self._solution)
+        earlier = bisect_right(results, self.calculation.span[0], key=itemgetter(0))
+        nearest = (result for _, result in results[max(0, earlier - MAX_KNOWN) : earlier])
+        return tuple(dict.fromkeys((*quantities(self._question)[:MAX_KNOWN], *nearest)))
+
+
+@lru_cache(1)
+def _has_separators(text: str) -> bool:
+    return _SEPARATOR.search(text) is not None
+
+
+@lru_cache(1)
+def _results(solution: Solution) -> list[tuple[int, Quantity]]:
+    """The results of a solution, with the positions where they end; percentages are none."""
+    found, text = [], solution.text
+    for step in solution.steps:
+        written = text[step.start : step.stop]
+        if not step.percent and (key := number_key(written)):
+            found.append((step.stop, Quantity(written, key, text[step.start - 1 : step.start] in ("$", "€", "£"))))
+    return found
 
 
 def scene_of(solution: Solution, question: str, step: Step) -> Scene | None:

@@ -163,6 +163,8 @@ def _in_brackets(tokens: list[str], depth: int) -> Expr:
 
 def decimal(text: str) -> Ratio:
     """The value of an ASCII number: ``1.50`` is ``(150, 100)``."""
+    if text.isdigit():
+        return int(text), 1
     integer, _, decimals = text.partition(".")
     return int(integer + decimals), 10 ** len(decimals)
 

@@ -63,6 +63,7 @@ def units_in(text: str) -> set[str]:
 
 # The terms of a sum, each one number and its unit: `1 km` in `1 km + 500 m`, `3p` in `2p + 3`.
 _TERMS = re.compile(r"(?:(?<=\s)|(?<=[\w%)$]))[-+−–](?=[\s$(\d.])| plus | minus ", re.ASCII | re.IGNORECASE)
+_SIGN_OF_SUM = re.compile(r"[-+−–uU]")  # the last one for `plus` and `minus`
 _TERM = re.compile(rf"[\s(]*(\$?)\s?{NUMBER}(?: an? )?[ -]?(?:([A-Za-z]++)(?![-&'’])[^\d*/×÷]*|[\s).]*)", re.ASCII)
 _MULTIPLES = frozenset({"dozen", "hundred", "thousand", "million", "billion", "trillion", "k"})
 _COINS = frozenset({"penny", "pennie", "nickel", "dime", "quarter"})
@@ -70,6 +71,8 @@ _COINS = frozenset({"penny", "pennie", "nickel", "dime", "quarter"})
 
 def conflict(calculation: str, variables: str) -> bool:
     """Whether a sum has terms that cannot be added as they are: ``1 km + 500 m``, ``2p + 3q``, ``3 dozen + 4``."""
+    if not _SIGN_OF_SUM.search(calculation):
+        return False
     terms = _TERMS.split(calculation)
     if len(terms) < 2:
         return False
@@ -81,6 +84,8 @@ def conflict(calculation: str, variables: str) -> bool:
 
 
 def _differ(one: str, other: str) -> bool:
+    if one == other:
+        return False
     one, other = (_LONG.get(unit, unit.lower().removesuffix("s") or unit) for unit in (one, other))
     if one == other or {one, other} & _COINS:
         return False
