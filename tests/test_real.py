@@ -82,7 +82,7 @@ def test_annotated_gsm8k_results_are_found_in_plain_text(real_data: Path) -> Non
 
 @pytest.mark.parametrize(
     ("file", "with_pairs", "verified"),
-    [("GSM_AnsAug.json", 0.999, 0.98), ("GSM_FOBAR_like.jsonl", 0.995, 0.80), ("MATH_solutions.jsonl", 0.97, 0.45)],
+    [("GSM_AnsAug.json", 0.999, 0.98), ("GSM_FOBAR_like.jsonl", 0.995, 0.80), ("MATH_solutions.jsonl", 0.955, 0.6)],
 )
 def test_rates_of_rows_with_pairs_and_of_verified_pairs(
     file: str, with_pairs: float, verified: float, real_data: Path

@@ -6,18 +6,20 @@ quotients with a remainder, and whatever is not certain to be read as it was mea
 
 import re
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import lru_cache, reduce
+from itertools import permutations
 from typing import NamedTuple
 
 from pairgen.arithmetic.exact.evaluate import evaluate, evaluate_text
 from pairgen.arithmetic.exact.expression import render
-from pairgen.arithmetic.exact.literals import Literal, parse_literal
-from pairgen.arithmetic.exact.ratios import Ratio, reduced
+from pairgen.arithmetic.exact.literals import NUMBER, Literal, parse_literal
+from pairgen.arithmetic.exact.ratios import Ratio, add, divide, multiply, reduced, subtract
 from pairgen.arithmetic.exact.verification import is_one_number, matches
 from pairgen.arithmetic.labels import Unverified
 from pairgen.arithmetic.reading import formulas, latex
 from pairgen.arithmetic.reading.plain import calculation_before, supposed_calculation_before, to_ascii
 from pairgen.arithmetic.reading.steps import Step, step_of
+from pairgen.arithmetic.reading.tokens import NUMBER_WORDS
 from pairgen.arithmetic.reading.units import SIZE_RATIOS, units_in
 from pairgen.arithmetic.solution import Solution
 
@@ -31,8 +33,9 @@ class FalseStep(NamedTuple):
 
 
 def false_steps(solution: Solution) -> Iterator[FalseStep]:
-    """The false steps of a solution, in order; where a source marks its results, the others are looked at too."""
-    for found in solution.found_in_text() if solution.annotated else solution.found:
+    """The false steps of a solution; where a source marks its results, those that it marks, then those of the text."""
+    steps = [*solution.found, *solution.found_in_text()] if solution.annotated else solution.found
+    for found in steps:
         if isinstance(found, re.Match) and _is_plainly_true(found):
             continue
         step = step_of(found)
@@ -63,6 +66,8 @@ def _judged(solution: Solution, step: Step) -> FalseStep | None:
     text = solution.visible
     literal = parse_literal(text[step.start : step.stop])
     if literal is None or (step.sign >= 0 and text[step.sign] != "="):  # `1/4 of it is equal to $20` does not calculate
+        return None
+    if step.sign < 0 and not solution.annotated:  # the calculation is not written: `Half of 318 is 150`
         return None
     if step.sign >= 0 and solution.is_latex:
         return _judged_formula(solution, step, literal)
@@ -129,6 +134,28 @@ def is_form_of(literal: Literal, value: Ratio) -> bool:
     return False
 
 
+def combined_values(text: str, start: int) -> list[Ratio]:
+    """What two of the last numbers before ``start`` in its sentence give, and their sum and product.
+
+    A number stated in words may be any of these: ``The sum of 3 and 4 is``.
+    """
+    sentence = _SENTENCE_START.sub("", text[max(0, start - 160) : start].lower())
+    if "\\" in sentence:  # a formula: its numbers are not what the words around it combine
+        return []
+    written = [NUMBER_WORDS.get(found, found) for found in _NUMBER_OR_WORD.findall(sentence)]
+    literals = [literal for found in written if (literal := parse_literal(found)) is not None]
+    numbers = [literal.value for literal in literals if literal.numerator][-MAX_COMBINED:]
+    values = [reduce(add, numbers), reduce(multiply, numbers)] if numbers else []
+    for one, other in permutations(numbers, 2):
+        values += [add(one, other), subtract(one, other), multiply(one, other), divide(one, other)]
+    return values
+
+
+MAX_COMBINED = 4
+"""Maximum number of numbers combined."""
+_SENTENCE_START = re.compile(r".*(?:[.?!;]\s|\n)", re.DOTALL)
+_NUMBER_OR_WORD = re.compile(rf"{NUMBER}|\b(?:{'|'.join(word for word in NUMBER_WORDS if word != 'half')})\b", re.ASCII)
+
 MAX_CHECKED = 256
 """Maximum number of results recomputed per solution."""
 
@@ -142,9 +169,10 @@ _UNCERTAIN = re.compile(
     r"|\b(?:dozen|pair|hundred|thousand|million|billion)|\d ?(?!x ?[\d$(.])[a-z]\b|\A *[-+]",
     re.IGNORECASE,
 )
+_PERCENTAGE = re.compile(r" *[\d.]+% of (?:the )?\$?[\d.,]+ *", re.ASCII)  # all of a calculation: `20% of 50`
 _ONE_FRACTION = re.compile(r"\(*\d+/\d+\)*", re.ASCII)
 _WORDS = re.compile(r"(?<!\\)\b[a-z]{2}|\\text", re.IGNORECASE)
-_BROKEN_NUMBER = re.compile(r"(?:\d,| and|[-+*/×÷] ?\.) ?\$?\Z")  # `14, 400 / 80`, `+ . 84`
+_BROKEN_NUMBER = re.compile(r"(?:\d,|[-+*/×÷] ?\.) ?\$?\Z")  # `14, 400 / 80`, `+ . 84`
 _CLAUSE = re.compile(r"\d ?[-+*/×÷] ?\$?\d[^.,;:=\n]*\Z")  # `she adds 20 + 10 to the `
 _LABEL = re.compile(
     r"\b(?<!total )(?<!sum )(?:of|day|week|month|year|step|case|part|problem|question|number|no\.?) \Z", re.IGNORECASE
@@ -153,7 +181,7 @@ _LABEL = re.compile(
 _GOES_ON = re.compile(
     r"\}?\$?(?: ?(?![aAI] )[A-Za-z](?![A-Za-z])|[\s.…]*\.\."
     r"|(?: ?/? ?[A-Za-z]+){0,4} ?(?:[*/+×÷^-]|x(?= ?[\d$])) ?[\w$(\\]"
-    r"|[ \\]*(?:\(?mod|pmod|(?:and|[Rr]|remainder) ?\(?\d))"
+    r"|[ \\]*(?:\(?mod|pmod|(?:and ?\(?\d+ ?/|(?:[Rr]|remainder) ?\(?\d)))"
 )
 _SUPPOSED = re.compile(
     r"\b(?:if|suppose|supposing|assum\w+|whether|let|not|n't|never|wrong\w*|incorrect\w*|mistake\w*|instead)\b[^.,;:]{0,40}\Z",
@@ -173,12 +201,12 @@ def _is_doubtful(solution: Solution, step: Step, written: str, expression: str) 
     start = step.sign - len(written) if step.sign >= 0 else step.start
     before, after = text[max(0, start - 80) : start], text[step.stop : step.stop + 40]
     if (
-        _UNCERTAIN.search(written)
+        (_UNCERTAIN.search(written) and not _PERCENTAGE.fullmatch(written))
         or _GOES_ON.match(after)
         or _BROKEN_NUMBER.search(before)
         or _CLAUSE.search(before)
         or _LABEL.search(before)
-        or (_ONE_FRACTION.fullmatch(expression) and _WORDS.search(written))
+        or (_ONE_FRACTION.fullmatch(expression) and (_WORDS.search(written) or before.endswith("and ")))
         or _OTHER_ARITHMETIC.search(text, 0, solution.stop)
         or (step.sign >= 0 and _SUPPOSED.search(before))
     ):

@@ -4,6 +4,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from pairgen.arithmetic.claims import findings as findings_module
+from pairgen.arithmetic.claims.findings import findings
 from pairgen.arithmetic.errors.corrupt import corrupt
 from pairgen.arithmetic.errors.rng import RowRng
 from pairgen.arithmetic.exact.literals import parse_literal
@@ -22,24 +24,31 @@ def false(text: str) -> list[str]:
     return [text[one.step.start : one.step.stop] for one in false_steps(solution)]
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("They need 3 + 5 + 11 + 2 = 20 nails.", ["20"]),
-        ("Each has 7*4 = 280 pens, and 280 + 5 = 285.", ["280"]),
-        ("It costs $1,200 + $350 = $1,450 so 1,450 / 2 = 725.", ["1,450"]),
-        ("He runs 12 miles + 5 miles + 6 miles = 25 miles.", ["25"]),
-        ("He gets 192*100=$1920 for 3/1=1 hour.", ["1920", "1"]),
-        ("So (4 + 5) * 3 = 24.", ["24"]),
-        ("The cost is 6*2.5 = $18.00.", ["18.00"]),
-        (r"The discriminant is $(-4)^2 + 4 \cdot 1 \cdot (-1) = 20$.", ["20"]),
-        (r"Then $r = \frac{4}{2} = \frac{1}{2}$.", [r"\frac{1}{2}"]),
-        (r"Here $P(1) = 1 - 2 + 5 = \boxed{6}$.", ["6"]),
-        (r"So \(3 \times 4 + 1 = 14\).", ["14"]),
-    ],
-)
+FALSE_STEPS = [
+    ("They need 3 + 5 + 11 + 2 = 20 nails.", ["20"]),
+    ("Each has 7*4 = 280 pens, and 280 + 5 = 285.", ["280"]),
+    ("It costs $1,200 + $350 = $1,450 so 1,450 / 2 = 725.", ["1,450"]),
+    ("He runs 12 miles + 5 miles + 6 miles = 25 miles.", ["25"]),
+    ("He gets 192*100=$1920 for 3/1=1 hour.", ["1920", "1"]),
+    ("So (4 + 5) * 3 = 24.", ["24"]),
+    ("It is 20% of 50 = 12 and 30 - 12 = 19.", ["12", "19"]),
+    ("The cost is 6*2.5 = $18.00.", ["18.00"]),
+    (r"The discriminant is $(-4)^2 + 4 \cdot 1 \cdot (-1) = 20$.", ["20"]),
+    (r"Then $r = \frac{4}{2} = \frac{1}{2}$.", [r"\frac{1}{2}"]),
+    (r"Here $P(1) = 1 - 2 + 5 = \boxed{6}$.", ["6"]),
+    (r"So \(3 \times 4 + 1 = 14\).", ["14"]),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), FALSE_STEPS)
 def test_false_calculations_are_found(text: str, expected: list[str]) -> None:
     assert false(text) == expected
+
+
+@pytest.mark.parametrize(("text", "expected"), FALSE_STEPS)
+def test_what_drops_a_row_is_what_audit_finds(text: str, expected: list[str]) -> None:
+    found = findings(Solution(text, len(text)))
+    assert [one.text for one in found if one.kind == findings_module.FALSE] == expected
 
 
 @pytest.mark.parametrize(
@@ -179,3 +188,32 @@ def test_a_calculation_that_is_read_is_the_one_supposed(text: str) -> None:
 @pytest.mark.parametrize("before", ["", "twice ", "x + "])
 def test_a_result_is_false_only_if_its_calculation_is_whole(before: str) -> None:
     assert false(f"So {before}3 * 4 + 1 = 14.") == ([] if before else ["14"])
+
+
+@pytest.mark.parametrize(
+    ("text", "stated", "right"),
+    [
+        ("2 plus 3 equals 6 pens.", "6", "5"),
+        ("The sum of 3 and 4 is 8.", "8", "7"),
+        ("3 times 4 is 13 pens.", "13", "12"),
+        ("We add 3 and four to get 8 pens.", "8", "7"),
+        ("With 2, 3 and 4 pens there are 8 pens.", "8", "9"),
+        ("He shares 12 pens among 4 friends, so each has 2.", "2", "3"),
+        ("20% of 50 = 12 pens.", "12", "10"),
+        ("1/4 = 20% of them.", "20", "25"),
+        ("300 minutes = 6 hours in all.", "6", "5"),
+        ("2x = 16, so x = 7 pens.", "7", "8"),
+        (r"So $3 \cdot 4 = 13$ pens.", "13", "12"),
+        (r"So $\frac{12}{4} = 4$ pens.", "4", "3"),
+        ("It costs 3 * $1.50 = $4.00 now.", "4.00", "4.50"),
+        ("He has 48 / 5 = 9 pens.", "9", "10"),
+    ],
+)
+def test_a_wrong_result_is_never_put_right(text: str, stated: str, right: str) -> None:
+    solution = solution_of(text)
+    drawn = set()
+    for seed in range(40):
+        for method in ("near", "digit", "mixed"):
+            drawn |= {(one.original, one.corrupted) for one in corrupt(solution, "", RowRng("row", seed), method, 4)}
+    assert drawn
+    assert (stated, right) not in drawn

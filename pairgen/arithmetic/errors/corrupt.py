@@ -15,7 +15,7 @@ from pairgen.arithmetic.errors.values import CORRUPTIONS
 from pairgen.arithmetic.exact.literals import Literal, parse_literal
 from pairgen.arithmetic.exact.ratios import Ratio, equal, lowest_terms
 from pairgen.arithmetic.exact.verification import matches, same_magnitude
-from pairgen.arithmetic.false_steps import is_form_of, recomputed_values
+from pairgen.arithmetic.false_steps import combined_values, is_form_of, recomputed_values
 from pairgen.arithmetic.reading.steps import Step, literal_text, step_of
 from pairgen.arithmetic.solution import Solution
 
@@ -120,11 +120,17 @@ class _Sampler:
                 continue
             if matches(wrong, verification.value) if verification else equal(wrong.value, literal.value):
                 continue
-            if verification is None and any(is_form_of(wrong, value) for value in self._recomputed):
+            if verification is None and self._may_be_right(candidate, wrong):
                 continue
             if not self._is_repeated(candidate, wrong):
                 return wrong
         return None
+
+    def _may_be_right(self, candidate: Candidate, wrong: Literal) -> bool:
+        """Whether a value may be what the solution should have stated in place of an unverified number."""
+        if any(is_form_of(wrong, value) for value in self._recomputed):
+            return True
+        return any(matches(wrong, value) for value in combined_values(self.solution.visible, candidate.start))
 
     @cached_property
     def _recomputed(self) -> list[Ratio]:

@@ -20,7 +20,8 @@ _PARTS = "third fourth fifth sixth seventh eighth ninth tenth twelfth twentieth 
 # Words directly before a calculation that change its first number: `twice 3 + 4`.
 _DIRECT = (
     f"{_FUNCTIONS} twice thrice double triple quadruple half negative minus plus times less squared cubed power per "
-    "percent per-cent percentage dozen hundred thousand million billion trillion and-a square-root cube-root out-of"
+    "percent per-cent percentage dozen hundred thousand million billion trillion and-a square-root cube-root out-of "
+    "of-squares of-cubes of-roots"
 )
 # Words that do so if `of` follows: `the square of 5 + 3`, `a third of 12 + 1`.
 _WITH_OF = (
@@ -31,7 +32,8 @@ _WITH_OF = (
 _AVERAGES = "average averages mean"
 # Words after which two numbers belong together: `the sum of 3 and 4 * 2`.
 _OF_TWO = (
-    "sum product difference ratio average mean median quotient between maximum minimum max min gcd lcm hcf mod range"
+    "sum product difference ratio average mean median quotient between maximum minimum max min gcd lcm hcf mod range "
+    "larger smaller greater lesser higher lower"
 )
 _NUMBER_WORDS = (
     "one two three four five six seven eight nine ten eleven twelve twenty thirty forty fifty hundred thousand dozen "
@@ -55,7 +57,7 @@ _UNKNOWN_SIGN = (
 
 # Everything is written backwards: the pattern matches the reversed text before a calculation.
 _CONTINUES = re.compile(
-    rf"(?: ?[$€£¥¢]\\?)?+(?:(?P<average>[ \xa0]+{_OF}(?:{_backwards(_AVERAGES)})(?![a-z]))|"
+    rf"(?: ?[$€£¥¢]\\?)?+(?:(?P<average>(?:[ \xa0]+{_OF}| ?: ?)(?:{_backwards(_AVERAGES)})(?![a-z]))|"
     # nothing between: `log2`, `1e1`, `x_1`, `12:00`, `6'2`, `|3`, `3.5.2`
     rf"(?![a-z]{{5}})\w|[|#]|[.,'’′]\d|:(?!\d{{1,2}} (?:{_LABELED})(?![a-z]))\d"
     # a sign: `- 3 + 4`, `√ 16`; but a bullet is first in its line
@@ -83,9 +85,11 @@ _LAST_QUANTITY = re.compile(r"\d ?([A-Za-z]{1,12}?)s?\.?,? ?(?:and )?[$€£¥¢
 _FIRST_QUANTITY = re.compile(r"[(\s]*[\d.,/]*\d[ -]?([A-Za-z]{1,12}?)s?(?![A-Za-z])", re.ASCII)
 # Words behind a number that change it: `5 squared`, `3!`, `3rd`.
 _CHANGED = re.compile(
-    r"\b(?:squared|cubed|factorial|mod|modulo|choose|root|remainder)\b|\d(?:st|nd|rd|th)\b(?! ?[a-z])"
-    # factors, unless they are a unit: `4ac`, `20cm`
-    r"|\d(?!(?:[cdkmn]m|[kmn]?g|[cdkm]?l|ft|in|lb|oz|hr|mi|yd|pt|qt|kw|wh|kb|mb|gb|tb|am|pm|st|nd|rd|th|of)s?\b)[a-z]{2}\b",
+    r"\b(?:squared|cubed|factorial|mod|modulo|choose|root|remainder)\b|\d(?:st|nd|rd|th)\b(?! ?[a-z])",
+    re.IGNORECASE | re.ASCII,
+)
+_FACTORS = re.compile(  # letters behind a number that are no unit: `4ac`; not `20cm`
+    r"\d(?!(?:[cdkmn]m|[kmn]?g|[cdkm]?l|ft|in|lb|oz|hr|mi|yd|pt|qt|kw|wh|kb|mb|gb|tb|am|pm|st|nd|rd|th|of)s?\b)[a-z]{2}\b",
     re.IGNORECASE | re.ASCII,
 )
 
@@ -107,7 +111,8 @@ def continues(backwards: str, at: int, calculation: str, variables: str = "") ->
     if before.endswith("$"):
         calculation = f"${calculation}"
     return (
-        bool(_CHANGED.search(calculation))
+        _CHANGED.search(calculation) is not None
+        or _FACTORS.search(calculation) is not None
         or _is_compound(before, calculation)
         or units.conflict(calculation, variables)
         or (calculation[0] == "(" and before[-1:].isalpha())
@@ -131,7 +136,7 @@ def continues_formula(backwards: str, formula: str) -> bool:
     match = _CONTINUES.match(f" {backwards.lstrip()}") if backwards.strip() else None
     if match is not None and (match.lastgroup is None or ("+" in formula and not _DIVISION.search(formula))):
         return True
-    return units.conflict(formula, ascii_letters)
+    return _CHANGED.search(formula) is not None or units.conflict(formula, ascii_letters)
 
 
 _TEXT = re.compile(r"\\(?:text|mbox|textrm|mathrm|rm|hbox|textit|textnormal) *\{([^{}]*)\}")

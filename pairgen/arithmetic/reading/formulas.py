@@ -165,4 +165,5 @@ def continues(text: str, sign: int, side: str) -> bool:
         return "=" not in before[before.rfind("\\\\", 0, -2) :] if "=" not in before else False
     opening = _MATH_OPENS.search(before)
     words = before[: opening.start()] if opening and not _MATH_CLOSES.search(before, 0, opening.start()) else ""
+    words = border.without_commands(words) if "\\text" in words else words
     return border.continues_formula(words[::-1], border.without_commands(side) if "\\" in side else side)

@@ -29,7 +29,7 @@ _BARE_START = (  # the start of such a calculation; fast path for two bare numbe
 
 # Lookaheads for the first letter avoid trying each word, which is slow when case is ignored.
 _JOINING_WORD = r"(?=[fsy])(?:fo|semit|yb dedivid|sulp|sunim)"  # of, times, divided by, plus, minus
-CONNECTIVES = "because since so then thus hence therefore means when if which than"
+CONNECTIVES = "because since so then thus hence therefore means if which"
 """Words that begin another statement: none of them is the unit of a number before it."""
 _NOT_A_UNIT = (
     rf"(?=[defhnorstxy])(?:{_JOINING_WORD}|yb|dna|ro|si|era|ot|x|tnec ?rep"

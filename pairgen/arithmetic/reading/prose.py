@@ -18,8 +18,10 @@ _CONTINUES = (  # not a result if the expression continues: `= 16 * $47`, `= 75/
     rf"(?: *{OPERATOR}| *x(?= *[\d$(])) *(?:[\d$€£(.]|[a-zA-Z]\b)|[(^_]|(?!k [a-z])[a-fijknp-zA-KN-Z]\b"
     r"|[.,]?\d|:(?!00)\d| +of +[\d$]| \d{3}(?![\d-])|\.\.\.\d"
 )
-# Example: `slices - 1` in `= 24 slices - 15 slices`.
-_UNITS_THEN_OPERATOR = r"(?: ?[a-zA-Z]++(?:/(?=[a-zA-Z]))?){1,4}+ ?[-+*/×÷·−–] ?-?[$€£]?[\d(]"
+# Examples: ` slices - 1` in `= 24 slices - 15 slices`, ` inches x 4`, ` shrimp / x`.
+_UNITS_THEN_OPERATOR = (
+    r"(?: ?[a-zA-Z]++(?:/(?=[a-zA-Z]))?){1,4}+(?: ?[-+*/×÷·−–] ?-?[$€£]?(?:[\d(]|[b-zB-HJ-Z]\b)|(?<= x) ?[$€£]?[\d(])"
+)
 # Examples, most common first: `24`, `1 1/2`, `1,500.50`.
 _PLAIN_LITERAL = rf"-?(?:\d++(?![.,/ ]\d| ?[½¼¾⅓⅔⅛])|\d* ?[½¼¾⅓⅔⅛]|\d+ \d+/\d+(?![\d/])|{NUMBER}(?:/\d+)?)"
 _RESULT = re.compile(  # `= 24 jars`, `= $1,500.`, `= 30%`

@@ -26,6 +26,7 @@ MISREAD = [
         "2 and a half times ",
         "one hundred ",
     ),
+    *("the larger of 3 and ", "the sum of squares ", "the average: "),
     *("2e", "1E", "x_", "a", "log2 ", "f(2) - "),
 ]
 UNDERSTOOD = [
@@ -86,6 +87,7 @@ def test_what_is_understood_before_a_formula_lets_it_be_verified(before: str, fi
             r"3 \text{ dozen} + 4 = 7",
             r"2\text{ million} + 1 = 3",
             r"1\mathrm{h} + 30\mathrm{min} = 31",
+            r"3 \text{ squared} + 4 = 7",
             r"3\text{ ft} - 2\text{ in} = 1",
         ),
         # a sum that begins in the row above
