@@ -112,6 +112,10 @@ class Solution:
     def _equations(self) -> list[tuple[int, Equation]]:
         return list(self.sides.equations(frozenset(self.values)))
 
+    def _stated_after(self, position: int, letters: frozenset[str]) -> frozenset[str]:
+        """Those of some variables whose values are stated only after a position."""
+        return frozenset(letter for letter in letters if self._known_from.get(letter, -1) > position)
+
     def _require_proof(self, used: frozenset[str], position: int, sign: int, within: int) -> None:
         """Require that the values of the variables ``used`` are stated before ``position``, or proved by equations
         before ``within`` other than the one at ``sign``.
@@ -119,7 +123,7 @@ class Solution:
         Raises:
             Unverified: the proof would be circular.
         """
-        later = frozenset(letter for letter in used if self._known_from.get(letter, -1) > position)
+        later = self._stated_after(position, used)
         if not later:
             return
         others = [equation for at, equation in self._equations if at != sign and at < within]
@@ -221,7 +225,7 @@ class Solution:
             raise Unverified(NO_VALUE)
         stated = lowest_terms(literal.value).removesuffix("/1")
         reason, other = NO_VALUE, None
-        for expr, others in self._solutions(step):
+        for expr, others in self.solutions_before(step):
             if render(expr).strip("()") != stated:  # repeating a value does not verify it
                 solved = evaluate(expr)
                 if solved and matches(literal, (-solved[0], solved[1]) if step.negated else solved):
@@ -232,7 +236,7 @@ class Solution:
                 reason, other = NO_MATCH, solved
         raise Unverified(reason, other)
 
-    def _solutions(self, step: Step) -> Iterator[tuple[Expr, frozenset[str]]]:
+    def solutions_before(self, step: Step) -> Iterator[tuple[Expr, frozenset[str]]]:
         """What the earlier equations give for the variable of a step, nearest first, and their other variables."""
         sign = step.sign
         known = frozenset({*self.values, step.variable})
@@ -269,9 +273,8 @@ class Solution:
         stated = _signed(literal, step.negated)
         expr = missing_number(left, rights, tuple(self.values.items()), stated)
         used = letters_of((left, rights[0]))
-        valued = used & self.values.keys()
-        if valued and not is_identity(left, rights, used, stated):  # without values, it has just been computed
-            self._require_proof(valued, step.sign, step.sign, self.stop)
+        if self._stated_after(step.sign, used) and not is_identity(left, rights, used, stated):
+            self._require_proof(used, step.sign, step.sign, self.stop)
         return expr
 
 

@@ -7,6 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
+import pyarrow as pa
+
 from pairgen.building.workers import Workers
 from pairgen.errors import InvalidRow
 from pairgen.progress import Progress, Warn, ignore
@@ -86,6 +88,7 @@ class Reader:
             InvalidRow: a row cannot be read, unless such rows are skipped.
         """
         progress(phase, 0, self.size)
+        pa.array([])  # pyarrow imports pandas for its first array: once here, so that forked workers share it
         with Workers(workers, partial(_apply, function)) as pool:
             for split, position, invalid, result in pool.map(self.batches()):
                 self.report(split, invalid)

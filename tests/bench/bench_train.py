@@ -202,7 +202,7 @@ class Bench:
                 off=off,
                 trees=tree,
                 flops=flops,
-                rate=product_rate(self.device, DTYPES[used.precision]),
+                rate=product_rate(self.device, DTYPES[used.precision], peers.clock),
             )
             for used, cost, tree in zip(variants, trees_cost, shared, strict=True)
         ]

@@ -3,6 +3,8 @@
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -153,3 +155,21 @@ def test_look_ahead_is_bounded() -> None:
     with Workers(2, slow_first) as pool:
         for done, _ in enumerate(pool.map(items())):
             assert len(read) - done <= 2 * LOOK_AHEAD + 1
+
+
+_IS_SHARED = """
+import sys
+from pairgen.building.options import BuildOptions
+from pairgen.building.planning import Plan
+
+reader = Plan.of("metamath", BuildOptions(("sample:20",))).reader()
+assert "pandas" not in sys.modules
+print(all(reader.map("", lambda split, rows: "pandas" in sys.modules, 2, lambda *_: None)))
+"""
+
+
+@pytest.mark.skipif(multiprocessing.get_start_method() != "fork", reason="processes are spawned here")
+def test_workers_share_what_pyarrow_imports() -> None:
+    """Each worker would import pandas for its first array: 50 MB and a fifth of a second."""
+    done = subprocess.run([sys.executable, "-c", _IS_SHARED], capture_output=True, text=True, check=True)
+    assert done.stdout == "True\n"

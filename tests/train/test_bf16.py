@@ -104,10 +104,15 @@ def test_a_resumed_run_makes_do_with_other_batches(data: list[str], model: str, 
     assert lines(tmp_path / "run")[-1]["step"] == 5
 
 
+OTHER_WAYS: list[dict[str, Any]] = [
+    {"gradient_checkpointing": True}, {"reference": "online"}, {"lora": 4}, {"compile": True, "steps": 1}
+]  # fmt: skip
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("changes", [{"gradient_checkpointing": True}, {"reference": "online"}, {"lora": 4}], ids=str)
+@pytest.mark.parametrize("changes", OTHER_WAYS, ids=str)
 def test_other_ways_to_compute_start_at_the_reference(
     data: list[str], model: str, tmp_path: Path, changes: dict[str, Any]
 ) -> None:
-    found = run(data, model, tmp_path / "run", precision="bf16", steps=3, **changes)
+    found = run(data, model, tmp_path / "run", precision="bf16", **{"steps": 3, **changes})
     assert all(same_as_reference(line) for line in found)

@@ -98,7 +98,8 @@ def exact_value(expr: Expr, values: Mapping[str, Ratio], work: WorkBudget) -> Ex
     if isinstance(expr, Number):
         return expr.value
     if isinstance(expr, Binary):
-        return operate(expr.operator, exact_value(expr.left, values, work), exact_value(expr.right, values, work), work)
+        operator, first, second = expr
+        return operate(operator, exact_value(first, values, work), exact_value(second, values, work), work)
     if isinstance(expr, Variable):
         if expr.name not in values:
             raise NotExact
@@ -117,7 +118,7 @@ def operate(operator: str, left: Exact, right: Exact, work: WorkBudget) -> Exact
     """The value of an operation, ``operator`` being one of ``+ - * / **``. Raises NotExact as ``exact_value``."""
     if operator == "**":
         return _power(left, right, work)
-    if isinstance(left, tuple) and isinstance(right, tuple):
+    if type(left) is type(right) is tuple:
         return _RATIONAL_OPERATIONS[operator](left, right)
     return surds.simplified(_SURD_OPERATIONS[operator](surds.surd(left), surds.surd(right), work))
 

@@ -1,6 +1,7 @@
 """The data of a run, and the batches in which the trainer gives it to the model."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,8 +11,15 @@ from pairgen.train.data.order import BatchSampler, chunks, split_batch
 from pairgen.train.data.splits import TokenizedSplit
 from pairgen.train.distributed import World
 
-Batches = list[NDArray[np.int64]]
-"""The groups of each batch."""
+
+class Scheduled(NamedTuple):
+    """A split, and the batches in which one process gives its groups to the policy."""
+
+    split: TokenizedSplit
+    batches: list[NDArray[np.int64]]
+    """The groups of each batch."""
+    trained_on: bool
+    """Whether the policy computes gradients for them."""
 
 
 @dataclass(frozen=True)
@@ -29,18 +37,19 @@ class TrainingData:
         used = [(self.pairs, self.sampler.used(self.steps))]
         return [*used, (self.evaluation, np.arange(len(self.evaluation.groups)))] if self.evaluation else used
 
-    def batches_by_split(self, config: Config, world: World) -> list[tuple[TokenizedSplit, Batches]]:
-        """The splits, each with the batches of one process: all of the first epoch, and of an evaluation."""
+    def batches_by_split(self, config: Config, world: World) -> list[Scheduled]:
+        """The batches of one process: all of the first epoch, and of an evaluation."""
         steps = range(min(self.steps, self.sampler.steps(1)))
         training = [part for step in steps for part, weighted in self.micro_batches(step, config, world) if weighted]
+        scheduled = [Scheduled(self.pairs, training, trained_on=True)]
         if not self.evaluation:
-            return [(self.pairs, training)]
+            return scheduled
         evaluation = [
             np.arange(start, stop)
             for _, first, end in self.evaluation.ranges()
             for start, stop in evaluation_batches(self.evaluation, first, end, config)[world.rank :: world.size]
         ]
-        return [(self.pairs, training), (self.evaluation, evaluation)]
+        return [*scheduled, Scheduled(self.evaluation, evaluation, trained_on=False)]
 
     def micro_batches(self, step: int, config: Config, world: World) -> list[tuple[NDArray[np.int64], bool]]:
         """The micro-batches of one process at a step, counted from 0: groups, and whether they are weighted."""

@@ -9,10 +9,10 @@ Rounding. In bfloat16 the log-prob of a completion changes by some tenths of a n
 with, since the order of the sums in a matrix product depends on its shape. Where policy and reference are equal, DPOP's
 gradient is 1 + lambda times larger on one side than on the other, so such noise alone would decide the first steps. But
 equal inputs give equal results to the last bit: the pass of the reference batches pairs as the first epoch will (and
-evaluation, always), so that the error is the same in both, and cancels. At the first step the loss is exactly that of
-equal models, and every fall after it counts in full. Each row says which batch it was computed in; in low precision,
-rows of other batches (another seed, batch size, number of processes or device) are computed again, and only a resumed
-run, or an epoch after the first, which batches anew, makes do with them. ``--reference online`` computes the reference
-with each batch, at the cost of a forward pass. In float32, rows of any batch are used: they differ by 1e-5 nats, which
-DPOP ignores (``PairLogps.rounding``).
+evaluation, always) and computes what the policy computes, gradients included, so that the error is the same in both,
+and cancels. At the first step the loss is exactly that of equal models, and every fall after it counts in full. Each
+row says which batch it was computed in; in low precision, rows of other batches (another seed, batch size, number of
+processes or device) are computed again, and only a resumed run, or an epoch after the first, which batches anew, makes
+do with them. ``--reference online`` computes the reference with each batch, at the cost of a forward pass. In float32,
+rows of any batch are used: they differ by 1e-5 nats, which DPOP ignores (``PairLogps.rounding``).
 """

@@ -21,7 +21,7 @@ from pairgen.run_folder import CHECKPOINTS, REFERENCE, REFERENCE_MODEL
 from pairgen.train.config import Config
 from pairgen.train.context import Phase, RunContext
 from pairgen.train.data.groups import GroupTable, TokenGroup
-from pairgen.train.data.splits import TokenizedSplit
+from pairgen.train.data.schedule import Scheduled
 from pairgen.train.layout.batch import Batch
 from pairgen.train.reference.cache import FORMAT, SCHEMA, ReferenceLogps, folder_of, read
 from pairgen.train.reference.start import StartingModel, recorded_fingerprint
@@ -119,15 +119,12 @@ def _scored(key: str, batch: Batch, tokens: Tensor) -> pa.RecordBatch:
 
 
 def precompute(
-    config: Config,
-    schedule: Sequence[tuple[TokenizedSplit, Sequence[NDArray[np.int64]]]],
-    model: StartingModel,
-    context: RunContext,
+    config: Config, schedule: Sequence[Scheduled], model: StartingModel, context: RunContext
 ) -> ReferenceLogps:
     """Reference log-probs of the pairs of a run, computed where they are not in the cache.
 
     Args:
-        schedule: splits, and the batches of their groups in which this process will score them.
+        schedule: the batches that this process will give to the policy.
     """
     world, file = context.world, context.folder / REFERENCE_MODEL
     resumed = (context.folder / CHECKPOINTS).is_dir()
@@ -136,7 +133,7 @@ def precompute(
     world.barrier()
     prefix = f"{str(recorded_fingerprint(file))[:16]}-{model.forward.name}"
     known = ReferenceLogps()
-    for split, batches in schedule:
+    for split, batches, trained_on in schedule:
         folders = [
             folder_of(tokens.dataset, config.reference_dir, context.folder / REFERENCE)
             / f"{prefix}-{tokens.hash[:16]}-v{FORMAT}"
@@ -148,7 +145,8 @@ def precompute(
             *(tokens.hash for tokens in split.datasets),
         ]
         exact = model.forward.low_precision and not resumed
-        work = ReferencePass(split.groups, batches, folders, model.score, json.dumps(setting), exact)
+        score = model.score_with_gradients if exact and trained_on else model.score
+        work = ReferencePass(split.groups, batches, folders, score, json.dumps(setting), exact)
         names = ", ".join(tokens.dataset.name for tokens in split.datasets)
         compute_missing(work, partial(context.progress, f"{Phase.REFERENCE} {names}"))
         world.barrier()

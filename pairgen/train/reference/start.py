@@ -30,15 +30,20 @@ class StartingModel:
 
     @cached_property
     def scorer(self) -> Scorer:
-        """The model, in evaluation mode."""
-        scorer: Scorer = self.load().eval()
-        return scorer
+        """The model."""
+        return self.load()
 
     @torch.no_grad()
     def score(self, groups: Sequence[TokenGroup]) -> tuple[Batch, Tensor]:
-        """A batch of groups and [2P, T] log-probs of its completions' tokens."""
+        """A batch of groups and [2P, T] log-probs of its completions' tokens, computed as in an evaluation."""
         batch = self.forward.layout(groups).to(self.forward.device)
-        return batch, self.forward.token_logps(self.scorer, batch)
+        return batch, self.forward.token_logps(self.scorer.eval(), batch)
+
+    def score_with_gradients(self, groups: Sequence[TokenGroup]) -> tuple[Batch, Tensor]:
+        """The same, computed as in training: compiled code and some kernels round differently without gradients."""
+        batch = self.forward.layout(groups).to(self.forward.device)
+        with torch.enable_grad():
+            return batch, self.forward.token_logps(self.scorer.train(), batch).detach()
 
 
 def recorded_fingerprint(file: Path) -> str | None:
