@@ -32,7 +32,7 @@ def test_options_without_a_value_are_not_saved(tmp_path: Path) -> None:
     saved = read_values(tmp_path / "config.toml")
     assert saved["data"] == ["a", "b"]
     assert saved["sft_steps"] == 0
-    assert set(saved) == set(OPTIONS) - {"learning_rate", "sft_learning_rate"}
+    assert set(saved) == set(OPTIONS) - {"learning_rate", "sft_learning_rate", "compile"}
 
 
 def test_flags_override_the_file_and_the_file_the_preset(tmp_path: Path) -> None:
