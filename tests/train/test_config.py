@@ -124,7 +124,9 @@ def test_resolved_fills_in_defaults(values: dict[str, Any], rate: float, sft_ste
     config = Config(**values)
     resolved = config.resolved()
     assert (resolved.learning_rate, resolved.sft_steps, resolved.sft_learning_rate) == (rate, sft_steps, sft_rate)
-    assert None not in asdict(resolved).values()
+    assert [name for name, value in asdict(resolved).items() if value is None] == ["compile"], (
+        "it depends on the device"
+    )
     assert resolved.resolved() == resolved
     assert replace(resolved, learning_rate=None, sft_steps=None, sft_learning_rate=None) == replace(
         config, learning_rate=None, sft_steps=None, sft_learning_rate=None
