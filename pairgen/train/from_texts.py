@@ -66,8 +66,8 @@ def exact_layout(
     """What lays groups out for this model: as token trees if it scores these exactly, else as padded rows, with a
     warning that says why.
 
-    Dropout is disabled in the model: with it, policy and reference could not be compared. Then log-probs of ``groups`` are
-    compared with those of the model's own logits, one sequence at a time: give a few, short and long ones.
+    Dropout is disabled in the model: with it, policy and reference could not be compared. Then log-probs of ``groups``
+    are compared with those of the model's own logits, one sequence at a time: give a few, short and long ones.
 
     Args:
         row_tokens: most tokens of a packed row; a longer tree makes a longer row.
