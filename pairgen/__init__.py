@@ -1,6 +1,25 @@
 """pairgen builds preference pairs that differ by one verified edit, and trains on them.
 
 The names below are imported when they are first used, so that ``import pairgen`` is quick and never loads torch.
+
+pairgen/
+  api.py          the public functions, for scripts and notebooks
+  hub_client.py   the Hub's client, without long retries
+  errors.py       exception hierarchy and exit codes
+  atomic.py       files and folders that are written completely or not at all
+  options.py      options as dataclasses: defaults, help texts, limits
+  progress.py     progress and warning callbacks
+  run_folder.py   what a training run leaves on disk, read without torch
+  pairs/          what a pair is, edits, checks, the dataset folder and its card
+  sources/        rows in: files, folders, the Hub, the built-in sample
+  arithmetic/     the corruption engine: reading text, exact values, wrong values
+  builders/       one file per dataset; the BUILDERS table
+  building/       from source rows to a dataset, in worker processes; explain, audit
+  stats/          the STATISTICS table
+  report/         terminal views and plots
+  exchange/       other layouts in and out; mix, dedup, decontaminate; cards and the Hub
+  train/          the trainer: data, layouts, model, reference log-probs, loop, checkpoints
+  cli/            the command line
 """
 
 import importlib

@@ -5,21 +5,26 @@ They call the same functions as the command line, and have the same options unde
 
 import os
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from pairgen.building.options import BuildOptions
 from pairgen.options import from_mapping, with_signature
+from pairgen.pairs.dataset import PairDataset
 from pairgen.progress import Progress, ignore
 from pairgen.sources.columns import columns_text
-from pairgen.train.call import train
+from pairgen.train.config import Config
+from pairgen.train.losses import LOSSES
+from pairgen.train.losses.outside import register
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from pairgen.builders import Builder
-    from pairgen.pairs.dataset import PairDataset
+    from pairgen.train.run import TrainResult
 
 AnyPath = str | os.PathLike[str]
 
@@ -197,6 +202,66 @@ def compare(*runs: AnyPath) -> "pd.DataFrame":
         {"path": run.path, "loss": run.loss, "split": found.split, **options(run), **metrics(run)} for run in found.runs
     ]
     return pd.DataFrame(rows, index=pd.Index([run.run for run in found.runs], name="run"))
+
+
+@with_signature(Config)
+def train(
+    data: "PairDataset | AnyPath | Iterable[PairDataset | AnyPath]",
+    out: AnyPath,
+    *,
+    overwrite: bool = False,
+    callbacks: Iterable[Callable[[Mapping[str, float]], None]] = (),
+    progress: Progress = ignore,
+    **options: Any,
+) -> "TrainResult":
+    """Train a model on pair datasets in a new folder, as ``pairgen train`` does.
+
+    >>> run = pairgen.train("arc-pairs", "run", loss="dpop", steps=2, sft_steps=2, batch_size=4, eval_pairs=4)
+    >>> run.summary["steps"], sorted(path.name for path in run.folder.iterdir() if path.is_dir())[-2:]
+    (2, ['sft', 'tokens'])
+
+    Args:
+        data: one dataset or several, opened or as folders; or files, folders or Hub datasets in a layout that
+            ``import_pairs`` recognizes, such as TRL's, ``["pairs.jsonl", "eval=held-out.jsonl"]``. These are imported
+            into the run; rows that are dropped are warned of.
+        out: the folder of the run.
+        overwrite: replace a run at ``out``.
+        callbacks: each is called with the metrics of every logged step, among them ``step``.
+        progress: called with progress; its phases are those of ``pairgen.train.context.Phase``.
+        options: see ``pairgen.train.config.Config``: ``model``, ``steps``, ``learning_rate``, ... ``loss`` may also be
+            a function of your own (``pairgen.train.losses.outside``).
+
+    Raises:
+        UsageError: an unknown option, options that conflict, or rows in no known layout.
+        InvalidDataset: a dataset that is not complete.
+        SourceError: rows are unavailable or unreadable.
+        OutputExists: the folder is not empty.
+        TrainingError: the model cannot be trained, the device is out of memory, or the loss is NaN.
+    """
+    from pairgen.exchange.imports.for_training import Callbacks, plan
+    from pairgen.train.context import Phase
+    from pairgen.train.run import train as start
+
+    def report(phase: str, done: int, total: int, fields: Mapping[str, Any] = MappingProxyType({}), /) -> None:
+        progress(phase, done, total, fields)
+        if phase == Phase.TRAINING and fields:
+            for callback in callbacks:
+                callback(fields)
+
+    datasets = [data] if isinstance(data, (str, os.PathLike, PairDataset)) else data
+    folders = [str(part.path) if isinstance(part, PairDataset) else os.fspath(part) for part in datasets]
+    if "loss" in options:
+        options["loss"] = register(options["loss"])
+    config = from_mapping(Config, {**options, "data": folders, "out": os.fspath(out)}, "train")
+    told = Callbacks(report, warnings.warn, _warn_of_drops)
+    planned = plan(config.data, sft=not LOSSES[config.loss].uses_rejected, callbacks=told)
+    config = replace(config, data=tuple(planned.data))
+    return start(config, overwrite=overwrite, imports=planned.imports, progress=report, warn=warnings.warn)
+
+
+def _warn_of_drops(line: str) -> None:
+    if "; dropped " in line:
+        warnings.warn(line, stacklevel=2)
 
 
 __all__ = ["audit", "build", "compare", "describe", "train"]

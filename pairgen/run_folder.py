@@ -8,6 +8,7 @@ RUN/
   final/           the model at the end, for `from_pretrained`
   sft/             the run of --sft-steps, a folder like this one
   tokens/          the tokenized pairs
+  imported/        pair datasets made of data in other layouts
   base/            the merged model, if training started from an adapter
   reference.json   fingerprint of the model that the run started from
   reference/       reference log-probs, if the datasets are read-only
@@ -28,8 +29,8 @@ CONFIG = "config.toml"
 METRICS = "metrics.jsonl"
 REFERENCE_MODEL = "reference.json"
 NON_FINITE = "non-finite-{rank}.json"
-FOLDERS = ("checkpoints", "best", "final", "sft", "tokens", "base", "reference", "tensorboard")
-CHECKPOINTS, BEST, FINAL, SFT, TOKENS, BASE, REFERENCE, TENSORBOARD = FOLDERS
+FOLDERS = ("checkpoints", "best", "final", "sft", "tokens", "base", "reference", "tensorboard", "imported")
+CHECKPOINTS, BEST, FINAL, SFT, TOKENS, BASE, REFERENCE, TENSORBOARD, IMPORTED = FOLDERS
 
 BELOW_REFERENCE = ("chosen_below_reference", "edit_below_reference")
 """Shares of pairs: chosen completions, and their edits, less likely than under the reference model."""

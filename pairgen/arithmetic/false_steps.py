@@ -43,23 +43,47 @@ def false_steps(solution: Solution) -> Iterator[FalseStep]:
             yield false
 
 
-# From right to left, the commonest calculation: ` 4 * 6`, and nothing that goes on before it.
-_TWO_NUMBERS = re.compile(r" ?(\d{1,9})\$? ?([-+*/x]) ?(\d{1,9})(?!\$? ?[-+*/×÷·−–^.,:%)\dxX=])", re.ASCII).match
+# From right to left, the commonest calculations: ` 4 * 6`, `pens 4.50 * 6 boxes`, `$1 + $2 + 3`, and nothing that goes
+# on before them.
+_WORDS_BETWEEN, _NUMBER = r"(?:[a-zA-Z]{2,15} ){0,2}", r"((?:\d{1,4}\.)?\d{1,9})\$?"
+_NOTHING_BEFORE = r"(?!\$? ?[-+*/×÷·−–^.,:%)\dxX=])"
+_TWO_NUMBERS = re.compile(
+    rf" ?{_WORDS_BETWEEN}{_NUMBER} ?([-+*/x]) ?{_WORDS_BETWEEN}{_NUMBER}{_NOTHING_BEFORE}", re.ASCII
+).match
+_SUM = re.compile(rf" ?((?:\d{{1,9}}\$? ?\+ ?){{2,8}}\d{{1,9}})\$?{_NOTHING_BEFORE}", re.ASCII).match
+_WINDOW = 72
 
 
 def _is_plainly_true(result: re.Match[str]) -> bool:
-    """Whether two numbers give the result: most steps are that; only the others are looked at closely."""
-    sign = result.start()
-    two, stated = _TWO_NUMBERS(result.string[sign - 1 : sign - 31 if sign > 31 else None : -1]), result.group(1)
-    if two is None or not stated.isdecimal():
+    """Whether two numbers or a sum give the result: most steps are that; only the others are looked at closely."""
+    sign, stated = result.start(), result.group(1)
+    window = result.string[sign - 1 : sign - _WINDOW if sign >= _WINDOW else None : -1]
+    two = _TWO_NUMBERS(window)
+    if two is None:
+        terms = _SUM(window) if stated.isdecimal() else None
+        return terms is not None and int(stated) == sum(int(term.strip("$ ")) for term in terms[1][::-1].split("+"))
+    if not stated.replace(".", "", 1).isdecimal():
         return False
     second, operator, first = two.groups()
-    left, right, value = int(first[::-1]), int(second[::-1]), int(stated)
-    if operator == "+":
-        return left + right == value
-    if operator == "-":
-        return left - right == value
-    return left == right * value if operator == "/" else left * right == value
+    (left, left_decimals), (right, right_decimals) = _scaled(first[::-1]), _scaled(second[::-1])
+    value, decimals = _scaled(stated)
+    left_unit, right_unit, unit = (int(10**places) for places in (left_decimals, right_decimals, decimals))
+    if operator == "/":
+        return left * right_unit * unit == value * right * left_unit
+    if operator in "+-":
+        other = right * left_unit
+        total = left * right_unit + (other if operator == "+" else -other)
+    else:
+        total = left * right
+    return total * unit == value * left_unit * right_unit
+
+
+def _scaled(number: str) -> tuple[int, int]:
+    """A number without its decimal point, and its number of decimals: ``4.50`` is 450 and 2."""
+    if number.isdecimal():
+        return int(number), 0
+    integer, _, decimals = number.partition(".")
+    return int(integer + decimals), len(decimals)
 
 
 def _judged(solution: Solution, step: Step) -> FalseStep | None:

@@ -225,7 +225,7 @@ class Solution:
             raise Unverified(NO_VALUE)
         stated = lowest_terms(literal.value).removesuffix("/1")
         reason, other = NO_VALUE, None
-        for expr, others in self._solutions(step):
+        for expr, others in self.solutions_before(step):
             if render(expr).strip("()") != stated:  # repeating a value does not verify it
                 solved = evaluate(expr)
                 if solved and matches(literal, (-solved[0], solved[1]) if step.negated else solved):
@@ -236,7 +236,7 @@ class Solution:
                 reason, other = NO_MATCH, solved
         raise Unverified(reason, other)
 
-    def _solutions(self, step: Step) -> Iterator[tuple[Expr, frozenset[str]]]:
+    def solutions_before(self, step: Step) -> Iterator[tuple[Expr, frozenset[str]]]:
         """What the earlier equations give for the variable of a step, nearest first, and their other variables."""
         sign = step.sign
         known = frozenset({*self.values, step.variable})

@@ -4,7 +4,7 @@ import os
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,6 +16,7 @@ from pairgen.cli.flags import with_options
 from pairgen.errors import TrainingError, UsageError, install_hint
 from pairgen.progress import Progress, Warn
 from pairgen.train.config import PRESETS, Config, combine
+from pairgen.train.losses import LOSSES
 
 PANELS = {
     "model": "Run",
@@ -40,6 +41,7 @@ EXTRA_PACKAGES = ("torch", "transformers", "tokenizers", "safetensors")
         "pairgen train metamath arc --model Qwen/Qwen3-0.6B --preset smaug --out run",
         "pairgen train pairs --config run.toml --loss ipo --beta 0.1 --out ipo",
         "pairgen train --resume --out run",
+        "pairgen train preferences.jsonl eval=held-out.jsonl --model my-model --out run  # TRL's layout, and others",
         "torchrun --nproc-per-node 8 -m pairgen train pairs --model Qwen/Qwen3-4B --out run",
     ],
 )
@@ -47,7 +49,11 @@ EXTRA_PACKAGES = ("torch", "transformers", "tokenizers", "safetensors")
 def train(
     data: Annotated[
         list[str] | None,
-        typer.Argument(metavar="DIR", help="Datasets to train on: folders that pairgen wrote."),
+        typer.Argument(
+            metavar="DATA",
+            help="Datasets to train on: folders that pairgen wrote; or files, folders or Hub datasets in a layout that "
+            "`pairgen import` recognizes, such as TRL's, with eval=FILE for held-out rows.",
+        ),
     ] = None,
     config: Annotated[
         Path | None,
@@ -117,7 +123,8 @@ def _preview(config: Config, quiet: bool, as_json: bool) -> None:
     with _training(config.out, quiet) as (progress, warn):
         from pairgen.train.preview import preview
 
-        found = preview(config, progress=progress, warn=warn)
+        config, imports = _planned(config, progress, warn)
+        found = preview(config, imports=imports, progress=progress, warn=warn)
     if as_json:
         print_json(found)
         return
@@ -134,7 +141,17 @@ def _train(config: Config, overwrite: bool, quiet: bool) -> Any:
     with _training(config.out, quiet) as (progress, warn):
         from pairgen.train.run import train
 
-        return train(config, overwrite=overwrite, progress=progress, warn=warn)
+        config, imports = _planned(config, progress, warn)
+        return train(config, overwrite=overwrite, imports=imports, progress=progress, warn=warn)
+
+
+def _planned(config: Config, progress: Progress, warn: Warn) -> tuple[Config, Any]:
+    """The config with the datasets that the run will have, and how to import those that it does not have yet."""
+    from pairgen.exchange.imports.for_training import Callbacks, plan
+
+    sft = not LOSSES[config.loss].uses_rejected
+    data, imports = plan(config.data, sft=sft, callbacks=Callbacks(progress, warn, warn))
+    return replace(config, data=tuple(data)), imports
 
 
 def _resume(changes: dict[str, Any], quiet: bool) -> Any:

@@ -8,9 +8,12 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from pairgen.pairs.dataset import Split
+from pairgen.pairs.evidence import RESULT
 
 DEFINITION = "corrupted pairs, and those verified by exact arithmetic"
 
+_SHOWN = ("source", "strategy", "error")
+"""Columns with a table each."""
 MAX_ROWS = 24
 """Rows of one table; a source may name a type for each of its rows."""
 
@@ -18,18 +21,20 @@ MAX_ROWS = 24
 def count(split: Split) -> dict[str, Any] | None:
     """Counts of one split, ready for JSON; None if it has no corrupted pairs.
 
-    Keys are ``definition``, ``pairs``, ``verified``; ``source`` and ``strategy`` with ``{name: {"pairs", "verified"}}``
-    each; and ``reason`` with ``{name: pairs}`` for the others. Names are sorted by descending number of pairs.
+    Keys are ``definition``, ``pairs``, ``verified``; ``source``, ``strategy`` and, if there are other errors than wrong
+    results, ``error`` with ``{name: {"pairs", "verified"}}`` each; ``reason`` with ``{name: pairs}`` for the others.
+    Names are sorted by descending number of pairs.
     """
-    keys = ["source", "strategy", "check", "reason"]
+    keys = ["source", "strategy", "error", "check", "reason"]
     rows = split.table(keys).group_by(keys).aggregate([([], "count_all")]).to_pylist()
     rows = [row for row in rows if row["check"] is not None]
     if not rows:
         return None
+    shown = [key for key in _SHOWN if key != "error" or any(row[key] not in (None, RESULT) for row in rows)]
     return {
         "definition": DEFINITION,
         **_counts(rows),
-        **{key: {name: _counts(part) for name, part in _by(rows, key).items()} for key in ("source", "strategy")},
+        **{key: {name: _counts(part) for name, part in _by(rows, key).items()} for key in shown},
         "reason": {
             name: _counts(part)["pairs"]
             for name, part in _by([row for row in rows if row["check"] != "verified"], "reason").items()
@@ -65,9 +70,9 @@ class RateTable(NamedTuple):
 
 
 def tables(counts: Mapping[str, Any]) -> list[RateTable]:
-    """What ``count`` returns, by source, by strategy, and by reason."""
+    """What ``count`` returns, by source, by strategy, by error if there are several, and by reason."""
     made = []
-    for by in ("source", "strategy"):
+    for by in [key for key in _SHOWN if key in counts]:
         rows: list[tuple[str, ...]] = [
             (name, f"{part['pairs']:,}", f"{part['verified']:,}", percentage(part["verified"], part["pairs"]))
             for name, part in counts[by].items()

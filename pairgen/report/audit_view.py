@@ -63,7 +63,7 @@ def _relative_error(one: Mapping[str, Any]) -> float:
     """The relative error of a number as written; 0 if it is not a plain decimal."""
     try:
         stated, value = Fraction(one["text"].replace(",", "")), Fraction(one["value"])
-    except (ValueError, ZeroDivisionError):
+    except (TypeError, ValueError, ZeroDivisionError):
         return 0.0
     return float(abs(stated - value) / abs(value)) if value else float(abs(stated))
 
@@ -71,6 +71,7 @@ def _relative_error(one: Mapping[str, Any]) -> float:
 def _example(one: Mapping[str, Any]) -> Text:
     """``row 3, response: She has 3 * 4 = [13] pens (3 * 4 is 12)``."""
     before, after = one["context"]
+    value = "" if one["value"] is None else f" is {shorten(one['value']).plain}"
     step = "" if one["step"] is None else f", step {one['step']}"
     return Text.assemble(
         (f"{one['split']} row {one['row']}, {safe_text(one['column']).plain}{step}: ", "dim"),
@@ -78,7 +79,7 @@ def _example(one: Mapping[str, Any]) -> Text:
         (f"[{safe_text(one['text']).plain}]", "bold red"),
         safe_text(_one_line(after)),
         "  ",
-        (f"({shorten(one['expression']).plain} is {shorten(one['value']).plain})", "bold"),
+        (f"({shorten(one['expression']).plain}{value})", "bold"),
     )
 
 

@@ -56,7 +56,7 @@ def prepare(config: Config, context: RunContext) -> Trainer:
     training = training_data(config, context, datasets, model, tokenizer)
     scorer = Scorer(model)
     groups = sample_groups(training.groups_by_split(), LOSSES[config.loss].uses_rejected)
-    forward = _forward(config, scorer, tokenizer, groups, context.warn)
+    forward = choose_forward(config, scorer, tokenizer, groups, context.warn)
 
     def load_start() -> Scorer:
         """Load the starting model again."""
@@ -159,7 +159,7 @@ def training_data(
     return TrainingData(pairs, evaluation, sampler, config.steps or sampler.steps(config.epochs))
 
 
-def _forward(config: Config, scorer: Scorer, tokenizer: Any, groups: Sequence[TokenGroup], warn: Warn) -> Forward:
+def choose_forward(config: Config, scorer: Scorer, tokenizer: Any, groups: Sequence[TokenGroup], warn: Warn) -> Forward:
     """Passes with the layout of --share; for ``auto``, trees if the model scores them exactly.
 
     Args:

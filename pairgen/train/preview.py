@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from pairgen.errors import TrainingError
@@ -14,11 +15,21 @@ from pairgen.train.data.splits import open_datasets, training_texts
 from pairgen.train.losses import LOSSES
 from pairgen.train.losses.laws import check_loss
 from pairgen.train.model import loading as models
+from pairgen.train.output.run_output import Imports, located
 from pairgen.train.prepare import training_data
 
 
-def preview(config: Config, *, progress: Progress = ignore, warn: Warn = ignore) -> dict[str, Any]:
+def preview(
+    config: Config,
+    *,
+    imports: Imports = MappingProxyType({}),
+    progress: Progress = ignore,
+    warn: Warn = ignore,
+) -> dict[str, Any]:
     """Load the model and tokenize the pairs, without training or writing anything.
+
+    Args:
+        imports: as in ``run.train``.
 
     Returns:
         ``steps``, ``sft_steps``, ``pairs``, ``eval_pairs``, ``groups``, ``tokens_padded`` of all training pairs,
@@ -30,24 +41,26 @@ def preview(config: Config, *, progress: Progress = ignore, warn: Warn = ignore)
     """
     config = config.resolved()
     check_loss(config)
-    datasets = open_datasets(config.data, LOSSES[config.loss])
     device = models.pick_device(config.device)
     with tempfile.TemporaryDirectory() as folder, distributed.join_world(config.device) as world:
         if world.size > 1:
             raise TrainingError("--dry-run runs in one process; run it without torchrun")
+        for name, write in imports.items():
+            write(Path(folder) / name)
+        datasets = open_datasets(located(config.data, imports, Path(folder)), LOSSES[config.loss])
         context = RunContext(Path(folder), Path(folder), world, progress, warn)
         model, tokenizer = models.load(config, training_texts(datasets), device)
-        data = training_data(config, context, datasets, model, tokenizer)
-        groups = data.pairs.groups
+        found = training_data(config, context, datasets, model, tokenizer)
+        groups = found.pairs.groups
         return {
-            "steps": data.steps,
+            "steps": found.steps,
             "sft_steps": config.sft_steps,
             "pairs": int(groups.pairs.sum()),
-            "eval_pairs": int(data.evaluation.groups.pairs.sum()) if data.evaluation else 0,
+            "eval_pairs": int(found.evaluation.groups.pairs.sum()) if found.evaluation else 0,
             "groups": len(groups),
             "tokens_padded": sum(groups[index].padded_tokens for index in range(len(groups))),
-            "drops": dict(data.pairs.drops),
-            "truncated_prompts": sum(dataset.truncated_prompts for dataset in data.pairs.datasets),
+            "drops": dict(found.pairs.drops),
+            "truncated_prompts": sum(dataset.truncated_prompts for dataset in found.pairs.datasets),
             "first": _decoded(groups[0], tokenizer.decode),
         }
 

@@ -3,16 +3,15 @@
 ``pairgen.run_folder`` describes the folder.
 """
 
-import contextlib
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from pairgen import run_folder
-from pairgen.atomic import os_errors
-from pairgen.errors import OutputExists, PairgenError, RunFolderError, UsageError
+from pairgen.errors import RunFolderError, UsageError
 from pairgen.options import flag
 from pairgen.progress import Progress, Warn, ignore
 from pairgen.train import config as configs
@@ -29,18 +28,9 @@ from pairgen.train.losses.laws import check_loss
 from pairgen.train.model import loading as models
 from pairgen.train.output import checkpoint, model_card
 from pairgen.train.output.metrics_log import check_tracker
+from pairgen.train.output.run_output import Imports, create_folder, located, removed_if_empty, staged
 from pairgen.train.prepare import prepare
 from pairgen.train.scores.metrics import metric_names
-
-WRITTEN = (
-    run_folder.METRICS,
-    *run_folder.FOLDERS,
-    run_folder.REFERENCE_MODEL,
-    run_folder.NON_FINITE.format(rank="*"),
-    ".*",
-    run_folder.CONFIG,  # last: a folder that still has it is known to be a run
-)
-"""Patterns of the files that a run writes, in the order in which --overwrite removes them."""
 
 
 @dataclass(frozen=True)
@@ -52,11 +42,19 @@ class TrainResult:
     """Final metrics, steps, pairs, dropped pairs by reason, and the folders of the run and its model."""
 
 
-def train(config: Config, *, overwrite: bool = False, progress: Progress = ignore, warn: Warn = ignore) -> TrainResult:
+def train(
+    config: Config,
+    *,
+    overwrite: bool = False,
+    imports: Imports = MappingProxyType({}),
+    progress: Progress = ignore,
+    warn: Warn = ignore,
+) -> TrainResult:
     """Train a model on pair datasets, in a new folder.
 
     Args:
         overwrite: replace an existing run.
+        imports: names in ``config.data`` that are not folders yet, and what writes each; they become part of the run.
         progress: progress callback; its phases are those of ``context.Phase``.
         warn: receives warnings, once each, in the main process.
 
@@ -66,11 +64,14 @@ def train(config: Config, *, overwrite: bool = False, progress: Progress = ignor
         OutputExists: the folder is not empty.
         TrainingError: the model cannot be trained, the device is out of memory, or the loss is NaN.
     """
-    given, config = config, _with_absolute_paths(config.resolved())
+    names = set(imports)
+    given, config = config, _with_absolute_paths(config.resolved(), names)
     run = Path(config.out)
     _check_names(config)
-    check_best_is_measured(config, open_datasets(config.data, LOSSES[config.loss]))
-    _refuse_nesting(config, run)
+    others = [folder for folder in config.data if folder not in imports]
+    if others or not imports:
+        open_datasets(others, LOSSES[config.loss])
+    _refuse_nesting(config, run, names)
     models.pick_device(config.device)
     if config.model != "tiny":
         models.load_tokenizer(config.model, config.trust_remote_code)
@@ -78,8 +79,13 @@ def train(config: Config, *, overwrite: bool = False, progress: Progress = ignor
         warn(message)
     with distributed.join_world(config.device) as world:
         if world.is_main:
-            _create_folder(run, overwrite)
-        with _removed_if_empty(run, world):
+            with staged(imports, run) as folder:
+                check_best_is_measured(config, open_datasets(located(config.data, names, folder), LOSSES[config.loss]))
+                create_folder(run, overwrite)
+                if imports:
+                    shutil.move(folder, run / run_folder.IMPORTED)
+        config = replace(config, data=located(config.data, names, run / run_folder.IMPORTED))
+        with removed_if_empty(run, world):
             return _start(config, world, progress, warn)
 
 
@@ -127,7 +133,7 @@ def _check_names(config: Config) -> None:
     check_tracker(config.report_to)
 
 
-def _with_absolute_paths(config: Config) -> Config:
+def _with_absolute_paths(config: Config, imports: Collection[str] = ()) -> Config:
     """Make paths absolute, so that the run can be resumed from another directory."""
     if not config.out:
         raise UsageError("missing --out, the folder of the run")
@@ -135,7 +141,7 @@ def _with_absolute_paths(config: Config) -> Config:
     return replace(
         config,
         out=str(Path(config.out).absolute()),
-        data=tuple(str(Path(folder).absolute()) for folder in config.data),
+        data=tuple(folder if folder in imports else str(Path(folder).absolute()) for folder in config.data),
         model=str(model.absolute()) if model.exists() and config.model != "tiny" else config.model,
         reference_dir=str(Path(config.reference_dir).absolute()) if config.reference_dir else "",
     )
@@ -150,9 +156,9 @@ def _model_of_run(model: Path) -> Path:
     return model / run_folder.FINAL
 
 
-def _refuse_nesting(config: Config, run: Path) -> None:
+def _refuse_nesting(config: Config, run: Path, imports: Collection[str] = ()) -> None:
     """Raise UsageError for a run inside a dataset, or inputs inside the run, which --overwrite would remove."""
-    datasets = [Path(folder) for folder in config.data]
+    datasets = [Path(folder) for folder in config.data if folder not in imports]
     for number, dataset in enumerate(datasets):
         if any(dataset.samefile(other) for other in datasets[:number]):
             raise UsageError(f"{dataset}: is named twice; name each dataset once")
@@ -161,19 +167,6 @@ def _refuse_nesting(config: Config, run: Path) -> None:
     for path in (*datasets, Path(config.model), *([Path(config.reference_dir)] if config.reference_dir else [])):
         if path.exists() and path.resolve().is_relative_to(run.resolve()):
             raise UsageError(f"--out {run}: contains {path}, which is an input of the run; choose another --out")
-
-
-@contextlib.contextmanager
-def _removed_if_empty(run: Path, world: World) -> Iterator[None]:
-    """Remove the folder of a run that fails before it logs anything, so that the corrected command can use it."""
-    try:
-        yield
-    except (PairgenError, KeyboardInterrupt):
-        if world.is_main and not list(run.rglob(run_folder.METRICS)):
-            _remove_run(run)
-            with contextlib.suppress(OSError):
-                run.rmdir()
-        raise
 
 
 def _resumed_config(run: Path, changes: Mapping[str, Any]) -> Config:
@@ -208,31 +201,6 @@ def _warn_of_schedule(config: Config, warn: Warn) -> None:
             f"the learning rate rises from {before:.2g} to {after:.2g}: the cosine schedule now ends at step "
             f"{config.steps:,}; --lr-schedule constant or a new run avoids this"
         )
-
-
-def _create_folder(run: Path, overwrite: bool) -> None:
-    """Create the run's folder. Raises OutputExists if it has other content, or a run and ``overwrite`` is false."""
-    with os_errors(run):
-        if run.exists() and not run.is_dir():
-            raise OutputExists(f"{run}: is a file; choose another --out")
-        if run.is_dir() and (names := [path.name for path in run.iterdir()]):
-            others = [name for name in names if not any(Path(name).match(pattern) for pattern in WRITTEN)]
-            if others or run_folder.CONFIG not in names:
-                example = f" ({others[0]})" if others else ""
-                raise OutputExists(f"{run}: contains other files{example}; choose another --out")
-            if not overwrite:
-                raise OutputExists(f"{run}: already contains a run; use --resume, or replace it with --overwrite")
-            _remove_run(run)
-        run.mkdir(parents=True, exist_ok=True)
-
-
-def _remove_run(run: Path) -> None:
-    """Remove the files that a run has written."""
-    for path in [path for pattern in WRITTEN for path in run.glob(pattern)]:
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
 
 
 # ---------------------------------------------------------------- stages

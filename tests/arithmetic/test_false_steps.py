@@ -1,5 +1,8 @@
 """False steps: found where a calculation of numbers is wrong, and never where a right text only looks like that."""
 
+import re
+from fractions import Fraction
+
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -8,8 +11,10 @@ from pairgen.arithmetic.claims import findings as findings_module
 from pairgen.arithmetic.claims.findings import findings
 from pairgen.arithmetic.errors.corrupt import corrupt
 from pairgen.arithmetic.errors.rng import RowRng
+from pairgen.arithmetic.exact.evaluate import evaluate_text
 from pairgen.arithmetic.exact.literals import parse_literal
-from pairgen.arithmetic.false_steps import false_steps, is_form_of, recomputed_values
+from pairgen.arithmetic.exact.ratios import equal
+from pairgen.arithmetic.false_steps import _is_plainly_true, false_steps, is_form_of, recomputed_values
 from pairgen.arithmetic.reading.plain import calculation_before, supposed_calculation_before
 from pairgen.arithmetic.solution import Solution
 from pairgen.builders import BUILDERS
@@ -217,3 +222,24 @@ def test_a_wrong_result_is_never_put_right(text: str, stated: str, right: str) -
             drawn |= {(one.original, one.corrupted) for one in corrupt(solution, "", RowRng("row", seed), method, 4)}
     assert drawn
     assert (stated, right) not in drawn
+
+
+NUMBERS = st.one_of(st.integers(1, 999).map(str), st.decimals("0.01", 99, places=2).map(str))
+BETWEEN = st.sampled_from(["", " pens", " red pens", " cm"])
+
+
+@given(st.lists(NUMBERS, min_size=2, max_size=4), st.sampled_from("+-*/x"), BETWEEN, NUMBERS, st.booleans())
+def test_the_fast_look_agrees_with_the_close_one(
+    numbers: list[str], operator: str, unit: str, stated: str, is_right: bool
+) -> None:
+    """What two numbers or a sum plainly give is what the calculation, fully read, gives."""
+    written = f"{unit} {operator} ".join(numbers) + unit
+    value = evaluate_text(f" {operator} ".join(numbers).replace("x", "*"))
+    assert value is not None
+    if is_right and value[0] >= 0 and value[1] in (1, 100):
+        stated = str(value[0]) if value[1] == 1 else f"{float(Fraction(*value)):.2f}"
+    (result,) = [found for found in Solution(f"So {written} = {stated}.", 999).found if isinstance(found, re.Match)]
+    literal = parse_literal(stated)
+    assert literal is not None
+    if _is_plainly_true(result):
+        assert equal(literal.value, value)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pairgen.arithmetic.claims.findings import findings
 from pairgen.arithmetic.dependencies import uses
 from pairgen.arithmetic.errors.changes import CannotCorrupt
 from pairgen.arithmetic.errors.corrupt import corrupt
@@ -67,6 +68,9 @@ TEXTS = {
     "half": "half of " * (LONG // 8) + " 2 = 1",
     "boxed": "\\boxed{" * (LONG // 7) + "1",
     "boxed text": "\\boxed{" + "( , A" * (LONG // 5) + "1",
+    "false results": "3*4=13 " * (LONG // 7),
+    "chains": "1+1=" * (LONG // 4),
+    "changing values": "x = 3\n2x = 7\n" * (LONG // 26),
     "steps": "Step " * (LONG // 5) + "4",
 }
 
@@ -77,6 +81,13 @@ def run(text: str, corruption: str = "near") -> float:
     with contextlib.suppress(CannotCorrupt):
         corrupt(solution, "What is 1 + 1?", RowRng("row", 0), corruption, 4)
     return time.perf_counter() - start
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_audit_is_fast_on_hostile_text(name: str) -> None:
+    start = time.perf_counter()
+    findings(Solution(TEXTS[name][:LONG], len(TEXTS[name][:LONG])))
+    assert time.perf_counter() - start < BOUND
 
 
 @pytest.mark.parametrize("name", TEXTS)

@@ -11,7 +11,7 @@ SIZES: dict[str, Any] = {
     **dict.fromkeys(
         ("intermediate_size", "intermediate_size_mlp", "ffn_dim", "n_inner", "d_ff", "ffn_hidden_size"), 48
     ),
-    **dict.fromkeys(("moe_intermediate_size", "shared_expert_intermediate_size"), 24),
+    **dict.fromkeys(("moe_intermediate_size", "shared_expert_intermediate_size", "expert_ffn_hidden_size"), 24),
     **dict.fromkeys(("encoder_ffn_dim", "decoder_ffn_dim"), 48),
     **dict.fromkeys(("num_hidden_layers", "num_layers", "n_layer", "n_layers", "encoder_layers", "decoder_layers"), 2),
     **dict.fromkeys(("num_attention_heads", "n_head", "n_heads", "num_heads", "attention_heads"), 4),
@@ -38,17 +38,35 @@ SIZES: dict[str, Any] = {
 }
 """Small values of the settings of all architectures; each takes those that it knows."""
 
+_HYBRID = {"num_hidden_layers": 4, "layers_block_type": ["mamba", "hybrid"] * 2}
+CHANGES: dict[str, dict[str, Any]] = {
+    "bailing_hybrid": {"num_experts_per_tok": 2, "n_group": 1, "topk_group": 1},
+    "codegen": {"rotary_dim": 4},
+    "gemma3n_text": {"num_hidden_layers": 4, "num_kv_shared_layers": 0, "vocab_size_per_layer_input": 64},
+    "gpt_neo": {"attention_types": [[["global", "local"], 1]]},
+    "gptj": {"rotary_dim": 4},
+    "kimi_linear": {"num_experts_per_token": 2, "num_experts_per_tok": 2},
+    "lfm2_moe": {"layer_types": ["conv", "full_attention"]},
+    "mamba2": {"num_heads": 4, "head_dim": 16, "expand": 2, "n_groups": 1},
+    "nemotron_h": {"n_groups": 1},
+    "xmod": {"default_language": "en_XX"},
+    "zamba": _HYBRID,
+    "zamba2": {**_HYBRID, "mamba_ngroups": 1},
+    "zaya": {"num_experts_per_tok": 1},
+}
+"""Further settings of some families."""
+
 
 def small_config(family: str, **changes: Any) -> Any:
     """The config of a tiny model of a family (a ``model_type`` of transformers); nested configs are small too."""
     from transformers import CONFIG_MAPPING
 
-    return _shrunk(CONFIG_MAPPING[family], changes)
+    return _shrunk(CONFIG_MAPPING[family], CHANGES.get(family, {}) | changes)
 
 
 def _shrunk(config: Any, changes: dict[str, Any]) -> Any:
     default = config()
-    values = {name: value for name, value in SIZES.items() if hasattr(default, name)}
+    values = {name: value for name, value in SIZES.items() if _has(default, name)}
     values = {name: value for name, value in values.items() if name not in getattr(config, "attribute_map", {})}
     read_only = [name for name in values if isinstance(getattr(config, name, None), property)]
     values = {name: value for name, value in values.items() if name not in read_only}
@@ -58,6 +76,14 @@ def _shrunk(config: Any, changes: dict[str, Any]) -> Any:
         if (nested := getattr(default, name, None)) is not None:
             values[name] = _shrunk(type(nested), {"vocab_size": changes["vocab_size"]}).to_dict()
     return config(**values | changes)
+
+
+def _has(config: Any, name: str) -> bool:
+    """Whether a config has a setting that is one for all layers."""
+    try:
+        return hasattr(config, name)
+    except Exception:  # its layers differ
+        return False
 
 
 def spread_model(config: Any, seed: int = 0, spread: float = 30.0) -> Any:
@@ -76,7 +102,8 @@ def spread_model(config: Any, seed: int = 0, spread: float = 30.0) -> Any:
             for weight in model.parameters():
                 weight.add_(torch.randn_like(weight), alpha=0.02)
             for _ in range(8):
-                if float(torch.stack([logp(model, text) for text in texts]).std()) >= spread:
+                logits = model(input_ids=texts, use_cache=False).logits[:, :-1].log_softmax(-1)
+                if float(logits.gather(2, texts[:, 1:, None]).sum((1, 2)).std()) >= spread:
                     break
                 for weight in model.parameters():
                     if weight.ndim > 1:

@@ -61,6 +61,19 @@ def test_tables_by_source_strategy_and_reason() -> None:
     assert summary(counted()) == "3,999 verified (>99.9%)"
 
 
+def test_kinds_of_error_have_a_table_if_there_are_several(tmp_path: Path) -> None:
+    def counts(error: str) -> dict[str, Any]:
+        pairs = build("gsm8k", tmp_path / error, BuildOptions(("train=sample:60",), error=error))
+        return dict(describe(pairs)["train"]["corruptions"])
+
+    mixed = counts("mixed")
+    assert "error" not in counts("result")
+    assert {"result", "operator"} < set(mixed["error"])
+    assert sum(part["pairs"] for part in mixed["error"].values()) == mixed["pairs"]
+    assert [table.heads[0] for table in tables(mixed)] == ["source", "strategy", "error"]
+    assert "operator" in rendered(corruption_tables(mixed))
+
+
 def test_tables_are_limited_in_length() -> None:
     many = counted(source={f"type {n}": {"pairs": 1, "verified": 1} for n in range(1000)})
     assert len(tables(many)[0].rows) == MAX_ROWS

@@ -1,5 +1,6 @@
 """Complete runs of models that differ from plain Llama in a way that a trainer may get wrong."""
 
+import importlib.util
 import json
 import math
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+import transformers
 from helpers import tiny_runs as runs
 from helpers.families import save_with_tokenizer, small_config, spread_model
 from safetensors.torch import load_file, save_file
@@ -141,3 +143,77 @@ def test_a_model_that_depends_on_the_batch_is_refused_before_any_step(pairs: Pat
     assert not (tmp_path / "run").exists()
     found = logged(pairs, folder, tmp_path / "short", max_length=middle)
     assert found[1]["loss"] == pytest.approx(math.log(2), abs=1e-4)
+
+
+@pytest.mark.parametrize("family", ["mamba", "mamba2", "falcon_h1", "nemotron_h"])
+def test_adapters_of_models_with_mamba_layers(pairs: Path, tmp_path: Path, family: str) -> None:
+    """peft refuses one of their projections; the others are adapted."""
+    pytest.importorskip("peft")
+    start = spread_model(small_config(family, vocab_size=512), spread=0.0)
+    folder = save_with_tokenizer(start, tokenizer_of(pairs), tmp_path / "model")
+    model, _ = loading.load(runs.config(pairs, tmp_path / "run", model=str(folder), lora=2), [], torch.device("cpu"))
+    trained = [name for name, weight in model.named_parameters() if weight.requires_grad]
+    assert any(".in_proj." in name for name in trained)
+    assert not [name for name in trained if ".out_proj." in name]
+
+
+@pytest.mark.slow
+def test_an_adapter_of_mamba_trains(pairs: Path, tmp_path: Path) -> None:
+    pytest.importorskip("peft")
+    config = small_config("mamba", vocab_size=512)
+    folder = save_with_tokenizer(spread_model(config), tokenizer_of(pairs), tmp_path / "model")
+    found = logged(pairs, folder, tmp_path / "run", lora=2, batch_size=2, eval_pairs=2)[1]
+    assert found["loss"] == pytest.approx(math.log(2), abs=1e-4)
+    assert found["grad_norm"] > 0
+
+
+def test_a_tokenizer_with_an_id_beyond_the_embeddings_is_refused(pairs: Path, model: Path, tmp_path: Path) -> None:
+    """It has fewer tokens than the embeddings have rows, but its ids have a hole."""
+    file = model / "tokenizer.json"
+    content = json.loads(file.read_text("utf-8"))
+    vocabulary = content["model"]["vocab"]
+    merge = content["model"]["merges"].pop()
+    del vocabulary["".join(merge)]
+    content["added_tokens"].append({**content["added_tokens"][0], "id": 700, "content": "<late>"})
+    vocabulary["<late>"] = 700
+    file.write_text(json.dumps(content), "utf-8")
+    assert len(loading.load_tokenizer(str(model))) <= 512
+    with pytest.raises(UnsupportedModel, match=r"ids up to 700 \('<late>'\), and its embeddings 512 rows"):
+        logged(pairs, model, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_quantized_weights_without_an_adapter_are_refused(
+    pairs: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As those of bitsandbytes: such a model cannot be moved to a device, nor saved after training."""
+    load = loading.load_model
+
+    def load_quantized(*args: Any) -> Any:
+        loaded = load(*args)
+        loaded.is_quantized = True
+        loaded.config.quantization_config = transformers.BitsAndBytesConfig(load_in_8bit=True)
+
+        def refuse(*_: Any) -> None:
+            raise ValueError("`.to` is not supported for `8-bit` bitsandbytes models")
+
+        loaded.to = refuse
+        return loaded
+
+    monkeypatch.setattr(loading, "load_model", load_quantized)
+    with pytest.raises(UnsupportedModel, match=r"quantized \(bitsandbytes\) .* train an adapter with --lora"):
+        logged(pairs, model, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    if importlib.util.find_spec("peft"):
+        config = runs.config(pairs, tmp_path / "run", model=str(model), lora=2)
+        adapted, _ = loading.load(config, [], torch.device("cpu"))
+        assert [name for name, weight in adapted.named_parameters() if weight.requires_grad]
+
+
+def test_sequences_are_cut_to_the_context_of_mpt(pairs: Path, tmp_path: Path) -> None:
+    """Its config calls the maximum number of positions ``max_seq_len``."""
+    config = small_config("mpt", vocab_size=512, max_seq_len=64)
+    folder = save_with_tokenizer(spread_model(config), tokenizer_of(pairs), tmp_path / "model")
+    said: list[str] = []
+    train(runs.config(pairs, tmp_path / "run", model=str(folder), **ONE_STEP), warn=said.append)
+    assert "--max-length 2048 exceeds the model's context length; using 64" in said

@@ -1,6 +1,8 @@
 """On a CUDA device: trees scored by compiled FlexAttention, and complete runs, against a CPU."""
 
 import json
+import math
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +12,12 @@ from helpers import tiny_runs as runs
 from helpers.slow_trees import MODELS, model_of, score_with_gradients
 from helpers.token_groups import group, random_groups
 
+from pairgen.train.checks.exactness import check_model, check_trees
 from pairgen.train.data.groups import TokenGroup
 from pairgen.train.layout.batch import Batch
 from pairgen.train.layout.padded import padded_batch
 from pairgen.train.layout.tree import tree_batch
+from pairgen.train.model.scorer import Scorer
 from pairgen.train.run import resume, train
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
@@ -93,10 +97,12 @@ def test_a_run_equals_one_on_a_cpu(pairs: Path, tmp_path: Path, share: str, loss
                 assert our[name] == pytest.approx(other[name], rel=1e-3, abs=1e-3), (our["step"], name)
 
 
+@pytest.mark.parametrize("share", ["shots", "none"])
 @pytest.mark.parametrize("precision", ["bf16", "bf16-pure"])
-def test_dpo_starts_at_ln_2_in_bf16(pairs: Path, tmp_path: Path, precision: str) -> None:
-    run = train(runs.config(pairs, tmp_path / "run", device="cuda", precision=precision, loss="dpo", steps=1)).folder
-    assert metrics(run)[1]["loss"] == pytest.approx(0.693147, abs=0.02)
+def test_dpop_starts_at_ln_2_in_bf16(pairs: Path, tmp_path: Path, precision: str, share: str) -> None:
+    settings: dict[str, Any] = {"precision": precision, "share": share, "loss": "dpop", "steps": 1}
+    run = train(runs.config(pairs, tmp_path / "run", device="cuda", **settings)).folder
+    assert metrics(run)[1]["loss"] == pytest.approx(math.log(2), abs=1e-3)
 
 
 def test_a_resumed_run_goes_on_as_if_uninterrupted(pairs: Path, tmp_path: Path) -> None:
@@ -106,3 +112,15 @@ def test_a_resumed_run_goes_on_as_if_uninterrupted(pairs: Path, tmp_path: Path) 
     assert [line["loss"] for line in metrics(resume(part, {"steps": 6}).folder)] == pytest.approx(
         [line["loss"] for line in metrics(whole)], rel=1e-4, abs=1e-4
     )
+
+
+@pytest.mark.parametrize("name", ["Llama", "Gemma2", "Gemma3Text"])
+@pytest.mark.parametrize("head_dim", [64, 128, 256])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_checks_pass_on_a_device(name: str, head_dim: int, dtype: torch.dtype) -> None:
+    """They run in float32, in which FlexAttention has least memory for its blocks."""
+    model = model_of(name, torch.float32, head_dim=head_dim).to(CUDA, dtype)
+    scorer, groups = Scorer(model), long_groups(1)
+    plain = check_model(scorer, groups)
+    check_trees(scorer, plain, partial(tree_batch, row_tokens=512, share="shots"))
+    assert {weight.dtype for weight in model.parameters()} == {dtype}

@@ -2,33 +2,49 @@
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache, partial
+from itertools import pairwise
 
-from pairgen.arithmetic.claims.closed import Claim, claim_before
+from pairgen.arithmetic.claims.closed import Calculation, Claim, calculation_before, claim_of
 from pairgen.arithmetic.exact.evaluate import evaluate_text
 from pairgen.arithmetic.exact.expression import TOKEN
 from pairgen.arithmetic.exact.literals import Literal
-from pairgen.arithmetic.exact.ratios import equal, reduced
+from pairgen.arithmetic.exact.ratios import Ratio, equal, reduced
 from pairgen.arithmetic.solution import Solution
 
-_MIDDLE = re.compile(r"=(?<![<>!~:]=)(?=(?P<middle>[^=\n]*\d[^=\n]*[-+*/×÷·x\\][^=\n]*)=(?![=>]))")
+_EQUALS = re.compile(r"=(?<![<>!~:]=)(?![=>])")
+_CALCULATES = re.compile(r"\d.*[-+*/×÷·x\\]", re.DOTALL)
+_LONGEST = 160
+"""Code points between two equals signs."""
 _LEAST_DIFFERENCE = 50
 """Sides that differ by less than this part of their value may be rounded."""
 
 
 def claims(solution: Solution) -> Iterator[Claim]:
     """What each calculation between two equals signs claims: that it has the value of the one before it."""
-    for found in _MIDDLE.finditer(solution.visible, 0, solution.stop):
-        sign, next_sign = found.start(), found.end("middle")
-        second = claim_before(solution, next_sign)
-        if second is None or solution.visible[sign + 1 : second.start].strip(" $&"):
+    text = solution.visible
+    read = lru_cache(4)(partial(calculation_before, solution))  # each calculation is on both sides of a sign
+    signs = [found.start() for found in _EQUALS.finditer(text, 0, solution.stop)]
+    for sign, next_sign in pairwise(signs):
+        middle = text[sign + 1 : next_sign]
+        if len(middle) > _LONGEST or "\n" in middle or not _CALCULATES.search(middle):
             continue
-        first = claim_before(solution, sign)
-        if first is None or _is_near(first, second) or _continues(first, second):
+        one, other = read(sign), read(next_sign)
+        if (
+            one is None
+            or other is None
+            or _is_near(one.value, other.value)
+            or text[sign + 1 : other.start].strip(" $&")
+        ):
             continue
-        start = sign + 1 + len(found["middle"]) - len(found["middle"].lstrip(" $&"))
-        stop = next_sign - (len(found["middle"]) - len(found["middle"].rstrip()))
+        is_conversion = "pi" in other.expression and "circ" in middle  # of radians to degrees
+        if is_conversion or _continues(one, other):
+            continue
+        first, second = claim_of(solution, one), claim_of(solution, other)
+        start = next_sign - len(middle.lstrip(" $&"))
+        stop = sign + 1 + len(middle.rstrip())
         top, bottom = reduced(second.value)
-        after = solution.visible[next_sign : next_sign + 40]
+        after = text[next_sign : next_sign + 40]
         yield first._replace(
             start=start,
             stop=stop,
@@ -38,13 +54,13 @@ def claims(solution: Solution) -> Iterator[Claim]:
         )
 
 
-def _is_near(first: Claim, second: Claim) -> bool:
-    (top, bottom), (other_top, other_bottom) = first.value, second.value
+def _is_near(value: Ratio, other: Ratio) -> bool:
+    (top, bottom), (other_top, other_bottom) = value, other
     gap = abs(top * other_bottom - other_top * bottom)
     return gap * _LEAST_DIFFERENCE <= abs(top) * other_bottom
 
 
-def _continues(first: Claim, second: Claim) -> bool:
+def _continues(first: Calculation, second: Calculation) -> bool:
     """Whether the second begins with the result of the first, which is only noted there: ``5 * 8 = 40 * 15 = 600``."""
     tokens = TOKEN.findall(second.expression)
     prefixes = (evaluate_text("".join(tokens[:length])) for length in range(1, len(tokens)))

@@ -5,17 +5,18 @@ reading itself must be beyond doubt: no letters, no words that join sentences, n
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 from pairgen.arithmetic.claims.surroundings import is_compound, joins, leaves_doubt, since_border
-from pairgen.arithmetic.exact.evaluate import evaluate_text
-from pairgen.arithmetic.exact.expression import render
+from pairgen.arithmetic.exact.evaluate import evaluate_text, exact
+from pairgen.arithmetic.exact.expression import parse, render
 from pairgen.arithmetic.exact.literals import Literal, parse_literal
 from pairgen.arithmetic.exact.ratios import Ratio
+from pairgen.arithmetic.exact.surds import approximation
 from pairgen.arithmetic.exact.verification import is_one_number
 from pairgen.arithmetic.labels import Unverified
-from pairgen.arithmetic.reading import border, formulas, latex, plain, sentence
+from pairgen.arithmetic.reading import border, formulas, latex, plain, sentence, units
 from pairgen.arithmetic.reading.steps import Step
 from pairgen.arithmetic.reading.tokens import NUMBER_WORDS
 from pairgen.arithmetic.solution import Solution
@@ -32,7 +33,8 @@ class Claim(NamedTuple):
 
     ``written`` is the calculation as in the text and ``read`` its reader, so that other readings of it can be tried.
     ``before`` is the text before it, ``sign`` what stands between it and the number, and ``after`` what follows.
-    ``sure`` is False if the words around it leave a doubt.
+    ``value`` is exact if ``is_exact``, else a rational number near it. ``sure`` is False if the words around the claim
+    leave a doubt.
     """
 
     start: int
@@ -47,14 +49,18 @@ class Claim(NamedTuple):
     sign: str
     after: str
     sure: bool
+    is_exact: bool
 
 
-class _Calculation(NamedTuple):
+class Calculation(NamedTuple):
+    """A calculation as written, as ASCII arithmetic, and its value; ``read`` reads other ways of writing it."""
+
     start: int
     written: str
     expression: str
     value: Ratio
     read: Read
+    is_exact: bool = True
 
 
 def closed_claim(solution: Solution, step: Step) -> Claim | None:
@@ -71,48 +77,78 @@ def closed_claim(solution: Solution, step: Step) -> Claim | None:
     sign = solution.visible[step.sign : step.start] if step.sign >= 0 else "="
     after = solution.visible[step.stop : step.stop + CONTEXT]
     claim = _claim(solution, calculation, literal, sign, after)
-    is_sure = claim.sure and not (step.sign < 0 and is_compound(claim.before, after))
+    is_sure = claim.sure and not (step.sign < 0 and _is_of_two_units(solution.visible, step))
     return claim._replace(start=step.start, stop=step.stop, percent=step.percent, sure=is_sure)
 
 
-def claim_before(solution: Solution, sign: int) -> Claim | None:
-    """The calculation that ends at an equals sign, as a claim that it has its value; None if it is not closed."""
-    calculation = _written_before(solution, sign, "")
-    return None if calculation is None else _claim(solution, calculation, Literal(0), "=", "")
+def _is_of_two_units(text: str, step: Step) -> bool:
+    """Whether a conversion is of two units at once: ``1 hour and 30 minutes = 90 minutes``."""
+    found = units.conversion.search(text, max(0, step.start - 60), step.stop + 20)
+    return found is not None and found.start(3) == step.start and is_compound(text[: found.start()], text[step.stop :])
 
 
-def _claim(solution: Solution, calculation: "_Calculation", literal: Literal, sign: str, after: str) -> Claim:
-    start, written, expression, value, read = calculation
+def calculation_before(solution: Solution, sign: int) -> Calculation | None:
+    """The closed calculation that ends at an equals sign; None if there is none, or not certainly."""
+    return _written_before(solution, sign, "")
+
+
+def claim_of(solution: Solution, calculation: Calculation) -> Claim:
+    """A calculation as a claim, whose number is still to be filled in."""
+    return _claim(solution, calculation, Literal(0), "=", "")
+
+
+def _claim(solution: Solution, calculation: Calculation, literal: Literal, sign: str, after: str) -> Claim:
+    start, written, expression, value, read, is_exact = calculation
     before = solution.visible[max(0, start - CONTEXT) : start]
     sure = not leaves_doubt(before, written, after)
     return Claim(
-        start, start + len(written), expression, value, literal, False, written, read, before, sign, after, sure
+        start,
+        start + len(written),
+        expression,
+        value,
+        literal,
+        False,
+        written,
+        read,
+        before,
+        sign,
+        after,
+        sure,
+        is_exact,
     )
 
 
 # ---------------------------------------------------------------- the calculation
 
 
-def _written_before(solution: Solution, sign: int, unit: str) -> _Calculation | None:
+def _written_before(solution: Solution, sign: int, unit: str) -> Calculation | None:
     """The calculation that ends at an equals sign; ``unit`` is the letter behind its result, if that may be a unit."""
-    text = _without_unit_letters(solution, sign, unit)
-    return (_in_latex(text, sign) if solution.is_latex else _in_text(text, sign)) or _in_sentence(text, sign)
+    first = max(0, sign - _REACH)
+    window = _without_unit_letters(solution.visible[first:sign], unit, solution.values.keys())
+    found = _in_latex(window, len(window)) if solution.is_latex else _in_text(window, len(window))
+    found = found or _in_sentence(window, len(window))
+    return found and found._replace(start=first + found.start)
 
 
-def _without_unit_letters(solution: Solution, sign: int, unit: str) -> str:
-    """The text up to the equals sign, with letters that are units replaced by spaces: ``200 g + 100 g = 300 g``.
+_REACH = sentence.WINDOW + border.REACH
+"""Code points before an equals sign that are read."""
+
+
+def _without_unit_letters(text: str, unit: str, unknowns: Collection[str]) -> str:
+    """A text that ends at an equals sign, with letters that are units as spaces: ``200 g + 100 g = 300 g``.
 
     A letter is a unit if it stands apart from its number, or if it follows the result or every number.
     """
-    text = solution.visible[:sign]
     start = max(text.rfind("\n") + 1, text.rfind("=") + 1, len(text) - sentence.WINDOW, 0)
     side = text[start:]
-    for letter in {match[1] for match in _UNIT_IN_SIDE.finditer(side)} - solution.values.keys():
+    letters = sorted({match[1] for match in _UNIT_IN_SIDE.finditer(side)} - set(unknowns))
+    if letters:
+        side = re.sub(rf"(?<=[A-Za-z])/[{''.join(letters)}](?![A-Za-z])", _spaces, side)  # first: the s of `m/s`
+    for letter in letters:
         is_unit = letter == unit or len(re.findall(rf"\d ?{letter}\b", side)) == len(_NUMBER.findall(side))
         apart = " ?" if is_unit else " "
         side = re.sub(rf"(?<=\d){apart}{letter}(?![A-Za-z])", _spaces, side)
         side = re.sub(rf"(?<=\d) (?:sq|square|cubic) {letter}(?![A-Za-z])", _spaces, side)
-        side = re.sub(rf"(?<=[A-Za-z])/{letter}(?![A-Za-z])", _spaces, side)
     return text[:start] + side
 
 
@@ -120,15 +156,15 @@ def _spaces(found: re.Match[str]) -> str:
     return " " * len(found[0])
 
 
-def _given(step: Step) -> _Calculation | None:
+def _given(step: Step) -> Calculation | None:
     """A calculation that the source annotates, or that stands on the line before."""
     value = evaluate_text(step.calculation)
     if value is None or is_one_number(step.calculation):
         return None
-    return _Calculation(step.start, step.calculation, step.calculation, value, evaluate_text)
+    return Calculation(step.start, step.calculation, step.calculation, value, evaluate_text)
 
 
-def _in_text(text: str, sign: int) -> _Calculation | None:
+def _in_text(text: str, sign: int) -> Calculation | None:
     """A calculation as the patterns of ``plain`` read it, without words that join sentences."""
     written = plain.calculation_before(text, sign)
     if written is None or joins(written) or _LONE_LETTER.search(written) or has_unknown_words(written):
@@ -136,12 +172,14 @@ def _in_text(text: str, sign: int) -> _Calculation | None:
     return _calculation(sign - len(written), written, _ascii)
 
 
-def _in_sentence(text: str, sign: int) -> _Calculation | None:
+def _in_sentence(text: str, sign: int) -> Calculation | None:
     """A calculation with longer units, if everything since the last border of a sentence is part of it."""
     window = text[max(0, sign - sentence.WINDOW) : sign]
     written = since_border(window)
     if len(written) == sentence.WINDOW:
         return None
+    if len(_REMARK.findall(written)) == len(_NUMBER.findall(written)):  # `$20 (shirt) + $30 (pants)`
+        written = _REMARK.sub(_spaces, written)
     if _LONE_LETTER.search(written) or has_unknown_words(written) or "\\" in written.replace("\\$", ""):
         return None
     try:
@@ -157,7 +195,7 @@ def _in_sentence(text: str, sign: int) -> _Calculation | None:
     return _calculation(sign - len(written), written, _from_sentence)
 
 
-def _in_latex(text: str, sign: int) -> _Calculation | None:
+def _in_latex(text: str, sign: int) -> Calculation | None:
     r"""A side of an equation in LaTeX, without any letter but those of commands and ``\text``."""
     side = formulas.side_before(text, sign)
     if _LATEX_LETTER.search(_LATEX_COMMAND.sub(" ", side)):
@@ -165,10 +203,10 @@ def _in_latex(text: str, sign: int) -> _Calculation | None:
     return _calculation(sign - len(side), side, _from_latex)
 
 
-def _calculation(start: int, written: str, transcribe: Callable[[str], str]) -> _Calculation | None:
+def _calculation(start: int, written: str, transcribe: Callable[[str], str]) -> Calculation | None:
     def read(other: str) -> Ratio | None:
         try:
-            return evaluate_text(transcribe(other))
+            return _value(transcribe(other))
         except Unverified:
             return None
 
@@ -176,10 +214,20 @@ def _calculation(start: int, written: str, transcribe: Callable[[str], str]) -> 
         expression = " ".join(transcribe(written).split())
     except Unverified:
         return None
-    value = evaluate_text(expression)
+    value = _value(expression)
     if value is None or is_one_number(expression) or not _OPERATION.search(expression):
         return None
-    return _Calculation(start, written, expression, value, read)
+    return Calculation(start, written, expression, value, read, evaluate_text(expression) is not None)
+
+
+def _value(expression: str) -> Ratio | None:
+    """The value of an expression, exact or near it; None if it has none or an unknown is in it."""
+    value = evaluate_text(expression)
+    if value is not None or ("sqrt" not in expression and "pi" not in expression):
+        return value
+    expr = parse(expression)
+    surd = None if expr is None else exact(expr)
+    return approximation(surd) if isinstance(surd, dict) else None
 
 
 def _ascii(written: str) -> str:
@@ -196,6 +244,7 @@ def _from_latex(written: str) -> str:
 
 _OPERATION = re.compile(r"[-+*/]|sqrt")
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*|\.\d+", re.ASCII)
+_REMARK = re.compile(r"(?<=[\d%]) \([A-Za-z][^()\d]*\)")
 _FIRST_NUMBER = re.compile(r"[^\d$(.]*")
 _NUMBER_WORD = re.compile(rf"\b(?:{'|'.join(word for word in NUMBER_WORDS if word != 'half')})\b", re.IGNORECASE)
 _UNIT_LETTER = re.compile(r" ?([gmlLhs])(?![A-Za-z])")

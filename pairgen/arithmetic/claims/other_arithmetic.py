@@ -26,13 +26,11 @@ _DEFINED = re.compile(
 _OWN_SIGN = re.compile(r"\*|\\ast")
 
 
-def is_mentioned(text: str) -> bool:
-    """Whether a text is about numbers modulo another or in another base, a clock, or an operation that it defines."""
-    return any(pattern.search(text) for pattern in (_MODULAR, _BASE, _DEFINED))
-
-
 def holds(claim: Claim, text: str) -> bool:
-    """Whether a claim holds modulo a number that the text names, or in any base if it is about bases."""
+    """Whether a claim holds modulo a number that the text names, in any base if it is about bases, or by a definition.
+
+    ``text`` is the question and the solution.
+    """
     if "*" in claim.expression and _DEFINED.search(text) is not None and _OWN_SIGN.search(claim.written):
         return True
     return (_MODULAR.search(text) is not None and _holds_modulo(claim, text)) or (

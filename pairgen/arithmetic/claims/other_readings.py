@@ -17,6 +17,8 @@ _PERCENT_SIGN = re.compile(rf"({NUMBER}) ?(?:\\?%|per ?cent\b)", re.ASCII)
 _DIVIDED_BY_PERCENT = re.compile(rf"(?<=/)( ?{NUMBER}) ?\\?%", re.ASCII)  # `$7500/75%`: for each percent
 _HUNDRED_PERCENT = re.compile(r"\b100 ?(?:\\?%|per ?cent\b)", re.ASCII)
 _PERCENT_MORE = re.compile(rf"\A([^%]+?) ?([-+]) ?({NUMBER}) ?\\?%\s*\Z", re.ASCII)  # `$80 - 25%`
+_PRODUCT_BELOW = re.compile(r"(\\div|[/÷])\s*(\d+ ?\\(?:pi|sqrt\{\d+\})(?![a-zA-Z]))")  # `12\\pi \\div 6\\pi`
+_PI = re.compile(r"\\pi(?![a-zA-Z])|π")
 _MIXED = re.compile(r"(\d) ?(\\[dt]?frac)")
 _RATE = re.compile(rf"(?<=[A-Za-z]{{2}}) ?/ ?{NUMBER}%?(?= [A-Za-z]{{2,}})", re.ASCII)
 _LAST_QUOTIENT = re.compile(r"(?<=[/÷] )(\d+ [/÷] \d+)(?= ?\Z)", re.ASCII)
@@ -32,8 +34,12 @@ def usual_values(claim: Claim) -> Iterator[Ratio]:
         readings.append(_PERCENT_MORE.sub(r"(\1)*(100\2\3)/100", written))
         readings.append(_HUNDRED_PERCENT.sub("100", written))
         readings.append((_PERCENT_SIGN if claim.percent else _DIVIDED_BY_PERCENT).sub(r"\1", written))
+    if "div" in written or "/" in written:
+        readings.append(_PRODUCT_BELOW.sub(r"\1(\2)", written))
     if "frac" in written:
         readings.append(_MIXED.sub(r"\1*\2", written))
+    if not claim.is_exact:
+        readings += [_PI.sub(number, written) for number in ("(3.14)", "(3.1416)", "(22/7)", "(3)")]
     yield from _values(claim, readings)
 
 

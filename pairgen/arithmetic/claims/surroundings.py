@@ -13,11 +13,13 @@ _JOINS = (
 )
 joins = re.compile(_JOINS, re.IGNORECASE).search
 """Whether words of a text join two clauses."""
-_BORDER = re.compile(rf"[;:=?!\n]|\.(?!\d)|,(?!\d{{3}})|{_JOINS}", re.IGNORECASE)
+_SIGNS_BETWEEN = ";:=?!\n"
+_BORDER = re.compile(rf"\.(?!\d)|,(?!\d{{3}})|{_JOINS}", re.IGNORECASE)
 
 
 def since_border(text: str) -> str:
     """The text behind the last word or sign that begins a clause."""
+    text = text[max(map(text.rfind, _SIGNS_BETWEEN)) + 1 :]  # signs first: most clauses begin behind one
     borders = [border.end() for border in _BORDER.finditer(text)]
     return text[borders[-1] if borders else 0 :]
 
@@ -53,13 +55,17 @@ _LABEL = re.compile(rf"{_LABELS}\Z", re.IGNORECASE)
 _LABELED = re.compile(rf"{_LABELS}\d", re.IGNORECASE)
 _ARITHMETIC_BEFORE = re.compile(r"\d[\d.,%]* ?[-+*×÷x] ?[$(]?\d")
 _POINT_BEFORE = re.compile(r"[-+*/×÷] ?\. \Z")  # `+ . 84`
-_COMMA_BEFORE, _GROUP = re.compile(r"\d, ?\Z"), re.compile(r" ?\d{3}(?!\d)")  # `14, 400`
-_QUANTITY_BEFORE, _QUANTITY_AFTER = re.compile(r"\d[^.;\n]{0,25}\Z"), re.compile(r" ?[A-Za-z]+,? (?:and )?\d")
+_COMMA_BEFORE, _GROUP = (
+    re.compile(r"(?<!=)(?<!= )(?<!= \$)(?<![\d.,])[\d.,]*\d, ?\Z"),
+    re.compile(r" ?\d{3}(?!\d)"),
+)  # `14, 400`
+_QUANTITY_BEFORE = re.compile(r"\d[^.;\n]{0,25}\Z")
+_QUANTITY_AFTER = re.compile(r" ?[A-Za-z]+,? (?:and )?\d")
 
 
 def is_compound(before: str, after: str) -> bool:
     """Whether a conversion is of two units at once: ``1 hour and 30 minutes = 90 minutes``."""
-    return bool(_QUANTITY_BEFORE.search(before) or _QUANTITY_AFTER.match(after))
+    return bool(_QUANTITY_BEFORE.search(before[-30:]) or _QUANTITY_AFTER.match(after))
 
 
 def leaves_doubt(before: str, written: str, after: str) -> bool:

@@ -41,6 +41,7 @@ _OPERATION_NAMED = re.compile(  # the sentence says what is calculated
     r"\b(?:times|multipl\w*|products?|sum|sums|add(?:s|ed|ing|ition)?|plus|minus|subtract\w*|differences?|divid\w*|"
     r"quotient|twice|doubl\w*|tripl\w*|thrice|quadrupl\w*|half|halves|halv\w*|thirds?|quarters?|fourths?|fifths?|"
     r"tenths?|percent\w*|split\w*|averag\w*|mean|ratio|squared?|cubed?|(?:more|less|fewer|earlier|later|after|before)|"
+    r"older|younger|taller|shorter|longer|heavier|lighter|higher|lower|bigger|larger|smaller|faster|slower|cheaper|"
     r"[a-z]+er (?:[a-z]+ )?than)\b|%|\d/\d+ of\b",
     re.IGNORECASE,
 )
@@ -68,7 +69,7 @@ def _other_operators(left: Term, sign: str, right: Term) -> str:
     """The operations that two operands allow instead: those of units must be of the same unit, for example."""
     opposite = {"+": "-", "-": "+", "*": "/", "/": "*"}[sign]
     is_sum = sign in "+-"
-    if left.fraction or right.fraction or {"1/1", "100/1"} & {left.key, right.key}:
+    if left.fraction or right.fraction or {"0/1", "1/1", "100/1"} & {left.key, right.key}:
         return ""
     if left.unit or right.unit or left.percent or right.percent:
         is_alike = (left.unit.removesuffix("s"), left.percent) == (right.unit.removesuffix("s"), right.percent)

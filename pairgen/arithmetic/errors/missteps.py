@@ -30,8 +30,10 @@ MAX_DECIMALS = 2
 MAX_IN_FRACTION = 12
 """Largest numerator and denominator of a new fraction."""
 
-MAX_ATTEMPTS = 32
-"""Changed calculations per solution for which the new solution is read; real solutions need few."""
+MAX_FAILURES = 32
+"""Changed calculations of a solution that may fail because its new text is not read as written, or nothing follows with
+certainty; real solutions have fewer.
+"""
 
 NO_PLAIN = "no verified calculation in plain text"
 NO_REWRITE = "no calculation for this kind of error"
@@ -53,7 +55,7 @@ def missteps(solution: Solution, question: str, rng: RowRng, kind: str, carry: s
     maker = _Maker(solution, kind)
     if carry != "none":
         maker.carrier = partial(carry_forward, solution, question, to_answer=carry == "answer")
-    found = False
+    made = 0
     rewrite = ERRORS[kind].rewrite
     for group in verified_candidates(solution, question, rng) if rewrite else ():
         ways: list[tuple[Candidate, Scene, tuple[Replacement, ...]]] = []
@@ -62,12 +64,12 @@ def missteps(solution: Solution, question: str, rng: RowRng, kind: str, carry: s
             scene = scene_of(solution, question, step)
             if rewrite and scene is not None and maker.is_usable(scene, candidate):
                 ways += [(candidate, scene, way) for way in rewrite(scene)]
-        while ways and maker.attempts < MAX_ATTEMPTS:
+        while ways and maker.attempts - made < MAX_FAILURES:
             corruption = maker.corruption(*ways.pop(rng.below(len(ways))))
             if corruption is not None:
-                found = True
+                made += 1
                 yield corruption
-    if not found:
+    if not made:
         raise CannotCorrupt(maker.reason)
 
 
@@ -209,7 +211,8 @@ def written(right: Literal, value: Ratio, scene: Scene, most: int) -> Literal | 
     if right.denominator != 1:
         wrong = right._replace(numerator=top, denominator=bottom)
         return wrong if right.mixed_separator is None and max(top, bottom) <= MAX_IN_FRACTION and wrong.fits() else None
-    if not (right.decimals or scene.is_money or scene.is_measured):
+    is_simple = scene.is_measured and len(scene.calculation.operands) == 2
+    if not (right.decimals or scene.is_money or is_simple):
         return None
     for decimals in (
         (min(right.decimals or MAX_DECIMALS, MAX_DECIMALS),) if scene.is_money else range(1, MAX_DECIMALS + 1)
@@ -217,5 +220,5 @@ def written(right: Literal, value: Ratio, scene: Scene, most: int) -> Literal | 
         numerator, rest = divmod(top * 10**decimals, bottom)
         if not rest:
             return plain._replace(numerator=numerator, decimals=decimals)
-    is_measure = scene.is_measured and not (scene.is_money or scene.is_percentage or right.decimals)
-    return Literal(top, denominator=bottom) if is_measure and max(top, bottom) <= MAX_IN_FRACTION else None
+    is_fraction = is_simple and not (scene.is_money or scene.is_percentage or right.decimals)
+    return Literal(top, denominator=bottom) if is_fraction and max(top, bottom) <= MAX_IN_FRACTION else None

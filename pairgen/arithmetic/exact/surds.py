@@ -33,6 +33,18 @@ PI: Surd = {(1, 1): 1}
 _RATIONAL = (1, 0)
 
 
+_PI_DIGITS = Fraction(3141592653589793238462643383279502884197, 10**39)
+
+
+def approximation(value: Surd) -> Ratio:
+    """A rational number near a surd: each of its terms is computed to 30 digits or more."""
+    total = Fraction(0)
+    for (radicand, power), coefficient in value.items():
+        root = Fraction(isqrt(radicand * 10**60), 10**30)
+        total += coefficient * root * _PI_DIGITS**power
+    return total.numerator, total.denominator
+
+
 class WorkBudget:
     """The number of term-by-term products that one expression may still compute."""
 

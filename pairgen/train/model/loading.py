@@ -1,9 +1,8 @@
-"""Load, create and save models and tokenizers, with LoRA adapters. Weights are safetensors only, never pickles."""
+"""Load, create and save models and tokenizers. Weights are safetensors only, never pickles."""
 
 import json
 import logging
 import re
-import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext, redirect_stderr
 from io import StringIO
@@ -14,9 +13,10 @@ import torch
 from safetensors import SafetensorError
 from torch import nn
 
-from pairgen.errors import UnsupportedModel, UsageError, install_hint
+from pairgen.errors import UnsupportedModel, UsageError
 from pairgen.hub_client import offline_if_unreachable
 from pairgen.train.config import Config
+from pairgen.train.model.adapters import add_adapter, peft_library
 from pairgen.train.model.gguf import dequantized, is_gguf, location
 from pairgen.train.model.tiny import tiny_model, train_tokenizer
 from pairgen.train.output.processor_files import copy_processor, is_multimodal
@@ -70,15 +70,17 @@ def load(config: Config, texts: Iterable[str], device: torch.device, resumed: Pa
         tokenizer = load_tokenizer(name, config.trust_remote_code)
         model = load_model(name, dtype, config.trust_remote_code)
     _check_vocabulary(model, tokenizer, config.model)
+    _check_weights(model, config)
     disable_dropout(model)
     model.config.use_cache = False
     if config.gradient_checkpointing:
         # the first name is that of newer versions, in which the second is deprecated
         enable = getattr(model, "activation_checkpointing_enable", None) or model.gradient_checkpointing_enable
         enable({"use_reentrant": False})
-    model = model.to(device)
+    if not is_quantized(model):  # these are on a device from the start, and some refuse to be moved
+        model = model.to(device)
     if config.lora:
-        model = _add_adapter(model, config, adapter)
+        model = add_adapter(model, config, adapter)
     return model, tokenizer
 
 
@@ -139,36 +141,8 @@ def _merged(name: str, dtype: torch.dtype, trust_remote_code: bool) -> Any:
         raise UnsupportedModel(f"--model {name}: adapter weights must be a safetensors file")
     base = json.loads((Path(name) / "adapter_config.json").read_text("utf-8"))["base_model_name_or_path"]
     model = load_model(base, dtype, trust_remote_code)
-    with _peft() as peft:
+    with peft_library() as peft:
         return peft.PeftModel.from_pretrained(model, name).merge_and_unload().requires_grad_(True)
-
-
-def _add_adapter(model: Any, config: Config, adapter: Path | None) -> Any:
-    with _peft() as peft, torch.random.fork_rng():
-        if adapter:
-            return peft.PeftModel.from_pretrained(model, str(adapter), is_trainable=True)
-        lora = peft.LoraConfig(
-            r=config.lora,
-            lora_alpha=2 * config.lora,
-            lora_dropout=0.0,
-            target_modules="all-linear",
-            task_type="CAUSAL_LM",
-            base_model_name_or_path=config.model,
-        )
-        torch.manual_seed(config.seed)
-        return peft.get_peft_model(model, lora)
-
-
-@contextmanager
-def _peft() -> Iterator[Any]:
-    """peft, without transformers' warning that peft uses a deprecated property."""
-    try:
-        import peft
-    except ImportError:
-        raise UsageError(f"--lora needs peft, which is not installed; {install_hint('lora')}") from None
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", ".*is_gradient_checkpointing", FutureWarning)
-        yield peft
 
 
 @contextmanager
@@ -211,11 +185,28 @@ def shortened(text: str, most: int = MOST_OF_A_REASON) -> str:
 
 
 def _check_vocabulary(model: Any, tokenizer: Any, name: str) -> None:
+    """Raise UnsupportedModel if a token id has no row in the embeddings; ids may have holes."""
     rows = model.get_input_embeddings().weight.shape[0]
-    if len(tokenizer) > rows:
+    token, largest = max(tokenizer.get_vocab().items(), key=lambda entry: entry[1])
+    if largest >= rows:
         raise UnsupportedModel(
-            f"--model {name}: its tokenizer has {len(tokenizer):,} tokens and its embeddings {rows:,} rows; "
+            f"--model {name}: its tokenizer has ids up to {largest:,} ({token!r}), and its embeddings {rows:,} rows; "
             "tokenizer and model do not match"
+        )
+
+
+def is_quantized(model: Any) -> bool:
+    """Whether a model has quantized weights, as those of bitsandbytes."""
+    return bool(getattr(model, "is_quantized", False))
+
+
+def _check_weights(model: Any, config: Config) -> None:
+    """Raise UnsupportedModel for quantized weights without an adapter, which could neither be trained nor saved."""
+    if is_quantized(model) and not config.lora:
+        method = getattr(getattr(model.config, "quantization_config", None), "quant_method", "unknown method")
+        raise UnsupportedModel(
+            f"--model {config.model}: its weights are quantized ({getattr(method, 'value', method)}) and cannot be "
+            "trained; train an adapter with --lora, or use the model that is not quantized"
         )
 
 
@@ -229,10 +220,15 @@ def disable_dropout(model: nn.Module) -> None:
                 setattr(module, name, 0.0)
 
 
+_CONTEXT = ("max_position_embeddings", "max_seq_len", "n_positions", "max_target_positions")
+"""The names of the maximum number of positions in configs."""
+
+
 def usable_length(model: Any, max_length: int) -> int:
     """``max_length``, or the model's maximum number of positions if that is less."""
-    known = getattr(model.config.get_text_config(), "max_position_embeddings", None)
-    return min(max_length, known) if known else max_length
+    config = model.config.get_text_config()
+    known = [length for name in _CONTEXT if isinstance(length := getattr(config, name, None), int) and length > 0]
+    return min([max_length, *known])
 
 
 def tied_weights(model: nn.Module) -> dict[str, str]:

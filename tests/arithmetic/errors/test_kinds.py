@@ -117,6 +117,8 @@ def test_an_operand_is_replaced_by_a_number_of_the_question_or_an_earlier_result
         ("operator", "Each pays $30 / 3 = $10.\n#### 90", "the new value would be the final answer"),
         ("operator", r"He has $8 \cdot 3 = 24$ pears.", "LaTeX"),
         ("operator", "He has 8 * 3 = 25 pears.", "it is wrong already"),
+        ("operator", "The second tower is 3 feet taller, so 7 + 3 = 10 feet.", "the comparison names a sum"),
+        ("swap", "It takes 20 / 2 - 6 = 4 hours.", "no share of an hour in a longer calculation"),
         ("swap", "He has 9 - 4 = 5 pears.", "no negative count"),
         ("swap", "Each child gets 12 / 6 = 2 pears.", "no fraction of a count"),
         ("swap", "He has 9 + 4 = 13 pears.", "the order does not matter"),

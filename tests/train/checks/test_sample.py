@@ -1,7 +1,5 @@
 """The pairs that a model is checked on."""
 
-from pathlib import Path
-
 import numpy as np
 import pyarrow as pa
 from helpers.token_groups import small_groups
@@ -11,14 +9,13 @@ from hypothesis import strategies as st
 from pairgen.train.checks.sample import sample_groups
 from pairgen.train.data.groups import SCHEMA, GroupTable, TokenGroup
 from pairgen.train.data.splits import TokenizedSplit
-from pairgen.train.data.token_cache import CachedTokens
 
 
 def split_of(groups: list[TokenGroup]) -> TokenizedSplit:
     rows = [(one.prompt, one.completions, one.pair_ids, one.edit.ravel(), one.num_chars) for one in groups]
     columns = [pa.array([row[at] for row in rows], field.type) for at, field in enumerate(SCHEMA)]
     table = GroupTable([pa.table(columns, schema=SCHEMA)])
-    return TokenizedSplit((CachedTokens(Path("pairs"), table, "", {}, 0, 0),), table)
+    return TokenizedSplit((), table)
 
 
 def sequence_lengths(groups: list[TokenGroup]) -> list[int]:
