@@ -6,10 +6,11 @@ from typing import Protocol
 
 
 class BuildPhase(StrEnum):
-    """Phases of a build, as passed to progress callbacks; both count bytes of the source."""
+    """Phases of a build or an audit, as passed to progress callbacks; all count bytes of the source."""
 
     READING = "reading questions"
     MAKING = "building pairs"
+    AUDITING = "auditing solutions"
 
 
 class Progress(Protocol):

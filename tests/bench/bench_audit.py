@@ -163,6 +163,12 @@ def _injected(text: str, start: int, stop: int, rng: random.Random) -> Injected 
     return Injected(text[:start] + wrong + text[stop:], start, start + len(wrong))
 
 
+def others_at(injected: Injected) -> list[Finding]:
+    """The false results that are not the error."""
+    found = [finding for finding in findings_of(injected.text) if finding.kind == FALSE]
+    return [finding for finding in found if finding.stop <= injected.start or injected.stop <= finding.start]
+
+
 def kind_at(injected: Injected) -> str | None:
     """The kind of the finding at the error."""
     for found in findings_of(injected.text):
@@ -211,7 +217,11 @@ def print_recall(data: Path, *, listed: bool) -> None:
         kinds = [kind_at(one) for one in injected]
         counts = Counter(kind or "not found" for kind in kinds)
         found = len(injected) - counts["not found"] - counts[DOUBTFUL]
+        others = [(one.text, finding) for one in injected for finding in others_at(one)]
         print(f"- {title}: {found:,} of {len(injected):,} ({found / len(injected):.2%}); {dict(counts)}")
+        print(f"  - precision: {found / (found + len(others)):.2%}, with {len(others)} other results called false")
+        for text, finding in others if listed else ():
+            print(f"    - other: {excerpt(text, finding.start, finding.stop)}")
         for one, kind in zip(injected, kinds, strict=True):
             if listed and kind in (None, DOUBTFUL):
                 print(f"    - {kind}: {excerpt(*one)}")

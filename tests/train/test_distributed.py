@@ -1,6 +1,7 @@
 """Two gloo processes against one: the same losses under DDP and FSDP, with and without micro-batches."""
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -109,3 +110,21 @@ def test_two_processes_resume(tmp_path: Path, parallel: str) -> None:
     )  # fmt: skip
     assert again.returncode == 0, again.stderr
     assert losses(tmp_path / "resumed") == pytest.approx(losses(tmp_path / "uninterrupted"), abs=1e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("parallel", ["ddp", "fsdp"])
+def test_two_processes_start_at_the_reference_in_bf16(tmp_path: Path, parallel: str) -> None:
+    """Bitwise, in steps and in the evaluation: each process scores the reference in the batches it will train on.
+
+    The rate changes no weight. One process has an evaluation batch less, and repeats one of the other's.
+    """
+    data = runs.dataset(tmp_path / "pairs", eval_size=3)
+    changes: dict[str, Any] = {"loss": "dpop", "precision": "bf16", "learning_rate": 1e-30, "lr_schedule": "constant"}
+    changes |= {"model": str(runs.start_model(data, tmp_path / "model")), "sft_steps": 0, "warmup_ratio": 0.0}
+    changes |= {"parallel": parallel, "batch_size": 5, "micro_batch_size": 1, "steps": 3, "best": "none"}
+    done = torchrun(runs.config(data, tmp_path / "run", **changes), tmp_path / "run.toml")
+    assert done.returncode == 0, done.stdout + done.stderr
+    for line in map(json.loads, (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()):
+        assert not any(value for name, value in line.items() if "logratios/" in name or "dpop/" in name), line
+        assert line["loss"] == pytest.approx(math.log(2), abs=1e-12)

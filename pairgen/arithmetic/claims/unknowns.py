@@ -30,7 +30,7 @@ def is_doubtful(solution: Solution, step: Step, reason: str, several_values: Cal
     if reason != NO_MATCH or (step.sign >= 0 and solution.visible[step.sign] != "="):
         return False
     if step.role == "term":
-        is_plain = not _NOTES.search(solution.visible, step.sign, step.side_stop)
+        is_plain = not _NOTES.search(solution.visible, step.sign, step.side_stop + len(_AFTER_POINT))
         return is_plain and _has_another_number(solution, step)
     return (step.role == "value" or _uses_values(solution, step)) and not several_values()
 
@@ -97,6 +97,7 @@ def _differ(left: Expr, rights: tuple[Expr, Expr, Expr], stated: Ratio) -> bool:
     return isinstance(gap, dict) and bool(gap)
 
 
+_AFTER_POINT = ".\\overline"  # a point ends a side, even that of `0.\overline{7}`
 _NOTES = re.compile(r"\\(?:text|mbox|overline|dots|cdots|ldots)")
 _ROOT_OR_PI = re.compile(r"\\(?:sqrt|pi)(?![a-zA-Z])")
 

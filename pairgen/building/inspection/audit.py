@@ -32,12 +32,11 @@ from pairgen.building.planning import fitting_workers
 from pairgen.building.reading import Invalid, Reader, RowBatch
 from pairgen.building.workers import Workers
 from pairgen.errors import SourceError, UsageError
-from pairgen.progress import Progress, Warn, ignore
+from pairgen.progress import BuildPhase, Progress, Warn, ignore
 from pairgen.sources.columns import check_names, names_of, parse_columns
 from pairgen.sources.formats import BLOCK_BYTES, Columns
 from pairgen.sources.locate import Source, resolve
 
-PHASE = "auditing solutions"
 CONTEXT = 60
 """Code points of the text before a finding that are shown."""
 
@@ -126,7 +125,7 @@ def audit(
     chosen = [name for name in given if name not in QUESTIONS]
     found = Audit()
     rows: Counter[str] = Counter()
-    progress(PHASE, 0, reader.size)
+    progress(BuildPhase.AUDITING, 0, reader.size)
     with Workers(fitting_workers(sources), partial(_audit_batch, chosen, steps)) as pool:
         for result in pool.map(reader.batches()):
             reader.report(result.split, result.invalid)
@@ -134,7 +133,7 @@ def audit(
             found.solutions += result.solutions
             found.flagged += result.flagged
             rows[result.split] += result.rows
-            progress(PHASE, result.position, reader.size)
+            progress(BuildPhase.AUDITING, result.position, reader.size)
     found.rows, found.unreadable = rows.total(), sum(map(len, reader.invalid.values()))
     if not found.solutions:
         first = next((row for rows in reader.invalid.values() for row in rows), None)
@@ -143,7 +142,7 @@ def audit(
             if first
             else f"{source}: has no rows"
         )
-    progress(PHASE, reader.size, reader.size)
+    progress(BuildPhase.AUDITING, reader.size, reader.size)
     return found
 
 

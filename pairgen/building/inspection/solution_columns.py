@@ -41,7 +41,7 @@ def columns_of(row: Mapping[str, Any], steps: bool) -> list[str]:
         SourceError: there is none.
     """
     if not steps:
-        if found := [name for name in PAIRS if row.get(name) is not None]:
+        if found := [name for name in PAIRS if row.get(name)]:  # data for fine-tuning has no rejected completions
             return found
         if found := [name for name in ANSWERS if row.get(name) is not None][:1]:
             return found

@@ -89,6 +89,11 @@ def test_chat_messages_hold_the_solution_last(tmp_path: Path) -> None:
     assert [place[1] for place in places(found)] == ["chosen", "rejected"]
 
 
+def test_pairs_without_a_rejected_completion(tmp_path: Path) -> None:
+    found = audit(write(tmp_path / "rows.jsonl", {"prompt": "Why?", "chosen": WRONG, "rejected": ""}))
+    assert found.solutions == {("rows.jsonl", "chosen"): 1}
+
+
 def test_columns_can_be_named(tmp_path: Path) -> None:
     rows = write(tmp_path / "rows.jsonl", {"problem": "Why?", "rationale": WRONG, "answer": WRONG})
     found = audit(rows, "question=problem,solution=rationale")
@@ -111,6 +116,15 @@ def test_unreadable_rows_are_counted_and_keep_their_numbers(tmp_path: Path) -> N
     assert (
         "line 1: has no solution in response, solution, answer, steps, completions, chosen or rejected" in warnings[0]
     )
+
+
+def test_progress_counts_bytes(tmp_path: Path) -> None:
+    calls: list[tuple[str, int, int]] = []
+    rows = write(tmp_path / "rows.jsonl", *[{"solution": RIGHT}] * 3)
+    audit(rows, progress=lambda phase, done, total, *_: calls.append((phase, done, total)))
+    size = Path(rows).stat().st_size
+    assert calls[0] == ("auditing solutions", 0, size)
+    assert calls[-1] == ("auditing solutions", size, size)
 
 
 def test_a_source_without_solutions_is_an_error(tmp_path: Path) -> None:
