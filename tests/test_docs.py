@@ -153,7 +153,10 @@ def run_readme(*, training: bool) -> int:
 @pytest.fixture
 def sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A working directory with the user's files; entries that the README adds to tables are removed afterwards."""
+    from helpers import tiny_runs
+
     monkeypatch.chdir(tmp_path)
+    tiny_runs.start_model(tiny_runs.dataset(tmp_path / "any"), tmp_path / "my-model")
     for name, dataset in FILES.items():
         split = "eval" if "Dev" in name or "test" in name else "train"
         rows = [sample.row(dataset, split, index) for index in range(40)]
@@ -198,9 +201,6 @@ def test_readme_shows_the_output_of_explain(monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.mark.slow
 def test_readme_runs_with_training(sandbox: Path) -> None:
-    from helpers.tiny_runs import dataset, start_model
-
-    start_model(dataset(sandbox / "any"), sandbox / "my-model")
     assert run_readme(training=True) > 15
     assert (sandbox / "runs/dpop/final/model.safetensors").is_file()
 

@@ -127,7 +127,11 @@ class Config:
     peak_tflops: float = option(
         0.0, "Peak TFLOP/s of the device, for mfu; 0 measures a large matrix product.", at_least=0, may_change=True
     )
-    compile: bool = option(False, "Compile the model with torch.compile.", may_change=True)
+    compile: bool | None = option(
+        None,
+        "Compile the layers of the model with torch.compile. Default: on a GPU, except for tiny.",
+        may_change=True,
+    )
     parallel: str = option(
         "fsdp",
         "Data parallelism under torchrun: fsdp shards the model, ddp replicates it.",

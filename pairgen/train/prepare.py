@@ -15,7 +15,7 @@ from pairgen.progress import Warn
 from pairgen.run_folder import BASE
 from pairgen.train import distributed
 from pairgen.train.checks import caveats
-from pairgen.train.checks.exactness import check_model, check_trees
+from pairgen.train.checks.exactness import check_model, check_trees, compile_layers
 from pairgen.train.checks.plain import device_of
 from pairgen.train.checks.sample import sample_groups
 from pairgen.train.config import Config
@@ -63,7 +63,7 @@ def prepare(config: Config, context: RunContext) -> Trainer:
         start = models.load(config, data.training_texts(datasets), device)[0]
         check_start(start, config.model, context)
         found = Scorer(start)
-        if config.compile:
+        if scorer.compiled:
             found.compile_layers()
         return found
 
@@ -185,9 +185,13 @@ def choose_forward(config: Config, scorer: Scorer, tokenizer: Any, groups: Seque
         warn(f"attention over token trees is slower than it could be: torch {torch.__version__} lacks {missing}")
     precision = models.precision(config, device)
     name, layout = f"{precision}-{share}", partial(layout, share=share)
-    if config.compile:
-        name += "-compiled"
-        scorer.compile_layers()
-        if share != "none":  # compiled code rounds differently
-            check_trees(scorer, replace(plain, tolerance=10 * plain.tolerance), layout)
-    return Forward(name, layout, device, autocast=precision == "bf16")
+    forward = Forward(name, layout, device, autocast=precision == "bf16")
+    if models.compiles(config, device):
+        try:
+            compile_layers(scorer, plain, forward)
+            forward = replace(forward, name=f"{name}-compiled")
+        except UnsupportedModel as error:
+            if config.compile:
+                raise
+            warn(f"the model is not compiled, which makes it slower: {error}")
+    return forward

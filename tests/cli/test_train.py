@@ -36,7 +36,10 @@ class Trainer:
         self.overwrite = False
         self.fails: BaseException | None = None
 
-    def train(self, config: Config, *, overwrite: bool = False, progress: Any = None, warn: Any = None) -> Outcome:
+    def train(
+        self, config: Config, *, overwrite: bool, imports: Any, progress: Any = None, warn: Any = None
+    ) -> Outcome:
+        assert not imports, "the data are folders"
         self.config, self.overwrite = config, overwrite
         return self._run(Path(config.out), progress, warn)
 

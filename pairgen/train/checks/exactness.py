@@ -27,7 +27,7 @@ from pairgen.train.data.groups import TokenGroup
 from pairgen.train.layout.padded import padded_batch
 from pairgen.train.model.attention import restored_on_error
 from pairgen.train.model.scorer import Scorer
-from pairgen.train.scores.forward import Layout
+from pairgen.train.scores.forward import Forward, Layout
 
 TOLERANCE = 1e-4
 """How far the log-prob of a completion may be off, in nats, if rounding errors are smaller than that."""
@@ -114,6 +114,40 @@ def check_trees(scorer: Scorer, plain: Plain, layout: Layout) -> None:
             )
 
 
+def compile_layers(scorer: Scorer, plain: Plain, forward: Forward) -> None:
+    """Compile the layers of a model, and compare its log-probs in training with those of plain passes.
+
+    They may be off by twice as much as without compilation: in bfloat16, compiled code rounds at other places.
+
+    Raises:
+        UnsupportedModel: they differ, or the model cannot be compiled; its layers are as they were before.
+    """
+    name = type(scorer.causal).__name__
+    allowed = 2 * _largest_error(scorer, plain, forward) + plain.tolerance
+    scorer.compile_layers()
+    try:
+        error = _largest_error(scorer, plain, forward)
+    except Exception as failure:  # a compiler's
+        scorer.undo_compilation()
+        if isinstance(failure, torch.OutOfMemoryError):
+            raise
+        raise UnsupportedModel(f"{name}: cannot be compiled ({_first_line(failure)}); use --no-compile") from failure
+    if not error <= allowed:
+        scorer.undo_compilation()
+        raise UnsupportedModel(
+            f"{name}: compiled, its log-probs are off by {error:.2g} nats per completion, where {allowed:.2g} were "
+            "expected; use --no-compile"
+        )
+
+
+def _largest_error(scorer: Scorer, plain: Plain, forward: Forward) -> float:
+    """The largest difference of a completion's log-prob in a training pass from a plain pass, in nats."""
+    batch = forward.layout(plain.groups).to(forward.device)
+    with mode(scorer.causal, training=True), torch.enable_grad():  # compiled code differs without gradients
+        logps = forward.token_logps(scorer, batch).sum(1)
+    return float((logps.detach().cpu() - plain.logps).abs().max())
+
+
 def _scored(scorer: Scorer, groups: Sequence[TokenGroup], training: bool) -> Tensor:
     """[2P] log-probs of completions in padded rows."""
     batch = padded_batch(groups).to(device_of(scorer.causal))
@@ -182,4 +216,6 @@ def _failed_text(causal: Any, groups: Sequence[TokenGroup]) -> str:
 
 
 def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+    """The first line of an error's text, and the next if it introduces that: ``backend raised:``."""
+    first, *others = (str(error).strip() or type(error).__name__).splitlines()
+    return f"{first} {others[0]}"[:200] if first.endswith(":") and others else first[:200]

@@ -87,6 +87,12 @@ class Batch:
         return len(self.pair_ids)
 
     @property
+    def mask(self) -> Tensor:
+        """[2P, T] bool: true for tokens of the completions, EOS included."""
+        width = self.completion_index.shape[1]
+        return torch.arange(width, device=self.lengths.device) < self.lengths[:, None]
+
+    @property
     def processed_tokens(self) -> int:
         """Tokens of this batch without padding."""
         return self.work.tokens

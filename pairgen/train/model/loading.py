@@ -50,6 +50,13 @@ def precision(config: Config, device: torch.device) -> str:
     return "bf16" if device.type == "cuda" else "float32"
 
 
+def compiles(config: Config, device: torch.device) -> bool:
+    """``--compile``, with its default resolved for a device."""
+    if config.compile is not None:
+        return config.compile
+    return device.type == "cuda" and config.model != "tiny"
+
+
 def load(config: Config, texts: Iterable[str], device: torch.device, resumed: Path | None = None) -> tuple[Any, Any]:
     """The model and its tokenizer, ready to train: on the device, without dropout, with an adapter for --lora.
 

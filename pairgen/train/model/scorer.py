@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from pairgen.train.layout.batch import Batch
 from pairgen.train.model.attention import nan_mask, use_tree_attention
+from pairgen.train.model.kernels import torch_internals
 from pairgen.train.model.kernels.tree_mask import FLEX, TreeMask
 from pairgen.train.model.logprobs import logprobs
 from pairgen.train.model.step_timer import HEAD, StepTimer
@@ -29,6 +30,12 @@ class Scorer(nn.Module):
         for layer in layers_of(self.causal) or [backbone(self.causal)]:
             layer.compile(dynamic=True)
         self.compiled = True
+
+    def undo_compilation(self) -> None:
+        """Run the layers as they are again."""
+        for module in self.causal.modules():
+            torch_internals.undo_compilation(module)
+        self.compiled = False
 
     @property
     def causal(self) -> Any:

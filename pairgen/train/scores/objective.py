@@ -55,7 +55,7 @@ class Objective:
         logps = PairLogps(
             policy=policy,
             reference=self._reference_logps(batch),
-            mask=torch.arange(policy.shape[1], device=policy.device) < batch.lengths[:, None],
+            mask=batch.mask,
             edit=batch.edit,
             baseline=baseline,
             rounding=0.0 if self.forward.low_precision else FLOAT32_ROUNDING,  # see ``pairgen.train.reference``

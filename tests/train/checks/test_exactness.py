@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from pairgen.errors import UnsupportedModel
-from pairgen.train.checks.exactness import TOLERANCE, check_model, check_trees
+from pairgen.train.checks.exactness import TOLERANCE, check_model, check_trees, compile_layers
 from pairgen.train.checks.plain import in_float32, plain_logps
 from pairgen.train.checks.randomness import draws_random_numbers
 from pairgen.train.data.groups import TokenGroup
@@ -20,6 +20,7 @@ from pairgen.train.layout.padded import padded_batch
 from pairgen.train.layout.tree import tree_batch
 from pairgen.train.model.loading import disable_dropout
 from pairgen.train.model.scorer import Scorer, logit_softcap
+from pairgen.train.scores.forward import Forward
 
 TREES = partial(tree_batch, row_tokens=200, share="shots")
 
@@ -187,3 +188,43 @@ def test_draws_random_numbers() -> None:
     assert draws_random_numbers(dropout) == "dropout"
     assert draws_random_numbers(lambda: torch.multinomial(torch.ones(4), 2)) == "multinomial"
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def failing_backend(_graph: Any, _: Any) -> Any:
+    raise RuntimeError("no compiler found\nfollowed by many lines")
+
+
+def wrong_backend(graph: Any, _: Any) -> Any:
+    """Compiles to code that is off by half."""
+    return lambda *inputs: tuple(value * 1.5 if isinstance(value, Tensor) else value for value in graph(*inputs))
+
+
+@pytest.mark.parametrize(
+    ("backend", "message"),
+    [
+        (failing_backend, r"^LlamaForCausalLM: cannot be compiled \(.*no compiler found.*\); use --no-compile$"),
+        (wrong_backend, r"^LlamaForCausalLM: compiled, its log-probs are off by .* nats per completion, where .*"),
+        ("eager", None),
+    ],
+    ids=["fails", "computes something else", "right"],
+)
+@pytest.mark.parametrize("bf16", [False, True])
+def test_compiled_layers_are_checked(
+    backend: Any, message: str | None, bf16: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A model that cannot be compiled, or computes something else then, is as it was before."""
+    torch._dynamo.reset()
+    compiles = torch.nn.Module.compile
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda self, **how: compiles(self, backend=backend, **how))
+    scorer = Scorer(model_of("llama").train())
+    plain = check_model(scorer, groups_of(length=20))
+    forward = Forward("test", TREES, torch.device("cpu"), autocast=bf16)
+    batch = forward.layout(plain.groups)
+    before = forward.token_logps(scorer, batch)
+    if message is None:
+        compile_layers(scorer, plain, forward)
+    else:
+        with pytest.raises(UnsupportedModel, match=message):
+            compile_layers(scorer, plain, forward)
+    assert scorer.compiled == (message is None)
+    assert torch.equal(forward.token_logps(scorer, batch), before)

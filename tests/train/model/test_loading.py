@@ -5,6 +5,7 @@ import re
 import shutil
 import warnings
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -92,3 +93,14 @@ def test_tied_weights_are_saved_once(model_folder: Path, tmp_path: Path) -> None
     loading.save(model, byte_level(), tmp_path, {name: value.clone() for name, value in model.state_dict().items()})
     assert load_file(tmp_path / "model.safetensors").keys() == load_file(model_folder / "model.safetensors").keys()
     assert model.config.tie_word_embeddings
+
+
+def test_layers_are_compiled_by_default_on_a_gpu() -> None:
+    def compiles(device: str, **options: Any) -> bool:
+        return loading.compiles(combine({"data": ["pairs"], "out": "run", **options}), torch.device(device))
+
+    assert compiles("cuda", model="some/model")
+    assert not compiles("cuda", model="tiny")
+    assert not compiles("cpu", model="some/model")
+    assert not compiles("cuda", model="some/model", compile=False)
+    assert compiles("cpu", compile=True)

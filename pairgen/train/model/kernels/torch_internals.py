@@ -46,6 +46,11 @@ def allow_recompilations(count: int) -> contextlib.AbstractContextManager[Any]:
     return settings.patch(recompile_limit=count) if hasattr(settings, "recompile_limit") else contextlib.nullcontext()
 
 
+def undo_compilation(module: Any) -> None:
+    """Undo ``Module.compile``, for which torch has no function."""
+    module._compiled_call_impl = None
+
+
 def missing_for_trees(device: torch.device) -> str | None:
     """The part of torch that fast attention over trees needs on a device, if this version lacks it."""
     if device.type == "cpu":
