@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 DEMO := --steps 50 --learning-rate 2e-4
-ON_GPU := --device cuda --size 0.5B --precision bf16 --times 8 --profile
+ON_GPU := --device cuda --size 0.5B --precision bf16 --times 8 --compile --shape metamath arc
 BENCH_ROWS ?= $(if $(PAIRGEN_REAL_DATA),--source $(PAIRGEN_REAL_DATA)/metamath/GSM_AnsAug.json,)
 
 .DEFAULT_GOAL := help

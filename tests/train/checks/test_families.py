@@ -43,9 +43,10 @@ BIDIRECTIONAL = (
 REFUSED = {
     **dict.fromkeys(BIDIRECTIONAL, "attends to later tokens"),
     **dict.fromkeys(
-        ("cohere", "cohere2", "cohere2_moe", "inkling_text", "minicpm3", "modernbert-decoder", "prophetnet"),
+        ("cohere", "cohere2", "cohere2_moe", "inkling_text", "minicpm3", "modernbert-decoder"),
         "post-processes its logits",
     ),
+    "prophetnet": "choose (a causal language|another) model",  # its logits change a little with later tokens
     "phimoe": "draws random numbers in training mode",
 }
 """Families that are refused, and why; encoders are bidirectional unless their configs say otherwise."""
