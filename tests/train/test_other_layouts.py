@@ -13,7 +13,7 @@ import pytest
 from helpers import tiny_runs as runs
 
 import pairgen
-from pairgen.errors import SourceError, SourceNotFound, UsageError
+from pairgen.errors import PairgenError, SourceError, SourceNotFound, UsageError
 from pairgen.exchange.imports.for_training import Callbacks, plan
 from pairgen.options import read_values
 from pairgen.pairs.dataset import open_pairs
@@ -217,6 +217,34 @@ def test_a_bad_file_is_refused_before_a_run_is_replaced(run: Any, tmp_path: Path
     assert run("train", good, *SHORT, "--overwrite", "--out", out).exit_code == 0
     with pytest.raises((SourceError, SourceNotFound, UsageError)):
         pairgen.train(bad, tmp_path / "other", steps=1)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ("nobody/nothing", r"nobody/nothing: no such file or folder, and it cannot be loaded from the Hub \(.*\)$"),
+        ("notes.txt", r"notes.txt: unsupported file extension; supported are [^:]*$"),
+        ("other.jsonl", "other.jsonl: matches no known layout .*`pairgen import` has these options"),
+        ("nowhere", "nowhere: no such folder; create a dataset with"),
+        ("eval=other.jsonl", "eval=other.jsonl: is the eval split of the source before it"),
+    ],
+)
+def test_what_cannot_be_read_gets_one_sentence(
+    data: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("pairgen.hub_client.is_reachable", lambda endpoint: False)  # noqa: ARG005
+    Path("notes.txt").write_text("notes", "utf-8")
+    written([{"question": "What?"}], tmp_path, "other.jsonl")
+    with pytest.raises(PairgenError, match=message):
+        pairgen.train(data, "run", steps=1)
+    assert not Path("run").exists()
+
+
+def test_pair_datasets_in_a_folder_of_files_are_not_rows(tmp_path: Path) -> None:
+    runs.dataset(tmp_path / "pairs", rows=8)
+    written(list(map(text_row, TOPICS)), tmp_path, "mine.jsonl")
+    assert [Path(name).name for name in plan([str(tmp_path)], sft=False).data] == [tmp_path.name]
 
 
 @pytest.mark.slow

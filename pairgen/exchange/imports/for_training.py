@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pairgen.building.options import BuildOptions
-from pairgen.errors import PairgenError, UsageError, count
+from pairgen.errors import PairgenError, SourceNotFound, UsageError, count
 from pairgen.exchange.imports.importing import Importer, find_importer, import_pairs
 from pairgen.pairs.dataset import MANIFEST, PairDataset
 from pairgen.progress import Progress, Warn, ignore
@@ -79,7 +79,9 @@ def _units(data: Sequence[str]) -> Iterator[tuple[str | None, list[str]]]:
             units.append((_stem(path), [text]))
         elif path.is_dir() and not (path / MANIFEST).is_file():
             units += (
-                [(_stem(path), [text])] if list(path.glob("**/state.json")) else _of_folder(path) or [(None, [text])]
+                [(_stem(path), [text])]
+                if [*path.glob("state.json"), *path.glob("*/state.json")]
+                else _of_folder(path) or [(None, [text])]
             )
         else:
             units.append((None, [text]))
@@ -91,7 +93,9 @@ def _of_folder(folder: Path) -> list[tuple[str | None, list[str]]]:
     files = [
         file
         for file in sorted(folder.rglob("*"))
-        if _is_rows(file) and not any(part.startswith(".") for part in file.relative_to(folder).parts)
+        if _is_rows(file)
+        and not any(part.startswith(".") for part in file.relative_to(folder).parts)
+        and not any((above / MANIFEST).is_file() for above in file.parents if above.is_relative_to(folder))
     ]
     units: dict[str, list[str]] = {}
     for file in files:
@@ -148,9 +152,16 @@ def _importer(options: BuildOptions, sft: bool) -> Importer:
                 return find_importer(options, sft=True)
             except PairgenError:
                 pass
+        if "--columns" not in str(error):
+            raise
         raise UsageError(
             f"{error}: `pairgen import` has these options, and `pairgen train` takes the dataset that it writes"
         ) from None
+    except SourceNotFound as error:
+        if not _is_hub_id(options.source[0]):
+            raise
+        reason = str(error).partition("; ")[0].removeprefix(f"{options.source[0]}: ")
+        raise SourceNotFound(f"{options.source[0]}: no such file or folder, and it {reason}") from None
 
 
 def _summary(sources: Sequence[str], importer: Importer, dataset: PairDataset) -> str:

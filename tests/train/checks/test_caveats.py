@@ -9,6 +9,7 @@ import pytest
 import torch
 from helpers import tiny_runs as runs
 from helpers.families import save_with_tokenizer, small_config, spread_model
+from helpers.rows import make_folder, pair
 from helpers.small_tokenizers import byte_level
 from hypothesis import given
 from hypothesis import strategies as st
@@ -102,6 +103,18 @@ def test_completions_end_with_the_token_that_ends_a_turn(pairs: Path, tmp_path: 
     plain = runs.config(pairs, tmp_path / "run", model=str(model), sft_steps=0, chat="off")
     assert preview(plain, warn=warnings.append)["first"]["chosen"].endswith("</s>")
     assert not [text for text in warnings if "end with" in text]
+
+
+def test_completions_that_a_tokenizer_merges_with_the_prompt_are_counted(tmp_path: Path) -> None:
+    rows = [
+        pair(prompt="Why?", chosen=f"\nSo {at}", rejected=" No", pair_id=f"p{at}", group_id=f"g{at}") for at in range(3)
+    ]
+    data = make_folder(tmp_path / "pairs", {"train": rows}).path
+    model = save_with_tokenizer(tiny_model(byte_level()), byte_level(), tmp_path / "model")
+    warnings: list[str] = []
+    preview(runs.config(data, tmp_path / "run", model=str(model), sft_steps=0), warn=warnings.append)
+    (message,) = (text for text in warnings if "merges with the end of the prompt" in text)
+    assert message.startswith("3 completions of the train split begin within a token")
 
 
 def test_best_needs_an_eval_split(tmp_path: Path) -> None:
