@@ -167,5 +167,5 @@ def test_each_of_several_edits_is_marked() -> None:
 @pytest.mark.parametrize(("length", "omits"), [(MAX_TEXT // 2 + MIN_OMITTED // 2, False), (MAX_TEXT, True)])
 def test_no_note_takes_the_place_of_a_few_characters(length: int, omits: bool) -> None:
     before = ("word " * length)[:length]
-    text = render(pair_view(row(f"{before} the sun", f"{before} the moon"), 80))
+    text = render(pair_view(row(f"{before} the sun", f"{before} the moon", group_id="g"), 80))
     assert ("characters ..." in text) == omits
