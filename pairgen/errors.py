@@ -18,6 +18,8 @@ PairgenError                 exit 1   one message: what happened, where (file, r
     `-- RunFolderError                a run folder is damaged, unfinished, or of another config
 """
 
+import re
+
 
 class PairgenError(Exception):
     """Base class of expected failures. ``str(error)`` is a complete message for the user."""
@@ -34,6 +36,24 @@ class UsageError(PairgenError):
 def count(number: int, noun: str) -> str:
     """A number with its noun, for messages: ``1 pair``, ``2,000 pairs``."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def in_short(error: object, most: int = 300) -> str:
+    """The first sentences of an error of another library, on one line of at most ``most`` characters.
+
+    A sentence that is longer is cut at a word, with an ellipsis. Without a message it is the name of the error.
+
+    >>> in_short("Cannot load it. It should be one of:\\n- a file", most=30)
+    'Cannot load it.'
+    """
+    words = " ".join(str(error).split()) or type(error).__name__
+    if len(words) <= most:
+        return words
+    ends = [match.end(1) for match in _SENTENCE_END.finditer(words) if match.end(1) <= most]
+    return words[: ends[-1]] if ends else (words[: most - 1].rpartition(" ")[0] or words[: most - 2]) + " …"
+
+
+_SENTENCE_END = re.compile(r"(?<!\be\.g)(?<!\bi\.e)([.!?])(?= [A-Z`'\"(]|$)")
 
 
 def install_hint(extra: str) -> str:

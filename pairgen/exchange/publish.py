@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import pyarrow.parquet as pq
 
 from pairgen import hub_client
-from pairgen.errors import InvalidDataset, OutputError, PairgenError, RunFolderError, UsageError
+from pairgen.errors import InvalidDataset, OutputError, PairgenError, RunFolderError, UsageError, in_short
 from pairgen.exchange.card_update import README, update_card
 from pairgen.exchange.croissant import CROISSANT, render
 from pairgen.pairs import card
@@ -219,9 +219,12 @@ def _problem(error: BaseException | None) -> str:
         if response is not None:
             status = int(response.status_code)
             said = getattr(error, "server_message", None) or response.reason_phrase
-            return _ANSWERS.get(status) or f"the Hub answered {status} ({_first_line(said)}); try again later"
+            return (
+                _ANSWERS.get(status)
+                or f"the Hub answered {status} ({in_short(said, 200).rstrip('. ')}); try again later"
+            )
         last, error = f"{type(error).__name__}: {error}", error.__cause__
-    return f"the upload failed ({_first_line(last)}); try again"
+    return f"the upload failed ({in_short(last, 200).rstrip('. ')}); try again"
 
 
 _ANSWERS = {
@@ -230,11 +233,6 @@ _ANSWERS = {
     404: "no such owner or repository on the Hub, or your token may not see it; check the name",
 }
 """What to do, by status."""
-
-
-def _first_line(text: object) -> str:
-    lines = str(text).strip().splitlines()
-    return (lines[0] if lines else "")[:200].rstrip(". ")
 
 
 def _without_token(text: str) -> str:

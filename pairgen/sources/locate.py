@@ -16,7 +16,7 @@ from functools import cache, reduce
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pairgen.errors import SourceError, SourceNotFound, UsageError
+from pairgen.errors import SourceError, SourceNotFound, UsageError, in_short
 from pairgen.hub_client import offline_if_unreachable
 from pairgen.sources import formats, sample
 from pairgen.sources.columns import Names, renamed
@@ -273,7 +273,7 @@ def _hub(hub: Hub, split: str, columns: Columns) -> Source:
             loaded = datasets.load_dataset(hub.id, hub.config, split=split)
     except Exception as error:  # the client raises a dozen types, from OSError to its own
         raise SourceNotFound(
-            f"{hub.id}: cannot be loaded from the Hub ({type(error).__name__}: {_first_line(error)}); "
+            f"{hub.id}: cannot be loaded from the Hub ({type(error).__name__}: {in_short(error, 200).rstrip('. ')}); "
             "pass a file with --source FILE, or use --source sample"
         ) from error
     finally:
@@ -281,11 +281,6 @@ def _hub(hub: Hub, split: str, columns: Columns) -> Source:
     source = _arrow_files([Path(file["filename"]) for file in loaded.cache_files], hub.id, columns)
     provenance = {"hub": hub.id, "config": hub.config, "split": split, "fingerprint": loaded._fingerprint}
     return Source(columns, provenance, source.files)
-
-
-def _first_line(error: BaseException) -> str:
-    text = str(error).strip().splitlines()
-    return (text[0] if text else "")[:200].rstrip(". ")
 
 
 def hashed_provenance(source: Source) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pairgen.errors import UsageError, install_hint
+from pairgen.errors import UsageError, in_short, install_hint
 from pairgen.pairs import edits
 
 Units = Sequence[Sequence[Hashable]]
@@ -103,7 +103,7 @@ def load_tokenizer(name: str) -> Any:
     try:
         return AutoTokenizer.from_pretrained(name, trust_remote_code=False)
     except Exception as error:  # a broken folder raises anything from OSError to AttributeError
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        reason = in_short(error, 200)
         raise UsageError(
             f"--tokenizer {name}: cannot be loaded ({reason}); give a Hub id or a folder with a tokenizer"
         ) from error

@@ -93,7 +93,7 @@ def _is_rounded_to_zeros(literal: Literal, value: Ratio) -> bool:
     return not literal.decimals and 2 * gap <= unit * value[1] and 10 * gap <= abs(top) * value[1]
 
 
-_DECIMALS = re.compile(r"\d*\.\d{2,}", re.ASCII)
+_DECIMALS = re.compile(r"\d*\.\d{2,}|33\.3|66\.[67]|16\.[67]|83\.3", re.ASCII)
 
 
 def is_rounding_of_rounded(claim: Claim, value: Ratio) -> bool:

@@ -9,7 +9,7 @@ from pairgen.arithmetic.claims.closed import Calculation, Claim, calculation_bef
 from pairgen.arithmetic.exact.evaluate import evaluate_text
 from pairgen.arithmetic.exact.expression import TOKEN
 from pairgen.arithmetic.exact.literals import Literal
-from pairgen.arithmetic.exact.ratios import Ratio, equal, reduced
+from pairgen.arithmetic.exact.ratios import Ratio, reduced
 from pairgen.arithmetic.solution import Solution
 
 _EQUALS = re.compile(r"=(?<![<>!~:]=)(?![=>])")
@@ -64,4 +64,4 @@ def _continues(first: Calculation, second: Calculation) -> bool:
     """Whether the second begins with the result of the first, which is only noted there: ``5 * 8 = 40 * 15 = 600``."""
     tokens = TOKEN.findall(second.expression)
     prefixes = (evaluate_text("".join(tokens[:length])) for length in range(1, len(tokens)))
-    return any(value is not None and equal(value, first.value) for value in prefixes)
+    return any(value is not None and _is_near(first.value, value) for value in prefixes)

@@ -100,7 +100,9 @@ def claim_of(solution: Solution, calculation: Calculation) -> Claim:
 def _claim(solution: Solution, calculation: Calculation, literal: Literal, sign: str, after: str) -> Claim:
     start, written, expression, value, read, is_exact = calculation
     before = solution.visible[max(0, start - CONTEXT) : start]
-    sure = not leaves_doubt(before, written, after)
+    stop = start + len(written)
+    has_decimal_comma = solution.text.count(",", start, stop) > solution.visible.count(",", start, stop)
+    sure = not leaves_doubt(before, written, after) and not has_decimal_comma
     return Claim(
         start,
         start + len(written),

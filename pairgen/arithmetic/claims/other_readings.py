@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 from pairgen.arithmetic.claims import agreement
 from pairgen.arithmetic.claims.closed import Claim
-from pairgen.arithmetic.claims.other_units import is_hundred_off
+from pairgen.arithmetic.claims.other_units import is_hundred_off, mixes_units
+from pairgen.arithmetic.claims.surroundings import since_border
 from pairgen.arithmetic.exact.evaluate import evaluate_text
 from pairgen.arithmetic.exact.expression import TOKEN
 from pairgen.arithmetic.exact.literals import NUMBER
@@ -22,6 +23,7 @@ _PI = re.compile(r"\\pi(?![a-zA-Z])|π")
 _MIXED = re.compile(r"(\d) ?(\\[dt]?frac)")
 _RATE = re.compile(rf"(?<=[A-Za-z]{{2}}) ?/ ?{NUMBER}%?(?= [A-Za-z]{{2,}})", re.ASCII)
 _LAST_QUOTIENT = re.compile(r"(?<=[/÷] )(\d+ [/÷] \d+)(?= ?\Z)", re.ASCII)
+_FACTOR_BEFORE = re.compile(rf"({NUMBER})[^\d]+\Z", re.ASCII)  # `3 sets of `, before `4 + 2`
 _OF = re.compile(rf"\bof (?:the )?\$?{NUMBER}(?: [a-z]+)?", re.ASCII)
 
 
@@ -50,6 +52,7 @@ def is_doubtful(claim: Claim) -> bool:
         or is_part_of_something(claim)
         or is_size_of_negative(claim)
         or is_hundred_off(claim)
+        or mixes_units(claim)
         or any(agreement.states(claim, value) for value in _loose_values(claim))
     )
 
@@ -62,6 +65,8 @@ def _loose_values(claim: Claim) -> Iterator[Ratio]:
         for pattern in (_RATE, _OF)
         for found in pattern.finditer(written)
     ]
+    if (factor := _FACTOR_BEFORE.search(since_border(claim.before))) is not None:
+        readings.append(f"{factor[1]}*{written.strip()}")
     readings.append(_LAST_QUOTIENT.sub(r"(\1)", written))
     _, of, rest = written.partition(" of ")
     yield from _values(claim, [*readings, *([rest.removeprefix("the ")] if of else [])])

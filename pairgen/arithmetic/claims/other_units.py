@@ -55,6 +55,13 @@ def is_in_other_unit(claim: Claim, value: Ratio) -> bool:
     return any(_factor_between(one, other) == times for one, other in combinations(sorted(found), 2))
 
 
+def mixes_units(claim: Claim) -> bool:
+    r"""Whether a sum has terms in different units of one kind: ``2 \text{ m} + 50 \text{ cm}``."""
+    if not {"+", "-"} & set(claim.expression):
+        return False
+    return any(_factor_between(one, other) for one, other in combinations(sorted(units.units_in(claim.written)), 2))
+
+
 def _factor_between(one: str, other: str) -> int:
     text = units.factor(one, other)
     if text is None or "/" in text[1:]:

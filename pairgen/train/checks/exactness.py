@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pairgen.errors import UnsupportedModel
+from pairgen.errors import UnsupportedModel, in_short
 from pairgen.train.checks.plain import (
     device_of,
     in_float32,
@@ -106,7 +106,7 @@ def check_trees(scorer: Scorer, plain: Plain, layout: Layout) -> None:
             raise
         except Exception as error:  # the model's own, or a compiler's
             raise UnsupportedModel(
-                f"{name}: does not support token trees ({_first_line(error)}); use --share none"
+                f"{name}: does not support token trees ({in_short(error, 200)}); use --share none"
             ) from error
         if difference is not None:  # NaN, too: it means that the model used ``nan_mask``
             raise UnsupportedModel(
@@ -131,7 +131,7 @@ def compile_layers(scorer: Scorer, plain: Plain, forward: Forward) -> None:
         scorer.undo_compilation()
         if isinstance(failure, torch.OutOfMemoryError):
             raise
-        raise UnsupportedModel(f"{name}: cannot be compiled ({_first_line(failure)}); use --no-compile") from failure
+        raise UnsupportedModel(f"{name}: cannot be compiled ({in_short(failure, 200)}); use --no-compile") from failure
     if not error <= allowed:
         scorer.undo_compilation()
         raise UnsupportedModel(
@@ -202,7 +202,7 @@ def _failures(name: str, what: Callable[[], str]) -> Iterator[None]:
     except (UnsupportedModel, torch.OutOfMemoryError):
         raise
     except Exception as error:
-        raise UnsupportedModel(f"{name}: {what()} ({_first_line(error)})") from error
+        raise UnsupportedModel(f"{name}: {what()} ({in_short(error, 200)})") from error
 
 
 def _failed_text(causal: Any, groups: Sequence[TokenGroup]) -> str:
@@ -213,9 +213,3 @@ def _failed_text(causal: Any, groups: Sequence[TokenGroup]) -> str:
     except Exception:  # whatever the model raises
         return "cannot compute the logits of a plain text; choose another model"
     return f"cannot compute the logits of a text of {longest} tokens; use a lower --max-length"
-
-
-def _first_line(error: Exception) -> str:
-    """The first line of an error's text, and the next if it introduces that: ``backend raised:``."""
-    first, *others = (str(error).strip() or type(error).__name__).splitlines()
-    return f"{first} {others[0]}"[:200] if first.endswith(":") and others else first[:200]

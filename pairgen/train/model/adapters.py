@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from pairgen.errors import UnsupportedModel, UsageError, install_hint
+from pairgen.errors import UnsupportedModel, UsageError, in_short, install_hint
 from pairgen.train.config import Config
 
 _MAMBA = ("falcon_h1", "falcon_mamba", "mamba", "mamba2", "nemotron_h")
@@ -37,7 +37,7 @@ def add_adapter(model: Any, config: Config, adapter: Path | None) -> Any:
         try:
             return peft.get_peft_model(model, lora)
         except (ValueError, TypeError, RuntimeError, AttributeError) as error:
-            reason = " ".join(str(error).split())[:300]
+            reason = in_short(error)
             raise UnsupportedModel(
                 f"--lora {config.lora}: peft cannot add an adapter to --model {config.model} ({reason}); "
                 "train all weights, without --lora"

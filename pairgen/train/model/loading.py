@@ -2,7 +2,6 @@
 
 import json
 import logging
-import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext, redirect_stderr
 from io import StringIO
@@ -13,7 +12,7 @@ import torch
 from safetensors import SafetensorError
 from torch import nn
 
-from pairgen.errors import UnsupportedModel, UsageError
+from pairgen.errors import UnsupportedModel, UsageError, in_short
 from pairgen.hub_client import offline_if_unreachable
 from pairgen.train.config import Config
 from pairgen.train.model.adapters import add_adapter, peft_library
@@ -23,11 +22,6 @@ from pairgen.train.output.processor_files import copy_processor, is_multimodal
 
 TINY_TEXTS = 4000
 """Maximum number of texts that the tokenizer of ``--model tiny`` is trained on."""
-
-MOST_OF_A_REASON = 300
-"""Characters of a message of transformers that are shown."""
-
-_SENTENCE_END = re.compile(r"(?<!\be\.g)(?<!\bi\.e)([.!?])(?= [A-Z`'\"(]|$)")
 
 _LOAD_ERRORS = (OSError, ValueError, KeyError, ImportError, RuntimeError, AttributeError, TypeError, SafetensorError)
 
@@ -179,16 +173,7 @@ def _reason(error: Exception) -> str:
         return f"one of its files lacks the key {text}"
     if isinstance(error, json.JSONDecodeError):
         return f"one of its files is invalid JSON ({text})"
-    return shortened(text)
-
-
-def shortened(text: str, most: int = MOST_OF_A_REASON) -> str:
-    """The first sentences of a message, at most ``most`` characters; a longer sentence is cut at a word."""
-    words = " ".join(text.split())
-    if len(words) <= most:
-        return words
-    ends = [match.end(1) for match in _SENTENCE_END.finditer(words) if match.end(1) <= most]
-    return words[: ends[-1]] if ends else words[: most - 1].rpartition(" ")[0] + " …"
+    return in_short(text)
 
 
 def _check_vocabulary(model: Any, tokenizer: Any, name: str) -> None:

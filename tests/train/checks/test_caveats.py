@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 
-from pairgen.errors import RunFolderError, UnsupportedModel, UsageError
+from pairgen.errors import RunFolderError, UnsupportedModel, UsageError, in_short
 from pairgen.pairs.dataset import open_pairs
 from pairgen.train.checks import caveats
 from pairgen.train.config import combine
@@ -196,6 +196,14 @@ def test_the_files_of_a_processor_are_kept(pairs: Path, tmp_path: Path) -> None:
             assert (tmp_path / "run" / folder / name).read_bytes() == (model / name).read_bytes()
 
 
+def test_an_error_in_short_leaves_out_a_list_that_does_not_fit() -> None:
+    error = ValueError("Cannot load the tokenizer. It needs one of:\n- a file of the library\n- another file")
+    assert in_short(error, 60) == "Cannot load the tokenizer."
+    assert in_short(error) == "Cannot load the tokenizer. It needs one of: - a file of the library - another file"
+    assert in_short("word " * 20, 22) == "word word word word …"
+    assert in_short(KeyError()) == "KeyError"
+
+
 def test_messages_of_transformers_end_with_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "t5"}))
     tokenizer = byte_level()
@@ -206,10 +214,14 @@ def test_messages_of_transformers_end_with_a_sentence(tmp_path: Path) -> None:
     assert str(caught.value).endswith((".", "…"))
 
 
-@given(st.lists(st.lists(st.sampled_from(["One", "two,", "of:", "e.g. this"]), min_size=1, max_size=30), max_size=12))
-def test_a_shortened_message_has_whole_sentences_or_says_that_it_goes_on(sentences: list[list[str]]) -> None:
+@given(
+    st.lists(
+        st.lists(st.sampled_from(["One", "two,", "of:", "e.g. this"]), min_size=1, max_size=30), min_size=1, max_size=12
+    )
+)
+def test_an_error_in_short_has_whole_sentences_or_says_that_it_goes_on(sentences: list[list[str]]) -> None:
     text = "\n".join("The " + " ".join(words) + "." for words in sentences)
-    found = loading.shortened(text, 80)
+    found = in_short(text, 80)
     assert len(found) <= 80
     assert " ".join(text.split()).startswith(found.removesuffix(" …"))
     assert found == " ".join(text.split()) or found.endswith((".", "…"))
