@@ -13,6 +13,8 @@ from rich.text import Text
 from pairgen.report.tables import facts
 from pairgen.report.text import MAX_TEXT, format_share, safe_text, shorten
 
+MIN_OMITTED = 40
+"""Shorter parts of a text are shown: the note that they are omitted is hardly shorter."""
 MAX_WORD = 40
 """Characters by which an edit is extended at most on each side; it is not extended into longer words."""
 
@@ -60,6 +62,12 @@ def whole_words(row: Mapping[str, Any]) -> tuple[slice, slice]:
     return slice(start, stop), slice(start, other)
 
 
+def _omitted(text: str, limit: int) -> int:
+    """How much of a text to omit: what exceeds the limit, unless that is hardly more than the note on it."""
+    excess = len(text) - limit
+    return excess if excess > MIN_OMITTED else 0
+
+
 def _continues(text: str, at: int) -> bool:
     """Whether a position is inside a word."""
     return at > 0 and _INSIDE.match(text, at - 1) is not None
@@ -72,7 +80,7 @@ def _mark(text: str, edits: Sequence[slice], marks: tuple[str, str, str], limit:
     """A completion with its edits between marks (opening, closing, style); long text around them is shortened."""
     before, after = text[: edits[0].start], text[edits[-1].stop :]
     each = len(text) if limit is None else limit // 2
-    omitted_before, omitted_after = max(0, len(before) - each), max(0, len(after) - each)
+    omitted_before, omitted_after = _omitted(before, each), _omitted(after, each)
     opening, closing, style = marks
     marked = Text()
     for number, edit in enumerate(edits):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pairgen.pairs.edits import span
 from pairgen.pairs.record import to_batch
-from pairgen.report.pair_view import pair_view, whole_words
+from pairgen.report.pair_view import MIN_OMITTED, pair_view, whole_words
 from pairgen.report.text import MAX_TEXT
 
 
@@ -162,3 +162,10 @@ def test_each_of_several_edits_is_marked() -> None:
     shown = render(pair_view(row, 80))
     assert "1 + 1 = [-2-], so [-2-]." in shown
     assert "1 + 1 = {+3+}, so {+3+}." in shown
+
+
+@pytest.mark.parametrize(("length", "omits"), [(MAX_TEXT // 2 + MIN_OMITTED // 2, False), (MAX_TEXT, True)])
+def test_no_note_takes_the_place_of_a_few_characters(length: int, omits: bool) -> None:
+    before = ("word " * length)[:length]
+    text = render(pair_view(row(f"{before} the sun", f"{before} the moon", group_id="g"), 80))
+    assert ("characters ..." in text) == omits
