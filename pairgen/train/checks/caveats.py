@@ -41,8 +41,8 @@ def of_split(name: str, split: TokenizedSplit, max_length: int, most: int) -> It
         )
     if merged := sum(dataset.merged_boundaries for dataset in split.datasets):
         yield (
-            f"{count(merged, 'completion')} of the {name} split begin within a token that the tokenizer merges with the "
-            "end of the prompt; such tokens were split at the boundary where that is possible"
+            f"{count(merged, 'completion')} of the {name} split begin within a token that the tokenizer merges with "
+            "the end of the prompt; such tokens were split at the boundary where that is possible"
         )
     for mark, ended in sum((Counter(dataset.turn_ends) for dataset in split.datasets), Counter[str]()).items():
         yield (
