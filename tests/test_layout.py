@@ -164,3 +164,9 @@ def test_differ_by_an_ending() -> None:
 def test_no_two_modules_differ_by_an_ending() -> None:
     names = {path.parent.name if path.name == "__init__.py" else path.stem for path in TREES}
     assert not [(one, other) for one in names for other in names if differ_by_an_ending(one, other)]
+
+
+def test_no_two_test_files_have_the_same_name() -> None:
+    """pytest would refuse to run both."""
+    names = [file.name for file in Path(__file__).parent.rglob("test_*.py")]
+    assert sorted(names) == sorted(set(names))
