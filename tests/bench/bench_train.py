@@ -6,11 +6,12 @@
 ``DATA`` is a folder with ``metamath/GSM_AnsAug.json``, ``arc/ARC-Challenge-Train.jsonl`` and
 ``hellaswag/train_raw_first3368.jsonl.gz``, as on the Hub, or ``sample`` for the built-in sample rows.
 
-The model is a Llama with about 12M parameters (``--size``) and random weights, the loss DPO with precomputed reference
-log-probs. A step is forward, backward, clipping and AdamW; for pairgen it includes building the batch, which TRL does
-outside the timed part. In each round every system runs one step, over the same pairs in the same order; results are
-medians of rounds. Each system uses the faster of two micro-batch sizes. For long sequences, TRL and the padded layout
-process only the first groups of each step. Loss, log-probs and gradient norm of the untimed first steps are compared.
+The model is a Llama with about 12M parameters (``--size``) and random weights, or a pretrained one (``--model``); the
+loss is DPO with precomputed reference log-probs. A step is forward, backward, clipping and AdamW; for pairgen it
+includes building the batch, which TRL does outside the timed part. In each round every system runs one step, over the
+same pairs in the same order; results are medians of rounds. Each system uses the faster of two micro-batch sizes. For
+long sequences, TRL and the padded layout process only the first groups of each step. Loss, log-probs and gradient norm
+of the untimed first steps are compared.
 
 ``--precision auto`` is the precision in which TRL is faster; if trees are faster in the other, they get another row.
 ``--compile`` adds a row for trees with compiled layers (marked c).
@@ -43,7 +44,7 @@ from workloads import SHAPES, SIZES, Shape, llama, pairs_of, tokenizer_of
 
 from pairgen.train.data.groups import TokenGroup
 from pairgen.train.layout.tree import tree_batch
-from pairgen.train.model.loading import pick_device
+from pairgen.train.model.loading import load_model, load_tokenizer, pick_device
 from pairgen.train.scores.speed import product_rate
 
 PRECISIONS = ("float32", "bf16")
@@ -102,7 +103,7 @@ class Bench:
     def __init__(self, name: str, shape: Shape, arguments: argparse.Namespace, tokenizer: Any, folder: Path) -> None:
         self.name, self.shape, self.folder, self.tokenizer = name, shape, folder, tokenizer
         self.device = pick_device(arguments.device)
-        self.model = llama(arguments.size)
+        self.model = model_of(arguments)
         self.pairs = pairs_of(shape, arguments.data, tokenizer, 1 + arguments.rounds, folder)
         few = shape.few
         self.sizes = [few, few // 2] if few < shape.groups else [few, few // 4]
@@ -240,6 +241,11 @@ class Bench:
         return sum(batch.padded_tokens for batch in tree) / run, cells / run
 
 
+def model_of(arguments: argparse.Namespace) -> Any:
+    """The model, in training mode."""
+    return load_model(arguments.model, torch.float32).train() if arguments.model else llama(arguments.size)
+
+
 def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data")
@@ -249,6 +255,8 @@ def options() -> argparse.Namespace:
     parser.add_argument("--precision", default="auto", choices=("auto", *PRECISIONS))
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
     parser.add_argument("--size", default="12M", choices=SIZES, help="model size in parameters")
+    parser.add_argument("--model", help="a pretrained model and its tokenizer instead: a folder or GGUF file")
+    parser.add_argument("--groups", type=int, help="groups per step of every shape, for all systems")
     parser.add_argument("--times", type=int, default=1, help="multiply the groups per step by N", metavar="N")
     parser.add_argument("--compile", action="store_true", help="add a row for trees with compiled layers")
     parser.add_argument("--profile", action="store_true", help="print a profile of a step of trees")
@@ -264,16 +272,23 @@ def main() -> None:
     peers.clock = peers.CLOCKS[arguments.clock]
     device = pick_device(arguments.device)
     where = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{arguments.threads} threads"
-    size = sum(value.numel() for value in llama(arguments.size).parameters()) / 1e6
-    libraries = ", ".join(f"{name} {version(name)}" for name in ("trl", "transformers", "torch"))
-    print(f"{size:.1f}M parameters, vocabulary {SIZES[arguments.size]['vocab_size']:,}, {where}, {libraries}")
-    print(f"load before: {os.getloadavg()[0]:.2f} (1 min), {arguments.rounds} rounds, {arguments.clock} clock")
     with tempfile.TemporaryDirectory() as folder:
-        tokenizer = tokenizer_of(arguments.data, Path(folder))
+        if arguments.model:
+            tokenizer = load_tokenizer(arguments.model)
+        else:
+            tokenizer = tokenizer_of(arguments.data, Path(folder))
+    model = model_of(arguments)
+    size = sum(value.numel() for value in model.parameters()) / 1e6
+    vocabulary = model.config.get_text_config().vocab_size
+    libraries = ", ".join(f"{name} {version(name)}" for name in ("trl", "transformers", "torch"))
+    print(f"{size:.1f}M parameters, vocabulary {vocabulary:,}, {where}, {libraries}")
+    print(f"load before: {os.getloadavg()[0]:.2f} (1 min), {arguments.rounds} rounds, {arguments.clock} clock")
     print(HEAD, flush=True)
     precisions = [] if arguments.precision == "auto" else [arguments.precision]
     for name in arguments.shape:
         shape = SHAPES[name].times(arguments.times)
+        if arguments.groups:
+            shape = shape._replace(groups=arguments.groups, few=arguments.groups)
         with tempfile.TemporaryDirectory() as folder:
             bench = Bench(name, shape, arguments, tokenizer, Path(folder))
             precisions = precisions or bench.fastest_precisions()
