@@ -27,11 +27,14 @@ _RATE = re.compile(rf"(?<=[A-Za-z]{{2}}) ?/ ?{NUMBER}%?(?= [A-Za-z]{{2,}})", re.
 _LAST_QUOTIENT = re.compile(r"(?<=[/÷] )(\d+ [/÷] \d+)(?= ?\Z)", re.ASCII)
 _FACTOR_BEFORE = re.compile(rf"({NUMBER})[^\d]+\Z", re.ASCII)  # `3 sets of `, before `4 + 2`
 _DIVIDEND_BEFORE = re.compile(rf"({NUMBER}) ?: ?\Z", re.ASCII)  # `10 : ` before `2 + 3`
-_CAPITALIZED_BEFORE = re.compile(r"\b[A-Z][A-Za-z]+ \Z")
-_LABEL = re.compile(r"\s*\d+ ?[-–−] ?(?=[\d$(])", re.ASCII)  # `Monday 5 - 12 + 3`
+_DATE_BEFORE = re.compile(
+    r"\b(?:(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day|January|February|March|April|May|June|July|August|September"
+    r"|October|November|December) \Z"
+)
+_LABEL = re.compile(r"\s*\d+ ?[-–−] ?(?=[\d$(]\S* ?[-+*/×÷])", re.ASCII)  # `Monday 5 - 12 + 3`
 _HYPHENATED = re.compile(r"(?<![\d.,/])(\d+)-(\d+/\d+)(?![\d.,]*\d)", re.ASCII)  # `2-3/4 cups`
 _DIVISOR_AT_BRACKETS = re.compile(r"([/÷] ?)(\d+ ?\([^()]*\))", re.ASCII)  # `6/2(1+2)`
-_RANGE = re.compile(r"\s*(\d+)[-–−—](\d+)\s*", re.ASCII)
+_RANGE = re.compile(r"\s*(?:(\d+)[-–−—](\d+)|(1\d{3}|20\d\d) [-–−—] (1\d{3}|20\d\d))\s*", re.ASCII)
 _IN_FORMULA = re.compile(r"(?:[=&$]|\\[(\[])\s*\Z")
 _GROUPED = re.compile(r"(?<![\d.,])\d{1,3}(?:\.\d{3})+(?![\d.,]*\d)", re.ASCII)
 _OF = re.compile(rf"\bof (?:the )?\$?{NUMBER}(?: [a-z]+)?", re.ASCII)
@@ -88,7 +91,7 @@ def _loose_values(claim: Claim) -> Iterator[Ratio]:
         readings.append(f"{factor[1]}*{written.strip()}")
     if (dividend := _DIVIDEND_BEFORE.search(claim.before)) is not None:
         readings.append(f"{dividend[1]}/{written.strip()}")
-    if _CAPITALIZED_BEFORE.search(claim.before) and (label := _LABEL.match(written)) is not None:
+    if _DATE_BEFORE.search(claim.before) and (label := _LABEL.match(written)) is not None:
         readings.append(written[label.end() :])
     readings.append(_HYPHENATED.sub(r"(\1+\2)", written))
     readings.append(_DIVISOR_AT_BRACKETS.sub(r"\1(\2)", written))
@@ -163,11 +166,15 @@ def is_size_of_negative(claim: Claim) -> bool:
 
 
 def is_range(claim: Claim) -> bool:
-    """Whether the calculation may be a range, whose length is stated: ``2019-2021 = 3 seasons``."""
+    """Whether the calculation may be a range, whose length is stated: ``2019-2021 = 3 seasons``.
+
+    Without spaces, unless both are years.
+    """
     found = _RANGE.fullmatch(claim.written)
     if found is None or claim.literal.negative or _IN_FORMULA.search(claim.before):
         return False
-    return int(found[1]) < int(found[2])
+    first, last = (int(number) for number in found.groups() if number)
+    return first < last
 
 
 def is_not_equal(claim: Claim) -> bool:

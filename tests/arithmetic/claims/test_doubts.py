@@ -23,6 +23,7 @@ RIGHT = [
 ]
 DOUBTFUL = [
     # readings that are less usual
+    r"Here \(4 \times 2 != 9\).",
     *("2.300 € + 400 € = 2.700 €", "8/2(1+3) = 1", "1-1/4 cups × 4 = 5 cups", "3-1/2 × 2 = 7"),
     # terms in two units, or in another unit than the result
     *("3 km - 200 m = 2800", "180 cm - 1 m = 80", "1 kg + 250 g = 1250", "$3 + 25¢ = $3.25", "2 L − 500 mL = 1500"),
@@ -47,7 +48,7 @@ DOUBTFUL = [
     ),
     "Equation 4 - 2 = 9",
     # ranges
-    *("From 2011-2014 = 4 seasons", "Ages 6-9 = 4 years", "12–15 = 3"),
+    *("From 2011-2014 = 4 seasons", "Ages 6-9 = 4 years", "12–15 = 3", "From 1990 - 1996 = 6 years"),
     # refuted or quoted
     *(
         "A pupil wrote 1/3 + 1/4 = 2/7, which is wrong.",
@@ -60,6 +61,13 @@ DOUBTFUL = [
         "Above, 6 × 8 = 46. Let me correct that: 6 × 8 = 48.",
         "We find 1 + 1 = 3 is not true.",
     ),
+    *(
+        "Testing that: 4 + 5 = 8, false.",
+        "The error: 4 + 5 = 8 there.",
+        "This would mean 4 + 5 = 8.",
+        "Try it: 4 + 5 = 8. No.",
+    ),
+    *("Then 4 + 5 = 8 ✗", "The units digit of 7 * 9 = 3.", "One might say 4 + 5 = 8.", "Adding (1) + (2) + (3) = 14"),
     *("I wrote 5 + 8 = 12 there.", "So 3 * 4 = 13. That is wrong.", "Moving a match turns 8 - 3 = 6 into 9 - 3 = 6."),
 ]
 FALSE = [
