@@ -49,6 +49,14 @@ DOUBTFUL = [
     "Equation 4 - 2 = 9",
     # ranges
     *("From 2011-2014 = 4 seasons", "Ages 6-9 = 4 years", "12–15 = 3", "From 1990 - 1996 = 6 years"),
+    # another arithmetic
+    *(
+        "In F_7, 5 + 4 = 2.",
+        "Take remainders on division by 8: 7 + 5 = 4.",
+        "XOR: 1 + 1 = 0",
+        "Let a * b = a^2 + b. 2 * 5 = 9.",
+    ),
+    *("Here '+' means '×': 3 + 4 = 12.", "Say a + b means a times b: 3 + 5 = 15."),
     # refuted or quoted
     *(
         "A pupil wrote 1/3 + 1/4 = 2/7, which is wrong.",
@@ -71,6 +79,12 @@ DOUBTFUL = [
     *("I wrote 5 + 8 = 12 there.", "So 3 * 4 = 13. That is wrong.", "Moving a match turns 8 - 3 = 6 into 9 - 3 = 6."),
 ]
 FALSE = [
+    *(
+        "In F_7, 5 + 4 = 3.",
+        "Take remainders on division by 8: 7 + 5 = 3.",
+        "The XOR is 5 + 1 = 7",
+        "Let a * b = 12. 2 * 5 = 9.",
+    ),
     *("2 1/4 ÷ 3/4 = 4", "9 out of 12 = 70%", "12.500 + 300 = 13", "8/2(1+3) = 5", "1-1/4 cups × 4 = 6 cups"),
     *("3 hours + 4 hours = 8 hours", "5 kg - 2 kg = 4 kg", "3 dozen + 2 dozen = 6 dozen", "64 mph × 3.5 h = 234 miles"),
     *("12 hours × 60 minutes/hour = 700 minutes", "$15/hour × 8 hours/day × 5 days = $650", "$3.50 + $2.75 = $6.15"),
