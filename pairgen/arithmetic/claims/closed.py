@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Collection
 from typing import NamedTuple
 
+from pairgen.arithmetic.claims.mixed_units import mixes
 from pairgen.arithmetic.claims.surroundings import is_compound, joins, leaves_doubt, since_border
 from pairgen.arithmetic.exact.evaluate import evaluate_text, exact
 from pairgen.arithmetic.exact.expression import parse, render
@@ -102,7 +103,11 @@ def _claim(solution: Solution, calculation: Calculation, literal: Literal, sign:
     before = solution.visible[max(0, start - CONTEXT) : start]
     stop = start + len(written)
     has_decimal_comma = solution.text.count(",", start, stop) > solution.visible.count(",", start, stop)
-    sure = not leaves_doubt(before, written, after) and not has_decimal_comma
+    in_text = solution.visible[start:stop]  # with the letters that are units
+    if any(letter not in (" ", other) for letter, other in zip(written, in_text, strict=False)):
+        in_text = written  # of another line
+    has_doubt = leaves_doubt(before, written, after) or mixes(before, in_text, sign, after)
+    sure = not has_doubt and not has_decimal_comma
     return Claim(
         start,
         start + len(written),

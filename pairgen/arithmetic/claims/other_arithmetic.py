@@ -6,8 +6,14 @@ from pairgen.arithmetic.claims.closed import Claim
 from pairgen.arithmetic.exact.evaluate import evaluate_text
 from pairgen.arithmetic.exact.ratios import equal, subtract
 
-_MODULAR = re.compile(r"\bmod(?:ulo|ular)?\b|mod\b|\bcongruent|\\equiv|≡|\bclock\b|\bo'clock", re.IGNORECASE)
-_MODULUS = re.compile(r"(?:mod(?:ulo)?|by)[ {}()$\\]*(\d{1,6})|[ {(](\d{1,6})[)}]*[ $]*-?(?:hour|clock)", re.IGNORECASE)
+_MODULAR = re.compile(
+    r"\bmod(?:ulo|ular)?\b|mod\b|\bcongruent|\\equiv|≡|\bclock\b|\bo'clock|\bF_\{?\d"
+    r"|\bremainders? (?:on|after|upon) division",
+    re.IGNORECASE,
+)
+_MODULUS = re.compile(
+    r"(?:mod(?:ulo)?|by|\bF_)[ {}()$\\]*(\d{1,6})|[ {(](\d{1,6})[)}]*[ $]*-?(?:hour|clock)", re.IGNORECASE
+)
 _BASE = re.compile(
     r"\bbases\b|\b(?:in|what|which) base\b|\bbase[- ](?:\$|\d|\\|[a-z]\b)|\bbinary\b|\boctal\b|\bhexadecimal\b"
     r"|\d_\{?\d",
@@ -19,8 +25,12 @@ _CLOCK = re.compile(r"\bclock\b|o'clock", re.IGNORECASE)
 
 # An operation that the problem defines: `Let a * b = 2a + 3b`.
 _DEFINED = re.compile(
-    r"\bdefin(?:e|ed|es|ition)\b|\\(?:ast|star|oplus|otimes|circ(?!\}))\b|\boperation\b", re.IGNORECASE
+    r"\bdefin(?:e|ed|es|ition)\b|\\(?:ast|star|oplus|otimes|circ(?!\}))\b|\boperation\b"
+    r"|\bLet ([a-z]) ?(?:\*|\\ast) ?[a-z] = [^.=\n]{0,20}\1",
+    re.IGNORECASE,
 )
+_REDEFINED = re.compile(r"['\"“‘`][-+*×÷/−]['\"”’`] means\b|\b[a-z] ?[-+*×÷/−] ?[a-z] means\b")  # `'+' means '×'`
+_BOOLEAN = re.compile(r"\bboolean\b|\bXOR\b", re.IGNORECASE)
 
 
 _OWN_SIGN = re.compile(r"\*|\\ast")
@@ -32,6 +42,8 @@ def holds(claim: Claim, text: str) -> bool:
     ``text`` is the question and the solution.
     """
     if "*" in claim.expression and _DEFINED.search(text) is not None and _OWN_SIGN.search(claim.written):
+        return True
+    if _REDEFINED.search(text) or (_BOOLEAN.search(text) and set(_INTEGER.findall(claim.expression)) <= {"0", "1"}):
         return True
     return (_MODULAR.search(text) is not None and _holds_modulo(claim, text)) or (
         _BASE.search(text) is not None and any(_in_base(claim, base) for base in range(2, 17))

@@ -10,10 +10,12 @@ from pairgen.arithmetic.claims.surroundings import since_border
 from pairgen.arithmetic.exact.evaluate import evaluate_text
 from pairgen.arithmetic.exact.expression import TOKEN
 from pairgen.arithmetic.exact.literals import NUMBER
-from pairgen.arithmetic.exact.ratios import Ratio
+from pairgen.arithmetic.exact.ratios import Ratio, equal
 from pairgen.arithmetic.exact.verification import matches
 
 _TIGHT_FRACTION = re.compile(r"(?<![\d.,/])(\d+/\d+)(?![\d.,]*\d)", re.ASCII)
+_MIXED_NUMBER = re.compile(r"(?<![\d.,/])(?:(\d+) )?(\d+/\d+)(?![\d.,]*\d)", re.ASCII)  # `1 1/2`
+_OUT_OF = re.compile(rf"({NUMBER})(?: [a-z]+)? (?:out of|of) (?:the )?({NUMBER})(?: [a-z]+)?", re.ASCII)
 _PERCENT_SIGN = re.compile(rf"({NUMBER}) ?(?:\\?%|per ?cent\b)", re.ASCII)
 _DIVIDED_BY_PERCENT = re.compile(rf"(?<=/)( ?{NUMBER}) ?\\?%", re.ASCII)  # `$7500/75%`: for each percent
 _HUNDRED_PERCENT = re.compile(r"\b100 ?(?:\\?%|per ?cent\b)", re.ASCII)
@@ -24,6 +26,17 @@ _MIXED = re.compile(r"(\d) ?(\\[dt]?frac)")
 _RATE = re.compile(rf"(?<=[A-Za-z]{{2}}) ?/ ?{NUMBER}%?(?= [A-Za-z]{{2,}})", re.ASCII)
 _LAST_QUOTIENT = re.compile(r"(?<=[/÷] )(\d+ [/÷] \d+)(?= ?\Z)", re.ASCII)
 _FACTOR_BEFORE = re.compile(rf"({NUMBER})[^\d]+\Z", re.ASCII)  # `3 sets of `, before `4 + 2`
+_DIVIDEND_BEFORE = re.compile(rf"({NUMBER}) ?: ?\Z", re.ASCII)  # `10 : ` before `2 + 3`
+_DATE_BEFORE = re.compile(
+    r"\b(?:(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day|January|February|March|April|May|June|July|August|September"
+    r"|October|November|December) \Z"
+)
+_LABEL = re.compile(r"\s*\d+ ?[-–−] ?(?=[\d$(]\S* ?[-+*/×÷])", re.ASCII)  # `Monday 5 - 12 + 3`
+_HYPHENATED = re.compile(r"(?<![\d.,/])(\d+)-(\d+/\d+)(?![\d.,]*\d)", re.ASCII)  # `2-3/4 cups`
+_DIVISOR_AT_BRACKETS = re.compile(r"([/÷] ?)(\d+ ?\([^()]*\))", re.ASCII)  # `6/2(1+2)`
+_RANGE = re.compile(r"\s*(?:(\d+)[-–−—](\d+)|(1\d{3}|20\d\d) [-–−—] (1\d{3}|20\d\d))\s*", re.ASCII)
+_IN_FORMULA = re.compile(r"(?:[=&$]|\\[(\[])\s*\Z")
+_GROUPED = re.compile(r"(?<![\d.,])\d{1,3}(?:\.\d{3})+(?![\d.,]*\d)", re.ASCII)
 _OF = re.compile(rf"\bof (?:the )?\$?{NUMBER}(?: [a-z]+)?", re.ASCII)
 
 
@@ -32,6 +45,12 @@ def usual_values(claim: Claim) -> Iterator[Ratio]:
     yield claim.value
     written = claim.written
     readings = [_TIGHT_FRACTION.sub(r"(\1)", written)]
+    if " ÷ " in written or " / " in written:
+        readings.append(
+            _MIXED_NUMBER.sub(lambda found: f"({found[1]}+{found[2]})" if found[1] else f"({found[2]})", written)
+        )
+    if (parts := _OUT_OF.fullmatch(written.strip())) is not None:
+        readings.append(f"{parts[1]}/{parts[2]}")
     if "%" in written or "ercent" in written:
         readings.append(_PERCENT_MORE.sub(r"(\1)*(100\2\3)/100", written))
         readings.append(_HUNDRED_PERCENT.sub("100", written))
@@ -53,6 +72,9 @@ def is_doubtful(claim: Claim) -> bool:
         or is_size_of_negative(claim)
         or is_hundred_off(claim)
         or mixes_units(claim)
+        or is_range(claim)
+        or is_not_equal(claim)
+        or has_grouping_dots(claim)
         or any(agreement.states(claim, value) for value in _loose_values(claim))
     )
 
@@ -67,6 +89,12 @@ def _loose_values(claim: Claim) -> Iterator[Ratio]:
     ]
     if (factor := _FACTOR_BEFORE.search(since_border(claim.before))) is not None:
         readings.append(f"{factor[1]}*{written.strip()}")
+    if (dividend := _DIVIDEND_BEFORE.search(claim.before)) is not None:
+        readings.append(f"{dividend[1]}/{written.strip()}")
+    if _DATE_BEFORE.search(claim.before) and (label := _LABEL.match(written)) is not None:
+        readings.append(written[label.end() :])
+    readings.append(_HYPHENATED.sub(r"(\1+\2)", written))
+    readings.append(_DIVISOR_AT_BRACKETS.sub(r"\1(\2)", written))
     readings.append(_LAST_QUOTIENT.sub(r"(\1)", written))
     _, of, rest = written.partition(" of ")
     yield from _values(claim, [*readings, *([rest.removeprefix("the ")] if of else [])])
@@ -135,3 +163,32 @@ def is_size_of_negative(claim: Claim) -> bool:
         and matches(claim.literal, (-top, bottom))
         and _SHORTFALL.search(f"{claim.before[-60:]} {claim.after[:40]}") is not None
     )
+
+
+def is_range(claim: Claim) -> bool:
+    """Whether the calculation may be a range, whose length is stated: ``2019-2021 = 3 seasons``.
+
+    Without spaces, unless both are years.
+    """
+    found = _RANGE.fullmatch(claim.written)
+    if found is None or claim.literal.negative or _IN_FORMULA.search(claim.before):
+        return False
+    first, last = (int(number) for number in found.groups() if number)
+    return first < last
+
+
+def is_not_equal(claim: Claim) -> bool:
+    """Whether ``!=`` may stand between the sides, rather than a factorial and an equals sign."""
+    return claim.written.endswith("!") and claim.sign[:1] == "="
+
+
+def has_grouping_dots(claim: Claim) -> bool:
+    """Whether the claim is right if dots group digits: ``1.200 + 300 = 1.500``."""
+    literal = claim.literal
+    stated = [literal.value]
+    if literal.decimals and literal.decimals % 3 == 0 and literal.denominator == 1:
+        stated.append((-literal.numerator if literal.negative else literal.numerator, 1))
+    reading = _GROUPED.sub(lambda found: found[0].replace(".", ""), claim.written)
+    if reading == claim.written and len(stated) == 1:
+        return False
+    return any(equal(value, other) for value in [claim.value, *_values(claim, [reading])] for other in stated)

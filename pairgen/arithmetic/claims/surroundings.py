@@ -1,6 +1,7 @@
 """What stands around a calculation and its result: does it go on, is it asserted, may it mean something else?"""
 
 import re
+from itertools import pairwise
 
 from pairgen.arithmetic.reading.tokens import NUMBER_WORDS
 
@@ -44,15 +45,62 @@ def goes_on(text: str, stop: int, *, is_latex: bool) -> bool:
 
 
 _TIME_OF_DAY = re.compile(r" ?(?:[ap]\.?m\b|o'clock|noon|midnight)", re.IGNORECASE)
+_CLAUSE = r"(?:[^.\n;?!=]|\.(?=\d))"
 _NOT_ASSERTED = re.compile(
     r"\b(?:if|whether)(?: [a-z]+){0,2} ?\Z|\bnot (?:equal (?:to )?)?\Z"
-    r"|\b(?:suppos\w+|incorrect(?:ly)?|wrong(?:ly)?|mistaken(?:ly)?|instead of|try|guess|assum\w+)\b[^.,:\n]{0,25}\Z",
+    r"|\b(?:suppos\w+|incorrect(?:ly)?|wrong(?:ly)?|mistaken(?:ly)?|instead of|try|guess|assum\w+)\b[^.,:\n]{0,25}\Z"
+    r"|\b(?:(?:might|may|could|would) (?:be tempted|think|say|believe|guess|expect|write|claim|mean|imply)|tempted)\b"
+    rf"{_CLAUSE}{{0,60}}\Z|\b(?:error|mistake|oops|incorrect|wrong|rather than)[:,]? ?\Z",
     re.IGNORECASE,
 )
-_DENIED = re.compile(r"\s*(?:\?|\(?(?:which )?(?:is|was) (?:not|wrong|incorrect|false|impossible))", re.IGNORECASE)
+_QUOTED = re.compile(r"\b(?:wrote|writes|claim(?:s|ed)|misread|mistook)(?: down)?(?: that)?[:,]? [\"“'$\\(]*\Z")
+_WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}")  # not a command of LaTeX
+_WORDS_BEFORE_NUMBER = re.compile(r"[A-Za-z ,:]+")
+_REFUTED = (
+    r"(?:wrong|incorrect|false|absurd|impossible|(?:a |the )?(?:contradiction|mistake|error)"
+    r"|not (?:true|correct|right|possible|valid|so|the case|equal|what|how|\$?\d))\b"
+)
+_REFUTING = (
+    r"(?:doesn|don|didn)['’]?t (?:work|hold|match|equal|add up|make sense)\b"
+    r"|(?:does|do|did) not (?:work|hold|match|equal|add up|make sense)\b"
+    r"|(?:isn|wasn|can)['’]?(?:t|not) (?:be )?(?:true|right|correct|possible|valid|equal|\$?\d)"
+    r"|contradict|no (?:real |integer |such )?solutions?\b|should (?:be|have been) \$?\d|becomes? true\b"
+)
+_FUNCTION = re.compile(  # of the calculation, which is what is stated: `the units digit of 7 * 8 = 6`
+    r"\b(?:digits?|digit sum|remainder|factors|divisors|primes|integer part|ceiling|floor)(?: of| in| when| between)"
+    r"[^.,;:=\n\d]{0,20}\Z",
+    re.IGNORECASE,
+)
+_CORRECTION = r"let me (?:correct|fix|redo)\b"
+_DENIED = re.compile(
+    r"\s*[,:;–—→(-]* ?(?:(?:false|impossible|wrong|incorrect|absurd|fails?)\b|[✘✗❌])|[.;,] *no(?:pe)?[.,!:]|"
+    r"\s*(?:\?|\(?(?:which )?(?:is|was) (?:not|wrong|incorrect|false|impossible)|(?:instead of|rather than|into)\b)"
+    rf"|{_CLAUSE}{{0,40}}?\b(?:(?:is|was|are|be|that['’]s|it['’]s) {_REFUTED}|{_REFUTING}|{_CORRECTION})"
+    rf"|{_CLAUSE}{{0,15}}[.;!?] *(?:(?:but|wait|no|oops|sorry|actually)[,.!]? )?"
+    rf"(?:{_CORRECTION}|(?:this|that)(?: is|['’]s| was) {_REFUTED})",
+    re.IGNORECASE,
+)
 _LABELS = r"\b(?:day|week|month|year|night|step|part|case|question|problem|chapter|page|grade|room|#)s? ?"
-_LABEL = re.compile(rf"{_LABELS}\Z", re.IGNORECASE)
-_LABELED = re.compile(rf"{_LABELS}\d", re.IGNORECASE)
+_NAMES = (  # of numbered things, if they begin with a capital
+    "Equation|Figure|Fig\\.|Table|Round|Item|Group|Game|Level|Quiz|Test|Class|Box|Team|Bus|Angle|Row|Column|Option"
+    "|Player|Set|Section|Lesson|Unit|Trial|Phase|Stage|Task|Exercise|Example|Method|Plan|Scenario|Route|Lap|Line|Version|Rule"
+    "|Appendix|Volume|Act|Scene|Exhibit|Bag|Store|Shelf|Floor|Lane|Track|Machine|Worker|Shift|Attempt|Season"
+)
+_LABEL = re.compile(rf"{_LABELS}\Z|(?<!the )(?<!an )\bequations? \Z|\b(?-i:{_NAMES})s? \Z", re.IGNORECASE)
+_LABELED = re.compile(rf"{_LABELS}\d|\bequation \d|\b(?-i:{_NAMES}) \d", re.IGNORECASE)
+_NUMBERS_OF_EQUATIONS = re.compile(r"\s*\(\d\)(?: ?[-+−–] ?\(\d\))+\s*")
+_NOUN_BEFORE = re.compile(r"([A-Za-z]{2,}) \Z")
+_NUMBER_OF_NOUN = re.compile(r"([A-Za-z]{2,})? ?(\d+)(?![\d.])")
+
+
+def _counts_nouns(before: str, written: str) -> bool:
+    """Whether the same noun is in front of each number, which only count them: ``Team 1 + Team 2``."""
+    first = _NOUN_BEFORE.search(before[-30:])
+    found = _NUMBER_OF_NOUN.findall(f"{first[1] if first else ''} {written.lstrip()}")
+    steps = {int(number) - int(last) for (_, last), (_, number) in pairwise(found)}
+    return steps in ({1}, {-1}) and len({noun.lower() for noun, _ in found}) == 1 and bool(found[0][0])
+
+
 _ARITHMETIC_BEFORE = re.compile(r"\d[\d.,%]* ?[-+*×÷x] ?[$(]?\d")
 _POINT_BEFORE = re.compile(r"[-+*/×÷] ?\. \Z")  # `+ . 84`
 _COMMA_BEFORE, _GROUP = (
@@ -70,11 +118,17 @@ def is_compound(before: str, after: str) -> bool:
 
 def leaves_doubt(before: str, written: str, after: str) -> bool:
     """Whether words around a claim may give it another meaning."""
+    words = _WORDS_BEFORE_NUMBER.match(written)
+    before_number = f"{before}{words[0] if words else ''}"
     return bool(
-        _NOT_ASSERTED.search(before)
+        _NOT_ASSERTED.search(before_number)
+        or _FUNCTION.search(before_number)
+        or (_QUOTED.search(before) and not _WORD.search(written))
         or _DENIED.match(after)
         or _TIME_OF_DAY.match(after)
         or (_LABEL.search(before) and not written.startswith(("(", "$")))
+        or _NUMBERS_OF_EQUATIONS.fullmatch(written)
+        or _counts_nouns(before, written)
         or _LABELED.search(written)
         or _ARITHMETIC_BEFORE.search(since_border(before))
         or _POINT_BEFORE.search(before)
