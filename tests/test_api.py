@@ -89,6 +89,7 @@ for pair in pairgen.open_pairs("arc-pairs"):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("script", "accepted"), [(SCRIPT, True), (SCRIPT + "pairs.bild()\n", False)])
 def test_a_script_passes_strict_type_checks(script: str, accepted: bool, tmp_path: Path) -> None:
     (tmp_path / "script.py").write_text(script)

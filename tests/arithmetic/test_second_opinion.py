@@ -477,7 +477,9 @@ def test_wrong_steps_are_right_arithmetic_and_wrong(kind: str, real_data: Path) 
     ("file", "share"), [("GSM_AnsAug.json", 0.95), ("GSM_FOBAR_like.jsonl", 0.93), ("MATH_solutions.jsonl", 0.88)]
 )
 def test_verification_agrees_with_independent_reader(file: str, share: float, real_data: Path) -> None:
-    """The reader has an opinion on at least this share of the pairs (measured: 97 % plain text, 95 % equations, 92 % LaTeX)."""
+    """The reader has an opinion on at least this share of the pairs (measured: 97 % plain text, 95 % equations, 92 %
+    LaTeX).
+    """
     opinions: Counter[str] = Counter()
     disagreements = []
     for number, _, response, pair in verified_pairs(real_data, file):

@@ -191,6 +191,7 @@ for line in sys.stdin:
 """
 
 
+@pytest.mark.slow
 def test_kill_at_every_step(tmp_path: Path) -> None:
     source = source_of(tmp_path / "rows.jsonl", 20)
     options = [BuildOptions(seed=seed, eval_size=4) for seed in (0, 1)]
