@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pairgen.arithmetic.claims import agreement
 from pairgen.arithmetic.claims.closed import Claim
 from pairgen.arithmetic.claims.other_units import is_hundred_off, mixes_units
-from pairgen.arithmetic.claims.surroundings import since_border
+from pairgen.arithmetic.claims.surroundings import names_a_part, since_border
 from pairgen.arithmetic.exact.evaluate import evaluate_text
 from pairgen.arithmetic.exact.expression import TOKEN
 from pairgen.arithmetic.exact.literals import NUMBER
@@ -75,8 +75,15 @@ def is_doubtful(claim: Claim) -> bool:
         or is_range(claim)
         or is_not_equal(claim)
         or has_grouping_dots(claim)
+        or is_part_of_result(claim)
         or any(agreement.states(claim, value) for value in _loose_values(claim))
     )
+
+
+def is_part_of_result(claim: Claim) -> bool:
+    """Whether what is stated may be part of the result: ``the units digit of 7 * 8 = 6``, which is less than it."""
+    (top, bottom), (value_top, value_bottom) = claim.literal.value, claim.value
+    return top * value_bottom < value_top * bottom and names_a_part(claim.before, claim.written)
 
 
 def _loose_values(claim: Claim) -> Iterator[Ratio]:

@@ -66,7 +66,7 @@ _REFUTING = (
     r"|(?:isn|wasn|can)['’]?(?:t|not) (?:be )?(?:true|right|correct|possible|valid|equal|\$?\d)"
     r"|contradict|no (?:real |integer |such )?solutions?\b|should (?:be|have been) \$?\d|becomes? true\b"
 )
-_FUNCTION = re.compile(  # of the calculation, which is what is stated: `the units digit of 7 * 8 = 6`
+_PART = re.compile(  # of what the calculation gives: `the units digit of 7 * 8 = 6`
     r"\b(?:digits?|digit sum|remainder|factors|divisors|primes|integer part|ceiling|floor)(?: of| in| when| between)"
     r"[^.,;:=\n\d]{0,20}\Z",
     re.IGNORECASE,
@@ -116,13 +116,21 @@ def is_compound(before: str, after: str) -> bool:
     return bool(_QUANTITY_BEFORE.search(before[-30:]) or _QUANTITY_AFTER.match(after))
 
 
+def names_a_part(before: str, written: str) -> bool:
+    """Whether what is stated may be a part of what a calculation gives: its units digit, or a remainder."""
+    return _PART.search(_before_number(before, written)) is not None
+
+
+def _before_number(before: str, written: str) -> str:
+    """The text before the first number of a calculation, which may begin with words."""
+    words = _WORDS_BEFORE_NUMBER.match(written)
+    return f"{before}{words[0] if words else ''}"
+
+
 def leaves_doubt(before: str, written: str, after: str) -> bool:
     """Whether words around a claim may give it another meaning."""
-    words = _WORDS_BEFORE_NUMBER.match(written)
-    before_number = f"{before}{words[0] if words else ''}"
     return bool(
-        _NOT_ASSERTED.search(before_number)
-        or _FUNCTION.search(before_number)
+        _NOT_ASSERTED.search(_before_number(before, written))
         or (_QUOTED.search(before) and not _WORD.search(written))
         or _DENIED.match(after)
         or _TIME_OF_DAY.match(after)

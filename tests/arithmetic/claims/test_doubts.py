@@ -95,6 +95,11 @@ FALSE = [
         "We get the equation 3 + 4 = 8.",
         "On Monday 5 + 3 = 9 pens were sold.",
     ),
+    *(
+        r"The last two digits of $25 \times 5 = 126$.",
+        "It leaves a remainder of 56 - 56 = 2.",
+        "The units digit of 7 * 9 = 66.",
+    ),
     *("9-5 = 8 hours", "He needs 10 - 14 = 3 more.", r"So $3-7 = 5$.", "She paid 40 + 5 = 55, which is not enough."),
     *(
         "She wrote 3 pages × 5 = 16 pages.",
