@@ -157,15 +157,15 @@ def _sources(source: str, columns: str | None) -> dict[str, Source]:
     if columns is None:
         return resolve([source], SAMPLE, None, every)
     given = parse_columns(columns)
-    check_names(columns, given, {*ANSWERS, *PAIRS, *STEPS, *QUESTIONS, *SOURCES})
+    ours = {*ANSWERS, *PAIRS, *STEPS, *QUESTIONS, *SOURCES}
+    check_names(columns, given, ours)
     required = every._replace(
-        required=frozenset(given.values()), roles={theirs: ours for ours, theirs in given.items()}
+        required=frozenset(given.values()), roles={theirs: name for name, theirs in given.items()}
     )
     sources = resolve([source], SAMPLE, None, required)
     if any(found.sample for found in sources.values()):
         raise UsageError("--columns is for rows of your own; those of the built-in sample have the columns they need")
-    names = names_of(given, {*ANSWERS, *PAIRS, *STEPS, *QUESTIONS, *SOURCES})
-    return {split: replace(found, columns=every, names=names) for split, found in sources.items()}
+    return {split: replace(found, columns=every, names=names_of(given, ours)) for split, found in sources.items()}
 
 
 SAMPLE = "metamath"

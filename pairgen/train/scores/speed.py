@@ -54,16 +54,22 @@ class ModelFlops:
         return float(self._per_token * work.tokens + self._per_key * work.attended + head)
 
 
+MAX_SECONDS = 0.5
+"""Time after which no further product is measured."""
 _EXPERTS = ("num_local_experts", "num_experts", "n_routed_experts")
 
 
 @cache
 def product_rate(device: torch.device, dtype: torch.dtype, clock: Callable[[], float] = time.perf_counter) -> float:
-    """FLOP/s of a product of two large matrices, the median of several: what the device reaches at best."""
+    """FLOP/s of a product of two large matrices, the median of several: what the device reaches at best.
+
+    A run waits for it, so there are fewer where one takes long, as in bfloat16 on a processor without such units.
+    """
     size = 8192 if device.type == "cuda" else 2048
-    left, right = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
-    seconds = []
-    for _ in range(6):
+    generator = torch.Generator(device).manual_seed(0)  # the run's own random state stays as it is
+    left, right = (torch.randn(size, size, device=device, generator=generator).to(dtype) for _ in range(2))
+    seconds: list[float] = []
+    while len(seconds) < 2 or (len(seconds) < 6 and sum(seconds) < MAX_SECONDS):
         started = clock()
         left @ right
         if device.type == "cuda":

@@ -85,8 +85,9 @@ def test_throughput_of_an_interval() -> None:
 
 
 def test_peak_of_the_device_and_memory_of_the_process() -> None:
-    device = torch.device("cpu")
-    assert product_rate(device, torch.float32) > 1e8
+    device, state = torch.device("cpu"), torch.get_rng_state()
+    assert product_rate.__wrapped__(device, torch.float32) > 1e8
+    assert torch.equal(torch.get_rng_state(), state), "a run's random state stays as it is"
     used = torch.ones(30_000_000).sum()
     assert used
     assert peak_memory(device) > 200e6
