@@ -474,7 +474,7 @@ def test_wrong_steps_are_right_arithmetic_and_wrong(kind: str, real_data: Path) 
 
 
 @pytest.mark.parametrize(
-    ("file", "share"), [("GSM_AnsAug.json", 0.95), ("GSM_FOBAR_like.jsonl", 0.93), ("MATH_solutions.jsonl", 0.88)]
+    ("file", "share"), [("GSM_AnsAug.json", 0.95), ("GSM_FOBAR_like.jsonl", 0.945), ("MATH_solutions.jsonl", 0.88)]
 )
 def test_verification_agrees_with_independent_reader(file: str, share: float, real_data: Path) -> None:
     """The reader has an opinion on at least this share of the pairs (measured: 97 % plain text, 95 % equations, 92 %
