@@ -1,9 +1,9 @@
 """Which results of a solution are used in which later calculations, where that is certain."""
 
 from pairgen.arithmetic.errors.candidates import question_values
-from pairgen.arithmetic.errors.carry import CONSTANTS, key_of, numbers_in
+from pairgen.arithmetic.errors.carry import CONSTANTS, numbers_in
 from pairgen.arithmetic.exact.expression import numbers_of, parse
-from pairgen.arithmetic.exact.literals import parse_literal
+from pairgen.arithmetic.exact.literals import key_of, number_key
 from pairgen.arithmetic.exact.ratios import lowest_terms
 from pairgen.arithmetic.exact.verification import Verification
 from pairgen.arithmetic.labels import Unverified
@@ -41,7 +41,7 @@ class _Uses:
         self._users: dict[str, list[int]] = {}
         """The results with each value, and those with it in their calculation, in order."""
         for at, step in enumerate(self._steps):
-            result = key_of(parse_literal(self._text[step.start : step.stop]))
+            result = number_key(self._text[step.start : step.stop])
             self._results.setdefault(result, []).append(at)
             for key in self._values(at):
                 self._users.setdefault(key, []).append(at)

@@ -176,7 +176,7 @@ def _in_text(text: str, sign: int) -> Calculation | None:
     written = plain.calculation_before(text, sign)
     if written is None or joins(written) or _LONE_LETTER.search(written) or has_unknown_words(written):
         return None
-    return _calculation(sign - len(written), written, _ascii)
+    return _calculation(sign - len(written), written, plain.to_ascii)
 
 
 def _in_sentence(text: str, sign: int) -> Calculation | None:
@@ -235,10 +235,6 @@ def _value(expression: str) -> Ratio | None:
     expr = parse(expression)
     surd = None if expr is None else exact(expr)
     return approximation(surd) if isinstance(surd, dict) else None
-
-
-def _ascii(written: str) -> str:
-    return plain.to_ascii(written)
 
 
 def _from_sentence(written: str) -> str:

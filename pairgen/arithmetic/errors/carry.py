@@ -12,7 +12,7 @@ from pairgen.arithmetic.errors.changes import Change, read_as_written
 from pairgen.arithmetic.errors.values import written_like
 from pairgen.arithmetic.exact.evaluate import evaluate
 from pairgen.arithmetic.exact.expression import parse, render, with_numbers
-from pairgen.arithmetic.exact.literals import NUMBER, Literal, parse_literal
+from pairgen.arithmetic.exact.literals import NUMBER, Literal, key_of, number_key, parse_literal
 from pairgen.arithmetic.exact.ratios import Ratio, equal, lowest_terms
 from pairgen.arithmetic.labels import Unverified
 from pairgen.arithmetic.reading.steps import Step, step_of
@@ -147,7 +147,7 @@ class _Carrier:
         expr = parse(verification.expression)
         changed = expr and with_numbers(expr, lambda value: self._carried.get(lowest_terms(value)))
         if changed is None or changed == expr:
-            if key_of(parse_literal(self._solution.text[result.start : result.stop])) in self._carried:
+            if number_key(self._solution.text[result.start : result.stop]) in self._carried:
                 raise CannotCarry  # another calculation has this value, too
             return None
         value = evaluate(changed)
@@ -164,11 +164,6 @@ class _Carrier:
             raise CannotCarry
         self.changes.append(Change(start, stop, self._solution.text[start:stop], str(written), expression))
         return written.value
-
-
-def key_of(literal: Literal | None) -> str:
-    """The value of a literal in lowest terms."""
-    return "" if literal is None else lowest_terms(literal.value)
 
 
 def numbers_in(text: str, start: int, stop: int) -> list[tuple[tuple[int, int], Literal]]:

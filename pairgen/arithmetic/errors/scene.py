@@ -6,8 +6,8 @@ from functools import cached_property, lru_cache
 from operator import itemgetter
 from typing import NamedTuple
 
-from pairgen.arithmetic.errors.terms import Calculation, number_key, read_calculation
-from pairgen.arithmetic.exact.literals import NUMBER
+from pairgen.arithmetic.errors.terms import Calculation, read_calculation
+from pairgen.arithmetic.exact.literals import NUMBER, number_key
 from pairgen.arithmetic.reading.plain import calculation_before
 from pairgen.arithmetic.reading.steps import Step
 from pairgen.arithmetic.reading.tokens import NUMBER_WORDS

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from pairgen.arithmetic.exact.evaluate import evaluate_text
 from pairgen.arithmetic.exact.expression import parse
-from pairgen.arithmetic.exact.literals import NUMBER, parse_literal
+from pairgen.arithmetic.exact.literals import NUMBER
 from pairgen.arithmetic.exact.ratios import Ratio, lowest_terms
 from pairgen.arithmetic.reading.plain import without_leading_zeros
 
@@ -174,9 +174,3 @@ def _alternates(terms: list[Term]) -> bool:
     kinds = [term.kind for term in terms if term.kind != "bracket"]
     is_regular = all(one != other for one, other in pairwise(kinds))
     return bool(kinds) and kinds[0] == kinds[-1] == "operand" and is_regular
-
-
-def number_key(text: str) -> str:
-    """The value of a number as written, in lowest terms; empty if it is none."""
-    literal = parse_literal(text)
-    return "" if literal is None else lowest_terms(literal.value)

@@ -7,7 +7,7 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
-from pairgen.arithmetic.exact.ratios import Ratio
+from pairgen.arithmetic.exact.ratios import Ratio, lowest_terms
 
 MAX_DIGITS = 40
 """Longer literals are not parsed, which bounds the size of all numbers in the engine."""
@@ -190,3 +190,13 @@ def _parse_fraction(text: str) -> Literal | None:
         numerator += int(found["whole"]) * int(bottom)
     literal = Literal(numerator, 0, found["sign"] == "-", "", False, int(bottom), fraction, separator)
     return literal if literal.fits() and str(literal) == text else None
+
+
+def key_of(literal: Literal | None) -> str:
+    """The value of a literal in lowest terms; empty if there is none."""
+    return "" if literal is None else lowest_terms(literal.value)
+
+
+def number_key(text: str) -> str:
+    """The value of a number as written, in lowest terms; empty if it is none."""
+    return key_of(parse_literal(text))
