@@ -19,6 +19,8 @@ pairgen/
   report/         terminal views and plots
   exchange/       other layouts in and out; mix, dedup, decontaminate; cards and the Hub
   train/          the trainer: data, layouts, model, reference log-probs, loop, checkpoints
+  evaluate/       lm-evaluation-harness, multiple choice through token trees, paired tests
+  studies/        experiments of many runs, and their reports
   cli/            the command line
 """
 

@@ -1,0 +1,1 @@
+"""Evaluation of models: lm-evaluation-harness, a fast path for multiple choice, and paired tests of two models."""

@@ -1,0 +1,1 @@
+"""Studies: experiments of many training runs, each a small file, with their reports."""
