@@ -3,7 +3,9 @@
 Exit codes: 0 success, 1 failure, 2 invalid usage, 3 validation failed (`validate`, `audit`), 130 interrupted.
 """
 
+import contextlib
 import io
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -30,6 +32,16 @@ def load_app() -> "typer.Typer":
 
 
 def main() -> None:
+    """Run the command line, and leave with its exit code."""
+    try:
+        _run()
+    except SystemExit as left:
+        if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+            _exit_at_once(left)
+        raise
+
+
+def _run() -> None:
     """Run the command line. Ctrl-C while it is being imported ends it as quietly as later."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -46,3 +58,15 @@ def main() -> None:
 
         report_output_error(error)
         raise SystemExit(1) from None
+
+
+def _exit_at_once(left: SystemExit) -> None:
+    """Leave without Python's finalization.
+
+    In a process of torchrun, threads of gloo may still release tensors then: they would wait for an interpreter that is
+    gone, which aborts the process after all of its work is done.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(left.code if isinstance(left.code, int) else int(left.code is not None))

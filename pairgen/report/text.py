@@ -44,3 +44,12 @@ def format_number(value: float | None) -> str:
     if value >= 99_999.5:
         return f"{value / 1e3:,.0f}k"
     return f"{value:,.0f}" if value >= 100 or value == int(value) else f"{value:.2f}"
+
+
+def format_signed(value: float | None) -> str:
+    """A number of any sign and size, with three digits or more: ``-0.0123``, ``-1,235``, ``-123k``."""
+    if value is None:
+        return "-"
+    size = abs(value)
+    text = format_number(size) if size >= 100 else f"{size:.3g}"
+    return f"-{text}" if value < 0 else text

@@ -1,21 +1,26 @@
 """Log-probs of labeled positions without materializing all logits, unless there are few.
 
-The LM head's matrix product runs in chunks of positions, and again in the backward pass: memory is one chunk of logits
-(``CHUNK`` x vocabulary) instead of three times all of them. If there are few logits (``MAX_KEPT``), they are kept.
+The LM head's matrix product runs in blocks, of some positions by some tokens of the vocabulary, and again in the
+backward pass: memory is one block of logits instead of three times all of them. If there are few logits
+(``MAX_KEPT``), they are kept. On a CPU, a block stays in the cache, where its softmax costs little beside its products.
 
 The backward pass skips positions whose gradient is zero up to rounding, such as tokens that chosen and rejected share:
 their gradients cancel in losses of the difference of the two, such as DPO, and DPOP above the reference. The tests
 compare with a single ``log_softmax``.
 """
 
+import math
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-CHUNK = 512
-"""Positions per chunk of logits."""
+BLOCKS = {"cpu": (4096, 2048)}
+"""By device, positions and tokens of the vocabulary in a block of logits."""
+OTHER_BLOCK = (512, 1 << 30)
+"""The same for other devices: the whole vocabulary, to launch few kernels."""
 MAX_KEPT = 1 << 26
 """Maximum number of logits kept for the backward pass: 256 MB in float32."""
 ROUNDING = 1e-13
@@ -27,57 +32,90 @@ class _LogProbs(torch.autograd.Function):
     def forward(
         ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor, cap: float, kept: Tensor | None
     ) -> Tensor:
-        ctx.save_for_backward(hidden, weight, bias, targets)
+        """With m the largest logit so far and t = sum exp(logit - m), a block rescales t by exp(old m - new m)."""
+        picked = torch.empty(len(targets), dtype=_result_dtype(hidden), device=hidden.device)
+        log_total = torch.empty_like(picked)
+        positions, tokens = BLOCKS.get(hidden.device.type, OTHER_BLOCK)
+        for part in _slices(len(targets), positions):
+            chunk, target = hidden[part], targets[part]
+            largest = torch.full_like(log_total[part], -math.inf)
+            total = torch.zeros_like(largest)
+            for block in _slices(len(weight), tokens):
+                logits = _logits(chunk, weight, bias, cap, block)
+                if kept is not None:
+                    kept[part, block] = logits
+                inside, index = _in_block(target, block)
+                picked[part] = logits.gather(1, index)[:, 0].where(inside, picked[part])
+                before, largest = (
+                    largest,
+                    torch.maximum(largest, logits.amax(1)).clamp_(min=torch.finfo(largest.dtype).min),
+                )
+                total = total * (before - largest).exp_() + logits.sub_(largest[:, None]).exp_().sum(1)
+            log_total[part] = largest + total.log()
+        ctx.save_for_backward(hidden, weight, bias, targets, log_total)
         ctx.cap, ctx.kept = cap, kept
-        out = torch.empty(len(targets), dtype=_result_dtype(hidden), device=hidden.device)
-        for part in _chunks(len(targets)):
-            logits = _logits(hidden[part], weight, bias, cap)
-            out[part] = logits.gather(1, targets[part, None])[:, 0] - logits.logsumexp(1)
-            if kept is not None:
-                kept[part] = logits
-        return out
+        return picked - log_total
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         """With s = softmax(logits): d logp / d logits = onehot(target) - s; the cap's tanh' = 1 - tanh^2."""
         (grad,) = grads
-        hidden, weight, bias, targets = ctx.saved_tensors
+        hidden, weight, bias, targets, log_total = ctx.saved_tensors
         needs_hidden, needs_weight, needs_bias = ctx.needs_input_grad[:3]
         kept, ctx.kept = ctx.kept, None  # frees the memory for the rest of the backward pass
         d_hidden = torch.zeros_like(hidden) if needs_hidden else None
         d_weight = torch.zeros_like(weight) if needs_weight else None
         d_bias = torch.zeros_like(bias) if bias is not None and needs_bias else None
-        # not ">", which would skip NaN
-        rows = (~(grad.abs() <= ROUNDING * grad.abs().max())).nonzero()[:, 0] if len(grad) else grad.long()
-        for at in _chunks(len(grad)) if len(rows) == len(grad) else rows.split(CHUNK):
-            chunk = hidden[at]
-            logits = _logits(chunk, weight, bias, ctx.cap) if kept is None else kept[at]
-            d_logits = logits.softmax(1).mul_(-grad[at, None])
-            d_logits.scatter_add_(1, targets[at, None], grad[at, None])
-            if ctx.cap:
-                d_logits.mul_(1 - (logits / ctx.cap).square_())
-            d_logits = d_logits.to(weight.dtype)
+        positions, tokens = BLOCKS.get(hidden.device.type, OTHER_BLOCK)
+        for at in _rows_with_gradient(grad, positions):
+            chunk, target, scale = hidden[at], targets[at], grad[at, None]
+            d_chunk = torch.zeros_like(chunk, dtype=_result_dtype(hidden))
+            for block in _slices(len(weight), tokens):
+                logits = _logits(chunk, weight, bias, ctx.cap, block) if kept is None else kept[at, block]
+                d_logits = (logits - log_total[at, None]).exp_().mul_(-scale)
+                inside, index = _in_block(target, block)
+                d_logits.scatter_add_(1, index, scale.where(inside[:, None], 0))
+                if ctx.cap:
+                    d_logits.mul_(1 - (logits / ctx.cap).square_())
+                d_logits = d_logits.to(weight.dtype)
+                if d_hidden is not None:
+                    d_chunk += d_logits @ weight[block]
+                if d_weight is not None:
+                    d_weight[block].addmm_(d_logits.T, chunk)
+                if d_bias is not None:
+                    d_bias[block] += d_logits.sum(0)
             if d_hidden is not None:
-                d_hidden[at] = d_logits @ weight
-            if d_weight is not None:
-                d_weight.addmm_(d_logits.T, chunk)
-            if d_bias is not None:
-                d_bias.add_(d_logits.sum(0))
+                d_hidden[at] = d_chunk.to(d_hidden.dtype)
         return d_hidden, d_weight, d_bias, None, None, None
+
+
+def _rows_with_gradient(grad: Tensor, positions: int) -> Iterator[Any]:
+    """Slices or indices of the positions whose gradient is more than rounding."""
+    if not len(grad):
+        return
+    rows = (~(grad.abs() <= ROUNDING * grad.abs().max())).nonzero()[:, 0]  # not ">", which would skip NaN
+    yield from _slices(len(grad), positions) if len(rows) == len(grad) else rows.split(positions)
+
+
+def _in_block(target: Tensor, block: slice) -> tuple[Tensor, Tensor]:
+    """[N] whether each target is in a block of the vocabulary, and [N, 1] its index there, any if it is not."""
+    inside = (target >= block.start) & (target < block.stop)
+    return inside, (target - block.start).where(inside, 0)[:, None]
 
 
 def _result_dtype(hidden: Tensor) -> torch.dtype:
     return torch.promote_types(hidden.dtype, torch.float32)
 
 
-def _chunks(count: int) -> list[slice]:
-    return [slice(at, min(at + CHUNK, count)) for at in range(0, count, CHUNK)]
+def _slices(count: int, size: int) -> Iterator[slice]:
+    return (slice(at, min(at + size, count)) for at in range(0, count, size))
 
 
-def _logits(hidden: Tensor, weight: Tensor, bias: Tensor | None, cap: float) -> Tensor:
-    """Logits in float32 or better; with a soft cap, cap * tanh(logits / cap)."""
-    logits = torch.nn.functional.linear(hidden, weight, bias).to(_result_dtype(hidden))
+def _logits(hidden: Tensor, weight: Tensor, bias: Tensor | None, cap: float, block: slice) -> Tensor:
+    """Logits of a block of the vocabulary, in float32 or better; with a soft cap, cap * tanh(logits / cap)."""
+    product = torch.nn.functional.linear(hidden, weight[block], None if bias is None else bias[block])
+    logits = product.to(_result_dtype(hidden))
     return logits.div_(cap).tanh_().mul_(cap) if cap else logits
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.functional import linear
 
 from pairgen.train.model import logprobs as module
-from pairgen.train.model.logprobs import CHUNK, logprobs
+from pairgen.train.model.logprobs import BLOCKS, logprobs
 
 WIDTH, VOCABULARY = 6, 11
 
@@ -74,7 +74,12 @@ def _kept(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> No
 
 @pytest.fixture
 def short_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "CHUNK", 4)
+    monkeypatch.setitem(module.BLOCKS, "cpu", (4, 1 << 30))
+
+
+@pytest.fixture(params=[(4, 1 << 30), (4, 7), (64, 1), (3, 5)], ids=str)
+def small_blocks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(module.BLOCKS, "cpu", request.param)
 
 
 over_heads = pytest.mark.parametrize(
@@ -84,7 +89,7 @@ over_heads = pytest.mark.parametrize(
 
 @over_heads
 @pytest.mark.parametrize("count", [1, 3, 4, 5, 8, 10])
-@pytest.mark.usefixtures("short_chunks")
+@pytest.mark.usefixtures("small_blocks")
 def test_logprobs_equal_log_softmax(count: int, with_bias: bool, cap: float) -> None:
     made = inputs(count)
     ours, theirs = (values_and_grads(function, made, with_bias, cap) for function in (logprobs, plain))
@@ -93,7 +98,7 @@ def test_logprobs_equal_log_softmax(count: int, with_bias: bool, cap: float) -> 
 
 
 @over_heads
-@pytest.mark.usefixtures("short_chunks")
+@pytest.mark.usefixtures("small_blocks")
 def test_logprobs_gradients_equal_finite_differences(with_bias: bool, cap: float) -> None:
     hidden, weight, targets, bias = inputs(6)
     leaves = [hidden.requires_grad_(), weight.requires_grad_(), *([bias.requires_grad_()] if with_bias else [])]
@@ -104,9 +109,10 @@ def test_logprobs_gradients_equal_finite_differences(with_bias: bool, cap: float
     assert torch.autograd.gradcheck(of_leaves, leaves, nondet_tol=1e-12)  # a second pass recomputes logits
 
 
-@pytest.mark.parametrize("count", [CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK + 7])
-def test_logprobs_with_full_and_partial_chunks(count: int) -> None:
-    made = inputs(count, torch.float32)
+@pytest.mark.parametrize("vocabulary", [BLOCKS["cpu"][1] + extra for extra in (-1, 0, 1, 2055)])
+@pytest.mark.parametrize("count", [BLOCKS["cpu"][0] + 1, 7])
+def test_logprobs_with_full_and_partial_blocks(count: int, vocabulary: int) -> None:
+    made = inputs(count, torch.float32, vocabulary=vocabulary)
     close(values_and_grads(logprobs, made), values_and_grads(plain, made), 1e-5)
 
 
@@ -120,7 +126,7 @@ def test_logprobs_with_large_logits_in_float32(with_bias: bool, cap: float) -> N
 
 
 @over_heads
-@pytest.mark.usefixtures("short_chunks")
+@pytest.mark.usefixtures("small_blocks")
 def test_logprobs_in_bfloat16_under_autocast(with_bias: bool, cap: float) -> None:
     """The matrix product is in bfloat16, the softmax in float32, and gradients are float32.
 
@@ -136,7 +142,7 @@ def test_logprobs_in_bfloat16_under_autocast(with_bias: bool, cap: float) -> Non
     assert not torch.equal(ours["out"], exact["out"])
 
 
-@pytest.mark.usefixtures("short_chunks")
+@pytest.mark.usefixtures("small_blocks")
 def test_logprobs_of_bfloat16_weights_are_float32() -> None:
     made = inputs(10, torch.bfloat16)
     ours, theirs = values_and_grads(logprobs, made), values_and_grads(plain, made)
@@ -163,7 +169,7 @@ def test_logprobs_without_positions(with_bias: bool, cap: float) -> None:
 @pytest.mark.parametrize(
     "frozen", ["hidden", "weight", "bias", "weight bias", "hidden bias", "hidden weight", "hidden weight bias"]
 )
-@pytest.mark.usefixtures("short_chunks")
+@pytest.mark.usefixtures("small_blocks")
 def test_logprobs_without_gradient_of_frozen_inputs(frozen: str) -> None:
     made = inputs(10)
     ours, theirs = (values_and_grads(function, made, frozen=frozen, cap=1.5) for function in (logprobs, plain))
@@ -271,3 +277,12 @@ def test_logprobs_second_backward_pass() -> None:
     (first,) = torch.autograd.grad(out, weight, retain_graph=True)
     (second,) = torch.autograd.grad(out, weight)
     torch.testing.assert_close(first, second, rtol=1e-12, atol=0)
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_logprobs_of_a_head_that_excludes_tokens() -> None:
+    """A bias of minus infinity, as for the tokens that pad a vocabulary: their block adds nothing."""
+    hidden, weight, targets, bias = inputs(9)
+    bias[:8] = -torch.inf
+    made = (hidden, weight, targets.clamp(min=8), bias)
+    close(values_and_grads(logprobs, made, True), values_and_grads(plain, made, True), 1e-12)
