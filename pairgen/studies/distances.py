@@ -18,9 +18,9 @@ from typing import Any, NamedTuple, cast
 import pyarrow as pa
 
 from pairgen.arithmetic.errors.changes import CannotCorrupt
-from pairgen.arithmetic.errors.places import TOO_FEW, Places
 from pairgen.arithmetic.errors.rng import RowRng
 from pairgen.arithmetic.false_steps import false_steps
+from pairgen.arithmetic.places import TOO_FEW, Places
 from pairgen.builders import BUILDERS
 from pairgen.builders.interface import Builder, CorruptionOptions, Example
 from pairgen.builders.worked_solutions import FALSE, final_answer, reasoning_stop, rejection, solution_of

@@ -81,10 +81,10 @@ class Places:
         wrong = self._first(min(count, len(self.results)))
         changes = [_error(one) for one in wrong]
         changes[0] = changes[0]._replace(expression=wrong[0].expression)
-        operands = self._operands(changes, count - len(wrong))
-        for change, _ in operands:
+        results = [one.start for one in wrong]
+        self._require_false(changes, results)
+        for change in self._operands(changes, results, count - len(wrong)):
             insort(changes, change)
-        self._require_false(changes, [*(one.start for one in wrong), *(result for _, result in operands)])
         return WrongPlaces(wrong[0], tuple(changes))
 
     def carried(self, count: int) -> WrongPlaces:
@@ -129,17 +129,23 @@ class Places:
         error, *carried = corruption.changes
         return [error._replace(expression=None), *carried]
 
-    def _operands(self, wrong: Sequence[Change], count: int) -> list[tuple[Change, int]]:
-        """Wrong operands behind the first wrong result, each with the position of the result of its calculation."""
+    def _operands(self, wrong: Sequence[Change], results: Sequence[int], count: int) -> list[Change]:
+        """Wrong operands behind the first wrong result.
+
+        Args:
+            results: where the wrong results are.
+        """
         rng = RowRng(self._seed, 1)
         places = list(self._operand_places(wrong[0].stop)) if count > 0 else []
         taken = {number_key(change.corrupted) for change in wrong}
-        found: list[tuple[Change, int]] = []
+        found: list[Change] = []
         while places and len(found) < count:
             operand = places.pop(rng.below(len(places)))
-            change = self._wrong_operand(operand, taken, rng)
-            if change is not None:
-                found.append((change, operand.result))
+            for _ in range(MAX_TRIES):
+                change = self._wrong_operand(operand, taken, rng)
+                if change and self._are_false(sorted([*wrong, *found, change]), [*results, operand.result]):
+                    found.append(change)
+                    break
         if len(found) < count:
             raise CannotCorrupt(TOO_FEW)
         return found
@@ -157,22 +163,24 @@ class Places:
 
     def _wrong_operand(self, operand: _Operand, taken: set[str], rng: RowRng) -> Change | None:
         """An operand replaced by a value that no error has, so that it does not seem to follow from one."""
-        for _ in range(MAX_TRIES):
-            wrong = CORRUPTIONS[self._method].sample(operand.literal, None, rng)
-            if wrong is not None and number_key(str(wrong)) not in taken:
-                change = Change(operand.start, operand.stop, str(operand.literal), str(wrong))
-                if change.original == self._solution.text[change.start : change.stop] != change.corrupted:
-                    return change
-        return None
+        wrong = CORRUPTIONS[self._method].sample(operand.literal, None, rng)
+        if wrong is None or number_key(str(wrong)) in taken:
+            return None
+        original = self._solution.text[operand.start : operand.stop]
+        change = Change(operand.start, operand.stop, original, str(wrong))
+        return change if original == str(operand.literal) != change.corrupted else None
 
-    def _require_false(self, changes: Sequence[Change], results: Iterable[int]) -> None:
-        """Raise CannotCorrupt unless the calculations of these results are read, and false, in the changed solution."""
+    def _are_false(self, changes: Sequence[Change], results: Iterable[int]) -> bool:
+        """Whether the calculations of these results are read, and false, in the changed solution."""
         solution = _changed(self._solution, changes)
         steps = {step.start: step for step in solution.steps}
-        for start in results:
-            step = steps.get(moved(changes, start))
-            if step is None or not _is_false(solution, step):
-                raise CannotCorrupt(NOT_FALSE)
+        found = [steps.get(moved(changes, start)) for start in results]
+        return all(step is not None and _is_false(solution, step) for step in found)
+
+    def _require_false(self, changes: Sequence[Change], results: Iterable[int]) -> None:
+        """Raise CannotCorrupt unless these results are false."""
+        if not self._are_false(changes, results):
+            raise CannotCorrupt(NOT_FALSE)
 
 
 def _error(corruption: Corruption) -> Change:

@@ -9,8 +9,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from pairgen.arithmetic.errors.changes import CannotCorrupt, Change, apply
-from pairgen.arithmetic.errors.places import TOO_FEW, Places, composed, moved
 from pairgen.arithmetic.errors.rng import RowRng
+from pairgen.arithmetic.places import TOO_FEW, Places, composed, moved
 from pairgen.builders.metamath import read
 from pairgen.builders.worked_solutions import solution_of
 from pairgen.sources import sample
