@@ -5,8 +5,8 @@ are wrong, and later results are recomputed from them. ``other``: rejected is th
 
 Every dataset has the same prompts and chosen completions, under the same ids, in the same order. The places of
 ``kept-1`` are among those of ``kept-2``, and so on, with the same wrong values; ``carried-K`` has those of ``kept-K``.
-A row that does not have enough verified places for all of them is in none. Of 4,000 real solutions of MetaMathQA, 28
-have 8 verified results, so the places of ``kept-8`` may be operands, and no more than 4 errors are carried forward.
+A row that does not have enough verified places for all of them is in none. Few real solutions have 8 verified results,
+so the places of ``kept-8`` may also be operands, and no more than 4 errors are carried forward.
 """
 
 from collections.abc import Iterator

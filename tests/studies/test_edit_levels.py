@@ -14,8 +14,8 @@ from pairgen.builders.worked_solutions import final_answer, reasoning_stop, solu
 from pairgen.errors import UsageError
 from pairgen.pairs.dataset import PairDataset, open_pairs
 from pairgen.pairs.validate import violations
-from pairgen.studies import distances
-from pairgen.studies.distances import CARRIED, KEPT, OTHER, VARIANTS, carried, kept, other_answers
+from pairgen.studies import edit_levels
+from pairgen.studies.edit_levels import CARRIED, KEPT, OTHER, VARIANTS, carried, kept, other_answers
 
 SOURCE = "sample:240"
 SHARED = ("pair_id", "prompt", "chosen", "group_id", "source", "row")
@@ -24,7 +24,7 @@ SHARED = ("pair_id", "prompt", "chosen", "group_id", "source", "row")
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, PairDataset]:
     folder = tmp_path_factory.mktemp("variants")
-    return {name: distances.write(name, SOURCE, folder / name, held_out=4) for name in VARIANTS}
+    return {name: edit_levels.write(name, SOURCE, folder / name, held_out=4) for name in VARIANTS}
 
 
 def rows(dataset: PairDataset) -> list[dict[str, Any]]:
@@ -119,9 +119,9 @@ def test_dropped_rows_are_counted_the_same_for_all(made: dict[str, PairDataset])
 
 
 def test_the_same_rows_again_give_the_same_bytes(made: dict[str, PairDataset], tmp_path: Path) -> None:
-    distances._made.cache_clear()
+    edit_levels._made.cache_clear()
     for name in (carried(2), OTHER):
-        again = distances.write(name, SOURCE, tmp_path / name, held_out=4)
+        again = edit_levels.write(name, SOURCE, tmp_path / name, held_out=4)
         for of in made[name].splits:
             hashes = [[shard["xxh3"] for shard in one.manifest["splits"][of]["shards"]] for one in (made[name], again)]
             assert hashes[0] == hashes[1]
@@ -129,9 +129,9 @@ def test_the_same_rows_again_give_the_same_bytes(made: dict[str, PairDataset], t
 
 def test_too_few_rows_are_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"sample:60: only \d+ rows can be made wrong in 8 places, and 50 are to be"):
-        distances.write(kept(1), "sample:60", tmp_path / "out", held_out=50)
+        edit_levels.write(kept(1), "sample:60", tmp_path / "out", held_out=50)
     with pytest.raises(UsageError, match="unknown variant 'kept-3'; available: kept-1, kept-2"):
-        distances.write("kept-3", SOURCE, tmp_path / "out", held_out=4)
+        edit_levels.write("kept-3", SOURCE, tmp_path / "out", held_out=4)
 
 
 @given(
