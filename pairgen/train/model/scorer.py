@@ -44,15 +44,19 @@ class Scorer(nn.Module):
 
     def forward(self, batch: Batch) -> Tensor:
         """[N] log-prob of each target, in nats, float32 or better."""
-        causal = self.causal
-        inputs = self._tree_inputs(batch)
-        hidden = backbone(causal)(input_ids=batch.tokens, use_cache=False, **inputs).last_hidden_state
-        head = causal.get_output_embeddings()
-        labeled = hidden.reshape(-1, hidden.shape[-1])[batch.label_positions]
-        cap = logit_softcap(causal.config)
+        head = self.causal.get_output_embeddings()
+        cap = logit_softcap(self.causal.config)
         return self.timer.timed(
-            HEAD, lambda hidden: logprobs(hidden, head.weight, batch.targets, head.bias, cap), labeled
+            HEAD,
+            lambda hidden: logprobs(hidden, head.weight, batch.targets, head.bias, cap),
+            self.label_states(batch),
         )
+
+    def label_states(self, batch: Batch) -> Tensor:
+        """[N, D] the hidden states that predict the targets, as the LM head sees them: after the final norm."""
+        inputs = self._tree_inputs(batch)
+        hidden: Tensor = backbone(self.causal)(input_ids=batch.tokens, use_cache=False, **inputs).last_hidden_state
+        return hidden.reshape(-1, hidden.shape[-1])[batch.label_positions]
 
     def _tree_inputs(self, batch: Batch) -> dict[str, Any]:
         """Further inputs of the model for a batch of trees."""
