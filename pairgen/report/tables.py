@@ -1,7 +1,7 @@
 """Tables that fit the terminal: where it is narrow, columns are hidden and named, and numbers are never cut."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rich import box
 from rich.cells import cell_len
@@ -32,7 +32,7 @@ class FittedTable:
     """A table for rich to print, as wide as the terminal allows."""
 
     def __init__(self, *columns: Column, gap: int = 2) -> None:
-        self._columns = columns
+        self._columns = [replace(column, head=safe_text(column.head).plain) for column in columns]
         self._gap = gap
         self._rows: list[tuple[list[Text], str]] = []
 
