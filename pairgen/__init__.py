@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pairgen.api import audit, build, compare, describe, train
     from pairgen.building.inspection.explain import explain
     from pairgen.building.options import BuildOptions
+    from pairgen.evaluate.ches import ches
     from pairgen.exchange.functions import decontaminate, dedup, export, import_pairs, mix
     from pairgen.pairs.dataset import PairDataset, open_pairs
     from pairgen.pairs.validate import violations
@@ -42,6 +43,7 @@ __all__ = [
     "PairDataset",
     "audit",
     "build",
+    "ches",
     "compare",
     "decontaminate",
     "dedup",
@@ -60,6 +62,7 @@ _MODULES = {
     "PairDataset": "pairgen.pairs.dataset",
     "audit": "pairgen.api",
     "build": "pairgen.api",
+    "ches": "pairgen.evaluate.ches",
     "compare": "pairgen.api",
     "decontaminate": "pairgen.exchange.functions",
     "dedup": "pairgen.exchange.functions",

@@ -18,12 +18,13 @@ from pairgen import api
 from pairgen.building.inspection.explain import explain
 from pairgen.building.options import BuildOptions
 from pairgen.errors import InvalidDataset, UsageError
+from pairgen.evaluate.ches import ches
 from pairgen.exchange import functions
 from pairgen.pairs.dataset import open_pairs
 from pairgen.train.config import Config
 
 CURATION = (functions.import_pairs, functions.export, functions.mix, functions.dedup, functions.decontaminate)
-EXAMPLES = (api.build, open_pairs, api.describe, explain, api.audit, *CURATION, api.train, api.compare)
+EXAMPLES = (api.build, open_pairs, api.describe, ches, explain, api.audit, *CURATION, api.train, api.compare)
 """Functions whose docstrings have an example, in the order in which the examples build on each other."""
 
 

@@ -4,12 +4,13 @@ import itertools
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from pairgen.building.options import BuildOptions
-from pairgen.cli.app import Json, OutputConsole, command, print_json, print_stderr
+from pairgen.cli.app import Json, OutputConsole, Quiet, command, print_json, print_stderr
+from pairgen.cli.bars import progress_reporter
 from pairgen.cli.dataset_commands import Dataset
 from pairgen.errors import UsageError, ValidationFailed, count
 from pairgen.pairs.edits import METRICS
@@ -27,12 +28,14 @@ MAX_SHORTCUT = 0.6
 
 @command(
     help="Print statistics of a dataset: edit distance, lengths, group sizes, verified corruptions, dropped rows; or "
-    "shortcuts, rules that pick chosen without the calculation or the fact.",
+    "shortcuts, rules that pick chosen without the calculation or the fact; or CHES, how similar a model's hidden "
+    "states are for chosen and rejected.",
     examples=[
         "pairgen stats pairs --edit-distance",
         "pairgen stats pairs --edit-distance --metric hamming --unit word --by source",
         "pairgen stats pairs --edit-distance --unit token --tokenizer Qwen/Qwen3-0.6B --json",
         "pairgen stats pairs --shortcuts",
+        "pairgen stats pairs --ches --model Qwen/Qwen3-0.6B --limit 1000 --by source",
     ],
 )
 def stats(
@@ -43,28 +46,77 @@ def stats(
     tokenizer: Annotated[str | None, typer.Option(metavar="ID", help="Tokenizer for --unit token.")] = None,
     by: Annotated[
         str | None,
-        typer.Option(metavar="COLUMN", help="Group the edit distance by source, strategy, error, check or reason."),
+        typer.Option(
+            metavar="COLUMN", help="Group the edit distance and CHES by source, strategy, error, check or reason."
+        ),
     ] = None,
     shortcuts: Annotated[bool, typer.Option("--shortcuts", help="Show only how often each shortcut is right.")] = False,
+    ches: Annotated[
+        bool,
+        typer.Option(
+            "--ches",
+            help="Show only CHES and the edit distance. The less negative CHES is, the more DPO is expected to lower "
+            "the log-prob of chosen.",
+        ),
+    ] = False,
+    model: Annotated[
+        str | None, typer.Option(metavar="MODEL", help="Model for --ches: a folder, a GGUF file or a Hub id.")
+    ] = None,
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            "--limit", "-n", "--n", metavar="N", min=1, help="CHES of the first N pairs of each split. Default: all."
+        ),
+    ] = None,
+    device: Annotated[str, typer.Option(metavar="<auto|cpu|cuda>", help="Device for --ches.")] = "auto",
+    chat: Annotated[
+        str, typer.Option(metavar="<auto|on|off>", help="Apply the chat template for --ches; auto: if there is one.")
+    ] = "auto",
+    max_length: Annotated[
+        int, typer.Option(metavar="N", min=8, help="Most tokens of prompt and completion for --ches.")
+    ] = 2048,
     as_json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     from pairgen.pairs.dataset import open_pairs
     from pairgen.stats import describe
 
-    names = ["edit_distance"] if edit_distance else None
+    names = ["edit_distance"] if edit_distance or ches else None
     dataset = open_pairs(path)
+    if ches != bool(model):
+        raise UsageError("--ches needs --model MODEL" if ches else "--model is for --ches; add --ches")
+    if not ches and limit:
+        raise UsageError("--limit is for --ches; add --ches --model MODEL")
     if shortcuts:
         _print_shortcuts(dataset, as_json)
         return
     if edit_distance and dataset.manifest.get("sft"):
         raise UsageError(f"{path}: has no rejected completions, so there is no edit distance")
     statistics = describe(dataset, metric=metric, unit=unit, tokenizer=tokenizer, by=by, names=names)
+    if ches:
+        options = {"model": model, "device": device, "chat": chat, "max_length": max_length}
+        for name, found in _ches(dataset, options, limit, by, quiet).items():
+            statistics[name] |= found
     if as_json:
         print_json(statistics)
         return
     from pairgen.report.dataset_tables import statistics_view
 
     OutputConsole().print(statistics_view(statistics, dataset.manifest.get("dataset")))
+
+
+def _ches(
+    dataset: "PairDataset", options: dict[str, Any], limit: int | None, by: str | None, quiet: bool
+) -> dict[str, dict[str, Any]]:
+    """Summaries of CHES, by split."""
+    from pairgen.evaluate.ches import DEFINITIONS, SCALE, scores
+    from pairgen.stats import measured
+    from pairgen.train.config import Config
+
+    config = Config(**options, precision="float32")
+    with progress_reporter(quiet) as (progress, warn):
+        found = scores(dataset, config, limit or 0, progress=progress, warn=warn)
+    return {name: measured(dataset.splits[name], table, DEFINITIONS, SCALE, by) for name, table in found.items()}
 
 
 def _print_shortcuts(dataset: "PairDataset", as_json: bool) -> None:

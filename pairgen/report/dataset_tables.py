@@ -1,6 +1,6 @@
 """The statistics of a dataset as tables and histograms, and the summary of a build."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from rich.bar import Bar
@@ -11,13 +11,16 @@ from rich.text import Text
 from pairgen.errors import count
 from pairgen.pairs import verification_rates
 from pairgen.report.tables import Column, FittedTable
-from pairgen.report.text import format_number, format_share, safe_text
+from pairgen.report.text import format_number, format_share, format_signed, safe_text
 
 BAR_WIDTH = 40
 """Cells of the longest bar of a histogram."""
 
 COLUMNS = {"mean": 0, "sd": 3, "min": 2, "5": 5, "25": 6, "50": 1, "75": 7, "95": 4, "max": 1}
 """Columns of a summary; the higher the number, the earlier a narrow terminal hides it."""
+
+SIGNED = "inner product"
+"""The scale of numbers that may be negative, which have a table of their own."""
 
 PAPER_DATASETS = ("metamath", "arc")
 PAPER = (
@@ -27,7 +30,9 @@ PAPER = (
 
 
 def statistics_view(statistics: Mapping[str, Mapping[str, Any]], dataset: str | None = None) -> RenderableType:
-    """Tables of what ``stats.describe`` returns, by split, a histogram of the edit distance, and its definition.
+    """Tables of what ``stats.describe`` returns, by split, a histogram of the edit distance, and definitions.
+
+    Numbers on the scale ``SIGNED``, such as CHES, get a table of their own.
 
     Args:
         dataset: the name of the builder; the paper's figures are cited for its datasets.
@@ -39,19 +44,38 @@ def statistics_view(statistics: Mapping[str, Mapping[str, Any]], dataset: str | 
     if distance:
         parts += [Text.assemble(("edit distance: ", "bold"), safe_text(distance["definition"]))]
         parts += [Text(PAPER, style="dim")] if dataset in PAPER_DATASETS else []
+    definitions = {title: of["definition"] for split in statistics.values() for title, of in _signed(split).items()}
+    parts += [Text.assemble((f"{_shown(title)}: ", "bold"), safe_text(text)) for title, text in definitions.items()]
     return Group(*parts)
+
+
+def _signed(split: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    return {title: of for title, of in split.items() if isinstance(of, Mapping) and of.get("scale") == SIGNED}
+
+
+def _shown(title: str) -> str:
+    return title.replace("_", " ")
 
 
 def _split_view(name: str, split: Mapping[str, Any]) -> list[RenderableType]:
     read = f" from {count(split['rows'], 'row')}" if split["rows"] is not None else ""
     heading = Text.assemble((safe_text(name).plain, "bold"), f": {count(split['pairs'], 'pair')}{read}")
-    summaries = {title: values for title, values in split.items() if isinstance(values, Mapping) and "scale" in values}
-    parts: list[RenderableType] = [heading, _summary_table(summaries)]
+    signed = _signed(split)
+    summaries = {
+        title: values
+        for title, values in split.items()
+        if isinstance(values, Mapping) and "scale" in values and title not in signed
+    }
+    parts: list[RenderableType] = [heading, *([_summary_table(summaries)] if summaries else [])]
     distance = split.get("edit_distance")
     if distance:
         parts += [Text(), Text("edit distance", style="bold"), _histogram(distance["histogram"])]
         for column, groups in distance.get("by", {}).items():
-            parts += [Text(), _group_table(column, groups)]
+            parts += [Text(), _group_table("edit distance", column, groups, format_share)]
+    parts += [*([Text()] if signed and summaries else []), *([_signed_table(signed)] if signed else [])]
+    for title, about in signed.items():
+        for column, groups in about.get("by", {}).items():
+            parts += [Text(), _group_table(_shown(title), column, groups, format_signed)]
     if "corruptions" in split:
         total = f"{count(split['corruptions']['pairs'], 'pair')}, {verification_rates.summary(split['corruptions'])}"
         parts += [Text(), Text.assemble(("corruptions: ", "bold"), total), corruption_tables(split["corruptions"])]
@@ -66,15 +90,25 @@ def _summary_table(summaries: Mapping[str, Mapping[str, Any]]) -> FittedTable:
         Column(f"lengths in\n{', '.join(sorted(units))}" if units else "", numeric=False), *_columns(COLUMNS)
     )
     for title, summary in summaries.items():
-        table.add_row(title.replace("_", " "), *_cells(summary, COLUMNS, summary["scale"] == "share"))
+        form = format_share if summary["scale"] == "share" else format_number
+        table.add_row(_shown(title), *_cells(summary, COLUMNS, form))
     return table
 
 
-def _group_table(column: str, groups: Mapping[str, Mapping[str, Any]]) -> FittedTable:
+def _signed_table(summaries: Mapping[str, Mapping[str, Any]]) -> FittedTable:
+    table = FittedTable(Column(SIGNED, numeric=False), Column("pairs", hide=8), *_columns(COLUMNS))
+    for title, summary in summaries.items():
+        table.add_row(_shown(title), f"{summary['count']:,}", *_cells(summary, COLUMNS, format_signed))
+    return table
+
+
+def _group_table(
+    title: str, column: str, groups: Mapping[str, Mapping[str, Any]], form: Callable[[float | None], str]
+) -> FittedTable:
     heads = ("mean", "sd", "5", "50", "95")
-    table = FittedTable(Column(f"edit distance by {column}", numeric=False), Column("pairs"), *_columns(heads))
+    table = FittedTable(Column(f"{title} by {column}", numeric=False), Column("pairs"), *_columns(heads))
     for value, summary in groups.items():
-        table.add_row(value, f"{summary['count']:,}", *_cells(summary, heads, is_share=True))
+        table.add_row(value, f"{summary['count']:,}", *_cells(summary, heads, form))
     return table
 
 
@@ -82,9 +116,8 @@ def _columns(heads: Iterable[str]) -> list[Column]:
     return [Column(f"{head}%" if head.isdigit() else head, hide=COLUMNS[head]) for head in heads]
 
 
-def _cells(summary: Mapping[str, Any], heads: Iterable[str], is_share: bool) -> list[str]:
-    values = [summary["quantiles"][head] if head.isdigit() else summary[head] for head in heads]
-    return [format_share(value) if is_share else format_number(value) for value in values]
+def _cells(summary: Mapping[str, Any], heads: Iterable[str], form: Callable[[float | None], str]) -> list[str]:
+    return [form(summary["quantiles"][head] if head.isdigit() else summary[head]) for head in heads]
 
 
 def _histogram(histogram: Mapping[str, Any]) -> Table:

@@ -5,9 +5,10 @@ from typing import Any
 import regex
 from rich.text import Text
 
-CONTROLS = regex.compile(r"[[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\u2065]--[\n\t\u200c\u200d]]", regex.VERSION1)
-"""Control and format characters and separators, which move the cursor, color, reorder or hide text; but not newline,
-tab and the joiners inside emoji and words. As Unicode classes, which ``re`` does not have."""
+CONTROLS = regex.compile(r"[[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\u2065]--[\n\t\u200c\u200d]]", regex.VERSION1)
+"""Control and format characters and separators, which move the cursor, color, reorder or hide text, and surrogates, as
+in file names that are not UTF-8, which cannot be printed; but not newline, tab and the joiners inside emoji and words.
+As Unicode classes, which ``re`` does not have."""
 
 MAX_TEXT = 600
 """Characters of a prompt or completion that are shown by default."""
@@ -44,3 +45,12 @@ def format_number(value: float | None) -> str:
     if value >= 99_999.5:
         return f"{value / 1e3:,.0f}k"
     return f"{value:,.0f}" if value >= 100 or value == int(value) else f"{value:.2f}"
+
+
+def format_signed(value: float | None) -> str:
+    """A number of any sign and size, with three digits or more: ``-0.0123``, ``-1,235``, ``-123k``."""
+    if value is None:
+        return "-"
+    size = abs(value)
+    text = format_number(size) if size >= 100 else f"{size:.3g}"
+    return f"-{text}" if value < 0 else text

@@ -4,15 +4,17 @@ To add one, write a function from a record batch to one number per pair, and ent
 ``STATISTICS["name"] = Statistic(...)``. ``pairgen stats`` shows it.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pairgen.errors import UsageError
 from pairgen.pairs import verification_rates
 from pairgen.pairs.dataset import PairDataset, Split
+from pairgen.pairs.masks import Mask
 from pairgen.stats import distance as edits
 from pairgen.stats import lengths, shortcuts
 from pairgen.stats.summary import Numbers, histogram, summarize
@@ -99,8 +101,7 @@ def describe(
         UsageError: an unknown metric, unit, column or statistic, or a tokenizer that is missing or cannot be loaded.
         InvalidDataset: a damaged shard.
     """
-    if by is not None and by not in BY:
-        raise UsageError(f"--by must be one of {', '.join(BY)}, got {by!r}")
+    check_by(by)
     known = (*STATISTICS, "pairs_per_group", CORRUPTIONS)
     wanted = known if names is None else names
     for name in wanted:
@@ -148,19 +149,62 @@ def _statistics(split: Split, table: dict[str, Statistic], by: str | None) -> di
         for name, statistic in table.items():
             parts[name].append(statistic.of(batch))
     values = {name: np.concatenate(found[1:] or found) for name, found in parts.items()}
-    result = {name: _shown(statistic, values[name]) for name, statistic in table.items()}
+    groups = _groups(split.table([by])[by]) if by else {}
+    return {
+        name: _shown(statistic.definition, statistic.scale, values[name], by, groups)
+        for name, statistic in table.items()
+    }
+
+
+def measured(
+    split: Split, found: pa.Table, definitions: Mapping[str, str], scale: str, by: str | None = None
+) -> dict[str, dict[str, Any]]:
+    """Numbers of pairs that were measured elsewhere, such as by a model, as ``describe`` returns its own.
+
+    Args:
+        found: ``pair_id``, and one finite number in each column that ``definitions`` defines. It may lack pairs.
+        scale: the unit.
+        by: a column of ``BY``.
+
+    Returns:
+        By name: definition, scale, summary, and with ``by`` a summary for each value of that column.
+
+    Raises:
+        UsageError: an unknown column.
+    """
+    check_by(by)
+    groups: dict[str, Mask] = {}
     if by:
-        labels = split.table([by])[by].combine_chunks().fill_null("none").dictionary_encode()
-        codes = labels.indices.to_numpy()
-        order = sorted(enumerate(labels.dictionary.to_pylist()), key=lambda item: str(item[1]))
-        for name in table:
-            result[name]["by"] = {by: {label: summarize(values[name][codes == code]) for code, label in order}}
-    return result
+        columns = split.table(["pair_id", by])
+        at = pc.index_in(found["pair_id"], value_set=columns["pair_id"].combine_chunks())
+        groups = _groups(columns[by].take(at))
+    return {
+        name: _shown(definition, scale, found[name].to_numpy(), by, groups) for name, definition in definitions.items()
+    }
 
 
-def _shown(statistic: Statistic, values: Numbers) -> dict[str, Any]:
-    shown = {"definition": statistic.definition, "scale": statistic.scale, **summarize(values)}
-    return {**shown, "histogram": histogram(values)} if statistic.scale == "share" else shown
+def check_by(by: str | None) -> None:
+    """Raise UsageError for a column by which statistics are not grouped."""
+    if by is not None and by not in BY:
+        raise UsageError(f"--by must be one of {', '.join(BY)}, got {by!r}")
+
+
+def _groups(column: pa.ChunkedArray) -> dict[str, Mask]:
+    """Where a column has each of its values, in alphabetical order; a null is ``none``."""
+    labels = column.combine_chunks().fill_null("none").dictionary_encode()
+    codes = labels.indices.to_numpy()
+    order = sorted(enumerate(labels.dictionary.to_pylist()), key=lambda item: str(item[1]))
+    return {label: codes == code for code, label in order}
+
+
+def _shown(definition: str, scale: str, values: Numbers, by: str | None, groups: Mapping[str, Mask]) -> dict[str, Any]:
+    return {
+        "definition": definition,
+        "scale": scale,
+        **summarize(values),
+        **({"histogram": histogram(values)} if scale == "share" else {}),
+        **({"by": {by: {label: summarize(values[where]) for label, where in groups.items()}}} if by else {}),
+    }
 
 
 def _group_sizes(split: Split) -> dict[str, Any]:
