@@ -1,0 +1,237 @@
+"""Which losses keep the preferred completion likely (Figures 2, 5 and 6 of Pal et al., 2024)."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from pairgen.report.documents.content import Cell, Column, Figure, Line, Lines, Report, Table
+from pairgen.report.documents.number_format import NATS, NATS_PER_TOKEN, SHARE, NumberFormat, Spread
+from pairgen.report.documents.statements import chance_text, compare_text, level_text, listing
+from pairgen.studies import datasets
+from pairgen.studies.running.about import about_data, setting_lines
+from pairgen.studies.running.plan import Setting, Study, Variant
+from pairgen.studies.running.results import Results
+from pairgen.studies.running.workspace import Finished
+
+BETA = 0.3
+"""The paper's."""
+
+PAPER = ("dpo", "ipo", "dpop")
+"""The losses of the paper's figures."""
+OTHERS = ("hinge", "rpo", "bdpo", "dpo-shift", "cal-dpo", "apo-zero", "kto", "cpo", "simpo")
+OWN = {"simpo": {"beta": 2.0}}
+"""Options of losses for which the paper's beta means something else."""
+
+RATE = NumberFormat(0, scientific=True)
+
+
+def variants(setting: Setting) -> list[Variant]:
+    """All losses on pairs that differ in little; those of the paper also on pairs that differ in nearly everything.
+
+    At the real scale, only the losses of the paper, on the former.
+    """
+    losses = PAPER if setting.scale_name == "real" else (*PAPER, *OTHERS)
+    low = [Variant(loss, {"loss": loss, "beta": BETA, **OWN.get(loss, {})}) for loss in losses]
+    if setting.scale_name == "real" and not setting.choices:
+        return low
+    return [*low, *(Variant(loss, {"loss": loss, "beta": BETA}, data="high") for loss in PAPER)]
+
+
+def report(results: Results) -> Report:
+    """Table of all losses, the learning rates tried, and log-ratios over training."""
+    data = list(dict.fromkeys(variant.data for variant in results.variants))
+    return Report(
+        title="Which losses keep the preferred completion likely",
+        question=STUDY.question,
+        setting=setting_lines(results, f"beta {BETA} for all losses (SimPO: {OWN['simpo']['beta']}), lambda 50"),
+        tables=[*(loss_table(results, name) for name in data), rates_table(results)],
+        figures=[figure for name in data for figure in figures(results, name)],
+        findings=[text for name in data for text in findings(results, name)],
+        not_shown=not_shown(results),
+    )
+
+
+# ---------------------------------------------------------------- numbers of one run
+
+
+def median_logratio(run: Finished, split: str) -> float:
+    """Median over pairs of the chosen log-ratio, in nats."""
+    return float(np.median(run.measured.split(split).logratio("chosen")))
+
+
+def below_reference(run: Finished, split: str) -> float:
+    """Share of pairs whose chosen completion is less likely than under the reference model."""
+    return float(np.mean(run.measured.split(split).logratio("chosen") < 0))
+
+
+def accuracy(run: Finished, split: str = "eval") -> float:
+    """Share of pairs whose chosen log-ratio exceeds the rejected one."""
+    return float(np.mean(run.measured.split(split).margin > 0))
+
+
+def after_edit(run: Finished, of: str = "policy") -> float:
+    """Mean log-prob of chosen tokens after the edit in held-out pairs, in nats per token."""
+    return run.measured.split("eval").pooled("chosen", "after", of)
+
+
+# ---------------------------------------------------------------- tables
+
+
+def loss_table(results: Results, data: str) -> Table:
+    """A row per loss: what became of chosen in training pairs and in held-out pairs."""
+    columns = [
+        Column("loss"),
+        Column("learning rate", RATE),
+        Column("chosen log-ratio, train", NATS),
+        Column("below reference, train", SHARE),
+        Column("chosen log-ratio, held out", NATS),
+        Column("below reference, held out", SHARE),
+        Column("after the edit, held out", NATS_PER_TOKEN),
+        Column("accuracy, held out", SHARE),
+    ]
+    found = [results.runs[key] for key in results.runs if key[0] == data]
+    reference = Spread.of([after_edit(run, "reference") for run in found[0]])
+    rows: list[Sequence[Cell]] = [["reference model", None, 0.0, None, 0.0, None, reference, None]]
+    for runs in found:
+        rows.append(
+            [
+                runs[0].variant.name,
+                runs[0].learning_rate,
+                Spread.of([median_logratio(run, "train") for run in runs]),
+                Spread.of([below_reference(run, "train") for run in runs]),
+                Spread.of([median_logratio(run, "eval") for run in runs]),
+                Spread.of([below_reference(run, "eval") for run in runs]),
+                Spread.of([after_edit(run) for run in runs]),
+                Spread.of([accuracy(run) for run in runs]),
+            ]
+        )
+    return Table(
+        f"Losses on {about_data(data)}",
+        columns,
+        rows,
+        [
+            f"Median (lowest to highest) of {len(found[0])} seeds.",
+            "Chosen log-ratio: log-prob of chosen under the policy minus that under the reference, median over pairs.",
+            "Below reference: pairs with a negative chosen log-ratio. Accuracy: pairs whose chosen log-ratio exceeds the "
+            "rejected one.",
+        ],
+    )
+
+
+def rates_table(results: Results) -> Table:
+    """A row per loss, a column per learning rate: held-out loss, by which the rate was chosen, and chosen log-ratio."""
+    rates = sorted({run.learning_rate for runs in results.tried.values() for run in runs})
+    columns = [Column("data"), Column("loss"), Column("chosen rate", RATE)]
+    columns += [Column(f"loss at {rate:g}", NumberFormat(3)) for rate in rates]
+    columns += [Column(f"log-ratio at {rate:g}", NATS) for rate in rates]
+    rows: list[Sequence[Cell]] = []
+    for (data, name), runs in results.tried.items():
+        by_rate = {run.learning_rate: run for run in runs}
+        losses = [by_rate[rate].held_out_loss if rate in by_rate else None for rate in rates]
+        ratios = [median_logratio(by_rate[rate], "eval") if rate in by_rate else None for rate in rates]
+        rows.append([data, name, results.runs[data, name][0].learning_rate, *losses, *ratios])
+    notes = ["First seed. Each loss has the rate at which its own value on held-out pairs is lowest."]
+    notes.append("Log-ratio: of chosen, median over held-out pairs.")
+    return Table("Learning rates tried", columns, rows, notes)
+
+
+# ---------------------------------------------------------------- figures
+
+
+def figures(results: Results, data: str) -> list[Figure]:
+    """Log-ratios of chosen over training: of training batches, and of held-out pairs."""
+    shown = {}
+    for split, key in (("train", "logratios/chosen"), ("held out", "eval/logratios/chosen")):
+        series = {name: over_steps(runs, key) for (of, name), runs in results.runs.items() if of == data}
+        shown[split] = {name: line for name, line in series.items() if len(line.x)}
+    return [
+        Lines(
+            name=f"chosen-{data}-{split.replace(' ', '-')}",
+            title=f"Log-ratio of chosen, {about_data(data)}, {'training batches' if split == 'train' else 'held out'}",
+            x_label="step",
+            y_label="chosen log-ratio (nats)",
+            series=series,
+            zero="reference model",
+            note="Median over seeds, and their range.",
+        )
+        for split, series in shown.items()
+        if series
+    ]
+
+
+def over_steps(runs: Sequence[Finished], key: str) -> Line:
+    """A logged metric over the steps of runs with different seeds."""
+    logged = [{line["step"]: line[key] for line in run.metrics if key in line} for run in runs]
+    steps = sorted(set.intersection(*map(set, logged)))
+    return Line.over_seeds(steps, [[of_run[step] for step in steps] for of_run in logged])
+
+
+# ---------------------------------------------------------------- what follows
+
+
+def findings(results: Results, data: str) -> list[str]:
+    """Sentences on what became of chosen with each loss, and how DPOP compares with DPO."""
+    runs = {name: runs for (of, name), runs in results.runs.items() if of == data}
+    ratios = {name: Spread.of([median_logratio(run, "eval") for run in of]) for name, of in runs.items()}
+    about = about_data(data)
+    texts = [
+        level_text(
+            f"With {name}, the median log-ratio of held-out chosen completions on {about}",
+            ratios[name],
+            NATS,
+            level_name="the reference model",
+        )
+        for name in runs
+        if name in PAPER
+    ]
+    if {"dpo", "dpop"} <= set(runs):
+        texts.append(
+            compare_text(
+                "dpop", ratios["dpop"], "dpo", ratios["dpo"], f"the chosen log-ratio of held-out pairs on {about}", NATS
+            )
+        )
+        accuracies = {name: Spread.of([accuracy(run) for run in runs[name]]) for name in ("dpo", "dpop")}
+        texts.append(
+            compare_text(
+                "dpop", accuracies["dpop"], "dpo", accuracies["dpo"], f"the accuracy on held-out pairs, {about},", SHARE
+            )
+        )
+    fallen = [name for name, ratio in ratios.items() if ratio.high < 0]
+    kept = [name for name, ratio in ratios.items() if ratio.low >= 0]
+    if fallen and len(runs) > len(PAPER):
+        texts.append(f"On {about}, chosen fell below the reference in every seed with {listing(fallen)}.")
+    if kept and len(runs) > len(PAPER):
+        texts.append(f"On {about}, it did not fall in any seed with {listing(kept)}.")
+    return texts
+
+
+def not_shown(results: Results) -> list[str]:
+    """What the study cannot tell."""
+    texts = [
+        "Whether a model that keeps chosen likely answers better: the study measures log-probs, not generated answers.",
+        "Other values of beta and lambda, longer training and larger models.",
+    ]
+    edges = [
+        name
+        for (data, name), runs in results.tried.items()
+        if len(runs) > 1
+        and results.runs[data, name][0].learning_rate in (runs[0].learning_rate, runs[-1].learning_rate)
+    ]
+    if edges:
+        texts.append(
+            f"The best learning rate for {listing(dict.fromkeys(edges))}: it may lie outside the range tried, since "
+            "the chosen one is the lowest or the highest of it."
+        )
+    if len(results.setting.seeds) > 1:
+        texts.append(chance_text(len(results.setting.seeds)))
+    return texts
+
+
+STUDY = Study(
+    title="Losses compared",
+    question="Does a loss make the preferred completion less likely than it was before training, on pairs that differ in "
+    "little and on pairs that differ in nearly everything?",
+    data={"low": datasets.solutions(), "high": datasets.choices},
+    variants=variants,
+    report=report,
+)
