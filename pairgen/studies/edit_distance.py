@@ -1,5 +1,6 @@
 """Whether edit distance or CHES predicts how far chosen falls, on versions of the same rows that differ in distance."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -44,9 +45,8 @@ def make(name: str, setting: Setting, out: Path) -> object:
     """Write one dataset of the study."""
     wanted = setting.scale.pairs + setting.scale.held_out
     source, most = setting.source, ROWS_OF_FILE * wanted
-    if source.partition(":")[0] == "sample":
-        _, rows, *seed = [*source.split(":"), "0"][:3]
-        source, most = ":".join(["sample", str(max(int(rows), ROWS_OF_SAMPLE * wanted)), *seed]), 0
+    if match := re.fullmatch(r"sample(?::(\d+))?(:\d+)?", source):
+        source, most = f"sample:{max(int(match[1] or 0), ROWS_OF_SAMPLE * wanted)}{match[2] or ''}", 0
     return write(name, source, out, setting.scale.held_out, most)
 
 
@@ -130,7 +130,7 @@ def trials(found: Outcomes) -> list[Trial]:
 def report(results: Results) -> Report:
     """Tables of datasets and of correlations, scatter plots, and what predicts the fall of chosen."""
     measured = {split: outcomes(results, split) for split in SPLITS}
-    found = {split: predictors.correlations(trials(of)) for split, of in measured.items()}
+    found = {split: predictors.correlations(trials(of), predictors.DRAWS) for split, of in measured.items()}
     return Report(
         title="Whether edit distance or CHES predicts the fall of chosen",
         question=STUDY.question,
