@@ -76,8 +76,8 @@ def report(results: Results) -> Report:
 
 STUDY = Study(
     title="Beta",
-    question="Does a larger beta, which punishes moving away from the reference more, keep DPO from making the preferred "
-    "completion less likely?",
+    question="Does a larger beta, which punishes moving away from the reference more, keep DPO from making the "
+    "preferred completion less likely?",
     data={"low": datasets.solutions()},
     variants=variants,
     report=report,

@@ -54,7 +54,7 @@ def report(results: Results) -> Report:
         figures=[figure for name in data for figure in figures(results, name)],
         findings=[text for name in data for text in findings(results, name)],
         not_shown=[
-            "Whether a model that keeps chosen likely answers better: the study measures log-probs, not generated answers.",
+            "Whether a model that keeps chosen likely answers better: log-probs are measured, not answers.",
             "Other values of beta and lambda, longer training and larger models.",
             *common_limits(results),
         ],
@@ -99,8 +99,8 @@ def loss_table(results: Results, data: str) -> Table:
         [
             f"Median (lowest to highest) of {len(found[0])} seeds.",
             "Chosen log-ratio: log-prob of chosen under the policy minus that under the reference, median over pairs.",
-            "Below reference: pairs with a negative chosen log-ratio. Accuracy: pairs whose chosen log-ratio exceeds "
-            "the rejected one.",
+            "Below reference: pairs with a negative chosen log-ratio.",
+            "Accuracy: pairs whose chosen log-ratio exceeds the rejected one.",
         ],
     )
 

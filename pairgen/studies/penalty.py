@@ -100,8 +100,8 @@ def findings(results: Results) -> list[str]:
 
 STUDY = Study(
     title="Lambda",
-    question="How strong does DPOP's penalty have to be, does it matter whether it is inside or outside the sigmoid, and "
-    "does it protect the tokens of the edit themselves?",
+    question="How strong does DPOP's penalty have to be, does it matter whether it is inside or outside the sigmoid, "
+    "and does it protect the tokens of the edit themselves?",
     data={"low": datasets.solutions()},
     variants=variants,
     report=report,

@@ -44,8 +44,8 @@ def sweep_table(results: Results, title: str, heads: Mapping[str, Column], token
         )
     notes = [
         f"Held-out pairs; median (lowest to highest) of {results.setting.scale.seeds} seeds.",
-        "Chosen log-ratio: median over pairs. Before, at, after the edit: change of the mean log-prob of chosen tokens "
-        "there, against the reference.",
+        "Chosen log-ratio: median over pairs.",
+        "Before, at, after the edit: change of the mean log-prob of chosen tokens there, against the reference.",
         "Edit below reference: pairs in which the chosen tokens of the edit became less likely.",
     ]
     return Table(title, columns, rows, notes)
