@@ -19,6 +19,7 @@ import yaml
 from lm_eval.tasks import TaskManager
 
 from pairgen.errors import OutOfMemory, SourceNotFound, TrainingError, UsageError, in_short
+from pairgen.evaluate.choices.pair_task import is_pair_dataset, write_task
 from pairgen.evaluate.language_model import JudgedModel, Loaded
 from pairgen.evaluate.options import EvaluationOptions
 from pairgen.evaluate.outcome import Evaluation
@@ -54,9 +55,16 @@ def loaded_tasks(options: EvaluationOptions, rows: Mapping[str, LocalRows], warn
 
 
 def evaluate(
-    loaded: Loaded, tasks: Sequence[Any], options: EvaluationOptions, progress: Progress = ignore
+    loaded: Loaded,
+    tasks: Sequence[Any],
+    options: EvaluationOptions,
+    progress: Progress = ignore,
+    warn: Warn = ignore,
 ) -> Evaluation:
     """Evaluate a model on ``loaded_tasks``.
+
+    Args:
+        warn: called if choices are not scored through token trees though they could have been.
 
     Raises:
         UsageError: a task has too few rows for its shots, or runs generated code.
@@ -64,7 +72,7 @@ def evaluate(
         OutOfMemory: a batch does not fit the device.
     """
     seeds = SEEDS if options.seed is None else dict.fromkeys(SEEDS, options.seed)
-    judged = JudgedModel(loaded, options.batch_size, progress)
+    judged = JudgedModel(loaded, options, progress, warn)
     try:
         results = lm_eval.simple_evaluate(
             model=judged,
@@ -105,6 +113,10 @@ def _explained(error: Exception, loaded: Loaded) -> Exception:
 def _load(name: str, rows: LocalRows | None, folder: Path) -> list[Any]:
     """The harness's task, group, or tasks with a tag. Raises UsageError and SourceNotFound."""
     known = TASKS.get(name)
+    if known is None and is_pair_dataset(name):
+        own = tempfile.mkdtemp(dir=folder)
+        task = write_task(name, Path(own))
+        return list(TaskManager(include_defaults=False, include_path=own).load(task)["tasks"].values())
     if rows is not None and known is not None:
         manager = TaskManager(include_defaults=False, include_path=str(_write(name, rows, folder)))
         return list(manager.load(known.name)["tasks"].values())

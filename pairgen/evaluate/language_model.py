@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,15 @@ from lm_eval.models.huggingface import HFLM
 
 from pairgen import run_folder
 from pairgen.errors import UnsupportedModel, UsageError
+from pairgen.evaluate.choices.for_harness import loglikelihoods
 from pairgen.evaluate.options import EvaluationOptions
-from pairgen.progress import Progress
+from pairgen.progress import Progress, Warn, ignore
 from pairgen.train.model.loading import load_model, load_tokenizer, pick_device
 
 LOGITS_BYTES = 1e9
 """Most memory for the float32 logits of a batch whose choices are scored; their log-probs take as much again."""
+SCORING = "scoring choices"
+"""The phase of progress."""
 GENERATED_TOGETHER = 16
 """Questions answered in one batch."""
 
@@ -82,24 +86,30 @@ def _load(name: str, where: str, options: EvaluationOptions) -> Loaded:
 class JudgedModel(HFLM):
     """A loaded model for the harness, which reports progress instead of showing bars of its own.
 
-    Log-probs are computed in float32. Batches of choices are as large as ``LOGITS_BYTES`` allows, unless a batch size
-    is given.
+    Log-probs are computed in float32, those of choices through token trees if the model supports them exactly. Without,
+    batches of choices are as large as ``LOGITS_BYTES`` allows, unless a batch size is given.
     """
 
-    def __init__(self, loaded: Loaded, batch_size: int, progress: Progress) -> None:
+    def __init__(self, loaded: Loaded, options: EvaluationOptions, progress: Progress, warn: Warn = ignore) -> None:
         super().__init__(
             pretrained=loaded.model,
             tokenizer=loaded.tokenizer,
-            batch_size=batch_size or GENERATED_TOGETHER,
+            batch_size=options.batch_size or GENERATED_TOGETHER,
             softmax_dtype="float32",
             mixed_precision_dtype=loaded.mixed_precision,
         )
-        self._given_batch_size = batch_size
-        self._progress = progress
+        self._given_batch_size = options.batch_size
+        self._in_trees = not options.harness
+        self._progress, self._warn = progress, warn
 
     def loglikelihood(self, requests: list[Any], disable_tqdm: bool = False) -> list[tuple[float, bool]]:
         del disable_tqdm
-        self.set_cache_hook(_Counter("scoring choices", len(requests), self._progress))
+        if self._in_trees:
+            try:
+                return loglikelihoods(self, requests, partial(self._progress, SCORING))
+            except UnsupportedModel as error:
+                self._warn(f"scoring choices takes longer, since {error}")
+        self.set_cache_hook(_Counter(SCORING, len(requests), self._progress))
         return list(super().loglikelihood(requests, disable_tqdm=True))
 
     def generate_until(self, requests: list[Any], disable_tqdm: bool = False) -> list[str]:
