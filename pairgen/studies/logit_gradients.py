@@ -55,6 +55,8 @@ from pairgen.train.scores.pair_logps import PairLogps
 STEP = 3e-4
 """Length of the steps, in weights, whose difference is a derivative. Shorter ones would amplify the rounding of norms,
 which transformers computes in float32 whatever the model's type."""
+ROUNDING = 1e-12
+"""Relative rounding error of log-probs in float64, up to which equal models count as equal (``PairLogps.rounding``)."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,8 @@ class PairLogits:
         """Log-probs of the pair as a function of its logits."""
         policy = logits.log_softmax(-1)[self.context, self.tokens]
         edit = torch.tensor([self.edit, self.edit], device=logits.device)
-        return PairLogps(policy, self.reference, torch.ones_like(self.tokens, dtype=torch.bool), edit)
+        mask = torch.ones_like(self.tokens, dtype=torch.bool)
+        return PairLogps(policy, self.reference, mask, edit, rounding=ROUNDING)
 
 
 class PairModels(NamedTuple):
@@ -173,16 +176,16 @@ def weights(pair: PairLogits, config: Config) -> Weights:
     """
     if config.loss not in ("dpo", "dpop") or (config.loss, config.dpop_form) == ("dpop", "outside"):
         raise UsageError(f"the equations are those of dpo and of dpop inside the sigmoid, not of {config.loss}")
-    policy = pair.logps(pair.logits).policy
-    above = policy - pair.reference
+    above = pair.logps(pair.logits).policy - pair.reference
     margin = above[0].sum() - above[1].sum()
     if config.loss == "dpo":
         return Weights(_factor(margin, config.beta), torch.zeros_like(above[0], dtype=torch.bool))
-    if config.dpop_level == "token":
-        penalty, active = (-above[0]).relu().sum(), above[0] < 0
-    else:
-        penalty, active = (-above[0].sum()).relu(), (above[0].sum() < 0).expand(len(above[0]))
-    return Weights(_factor(margin - config.dpop_lambda * penalty, config.beta), active)
+    fall, reference = -above[0], pair.reference[0]
+    if config.dpop_level == "completion":
+        fall, reference = fall.sum(0, keepdim=True), reference.sum(0, keepdim=True)
+    active = fall > ROUNDING * reference.abs().clamp(min=1)
+    penalty = fall[active].sum()
+    return Weights(_factor(margin - config.dpop_lambda * penalty, config.beta), active.expand(len(above[0])))
 
 
 def _factor(value: Tensor, beta: float) -> float:
@@ -219,7 +222,8 @@ def step_changes(pair: PairModels, config: Config) -> Tensor:
     digits; the weights are restored.
     """
     scorer, batch = pair.policy, pair.batch
-    logps = PairLogps(batch.completions(scorer(batch)), pair.reference, batch.mask, batch.edit)
+    policy = batch.completions(scorer(batch))
+    logps = PairLogps(policy, pair.reference, batch.mask, batch.edit, rounding=ROUNDING)
     loss = LOSSES[config.loss].function(logps, config).sum()
     parameters = [weight for weight in scorer.parameters() if weight.requires_grad]
     gradients = torch.autograd.grad(loss, parameters, allow_unused=True, materialize_grads=True)

@@ -195,3 +195,17 @@ def test_other_losses_and_other_precisions_are_refused() -> None:
     scorer = Scorer(model_of("Llama", torch.float32))
     with pytest.raises(UsageError, match=r"convert the model with \.double\(\)"):
         next(gradients.pair_models(scorer, scorer, [], padded_batch))
+
+
+@pytest.mark.parametrize("level", ["completion", "token"])
+def test_equal_models_have_no_active_penalty(level: str) -> None:
+    """Rounding is no fall below the reference, even where both are computed by other operations."""
+    scorer, config = Scorer(model_of("Llama")), Config(loss="dpop", dpop_level=level)
+    pair = group([1, 5, 9], [3, 4, 7, 8, 6, 2], [3, 4, 11, 8, 6, 2])
+    (found,) = gradients.pair_models(scorer, scorer, [pair], padded_batch)
+    logits = found.logits()
+    factor, active = gradients.weights(logits, config)
+    assert factor == pytest.approx(0.15)
+    assert not active.any()
+    torch.testing.assert_close(gradients.by_autograd(logits, config), gradients.by_autograd(logits, DPO), **EXACT)
+    torch.testing.assert_close(gradients.step_changes(found, config), gradients.step_changes(found, DPO))
