@@ -118,6 +118,8 @@ class Builder:
     """Default of ``--on-unchecked``: keep or drop pairs whose corruption could not be verified."""
     recorded: Mapping[str, str] = field(default_factory=dict)
     """Options of its own, which the manifest and the command of the card record."""
+    command: str = ""
+    """The command that makes the dataset, if it is not ``pairgen build NAME``."""
     sft: bool = False
     """Whether the rows have no rejected completion; it goes into the manifest if True."""
     eval_size: int = 0

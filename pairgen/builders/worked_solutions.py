@@ -6,7 +6,8 @@ from contextlib import suppress
 from functools import lru_cache
 from itertools import islice
 
-from pairgen.arithmetic.errors.changes import CannotCorrupt, Corruption
+from pairgen.arithmetic.errors.changes import CannotCorrupt, Corruption, apply
+from pairgen.arithmetic.errors.changes import Change as Replaced
 from pairgen.arithmetic.errors.corrupt import corrupt
 from pairgen.arithmetic.errors.kinds import ERRORS, MIXED, RESULT
 from pairgen.arithmetic.errors.missteps import missteps
@@ -106,7 +107,7 @@ def corrupted(solution: Solution, question: str, rng: RowRng, options: Corruptio
         corruptions = draw_corruptions(solution, question, rng, options)
     except CannotCorrupt as error:
         raise DropRow(error.reason) from None
-    return [_rejection(solution.text, corruption) for corruption in corruptions]
+    return [rejection(solution.text, corruption, corruption.changes) for corruption in corruptions]
 
 
 def draw_corruptions(solution: Solution, question: str, rng: RowRng, options: CorruptionOptions) -> list[Corruption]:
@@ -151,7 +152,13 @@ def _of_kind(solution: Solution, question: str, rng: RowRng, options: Corruption
             yield from missteps(solution, question, rng, options.error, options.carry)
 
 
-def _rejection(text: str, corruption: Corruption) -> Rejection:
+def rejection(text: str, corruption: Corruption, changes: Sequence[Replaced]) -> Rejection:
+    """The rejected completion of a solution.
+
+    Args:
+        corruption: the error that its columns describe.
+        changes: that error, and all else that is changed, in order.
+    """
     provenance = Provenance(
         correct=corruption.original,
         corrupted=corruption.corrupted,
@@ -165,22 +172,17 @@ def _rejection(text: str, corruption: Corruption) -> Rejection:
         steps=corruption.steps,
         error=corruption.error,
     )
-    start, stop, corrupted = corruption.start, corruption.stop, corruption.corrupted
-    if not (corruption.calculation or corruption.carried):
-        return Rejection(
-            f"{text[:start]}{corrupted}{text[stop:]}", Edit(start, stop, start + len(corrupted)), provenance
-        )
-    changes = edits_of(corruption)
-    edit = Edit(changes[0].start, changes[-1].chosen_stop, changes[-1].rejected_stop)
-    return Rejection(corruption.apply(text), edit, provenance._replace(edits=changes))
+    edits = edits_of(changes)
+    edit = Edit(edits[0].start, edits[-1].chosen_stop, edits[-1].rejected_stop)
+    return Rejection(apply(text, changes), edit, provenance._replace(edits=edits if len(edits) > 1 else None))
 
 
-def edits_of(corruption: Corruption) -> tuple[Change, ...]:
-    """The error and what was changed because of it, in order."""
-    changes: list[Change] = []
+def edits_of(changes: Sequence[Replaced]) -> tuple[Change, ...]:
+    """Changes of a solution, in order, as they are stored with a pair."""
+    edits: list[Change] = []
     shift = 0
-    for start, stop, original, corrupted, expression in corruption.changes:
+    for start, stop, original, corrupted, expression in changes:
         begin = start + shift
-        changes.append(Change(start, stop, begin, begin + len(corrupted), original, corrupted, expression))
+        edits.append(Change(start, stop, begin, begin + len(corrupted), original, corrupted, expression))
         shift += len(corrupted) - (stop - start)
-    return tuple(changes)
+    return tuple(edits)

@@ -34,7 +34,7 @@ def describe_build(
         **_license(builder, sources, options),
         **({"multiple_choice": True} if builder.multiple_choice else {}),
         **({"sft": True} if builder.sft else {}),
-        "command": rebuild_command(builder, out, options),
+        "command": builder.command or rebuild_command(builder, out, options),
         "options": _recorded_options(options, builder, eval_size),
         "sources": sources,
         "versions": {

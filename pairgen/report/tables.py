@@ -1,7 +1,7 @@
 """Tables that fit the terminal: where it is narrow, columns are hidden and named, and numbers are never cut."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rich import box
 from rich.cells import cell_len
@@ -9,7 +9,7 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from pairgen.report.text import shorten
+from pairgen.report.text import safe_text, shorten
 
 MAX_NAME = 20
 """Cells reserved for a text column, up to a third of the terminal; longer texts take what is left, and wrap."""
@@ -32,7 +32,7 @@ class FittedTable:
     """A table for rich to print, as wide as the terminal allows."""
 
     def __init__(self, *columns: Column, gap: int = 2) -> None:
-        self._columns = columns
+        self._columns = [replace(column, head=safe_text(column.head).plain) for column in columns]
         self._gap = gap
         self._rows: list[tuple[list[Text], str]] = []
 
@@ -47,7 +47,9 @@ class FittedTable:
         for at, width in self._widths(shown, options.max_width, gap).items():
             column = self._columns[at]
             head = "\n" * (lines - column.head.count("\n")) + column.head
-            table.add_column(head, justify="right" if column.numeric else "left", overflow="fold", width=width)
+            table.add_column(
+                safe_text(head), justify="right" if column.numeric else "left", overflow="fold", width=width
+            )
         for cells, style in self._rows:
             table.add_row(*(cells[at] for at in shown), style=style)
         yield table

@@ -5,9 +5,10 @@ from typing import Any
 import regex
 from rich.text import Text
 
-CONTROLS = regex.compile(r"[[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\u2065]--[\n\t\u200c\u200d]]", regex.VERSION1)
-"""Control and format characters and separators, which move the cursor, color, reorder or hide text; but not newline,
-tab and the joiners inside emoji and words. As Unicode classes, which ``re`` does not have."""
+CONTROLS = regex.compile(r"[[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\u2065]--[\n\t\u200c\u200d]]", regex.VERSION1)
+"""Control and format characters and separators, which move the cursor, color, reorder or hide text, and surrogates, as
+in file names that are not UTF-8, which cannot be printed; but not newline, tab and the joiners inside emoji and words.
+As Unicode classes, which ``re`` does not have."""
 
 MAX_TEXT = 600
 """Characters of a prompt or completion that are shown by default."""

@@ -57,3 +57,9 @@ def test_names_are_not_markup(name: str) -> None:
     assert name in render(table(name))
     assert name in render(facts([("what", name)]))
     assert "\\x1b" in render(table("\x1b[2J"))
+
+
+def test_heads_are_shown_without_markup() -> None:
+    made = FittedTable(Column("[/red] a"), Column("\x1b[31mb"))
+    made.add_row("1", "2")
+    assert render(made).splitlines()[0].split() == ["[/red]", "a", "\\x1b[31mb"]

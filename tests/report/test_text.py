@@ -41,6 +41,11 @@ def test_safe_text_keeps_markup_and_escapes_controls() -> None:
     assert safe_text("[red]a[/] :smile:\x1b[2J\u202eb").plain == "[red]a[/] :smile:\\x1b[2J\\u202eb"
 
 
+def test_surrogates_can_be_printed() -> None:
+    """They are in file names that are not UTF-8."""
+    assert safe_text("a\udcff").plain.encode() == rb"a\udcff"
+
+
 def test_safe_text_keeps_emoji_and_combining_marks() -> None:
     assert safe_text("👩\u200d👧 e\u0301 न\u093f\tx\n").plain == "👩\u200d👧 e\u0301 न\u093f\tx\n"
 

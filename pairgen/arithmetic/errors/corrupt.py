@@ -47,9 +47,8 @@ def corrupt(
     Raises:
         CannotCorrupt: the solution has no value to corrupt, or no error can be carried with certainty.
     """
-    sampler = _Sampler(solution, rng, method, count)
-    if carry != "none":
-        sampler.carrier = partial(carry_forward, solution, question, to_answer=carry == "answer")
+    sampler = Sampler(solution, rng, method, count)
+    sampler.carry(question, carry)
     for group in _Candidates(solution, question, rng).groups():
         remaining = sampler.corrupt_each(group)
         while (
@@ -66,7 +65,7 @@ def verified_candidates(solution: Solution, question: str, rng: RowRng) -> Itera
     return islice(_Candidates(solution, question, rng).groups(), 2)
 
 
-class _Sampler:
+class Sampler:
     """Samples wrong values for the candidates of one solution until it has ``count`` corruptions."""
 
     def __init__(self, solution: Solution, rng: RowRng, method: str, count: int) -> None:
@@ -78,11 +77,16 @@ class _Sampler:
         self.carrier: Callable[[Step, Literal], list[Change]] | None = None
         """Finds what follows from a wrong value, if errors are carried forward."""
 
+    def carry(self, question: str, carry: str) -> None:
+        """Carry errors forward from here on, as far as ``carry`` says, of ``CARRY``."""
+        if carry != "none":
+            self.carrier = partial(carry_forward, self.solution, question, to_answer=carry == "answer")
+
     def corrupt_each(self, candidates: Iterable[Candidate]) -> list[Candidate]:
         """Corrupt each candidate in turn; returns those that succeeded."""
         succeeded = []
         for candidate in candidates:
-            corruption = self._corrupted(candidate)
+            corruption = self.corrupted(candidate)
             if corruption is not None:
                 self.corruptions.append(corruption)
                 succeeded.append(candidate)
@@ -90,7 +94,7 @@ class _Sampler:
                     break
         return succeeded
 
-    def _corrupted(self, candidate: Candidate) -> Corruption | None:
+    def corrupted(self, candidate: Candidate) -> Corruption | None:
         """A candidate with a wrong value, which is carried forward if errors are; None if that failed."""
         if self.carrier is None:
             wrong = self._wrong_value(candidate)

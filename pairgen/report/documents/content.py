@@ -177,7 +177,7 @@ class Bars(Figure):
     categories: Sequence[str]
     series: Mapping[str, Sequence[Bar]]
     number: NumberFormat = field(default=PLAIN, kw_only=True)
-    """How the ticks of the axis of values are shown; only ``percent`` matters."""
+    """How the values are shown; in the drawing, only ``percent`` has an effect."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -94,9 +94,8 @@ def code(text: str) -> str:
 
 
 def plain(text: str) -> str:
-    """A text on one line, without control characters or characters that cannot be written as UTF-8."""
-    line = safe_text(" ".join(text.split())).plain
-    return line.encode("utf-8", "backslashreplace").decode()
+    """A text on one line, with control characters as escapes."""
+    return safe_text(" ".join(text.split())).plain
 
 
 def bullets(items: Iterable[str]) -> str:

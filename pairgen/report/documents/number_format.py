@@ -2,7 +2,7 @@
 
 import math
 import statistics
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 NO_VALUE = "-"
@@ -97,3 +97,8 @@ SHARE = NumberFormat(1, percent=True)
 NATS = NumberFormat(1, signed=True, unit="nats")
 NATS_PER_TOKEN = NumberFormat(2, signed=True, unit="nats per token")
 CORRELATION = NumberFormat(2, signed=True)
+
+
+def finite_values(values: Iterable[float]) -> Iterator[float]:
+    """The numbers that are neither NaN nor infinite."""
+    return (float(value) for value in values if math.isfinite(value))

@@ -5,7 +5,7 @@ import math
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pairgen.report.documents import statements
@@ -47,12 +47,21 @@ def test_comparisons_are_symmetric(ours: list[float], theirs: list[float]) -> No
     assert relation(b, a) == opposite.get(relation(a, b), relation(a, b))
 
 
+def shown_range(text: str) -> tuple[float, float]:
+    """The ends of a range as it is shown: ``-1.0 (-2.0 to 0.0)``, or a single number."""
+    numbers = [float(found) for found in re.findall(r"[-+]?\d+\.\d+", text)]
+    return (numbers[-2], numbers[-1]) if "(" in text else (numbers[0], numbers[0])
+
+
 @given(VALUES, VALUES)
+@example([1.001, 1.002], [1.003, 1.004])
+@example([-0.001, -0.002], [0.0, 0.0])
 def test_a_claimed_difference_can_be_seen_in_the_numbers(ours: list[float], theirs: list[float]) -> None:
     text = compare_text("a", Spread.of(ours), "b", Spread.of(theirs), "the margin", NATS)
-    numbers = [float(found) for found in re.findall(r"[-+]?\d+\.\d+", text)]
-    if "is higher" in text and min(ours) - max(theirs) > 1e-9:
-        assert numbers[0] > numbers[len(numbers) // 2 if len(numbers) % 2 == 0 else -1]
+    found = re.fullmatch(r"The margin is (higher|lower) with a than with b: (.*) against (.*) nats, over .*", text)
+    if found and max(min(ours) - max(theirs), min(theirs) - max(ours)) > 1e-9:
+        a, b = shown_range(found[2]), shown_range(found[3])
+        assert a[0] > b[1] if found[1] == "higher" else a[1] < b[0]
 
 
 def test_compare_text() -> None:

@@ -1,0 +1,117 @@
+"""Grouped bars on matplotlib's axes: upright, or lying where the names of the categories are long."""
+
+import math
+from typing import Any
+
+from matplotlib.patches import Patch
+from rich.cells import cell_len
+
+from pairgen.report.documents.content import Bar, Bars
+from pairgen.report.documents.line_plot import COLORS, Entry
+from pairgen.report.documents.markdown import plain
+from pairgen.report.documents.number_format import Spread
+from pairgen.report.documents.ticks import set_scale, wrapped
+
+FILLS = (*COLORS[:-1], "#7f7f7f")
+"""Colors on which a black error bar can be seen."""
+
+HATCHES = ("", "////", "||||", "xxxx", "----", "\\\\\\\\", "++++", "//")
+
+CELLS = 62
+"""Cells of the names of all categories side by side."""
+
+GROUP = 0.8
+"""Share of a category's space that its bars take."""
+
+MAX_BAR = 0.4
+"""Share of it that a bar takes at most."""
+
+MIN_CATEGORIES = 2
+"""Categories for which there is space at least."""
+
+
+def draw_bars(axes: Any, figure: Bars) -> list[Entry]:
+    """Draw bars with their ranges; ``n/a`` stands in place of a bar without a value."""
+    lying = is_lying(figure)
+    thick = min(GROUP / max(len(figure.series), 1), MAX_BAR)
+    first = (1 - len(figure.series)) / 2 * thick
+    more = max(MIN_CATEGORIES - len(figure.categories), 0) / 2
+    (axes.set_ylim if lying else axes.set_xlim)(-0.55 - more, len(figure.categories) - 0.45 + more)
+    entries: list[Entry] = []
+    values: list[float] = [0.0]
+    for at, (name, heights) in enumerate(figure.series.items()):
+        style: dict[str, Any] = {
+            "facecolor": FILLS[at % len(FILLS)],
+            "edgecolor": "white" if HATCHES[at % len(HATCHES)] else FILLS[at % len(FILLS)],
+            "hatch": HATCHES[at % len(HATCHES)],
+            "linewidth": 0,
+        }
+        for place, height in enumerate(heights):
+            middle = place + first + at * thick
+            values += _draw_bar(axes, middle, thick, height, (style, lying))
+        entries.append((Patch(**style), name))
+    _label(axes, figure, lying)
+    set_scale(axes.xaxis if lying else axes.yaxis, values, percent=figure.number.percent)
+    return entries
+
+
+def _draw_bar(axes: Any, middle: float, thick: float, height: Bar, how: tuple[dict[str, Any], bool]) -> list[float]:
+    """Draw a bar. Returns the values that it shows."""
+    style, lying = how
+    low, value, high = height.ends if isinstance(height, Spread) else (math.nan, _float(height), math.nan)
+    if not math.isfinite(value):
+        spot = (0, middle) if lying else (middle, 0)
+        axes.annotate(
+            "n/a", spot, (3, 0) if lying else (0, 3), textcoords="offset points", fontsize=7, color="#666666",
+            ha="left" if lying else "center", va="center" if lying else "bottom", rotation=0 if lying else 90,
+        )  # fmt: skip
+        return []
+    (axes.barh if lying else axes.bar)(middle, value, 0.92 * thick, zorder=2, **style)
+    if math.isfinite(low) and math.isfinite(high):
+        error = [[value - low], [high - value]]
+        where = {"x": value, "y": middle, "xerr": error} if lying else {"x": middle, "y": value, "yerr": error}
+        axes.errorbar(**where, fmt="none", ecolor="black", elinewidth=1.0, capsize=2.5, capthick=1.0, zorder=3)
+        return [low, value, high]
+    return [value]
+
+
+def _label(axes: Any, figure: Bars, lying: bool) -> None:
+    """Names of the categories; the axis of values keeps its label whichever way the bars lie."""
+    places = range(len(figure.categories))
+    axis = axes.yaxis if lying else axes.xaxis
+    axis.set_ticks(places, [wrapped(name, 26 if lying else _slot(figure)) for name in figure.categories])
+    axis.set_tick_params(length=0)
+    axis.grid(visible=False)
+    if lying:
+        axes.invert_yaxis()
+        axes.axvline(0, color="#444444", linewidth=0.8, zorder=3)
+        axes.spines["left"].set_visible(False)
+        axes.set_xlabel(wrapped(figure.y_label, 60))
+        axes.set_ylabel(wrapped(figure.x_label, 45))
+    else:
+        axes.axhline(0, color="#444444", linewidth=0.8, zorder=3)
+        axes.spines["bottom"].set_visible(False)
+
+
+def is_lying(figure: Bars) -> bool:
+    """Whether the names of the categories are too long to stand side by side under upright bars."""
+    names = [plain(name) for name in figure.categories]
+    words = [cell_len(word) for name in names for word in name.split()]
+    lines = [wrapped(name, _slot(figure)).count("\n") for name in names]
+    return max(words, default=0) > _slot(figure) or max(lines, default=0) > 2
+
+
+def needed_height(figure: Bars) -> float:
+    """Inches that lying bars need."""
+    if not is_lying(figure):
+        return 0.0
+    lines = max(wrapped(name, 26).count("\n") + 1 for name in figure.categories)
+    return 0.8 + len(figure.categories) * max(0.16 * len(figure.series) + 0.12, 0.15 * lines + 0.08)
+
+
+def _slot(figure: Bars) -> int:
+    return max(CELLS // max(len(figure.categories), 1) - 1, 1)
+
+
+def _float(value: Any) -> float:
+    return math.nan if value is None else float(value)

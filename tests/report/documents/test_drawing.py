@@ -1,0 +1,238 @@
+"""Figures: the same bytes every time, nothing outside the picture, and no legend on the data."""
+
+import contextlib
+import doctest
+import math
+import os
+import struct
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+from xml.etree import ElementTree
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from matplotlib.figure import Figure as Canvas
+
+from pairgen.report.documents import ticks
+from pairgen.report.documents.bar_plot import is_lying
+from pairgen.report.documents.content import Band, Bars, Cloud, Figure, Line, Lines, Points
+from pairgen.report.documents.drawing import draw, layout, own_settings
+from pairgen.report.documents.number_format import SHARE, Spread
+from pairgen.report.documents.ticks import set_scale
+
+NAN = math.nan
+LINES = Lines(
+    "lines",
+    "Log-ratio of chosen",
+    "step",
+    "nats",
+    {
+        "dpo": Line([0, 1, 2, 3], [0, -1, NAN, -3], [0, -2, NAN, -4], [0, -1, NAN, -2]),
+        "dpop": Line([0, 3], [0, 2]),
+    },
+    bands=[Band(1, 2, "the edit"), Band(2.5, 2.5, "the end")],
+    zero="reference model",
+    note="Medians and ranges over 3 seeds.",
+)
+POINTS = Points("points", "CHES", "score", "nats", {"a": Cloud([1, 2, NAN], [3, 4, 5])}, correlation="ρ = 1", zero="0")
+BARS = Bars(
+    "bars", "Accuracy", "task", "accuracy", ["arc", "gsm8k"], {"a": [Spread(0.5, 0.4, 0.7), 0.2], "b": [None, -0.3]},
+    number=SHARE,
+)  # fmt: skip
+HOSTILE = "$\\frac{ <b> & \x1b[31m _漢字 \ud800 \n\t --> " + "long " * 30
+FIGURES = {
+    "lines": LINES,
+    "points": POINTS,
+    "bars": BARS,
+    "one point": Lines("a", "t", "x", "y", {"a": Line([3], [5], [4], [6])}),
+    "no values": Lines("a", "t", "x", "y", {"a": Line([], []), "b": Line([1, 2], [NAN, NAN])}),
+    "no series": Bars("a", "t", "x", "y", [], {}),
+    "infinite": Lines("a", "t", "x", "y", {"a": Line([1, 2, 3], [1, math.inf, -math.inf])}),
+    "huge": Lines("a", "t", "x", "y", {"a": Line([0, 1, 2], [1e-12, 1, 1e12])}),
+    "logarithmic": Lines("a", "t", "x", "y", {"a": Line([0.01, 0.1, 1], [1e-12, 1, 1e12])}, x_log=True, y_log=True),
+    "logarithmic around 0": Lines("a", "t", "x", "y", {"a": Line([-1, 0, 9], [-1e9, 0, 1e9])}, x_log=True, y_log=True),
+    "twelve": Lines("a", "t", "x", "y", {f"_{at}": Line(range(40), [at * x for x in range(40)]) for at in range(12)}),
+    "hostile lines": Lines("a", HOSTILE, HOSTILE, HOSTILE, {HOSTILE: Line([1], [1])}, note=HOSTILE, zero=HOSTILE),
+    "hostile points": Points("a", HOSTILE, HOSTILE, HOSTILE, {HOSTILE: Cloud([1], [1])}, correlation=HOSTILE),
+    "hostile bars": Bars("a", HOSTILE, HOSTILE, HOSTILE, [HOSTILE, "b"], {HOSTILE: [1, Spread(2, 1, 3)]}),
+    "many points": Points("a", "t", "x", "y", {"a": Cloud(np.arange(4000.0), np.arange(4000.0) % 7)}),
+}
+
+
+@pytest.fixture(params=FIGURES)
+def figure(request: pytest.FixtureRequest) -> Figure:
+    return FIGURES[request.param]
+
+
+def test_docstrings() -> None:
+    assert doctest.testmod(ticks).failed == 0
+
+
+def test_files(figure: Figure) -> None:
+    drawing = draw(figure)
+    assert b"<dc:date>" not in drawing.svg
+    root = ElementTree.fromstring(drawing.svg)  # hostile text leaves it well-formed
+    assert float(root.attrib["width"].removesuffix("pt")) == pytest.approx(7 * 72)
+    assert b"fill: #ffffff" in drawing.svg[:3000]
+    width, height = struct.unpack(">II", drawing.png[16:24])
+    assert width == 7 * 150
+    assert 3.5 * 150 < height < 10 * 150
+
+
+@contextlib.contextmanager
+def laid_out(figure: Figure) -> Iterator[tuple[Any, Any]]:
+    """The picture and its axes, with every part in its place."""
+    with own_settings():
+        canvas = layout(figure)
+        canvas.draw_without_rendering()
+        (axes,) = canvas.axes
+        yield canvas, axes
+
+
+def assert_tidy(figure: Figure) -> None:
+    with laid_out(figure) as (canvas, axes):
+        tight, (width, height) = canvas.get_tightbbox(), canvas.get_size_inches()
+        assert min(tight.x0, tight.y0) >= -0.01
+        assert tight.x1 <= width + 0.01
+        assert tight.y1 <= height + 0.01
+        plot = axes.get_window_extent()
+        assert plot.width > 2 * canvas.dpi, "the plot itself has at least two inches"
+        assert plot.height > 1.5 * canvas.dpi
+        parts = [axes.get_legend(), canvas._suptitle, canvas._supxlabel, axes._left_title]
+        boxes = [plot, *(part.get_window_extent() for part in parts if part)]
+        for at, box in enumerate(boxes):
+            assert not any(overlap(box, other) for other in boxes[at + 1 :])
+
+
+def overlap(one: Any, other: Any) -> bool:
+    """Whether two boxes share more than an edge."""
+    width = min(one.x1, other.x1) - max(one.x0, other.x0)
+    height = min(one.y1, other.y1) - max(one.y0, other.y0)
+    return width > 1 and height > 1
+
+
+def test_nothing_overlaps_or_is_cut(figure: Figure) -> None:
+    assert_tidy(figure)
+
+
+@given(
+    st.dictionaries(st.text(max_size=90), st.lists(st.floats(allow_infinity=True), max_size=4), max_size=20),
+    st.text(max_size=200),
+    st.booleans(),
+)
+@settings(max_examples=6, deadline=None)
+def test_no_series_can_break_the_picture(series: dict[str, list[float]], title: str, log: bool) -> None:
+    lines = {name: Line(range(len(values)), values) for name, values in series.items()}
+    assert_tidy(Lines("a", title, "x", "y", lines, y_log=log, note=title))
+
+
+@given(
+    st.lists(st.text(max_size=60), max_size=8, unique=True),
+    st.integers(1, 8),
+    st.floats(-1e9, 1e9) | st.none(),
+)
+@settings(max_examples=6, deadline=None)
+def test_no_category_can_break_the_picture(names: list[str], count: int, value: float | None) -> None:
+    assert_tidy(Bars("a", "t", "x", "y", names, {str(at): [value] * len(names) for at in range(count)}))
+
+
+@pytest.mark.parametrize("name", ["lines", "bars"])
+def test_settings_of_the_user_have_no_effect(name: str) -> None:
+    before = draw(FIGURES[name])
+    mine = {"font.size": 30, "axes.facecolor": "black", "svg.hashsalt": "mine", "lines.linewidth": 9}
+    with mpl.rc_context(mine):
+        assert draw(FIGURES[name]) == before
+        assert mpl.rcParams["font.size"] == 30
+
+
+@pytest.mark.slow
+def test_another_process_draws_the_same_bytes() -> None:
+    code = (
+        "import hashlib, sys; from pairgen.report.documents.drawing import draw;"
+        "from pairgen.report.documents.content import Bars, Lines, Line;"
+        "figures = [Lines('a', 't', 'x', 'y', {'a': Line([1, 2], [1, 2], [0, 1], [2, 3]), 'b': Line([1], [1])}),"
+        "Bars('b', 't', 'x', 'y', ['c'], {'a': [1], 'b': [2]})];"
+        "print([hashlib.sha256(part).hexdigest() for figure in figures for part in draw(figure)])"
+    )
+    hashes = [
+        subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, check=True, env={**os.environ, **changed})
+        for changed in ({"PYTHONHASHSEED": "1"}, {"PYTHONHASHSEED": "2", "LC_ALL": "C"})
+    ]
+    assert hashes[0].stdout == hashes[1].stdout
+    assert hashes[0].stdout.count(b"'") == 8
+
+
+def test_a_point_between_gaps_is_shown() -> None:
+    with laid_out(Lines("a", "t", "x", "y", {"a": Line(range(99), [NAN] * 50 + [1] + [NAN] * 48)})) as (_, axes):
+        (line,) = axes.lines
+        assert 50 in line.get_markevery()
+
+
+def test_series_differ_without_color() -> None:
+    with laid_out(FIGURES["twelve"]) as (_, axes):
+        assert len({line.get_marker() for line in axes.lines}) == 12
+    with laid_out(BARS) as (_, axes):
+        assert len({bar.get_hatch() for bar in axes.patches}) == 2
+
+
+def test_a_bar_without_a_value_says_so() -> None:
+    with laid_out(BARS) as (_, axes):
+        assert [text.get_text() for text in axes.texts] == ["n/a"]
+        assert len(axes.patches) == 3
+
+
+def test_nothing_to_draw_is_said() -> None:
+    with laid_out(FIGURES["no values"]) as (_, axes):
+        assert [text.get_text() for text in axes.texts] == ["No values to show"]
+
+
+def test_long_names_of_categories_are_beside_lying_bars() -> None:
+    long = Bars("a", "t", "x", "y", [f"a model with a long name, number {at}" for at in range(6)], {"a": [1] * 6})
+    assert is_lying(long)
+    assert not is_lying(BARS)
+    with laid_out(long) as (_, axes):
+        assert (axes.get_xlabel(), axes.get_ylabel()) == ("y", "x")
+
+
+def test_names_are_shown_as_they_are() -> None:
+    with laid_out(Lines("a", "t", "x", "y", {"_a": Line([1], [1]), "$b$": Line([1], [2])})) as (_, axes):
+        assert [text.get_text() for text in axes.get_legend().get_texts()] == ["_a", "$b$"]
+
+
+def ticks_of(values: list[float], log: bool) -> list[tuple[float, str]]:
+    """Places and texts of the ticks that are in view."""
+    with own_settings():
+        axes = Canvas().add_subplot()
+        axes.plot(range(len(values)), values)
+        set_scale(axes.yaxis, values, log=log)
+        low, high = sorted(axes.get_ylim())
+        show = axes.yaxis.get_major_formatter()
+        return [(place, show(place)) for place in axes.yaxis.get_majorticklocs() if low <= place <= high]
+
+
+def read(text: str) -> float:
+    """The number that a tick shows."""
+    plain = text.replace("−", "-").replace(",", "")
+    mantissa, has_power, power = plain.rpartition("10") if any(c in "⁻⁰¹²³⁴⁵⁶⁷⁸⁹" for c in plain) else (plain, "", "")
+    if not has_power:
+        return float(plain)
+    exponent = int(power.translate(str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")))
+    sign = {"": 1.0, "-": -1.0}.get(mantissa)
+    return (sign if sign is not None else float(mantissa.rstrip("×"))) * 10.0**exponent
+
+
+@given(st.lists(st.floats(-1e9, 1e9) | st.floats(-1, 1) | st.integers(-50, 50), min_size=1, max_size=5), st.booleans())
+@settings(max_examples=40, deadline=None)
+def test_ticks_show_their_values(values: list[float], log: bool) -> None:
+    shown = ticks_of(values, log)
+    assert 1 <= len(shown) <= 9
+    span = max(abs(place) for place, _ in shown)
+    for place, text in shown:
+        assert read(text) == pytest.approx(place, rel=0.006, abs=1e-6 * span)
+    if len(shown) > 1 and span / (shown[1][0] - shown[0][0]) < 100:  # else values differ beyond the digits shown
+        assert len({text for _, text in shown}) == len(shown)
