@@ -94,14 +94,14 @@ _RANDOM = (
 
 
 @torch.no_grad()
-def check_trees(scorer: Scorer, plain: Plain, layout: Layout) -> None:
-    """Compare log-probs of token trees in training mode with those of plain passes.
+def check_trees(scorer: Scorer, plain: Plain, layout: Layout, training: bool = True) -> None:
+    """Compare log-probs of token trees in training or evaluation mode with those of plain passes.
 
     Raises:
         UnsupportedModel: they differ, or the model fails on trees; its attention is as it was before.
     """
     name = type(scorer.causal).__name__
-    with restored_on_error(scorer.causal), in_float32(scorer.causal), mode(scorer.causal, training=True):
+    with restored_on_error(scorer.causal), in_float32(scorer.causal), mode(scorer.causal, training):
         try:
             batch = layout(plain.groups).to(device_of(scorer.causal))
             difference = plain.difference(batch.completions(scorer(batch)).sum(1))

@@ -9,7 +9,7 @@ of creating one or treating restarting positions as new documents. A model that 
 ``check_trees`` detects.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -70,13 +70,33 @@ def restored_on_error(model: Any) -> Iterator[None]:
 
     Attention that only computes trees exactly is not what the model had: it ignores attention sinks, for example.
     """
-    before = [(config, config._attn_implementation) for config in _configs(model)]
+    restore = _restore(model)
     try:
         yield
     except BaseException:
+        restore()
+        raise
+
+
+@contextmanager
+def restored_attention(model: Any) -> Iterator[None]:
+    """After the block, give a transformers model and all its parts the attention that they had before."""
+    restore = _restore(model)
+    try:
+        yield
+    finally:
+        restore()
+
+
+def _restore(model: Any) -> Callable[[], None]:
+    """What gives a model the attention that it has now."""
+    before = [(config, config._attn_implementation) for config in _configs(model)]
+
+    def restore() -> None:
         for config, implementation in before:
             config._attn_implementation = {"": implementation}  # of this config, not of those nested in it
-        raise
+
+    return restore
 
 
 def _configs(model: Any) -> list[Any]:

@@ -11,6 +11,7 @@ compare with a single ``log_softmax``.
 
 import math
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -32,26 +33,7 @@ class _LogProbs(torch.autograd.Function):
     def forward(
         ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor, cap: float, kept: Tensor | None
     ) -> Tensor:
-        """With m the largest logit so far and t = sum exp(logit - m), a block rescales t by exp(old m - new m)."""
-        picked = torch.empty(len(targets), dtype=_result_dtype(hidden), device=hidden.device)
-        log_total = torch.empty_like(picked)
-        positions, tokens = BLOCKS.get(hidden.device.type, OTHER_BLOCK)
-        for part in _slices(len(targets), positions):
-            chunk, target = hidden[part], targets[part]
-            largest = torch.full_like(log_total[part], -math.inf)
-            total = torch.zeros_like(largest)
-            for block in _slices(len(weight), tokens):
-                logits = _logits(chunk, weight, bias, cap, block)
-                if kept is not None:
-                    kept[part, block] = logits
-                inside, index = _in_block(target, block)
-                picked[part] = logits.gather(1, index)[:, 0].where(inside, picked[part])
-                before, largest = (
-                    largest,
-                    torch.maximum(largest, logits.amax(1)).clamp_(min=torch.finfo(largest.dtype).min),
-                )
-                total = total * (before - largest).exp_() + logits.sub_(largest[:, None]).exp_().sum(1)
-            log_total[part] = largest + total.log()
+        picked, log_total, _ = _blockwise(hidden, weight, bias, targets, cap, kept)
         ctx.save_for_backward(hidden, weight, bias, targets, log_total)
         ctx.cap, ctx.kept = cap, kept
         return picked - log_total
@@ -88,6 +70,35 @@ class _LogProbs(torch.autograd.Function):
             if d_hidden is not None:
                 d_hidden[at] = d_chunk.to(d_hidden.dtype)
         return d_hidden, d_weight, d_bias, None, None, None
+
+
+def _blockwise(
+    hidden: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor, cap: float, kept: Tensor | None = None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """[N] the logit of each target, the logarithm of the sum of all exp(logit), and the largest logit.
+
+    With m the largest logit so far and t = sum exp(logit - m), a block rescales t by exp(old m - new m).
+    """
+    picked = torch.empty(len(targets), dtype=_result_dtype(hidden), device=hidden.device)
+    log_total, all_largest = torch.empty_like(picked), torch.empty_like(picked)
+    positions, tokens = BLOCKS.get(hidden.device.type, OTHER_BLOCK)
+    for part in _slices(len(targets), positions):
+        chunk, target = hidden[part], targets[part]
+        largest = torch.full_like(log_total[part], -math.inf)
+        total = torch.zeros_like(largest)
+        for block in _slices(len(weight), tokens):
+            logits = _logits(chunk, weight, bias, cap, block)
+            if kept is not None:
+                kept[part, block] = logits
+            inside, index = _in_block(target, block)
+            picked[part] = logits.gather(1, index)[:, 0].where(inside, picked[part])
+            before, largest = (
+                largest,
+                torch.maximum(largest, logits.amax(1)).clamp_(min=torch.finfo(largest.dtype).min),
+            )
+            total = total * (before - largest).exp_() + logits.sub_(largest[:, None]).exp_().sum(1)
+        log_total[part], all_largest[part] = largest + total.log(), largest
+    return picked, log_total, all_largest
 
 
 def _rows_with_gradient(grad: Tensor, positions: int) -> Iterator[Any]:
@@ -132,12 +143,28 @@ def logprobs(hidden: Tensor, weight: Tensor, targets: Tensor, bias: Tensor | Non
     Returns:
         [N] log-probs in nats, in float32 (float64 for float64 input).
     """
-    dtype = hidden.dtype
-    if torch.is_autocast_enabled(hidden.device.type):
-        dtype = torch.get_autocast_dtype(hidden.device.type)
-    with torch.autocast(hidden.device.type, enabled=False):
-        cast = [value.to(dtype) if value is not None else None for value in (hidden, weight, bias)]
+    with _without_autocast(hidden, weight, bias) as cast:
         few = torch.is_grad_enabled() and len(hidden) * len(weight) <= MAX_KEPT
         kept = hidden.new_empty((len(hidden), len(weight)), dtype=_result_dtype(hidden)) if few else None
         result: Tensor = _LogProbs.apply(cast[0], cast[1], cast[2], targets, cap, kept)
         return result
+
+
+@torch.no_grad()
+def greedy_logprobs(
+    hidden: Tensor, weight: Tensor, targets: Tensor, bias: Tensor | None = None, cap: float = 0.0
+) -> tuple[Tensor, Tensor]:
+    """[N] what ``logprobs`` returns, and [N] bool: whether no token has a larger logit than the target."""
+    with _without_autocast(hidden, weight, bias) as cast:
+        picked, log_total, largest = _blockwise(cast[0], cast[1], cast[2], targets, cap)
+        return picked - log_total, picked >= largest
+
+
+@contextmanager
+def _without_autocast(*values: Tensor | None) -> Iterator[list[Any]]:
+    """Values in the dtype of autocast, if it is enabled, with it disabled: sums are computed in float32 or better."""
+    device = next(value.device.type for value in values if value is not None)
+    dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else None
+    with torch.autocast(device, enabled=False):
+        first = next(value.dtype for value in values if value is not None)
+        yield [value.to(dtype or first) if value is not None else None for value in values]

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.functional import linear
 
 from pairgen.train.model import logprobs as module
-from pairgen.train.model.logprobs import BLOCKS, logprobs
+from pairgen.train.model.logprobs import BLOCKS, greedy_logprobs, logprobs
 
 WIDTH, VOCABULARY = 6, 11
 
@@ -286,3 +286,20 @@ def test_logprobs_of_a_head_that_excludes_tokens() -> None:
     bias[:8] = -torch.inf
     made = (hidden, weight, targets.clamp(min=8), bias)
     close(values_and_grads(logprobs, made, True), values_and_grads(plain, made, True), 1e-12)
+
+
+@pytest.mark.parametrize("cap", [0.0, 2.0])
+@pytest.mark.parametrize("block", [(1 << 20, 1 << 20), (3, 4)])
+def test_greedy_targets(monkeypatch: pytest.MonkeyPatch, block: tuple[int, int], cap: float) -> None:
+    """Whether a target has the largest logit, and the same log-probs."""
+    monkeypatch.setitem(BLOCKS, "cpu", block)
+    hidden, weight, targets, bias = inputs(40)
+    best = linear(hidden, weight, bias).argmax(1)
+    targets[::3] = best[::3]
+    logps, greedy = greedy_logprobs(hidden, weight, targets, bias, cap)
+    assert torch.equal(greedy, targets == best)
+    assert 13 < int(greedy.sum()) < 40
+    assert torch.equal(logps, logprobs(hidden, weight, targets, bias, cap))
+    with torch.autocast("cpu", torch.bfloat16):
+        logps, _ = greedy_logprobs(hidden, weight, targets, bias, cap)
+        assert torch.equal(logps, logprobs(hidden, weight, targets, bias, cap))
