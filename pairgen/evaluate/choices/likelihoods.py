@@ -100,6 +100,7 @@ class Likelihoods:
         cut = [truncated(pair, self.max_length) for pair in pairs]
         distinct = list(dict.fromkeys(cut))
         found: dict[TokenPair, Likelihood] = {}
+        report(0, len(distinct))
         in_trees = [pair for pair in distinct if self._fits(pair) and not self._reason]
         causal = self.scorer.causal
         with mode(causal, training=False), restored_attention(causal):

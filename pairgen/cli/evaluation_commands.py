@@ -1,0 +1,142 @@
+"""The command that evaluates models: eval."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pairgen.cli.app import Json, OutputConsole, Quiet, command, print_json
+from pairgen.cli.bars import progress_reporter
+from pairgen.cli.flags import with_options
+from pairgen.errors import UsageError
+from pairgen.evaluate.options import EvaluationOptions
+from pairgen.report.tables import Column, FittedTable
+
+if TYPE_CHECKING:
+    from pairgen.evaluate.outcome import Difference, Score
+
+PANELS = {"tasks": "Questions", "batch_size": "Answers", "device": "Model", "generate": "Answers for an outside judge"}
+"""Headings of the help, each by the first option under it."""
+
+
+@command(
+    name="eval",
+    help="Evaluate a model with lm-evaluation-harness, or compare two models on the same questions with paired tests.",
+    examples=[
+        "pairgen eval runs/dpop --tasks arc,hellaswag,gsm8k --leaderboard --out results",
+        "pairgen eval runs/dpop --tasks gsm8k --source test.jsonl --source train=train.jsonl --limit 200",
+        "pairgen eval runs/dpo runs/dpop --tasks arc --source ARC-Challenge-Dev.jsonl  # paired: McNemar, bootstrap",
+        "pairgen eval results/dpo results/dpop  # saved results",
+        "pairgen eval runs/dpop --generate mt_bench --questions question.jsonl --out answers",
+    ],
+)
+@with_options(EvaluationOptions, PANELS)
+def evaluate(
+    models: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="MODEL [MODEL_B]",
+            help="A run folder (its final model), a model or adapter folder, a GGUF file, a Hub id, or a folder of "
+            "saved results.",
+        ),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="DIR",
+            help="Save results and samples here, in lm-evaluation-harness's own format; with --generate, the answers.",
+        ),
+    ] = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+    **flags: Any,
+) -> None:
+    if len(models) > 2:
+        raise UsageError(f"eval: {len(models)} models given; compare two at a time")
+    options = EvaluationOptions(**flags)
+    if options.generate:
+        _generate(models, options, out, quiet, as_json)
+        return
+    from pairgen.evaluate.judging import evaluations
+    from pairgen.evaluate.outcome import differences, table
+
+    with progress_reporter(quiet) as (progress, warn):
+        found = evaluations(models, options, out, progress, warn)
+        compared = differences(found[0], found[1], warn, options.seed or 0) if len(found) == 2 else []
+    if as_json:
+        scores = {"models": [{"model": one.model, "scores": table(one.scores)} for one in found]}
+        print_json(scores | ({"differences": table(compared)} if compared else {}))
+    elif compared:
+        OutputConsole().print(differences_view(compared, found[0].model, found[1].model))
+    else:
+        OutputConsole().print(scores_view(found[0].scores))
+
+
+def _generate(models: list[str], options: EvaluationOptions, out: Path | None, quiet: bool, as_json: bool) -> None:
+    from pairgen.evaluate.judging import require_packages
+
+    if len(models) > 1:
+        raise UsageError("--generate: answers of one model at a time")
+    if out is None:
+        raise UsageError("--generate: missing --out, the folder for the answers")
+    require_packages()
+    with progress_reporter(quiet) as (progress, warn):
+        from pairgen.evaluate.answers import answer_questions
+
+        file, answers = answer_questions(models[0], options, out, progress, warn)
+    if as_json:
+        print_json({"file": str(file), "questions": answers})
+    else:
+        typer.echo(f"Wrote {answers:,} answers to {file}.")
+
+
+def _metric(row: "Score | Difference") -> str:
+    """``exact_match (strict-match)``: the metric, and how the answer was extracted."""
+    return row.metric if row.filter == "none" else f"{row.metric} ({row.filter})"
+
+
+def scores_view(scores: "list[Score]") -> FittedTable:
+    """A table of the scores of one model."""
+    table = FittedTable(
+        Column("task", numeric=False),
+        Column("metric", numeric=False),
+        Column("value"),
+        Column("stderr"),
+        Column("questions"),
+        Column("shots", hide=2),
+    )
+    for score in scores:
+        stderr = "-" if score.stderr is None else f"{score.stderr:.4f}"
+        table.add_row(
+            *(score.task, _metric(score), f"{score.value:.4f}", stderr),
+            *(f"{score.questions:,}", str(score.shots)),
+        )
+    return table
+
+
+def differences_view(compared: "list[Difference]", a: str, b: str) -> FittedTable:
+    """A table of the differences between two models."""
+    tests = sorted({one.paired.test for one in compared})
+    table = FittedTable(
+        Column("task", numeric=False),
+        Column("metric", numeric=False),
+        Column("A"),
+        Column("B", note=f"A: {a}\nB: {b}"),
+        Column("B - A"),
+        Column("95% interval", note="95% interval: paired bootstrap over questions"),
+        Column("only A\nright", hide=2),
+        Column("only B\nright", hide=2),
+        Column("p", note=f"p: {' or '.join(tests)}, two-sided"),
+        Column("questions", hide=3),
+    )
+    for one in compared:
+        paired = one.paired
+        low, high = paired.interval
+        table.add_row(
+            *(one.task, _metric(one), f"{paired.mean_a:.4f}", f"{paired.mean_b:.4f}"),
+            *(f"{paired.difference:+.4f}", f"{low:+.3f} to {high:+.3f}"),
+            *(f"{paired.only_a:,}", f"{paired.only_b:,}", f"{paired.p_value:.2g}", f"{paired.questions:,}"),
+        )
+    return table
