@@ -25,7 +25,6 @@ def load_app() -> "typer.Typer":
         exchange_commands,
         hub_commands,
         inspection_commands,
-        study_command,
         training_commands,
     )
     from pairgen.cli.app import app

@@ -3,7 +3,7 @@
 from pairgen.report.documents.content import Column, Line, Lines, Report
 from pairgen.report.documents.number_format import NATS, NumberFormat
 from pairgen.report.documents.statements import compare_text
-from pairgen.studies import datasets
+from pairgen.studies import study_pairs
 from pairgen.studies.running.about import setting_lines
 from pairgen.studies.running.plan import Setting, Study, Variant
 from pairgen.studies.running.results import Results
@@ -78,7 +78,7 @@ STUDY = Study(
     title="Beta",
     question="Does a larger beta, which punishes moving away from the reference more, keep DPO from making the "
     "preferred completion less likely?",
-    data={"low": datasets.solutions()},
+    data={"low": study_pairs.solutions()},
     variants=variants,
     report=report,
 )

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pairgen.report.documents.content import Cell, Column, Figure, Lines, Report, Table
 from pairgen.report.documents.number_format import NATS, NATS_PER_TOKEN, SHARE
 from pairgen.report.documents.statements import compare_text, level_text, listing
-from pairgen.studies import datasets
+from pairgen.studies import study_pairs
 from pairgen.studies.running.about import about_data, setting_lines
 from pairgen.studies.running.plan import Setting, Study, Variant
 from pairgen.studies.running.results import Results
@@ -172,7 +172,7 @@ STUDY = Study(
     title="Losses compared",
     question="Does a loss make the preferred completion less likely than it was before training, on pairs that differ "
     "in little and on pairs that differ in nearly everything?",
-    data={"low": datasets.solutions(), "high": datasets.choices},
+    data={"low": study_pairs.solutions(), "high": study_pairs.choices},
     variants=variants,
     report=report,
 )

@@ -5,7 +5,7 @@ from itertools import product
 from pairgen.report.documents.content import Column, Line, Lines, Report
 from pairgen.report.documents.number_format import COUNT, NATS, SHARE
 from pairgen.report.documents.statements import compare_text
-from pairgen.studies import datasets
+from pairgen.studies import study_pairs
 from pairgen.studies.loss_comparison import BETA
 from pairgen.studies.running.about import setting_lines
 from pairgen.studies.running.plan import Setting, Study, Variant
@@ -102,7 +102,7 @@ STUDY = Study(
     title="Lambda",
     question="How strong does DPOP's penalty have to be, does it matter whether it is inside or outside the sigmoid, "
     "and does it protect the tokens of the edit themselves?",
-    data={"low": datasets.solutions()},
+    data={"low": study_pairs.solutions()},
     variants=variants,
     report=report,
 )

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pairgen.report.documents.content import Band, Cell, Column, Line, Lines, Report, Table
 from pairgen.report.documents.number_format import NATS_PER_TOKEN, Spread
 from pairgen.report.documents.statements import compare_text
-from pairgen.studies import datasets
+from pairgen.studies import study_pairs
 from pairgen.studies.loss_comparison import BETA
 from pairgen.studies.running.about import setting_lines
 from pairgen.studies.running.measure import PARTS
@@ -99,7 +99,7 @@ def findings(results: Results) -> list[str]:
 STUDY = Study(
     title="Log-probs by position",
     question="Which tokens of the preferred completion become less likely: those before, at or after the edit?",
-    data={"low": datasets.solutions()},
+    data={"low": study_pairs.solutions()},
     variants=variants,
     report=report,
 )

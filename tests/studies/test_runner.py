@@ -11,7 +11,7 @@ import pytest
 from helpers.small_studies import setting, use_miniature
 
 from pairgen.errors import UsageError
-from pairgen.studies import STUDIES, datasets, load
+from pairgen.studies import STUDIES, load, study_pairs
 from pairgen.studies.running.plan import SCALES, Study, StudyOptions, Variant
 from pairgen.studies.running.results import Results
 from pairgen.studies.running.runner import run_study, setting_of
@@ -23,7 +23,7 @@ def no_report(_: Results) -> Any:
 
 
 def study(*variants: Variant) -> Study:
-    return Study("Two losses", "Which?", {"low": datasets.solutions()}, lambda _: list(variants), no_report)
+    return Study("Two losses", "Which?", {"low": study_pairs.solutions()}, lambda _: list(variants), no_report)
 
 
 DPO, DPOP = Variant("dpo", {"loss": "dpo"}), Variant("dpop", {"loss": "dpop"})
@@ -89,7 +89,7 @@ def test_variants_may_share_a_learning_rate_and_a_starting_model(tmp_path: Path)
     half = Variant("half", {"loss": "dpo", "beta": 0.1}, rate_of="dpo")
     asked = replace(
         study(DPO, half, carried),
-        data={"low": datasets.solutions(), "carried": datasets.solutions(carry="answer")},
+        data={"low": study_pairs.solutions(), "carried": study_pairs.solutions(carry="answer")},
     )
     results = run_study(asked, setting(tmp_path))
     assert [run.learning_rate for run in results.of("half")] == [results.of("dpo")[0].learning_rate] * 2
