@@ -242,6 +242,28 @@ def test_batches_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     assert sizes[0] == len(set(pairs)) > sizes[1] > sizes[2]
 
 
+def test_batches_that_do_not_fit_the_memory_are_divided(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, tokenizer = _model()
+    pairs = encode_pairs(tokenizer, [request for question in MADE_UP for request in question.requests])
+    whole = Likelihoods(model, 256).score(pairs)
+    exact, sizes, most = Likelihoods._scored, [], 3
+
+    def small(self: Likelihoods, groups: Any) -> Any:
+        size = sum(len(members) for _, members in groups)
+        if size > most:
+            raise torch.OutOfMemoryError
+        sizes.append(size)
+        return exact(self, groups)
+
+    monkeypatch.setattr(Likelihoods, "_scored", small)
+    parts = Likelihoods(model, 256).score(pairs)
+    assert np.allclose([one.logp for one in parts], [one.logp for one in whole], atol=1e-4)
+    assert sum(sizes) == len(set(pairs))
+    most = 0
+    with pytest.raises(torch.OutOfMemoryError):
+        Likelihoods(model, 256).score(pairs)
+
+
 def test_the_model_is_left_as_it_was() -> None:
     model, tokenizer = _model()
     model.train()
