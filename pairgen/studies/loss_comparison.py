@@ -2,16 +2,24 @@
 
 from collections.abc import Sequence
 
-import numpy as np
-
-from pairgen.report.documents.content import Cell, Column, Figure, Line, Lines, Report, Table
-from pairgen.report.documents.number_format import NATS, NATS_PER_TOKEN, SHARE, NumberFormat, Spread
-from pairgen.report.documents.statements import chance_text, compare_text, level_text, listing
-from pairgen.studies import datasets
+from pairgen.report.documents.content import Cell, Column, Figure, Lines, Report, Table
+from pairgen.report.documents.number_format import NATS, NATS_PER_TOKEN, SHARE
+from pairgen.report.documents.statements import compare_text, level_text, listing
+from pairgen.studies import study_pairs
 from pairgen.studies.running.about import about_data, setting_lines
 from pairgen.studies.running.plan import Setting, Study, Variant
 from pairgen.studies.running.results import Results
-from pairgen.studies.running.workspace import Finished
+from pairgen.studies.running.summaries import (
+    RATE,
+    accuracy,
+    after_edit,
+    below_reference,
+    common_limits,
+    median_logratio,
+    over_seeds,
+    over_steps,
+    rates_table,
+)
 
 BETA = 0.3
 """The paper's."""
@@ -21,8 +29,6 @@ PAPER = ("dpo", "ipo", "dpop")
 OTHERS = ("hinge", "rpo", "bdpo", "dpo-shift", "cal-dpo", "apo-zero", "kto", "cpo", "simpo")
 OWN = {"simpo": {"beta": 2.0}}
 """Options of losses for which the paper's beta means something else."""
-
-RATE = NumberFormat(0, scientific=True)
 
 
 def variants(setting: Setting) -> list[Variant]:
@@ -47,31 +53,12 @@ def report(results: Results) -> Report:
         tables=[*(loss_table(results, name) for name in data), rates_table(results)],
         figures=[figure for name in data for figure in figures(results, name)],
         findings=[text for name in data for text in findings(results, name)],
-        not_shown=not_shown(results),
+        not_shown=[
+            "Whether a model that keeps chosen likely answers better: log-probs are measured, not answers.",
+            "Other values of beta and lambda, longer training and larger models.",
+            *common_limits(results),
+        ],
     )
-
-
-# ---------------------------------------------------------------- numbers of one run
-
-
-def median_logratio(run: Finished, split: str) -> float:
-    """Median over pairs of the chosen log-ratio, in nats."""
-    return float(np.median(run.measured.split(split).logratio("chosen")))
-
-
-def below_reference(run: Finished, split: str) -> float:
-    """Share of pairs whose chosen completion is less likely than under the reference model."""
-    return float(np.mean(run.measured.split(split).logratio("chosen") < 0))
-
-
-def accuracy(run: Finished, split: str = "eval") -> float:
-    """Share of pairs whose chosen log-ratio exceeds the rejected one."""
-    return float(np.mean(run.measured.split(split).margin > 0))
-
-
-def after_edit(run: Finished, of: str = "policy") -> float:
-    """Mean log-prob of chosen tokens after the edit in held-out pairs, in nats per token."""
-    return run.measured.split("eval").pooled("chosen", "after", of)
 
 
 # ---------------------------------------------------------------- tables
@@ -90,19 +77,19 @@ def loss_table(results: Results, data: str) -> Table:
         Column("accuracy, held out", SHARE),
     ]
     found = [results.runs[key] for key in results.runs if key[0] == data]
-    reference = Spread.of([after_edit(run, "reference") for run in found[0]])
+    reference = over_seeds(found[0], after_edit, "reference")
     rows: list[Sequence[Cell]] = [["reference model", None, 0.0, None, 0.0, None, reference, None]]
     for runs in found:
         rows.append(
             [
                 runs[0].variant.name,
                 runs[0].learning_rate,
-                Spread.of([median_logratio(run, "train") for run in runs]),
-                Spread.of([below_reference(run, "train") for run in runs]),
-                Spread.of([median_logratio(run, "eval") for run in runs]),
-                Spread.of([below_reference(run, "eval") for run in runs]),
-                Spread.of([after_edit(run) for run in runs]),
-                Spread.of([accuracy(run) for run in runs]),
+                over_seeds(runs, median_logratio, "train"),
+                over_seeds(runs, below_reference, "train"),
+                over_seeds(runs, median_logratio, "eval"),
+                over_seeds(runs, below_reference, "eval"),
+                over_seeds(runs, after_edit),
+                over_seeds(runs, accuracy),
             ]
         )
     return Table(
@@ -112,27 +99,10 @@ def loss_table(results: Results, data: str) -> Table:
         [
             f"Median (lowest to highest) of {len(found[0])} seeds.",
             "Chosen log-ratio: log-prob of chosen under the policy minus that under the reference, median over pairs.",
-            "Below reference: pairs with a negative chosen log-ratio. Accuracy: pairs whose chosen log-ratio exceeds the "
-            "rejected one.",
+            "Below reference: pairs with a negative chosen log-ratio.",
+            "Accuracy: pairs whose chosen log-ratio exceeds the rejected one.",
         ],
     )
-
-
-def rates_table(results: Results) -> Table:
-    """A row per loss, a column per learning rate: held-out loss, by which the rate was chosen, and chosen log-ratio."""
-    rates = sorted({run.learning_rate for runs in results.tried.values() for run in runs})
-    columns = [Column("data"), Column("loss"), Column("chosen rate", RATE)]
-    columns += [Column(f"loss at {rate:g}", NumberFormat(3)) for rate in rates]
-    columns += [Column(f"log-ratio at {rate:g}", NATS) for rate in rates]
-    rows: list[Sequence[Cell]] = []
-    for (data, name), runs in results.tried.items():
-        by_rate = {run.learning_rate: run for run in runs}
-        losses = [by_rate[rate].held_out_loss if rate in by_rate else None for rate in rates]
-        ratios = [median_logratio(by_rate[rate], "eval") if rate in by_rate else None for rate in rates]
-        rows.append([data, name, results.runs[data, name][0].learning_rate, *losses, *ratios])
-    notes = ["First seed. Each loss has the rate at which its own value on held-out pairs is lowest."]
-    notes.append("Log-ratio: of chosen, median over held-out pairs.")
-    return Table("Learning rates tried", columns, rows, notes)
 
 
 # ---------------------------------------------------------------- figures
@@ -159,20 +129,13 @@ def figures(results: Results, data: str) -> list[Figure]:
     ]
 
 
-def over_steps(runs: Sequence[Finished], key: str) -> Line:
-    """A logged metric over the steps of runs with different seeds."""
-    logged = [{line["step"]: line[key] for line in run.metrics if key in line} for run in runs]
-    steps = sorted(set.intersection(*map(set, logged)))
-    return Line.over_seeds(steps, [[of_run[step] for step in steps] for of_run in logged])
-
-
 # ---------------------------------------------------------------- what follows
 
 
 def findings(results: Results, data: str) -> list[str]:
     """Sentences on what became of chosen with each loss, and how DPOP compares with DPO."""
     runs = {name: runs for (of, name), runs in results.runs.items() if of == data}
-    ratios = {name: Spread.of([median_logratio(run, "eval") for run in of]) for name, of in runs.items()}
+    ratios = {name: over_seeds(of, median_logratio, "eval") for name, of in runs.items()}
     about = about_data(data)
     texts = [
         level_text(
@@ -190,7 +153,7 @@ def findings(results: Results, data: str) -> list[str]:
                 "dpop", ratios["dpop"], "dpo", ratios["dpo"], f"the chosen log-ratio of held-out pairs on {about}", NATS
             )
         )
-        accuracies = {name: Spread.of([accuracy(run) for run in runs[name]]) for name in ("dpo", "dpop")}
+        accuracies = {name: over_seeds(runs[name], accuracy) for name in ("dpo", "dpop")}
         texts.append(
             compare_text(
                 "dpop", accuracies["dpop"], "dpo", accuracies["dpo"], f"the accuracy on held-out pairs, {about},", SHARE
@@ -205,33 +168,11 @@ def findings(results: Results, data: str) -> list[str]:
     return texts
 
 
-def not_shown(results: Results) -> list[str]:
-    """What the study cannot tell."""
-    texts = [
-        "Whether a model that keeps chosen likely answers better: the study measures log-probs, not generated answers.",
-        "Other values of beta and lambda, longer training and larger models.",
-    ]
-    edges = [
-        name
-        for (data, name), runs in results.tried.items()
-        if len(runs) > 1
-        and results.runs[data, name][0].learning_rate in (runs[0].learning_rate, runs[-1].learning_rate)
-    ]
-    if edges:
-        texts.append(
-            f"The best learning rate for {listing(dict.fromkeys(edges))}: it may lie outside the range tried, since "
-            "the chosen one is the lowest or the highest of it."
-        )
-    if len(results.setting.seeds) > 1:
-        texts.append(chance_text(len(results.setting.seeds)))
-    return texts
-
-
 STUDY = Study(
     title="Losses compared",
-    question="Does a loss make the preferred completion less likely than it was before training, on pairs that differ in "
-    "little and on pairs that differ in nearly everything?",
-    data={"low": datasets.solutions(), "high": datasets.choices},
+    question="Does a loss make the preferred completion less likely than it was before training, on pairs that differ "
+    "in little and on pairs that differ in nearly everything?",
+    data={"low": study_pairs.solutions(), "high": study_pairs.choices},
     variants=variants,
     report=report,
 )

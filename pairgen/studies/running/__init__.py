@@ -1,1 +1,1 @@
-"""What studies have in common: scales, datasets, training runs that are skipped once finished, and what they measured."""
+"""What studies share: scales, datasets, training runs that are skipped once finished, and what they measured."""

@@ -1,8 +1,7 @@
 """The finished runs of a study, for its report."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from statistics import median
 
 from pairgen.pairs.dataset import PairDataset
 from pairgen.studies.running.plan import Setting, Variant
@@ -26,14 +25,3 @@ class Results:
     def of(self, name: str, data: str = "low") -> list[Finished]:
         """The runs of a variant, one per seed."""
         return self.runs[data, name]
-
-
-def over_seeds(runs: Iterable[Finished], value: Callable[[Finished], float]) -> list[float]:
-    """One number per run."""
-    return [value(run) for run in runs]
-
-
-def median_of(values: Iterable[float]) -> float:
-    """The median; NaN for no values."""
-    found = list(values)
-    return median(found) if found else float("nan")

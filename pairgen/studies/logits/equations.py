@@ -28,7 +28,7 @@ A step of gradient descent raises logit j at position k if [..] > 0. For t_k aft
 DPO: "the model is likely to be reasonably well optimised" is the paper's assumption that it is not. Under DPOP it is
 lambda > (s^w_k - s^l_k) / (1 - s^w_k), a bound that grows without limit as s^w_k approaches 1: "a large enough choice
 of lambda" depends on the token. All this is about logits as variables of their own. In chosen's own context, DPO raises
-t_k everywhere, by c (1 - s^w_k); its fall comes from weights that serve both contexts. ``step_changes`` measures that.
+t_k everywhere, by c (1 - s^w_k); it can fall only because the same weights serve other contexts, too: ``steps.py``.
 
 Misprints. Section 4, gradient of DPOP, left-hand side: ``- lambda log pi(t_k|..)`` should be ``+``, as in B.2. Section
 4, penalty in the text: a ratio of logarithms instead of the logarithm of a ratio. Section 4, implicit reward of y_l:
@@ -37,7 +37,7 @@ level completion, pi_ratio(y_w|x) < 1, and B.2 with a maximum at each token: lev
 cites B.1 for its derivation, which is in B.2.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -52,9 +52,8 @@ from pairgen.train.losses import LOSSES
 from pairgen.train.model.scorer import Scorer, logit_softcap
 from pairgen.train.scores.pair_logps import PairLogps
 
-STEP = 3e-4
-"""Length of the steps, in weights, whose difference is a derivative. Shorter ones would amplify the rounding of norms,
-which transformers computes in float32 whatever the model's type."""
+ROUNDING = 1e-12
+"""Relative rounding error of log-probs in float64, up to which equal models count as equal (``PairLogps.rounding``)."""
 
 
 @dataclass(frozen=True)
@@ -77,30 +76,42 @@ class PairLogits:
         """Log-probs of the pair as a function of its logits."""
         policy = logits.log_softmax(-1)[self.context, self.tokens]
         edit = torch.tensor([self.edit, self.edit], device=logits.device)
-        return PairLogps(policy, self.reference, torch.ones_like(self.tokens, dtype=torch.bool), edit)
+        mask = torch.ones_like(self.tokens, dtype=torch.bool)
+        return PairLogps(policy, self.reference, mask, edit, rounding=ROUNDING)
 
 
-class PairModels(NamedTuple):
-    """A pair laid out for models in float64, with the reference's log-probs."""
+@dataclass(frozen=True)
+class LaidOut:
+    """A pair laid out for a model, with the reference's log-probs."""
 
     batch: Batch
     reference: Tensor
     """[2, K] float64."""
-    policy: Scorer
 
-    def logits(self) -> PairLogits:
-        """The policy's logits in the contexts of the pair, of one pass over its token tree."""
-        batch, causal = self.batch, self.policy.causal
+    def logits(self, policy: Scorer) -> PairLogits:
+        """A policy's logits in the contexts of the pair, of one pass over its token tree."""
+        batch, causal = self.batch, policy.causal
         head, cap = causal.get_output_embeddings(), logit_softcap(causal.config)
         _, context = batch.label_positions.unique(return_inverse=True)
         rows = torch.arange(int(context.max()) + 1, device=context.device)
         first = (context == rows[:, None]).byte().argmax(1)  # a context predicts two tokens at the fork of the tree
         with torch.no_grad():
-            logits = torch.nn.functional.linear(self.policy.label_states(batch)[first], head.weight, head.bias)
+            logits = torch.nn.functional.linear(policy.label_states(batch)[first], head.weight, head.bias)
             logits = (logits / cap).tanh() * cap if cap else logits
         index = batch.completion_index
         start, stop = batch.edit[0].tolist()
         return PairLogits(logits, context[index], batch.targets[index], (start, stop), self.reference)
+
+    def loss(self, policy: Scorer, config: Config) -> Tensor:
+        """[] the loss of the pair, with the gradient of training."""
+        logps = PairLogps(
+            policy=self.batch.completions(policy(self.batch)),
+            reference=self.reference,
+            mask=self.batch.mask,
+            edit=self.batch.edit,
+            rounding=ROUNDING,
+        )
+        return LOSSES[config.loss].function(logps, config).sum()
 
 
 def aligned_pairs(groups: Sequence[TokenGroup]) -> list[TokenGroup]:
@@ -112,27 +123,27 @@ def aligned_pairs(groups: Sequence[TokenGroup]) -> list[TokenGroup]:
     return [pair for pair in pairs if len(pair.completions[0]) == len(pair.completions[1])]
 
 
-def pair_models(
-    policy: Scorer, reference: Scorer, pairs: Sequence[TokenGroup], layout: Callable[[Sequence[TokenGroup]], Batch]
-) -> Iterator[PairModels]:
+def lay_out(
+    reference: Scorer, pairs: Sequence[TokenGroup], layout: Callable[[Sequence[TokenGroup]], Batch]
+) -> list[LaidOut]:
     """Lay pairs out, one by one, and score them with the reference.
 
     Args:
-        policy, reference: of models in float64; they may be the same.
+        reference: of a model in float64.
         pairs: those of ``aligned_pairs``.
         layout: of ``exact_layout``.
 
     Raises:
-        UsageError: the models are not in float64, in which alone the equations can be told from rounding.
+        UsageError: the model is not in float64, in which alone the equations can be told from rounding.
     """
-    for scorer in (policy, reference):
-        if scorer.causal.get_output_embeddings().weight.dtype != torch.float64:
-            raise UsageError("gradients of logits are compared in float64; convert the model with .double()")
+    if reference.causal.get_output_embeddings().weight.dtype != torch.float64:
+        raise UsageError("gradients of logits are compared in float64; convert the model with .double()")
+    found = []
     for pair in pairs:
         batch = layout([pair])
         with torch.no_grad():
-            of_reference = batch.completions(reference(batch))
-        yield PairModels(batch, of_reference, policy)
+            found.append(LaidOut(batch, batch.completions(reference(batch))))
+    return found
 
 
 # ---------------------------------------------------------------- gradients by position
@@ -173,16 +184,16 @@ def weights(pair: PairLogits, config: Config) -> Weights:
     """
     if config.loss not in ("dpo", "dpop") or (config.loss, config.dpop_form) == ("dpop", "outside"):
         raise UsageError(f"the equations are those of dpo and of dpop inside the sigmoid, not of {config.loss}")
-    policy = pair.logps(pair.logits).policy
-    above = policy - pair.reference
+    above = pair.logps(pair.logits).policy - pair.reference
     margin = above[0].sum() - above[1].sum()
     if config.loss == "dpo":
         return Weights(_factor(margin, config.beta), torch.zeros_like(above[0], dtype=torch.bool))
-    if config.dpop_level == "token":
-        penalty, active = (-above[0]).relu().sum(), above[0] < 0
-    else:
-        penalty, active = (-above[0].sum()).relu(), (above[0].sum() < 0).expand(len(above[0]))
-    return Weights(_factor(margin - config.dpop_lambda * penalty, config.beta), active)
+    fall, reference = -above[0], pair.reference[0]
+    if config.dpop_level == "completion":
+        fall, reference = fall.sum(0, keepdim=True), reference.sum(0, keepdim=True)
+    active = fall > ROUNDING * reference.abs().clamp(min=1)
+    penalty = fall[active].sum()
+    return Weights(_factor(margin - config.dpop_lambda * penalty, config.beta), active.expand(len(above[0])))
 
 
 def _factor(value: Tensor, beta: float) -> float:
@@ -207,34 +218,3 @@ def sufficient_lambda(pair: PairLogits) -> Tensor:
     """
     of_chosen, of_rejected = pair.logits.softmax(-1)[pair.context, pair.tokens]
     return (of_chosen - of_rejected) / (1 - of_chosen)
-
-
-# ---------------------------------------------------------------- steps of the weights
-
-
-def step_changes(pair: PairModels, config: Config) -> Tensor:
-    """[2, K] the change of each log-prob as the weights move down the gradient of the loss, in nats per unit of length.
-
-    The length is that of all weights as a vector. It is the derivative by central differences, exact to about three
-    digits; the weights are restored.
-    """
-    scorer, batch = pair.policy, pair.batch
-    logps = PairLogps(batch.completions(scorer(batch)), pair.reference, batch.mask, batch.edit)
-    loss = LOSSES[config.loss].function(logps, config).sum()
-    parameters = [weight for weight in scorer.parameters() if weight.requires_grad]
-    gradients = torch.autograd.grad(loss, parameters, allow_unused=True, materialize_grads=True)
-    scale = STEP / torch.stack([gradient.norm() for gradient in gradients]).norm()
-    before = [weight.detach().clone() for weight in parameters]
-
-    @torch.no_grad()
-    def after(sign: int) -> Tensor:
-        for weight, start, gradient in zip(parameters, before, gradients, strict=True):
-            weight.copy_(start - sign * scale * gradient)
-        return batch.completions(scorer(batch))
-
-    try:
-        return (after(1) - after(-1)) / (2 * STEP)
-    finally:
-        with torch.no_grad():
-            for weight, start in zip(parameters, before, strict=True):
-                weight.copy_(start)
