@@ -15,13 +15,14 @@ from pairgen.report.documents.content import Bars, Cell, Cloud, Column, Figure, 
 from pairgen.report.documents.number_format import CORRELATION, NATS, SHARE, NumberFormat, Spread
 from pairgen.report.documents.statements import chance_text, compare_text, in_seeds, listing, sentence
 from pairgen.stats.ranks import Correlation, spearman
-from pairgen.studies import predictors
-from pairgen.studies.edit_levels import CARRIED, KEPT, OTHER, VARIANTS, carried, kept, write
-from pairgen.studies.predictors import Outcome, Trial
 from pairgen.studies.running.about import setting_lines
 from pairgen.studies.running.plan import Setting, Study, Variant
 from pairgen.studies.running.results import Results
+from pairgen.studies.running.summaries import accuracy, over_seeds
 from pairgen.studies.running.workspace import Finished, digest
+from pairgen.studies.same_rows import predictors
+from pairgen.studies.same_rows.edit_levels import CARRIED, KEPT, OTHER, VARIANTS, carried, kept, write
+from pairgen.studies.same_rows.predictors import Outcome, Trial
 
 LOSS = "dpo"
 BETA = 0.3
@@ -186,7 +187,6 @@ def dataset_table(results: Results, measured: Mapping[str, Outcomes]) -> Table:
     for name, of_train in measured["train"].items():
         known = {key: Spread.of([float(np.median(one.known[key])) for one in of_train]) for key in of_train[0].known}
         runs = results.of(LOSS, name)
-        accuracy = Spread.of([float(np.mean(run.measured.split("eval").margin > 0)) for run in runs])
         held_out = measured["eval"][name]
         rows.append(
             [
@@ -197,7 +197,7 @@ def dataset_table(results: Results, measured: Mapping[str, Outcomes]) -> Table:
                 known["normalized CHES"],
                 *_fall_cells(of_train),
                 *_fall_cells(held_out),
-                accuracy,
+                over_seeds(runs, accuracy),
             ]
         )
     seeds = len(results.setting.seeds)

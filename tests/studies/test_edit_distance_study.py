@@ -12,14 +12,15 @@ import pytest
 
 from pairgen.pairs.dataset import PairDataset
 from pairgen.report.documents.markdown import markdown
-from pairgen.studies import edit_distance, edit_levels, predictors
+from pairgen.studies import edit_distance
 from pairgen.studies.edit_distance import FIRST, LOSS, STUDY, ches_of, make, report, variants
-from pairgen.studies.edit_levels import OTHER, VARIANTS, carried, kept
 from pairgen.studies.running.measure import SCORED
 from pairgen.studies.running.plan import SCALES, StudyOptions
 from pairgen.studies.running.results import Results
 from pairgen.studies.running.runner import setting_of
 from pairgen.studies.running.workspace import Finished
+from pairgen.studies.same_rows import edit_levels, predictors
+from pairgen.studies.same_rows.edit_levels import OTHER, VARIANTS, carried, kept
 
 NAMES = (kept(1), kept(8), carried(1), OTHER)
 SEEDS = (0, 1)

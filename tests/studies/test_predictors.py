@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pairgen.stats.ranks import Correlation, spearman
-from pairgen.studies.predictors import (
+from pairgen.studies.same_rows.predictors import (
     WAYS,
     Numbers,
     Outcome,
