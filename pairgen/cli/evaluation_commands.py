@@ -1,11 +1,12 @@
 """The command that evaluates models: eval."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pairgen.cli.app import Json, OutputConsole, Quiet, command, print_json
+from pairgen.cli.app import Json, OutputConsole, Quiet, command, print_json, print_stderr
 from pairgen.cli.bars import progress_reporter
 from pairgen.cli.flags import with_options
 from pairgen.errors import UsageError
@@ -56,6 +57,7 @@ def evaluate(
     if len(models) > 2:
         raise UsageError(f"eval: {len(models)} models given; compare two at a time")
     options = EvaluationOptions(**flags)
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as in training: spinning threads would slow each other
     if options.generate:
         _generate(models, options, out, quiet, as_json)
         return
@@ -66,12 +68,16 @@ def evaluate(
         found = evaluations(models, options, out, progress, warn)
         compared = differences(found[0], found[1], warn, options.seed or 0) if len(found) == 2 else []
     if as_json:
-        scores = {"models": [{"model": one.model, "scores": table(one.scores)} for one in found]}
+        scores = {
+            "models": [{"model": one.model, "scores": table(one.scores), "seconds": one.seconds} for one in found]
+        }
         print_json(scores | ({"differences": table(compared)} if compared else {}))
     elif compared:
         OutputConsole().print(differences_view(compared, found[0].model, found[1].model))
     else:
         OutputConsole().print(scores_view(found[0].scores))
+        for phase, seconds in found[0].seconds.items():
+            print_stderr(f"{phase} took {seconds:,.1f} s")
 
 
 def _generate(models: list[str], options: EvaluationOptions, out: Path | None, quiet: bool, as_json: bool) -> None:

@@ -54,9 +54,16 @@ def loaded_tasks(options: EvaluationOptions, rows: Mapping[str, LocalRows], warn
 
 
 def evaluate(
-    loaded: Loaded, tasks: Sequence[Any], options: EvaluationOptions, progress: Progress = ignore
+    loaded: Loaded,
+    tasks: Sequence[Any],
+    options: EvaluationOptions,
+    progress: Progress = ignore,
+    warn: Warn = ignore,
 ) -> Evaluation:
     """Evaluate a model on ``loaded_tasks``.
+
+    Args:
+        warn: called if choices cannot be scored through token trees.
 
     Raises:
         UsageError: a task has too few rows for its shots, or runs generated code.
@@ -64,7 +71,7 @@ def evaluate(
         OutOfMemory: a batch does not fit the device.
     """
     seeds = SEEDS if options.seed is None else dict.fromkeys(SEEDS, options.seed)
-    judged = JudgedModel(loaded, options.batch_size, progress)
+    judged = JudgedModel(loaded, options, progress, warn)
     try:
         results = lm_eval.simple_evaluate(
             model=judged,
@@ -81,6 +88,7 @@ def evaluate(
         raise _explained(error, loaded) from error
     except torch.OutOfMemoryError as error:
         raise OutOfMemory(f"{loaded.name}: the device is out of memory; use a smaller --batch-size") from error
+    results["config"]["seconds"] = judged.seconds
     samples = results.pop("samples")
     return Evaluation(loaded.name, results, samples)
 

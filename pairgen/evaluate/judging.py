@@ -65,7 +65,7 @@ def evaluations(
             tasks = tasks or stack.enter_context(harness.loaded_tasks(options, rows, warn))
             loaded = language_model.load(name, options)
             told = _Prefixed(progress, name) if len(models) > 1 else progress
-            found[name] = harness.evaluate(loaded, tasks, options, told)
+            found[name] = harness.evaluate(loaded, tasks, options, told, warn)
             found[name].results["config"]["sources"] = {task: _provenance(of) for task, of in rows.items()}
             if out is not None:
                 results_folder.save(found[name], out, loaded.tokenizer.chat_template if loaded.chat else None)

@@ -1,7 +1,11 @@
 """The model under evaluation: loaded as ``pairgen train`` loads models, and wrapped for lm-evaluation-harness."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +15,22 @@ from lm_eval.models.huggingface import HFLM
 
 from pairgen import run_folder
 from pairgen.errors import UnsupportedModel, UsageError
+from pairgen.evaluate.choices.for_harness import loglikelihoods
 from pairgen.evaluate.options import EvaluationOptions
-from pairgen.progress import Progress
+from pairgen.progress import Progress, Warn
 from pairgen.train.model.loading import load_model, load_tokenizer, pick_device
 
 LOGITS_BYTES = 1e9
 """Most memory for the float32 logits of a batch whose choices are scored; their log-probs take as much again."""
 GENERATED_TOGETHER = 16
 """Questions answered in one batch."""
+
+
+class Phase(StrEnum):
+    """Phases of an evaluation, as passed to progress callbacks."""
+
+    CHOICES = "scoring choices"
+    ANSWERS = "generating answers"
 
 
 @dataclass(frozen=True)
@@ -82,30 +94,45 @@ def _load(name: str, where: str, options: EvaluationOptions) -> Loaded:
 class JudgedModel(HFLM):
     """A loaded model for the harness, which reports progress instead of showing bars of its own.
 
-    Log-probs are computed in float32. Batches of choices are as large as ``LOGITS_BYTES`` allows, unless a batch size
-    is given.
+    Choices are scored through token trees, with the predictions of the harness; or, without ``options.trees`` or for a
+    model that does not support these exactly, in the harness's own batches, which are as large as ``LOGITS_BYTES``
+    allows, unless a batch size is given. Log-probs are computed in float32.
     """
 
-    def __init__(self, loaded: Loaded, batch_size: int, progress: Progress) -> None:
+    def __init__(self, loaded: Loaded, options: EvaluationOptions, progress: Progress, warn: Warn) -> None:
         super().__init__(
             pretrained=loaded.model,
             tokenizer=loaded.tokenizer,
-            batch_size=batch_size or GENERATED_TOGETHER,
+            batch_size=options.batch_size or GENERATED_TOGETHER,
             softmax_dtype="float32",
             mixed_precision_dtype=loaded.mixed_precision,
         )
-        self._given_batch_size = batch_size
-        self._progress = progress
+        self.seconds: dict[str, float] = {}
+        """How long the model took, by what it did."""
+        self._options, self._progress, self._warn = options, progress, warn
 
     def loglikelihood(self, requests: list[Any], disable_tqdm: bool = False) -> list[tuple[float, bool]]:
         del disable_tqdm
-        self.set_cache_hook(_Counter("scoring choices", len(requests), self._progress))
-        return list(super().loglikelihood(requests, disable_tqdm=True))
+        with self._timed(Phase.CHOICES):
+            if self._options.trees:
+                try:
+                    return loglikelihoods(self, requests, partial(self._progress, Phase.CHOICES))
+                except UnsupportedModel as error:
+                    self._warn(f"{error}; choices are scored without token trees")
+            self.set_cache_hook(_Counter(Phase.CHOICES, len(requests), self._progress))
+            return list(super().loglikelihood(requests, disable_tqdm=True))
 
     def generate_until(self, requests: list[Any], disable_tqdm: bool = False) -> list[str]:
         del disable_tqdm
-        self.set_cache_hook(_Counter("generating answers", len(requests), self._progress))
-        return list(super().generate_until(requests, disable_tqdm=True))
+        with self._timed(Phase.ANSWERS):
+            self.set_cache_hook(_Counter(Phase.ANSWERS, len(requests), self._progress))
+            return list(super().generate_until(requests, disable_tqdm=True))
+
+    @contextmanager
+    def _timed(self, phase: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        self.seconds[phase] = self.seconds.get(phase, 0.0) + time.perf_counter() - start
 
     def _loglikelihood_tokens(
         self,
@@ -113,7 +140,7 @@ class JudgedModel(HFLM):
         disable_tqdm: bool = False,
         override_bs: int | None = None,
     ) -> list[tuple[float, bool]]:
-        if not override_bs and not self._given_batch_size:
+        if not override_bs and not self._options.batch_size:
             longest = max(len(context) + len(continuation) for _, context, continuation in requests)
             rows = self.model.get_input_embeddings().weight.shape[0]
             override_bs = max(1, min(64, int(LOGITS_BYTES / (4 * rows * min(longest, self.max_length)))))

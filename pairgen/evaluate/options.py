@@ -41,10 +41,15 @@ class EvaluationOptions:
         + ".",
     )
     limit: int | None = option(None, "Only the first N questions of each task. Default: all.", at_least=1, metavar="N")
+    trees: bool = option(
+        True,
+        "Score choices through token trees, which compute shared examples and questions once: the predictions of "
+        "lm-evaluation-harness, several times faster. Models that do not support them exactly are scored without.",
+    )
     batch_size: int = option(
         0,
-        "Questions, or choices of questions, per forward pass. Default: 16 when answers are generated; when choices "
-        "are scored, as many as have at most 1 GB of logits.",
+        "Questions answered in one batch, or choices scored in one batch with --no-trees. Default: 16 questions, and "
+        "as many choices as have at most 1 GB of logits.",
         at_least=0,
     )
     max_new_tokens: int | None = option(
