@@ -1,4 +1,4 @@
-"""The command that evaluates models: eval."""
+"""Commands that measure what training did: eval, study."""
 
 import os
 from pathlib import Path
@@ -9,12 +9,16 @@ import typer
 from pairgen.cli.app import Json, OutputConsole, Quiet, command, print_json, print_stderr
 from pairgen.cli.bars import progress_reporter
 from pairgen.cli.flags import with_options
+from pairgen.cli.training_commands import training_packages
 from pairgen.errors import UsageError
 from pairgen.evaluate.options import EvaluationOptions
 from pairgen.report.tables import Column, FittedTable
+from pairgen.studies import STUDIES
+from pairgen.studies.running.plan import StudyOptions
 
 if TYPE_CHECKING:
     from pairgen.evaluate.outcome import Difference, Score
+    from pairgen.report.documents.content import Report
 
 PANELS = {"tasks": "Questions", "batch_size": "Answers", "device": "Model", "generate": "Answers for an outside judge"}
 """Headings of the help, each by the first option under it."""
@@ -146,3 +150,46 @@ def differences_view(compared: "list[Difference]", a: str, b: str) -> FittedTabl
             *(f"{paired.only_a:,}", f"{paired.only_b:,}", f"{paired.p_value:.2g}", f"{paired.questions:,}"),
         )
     return table
+
+
+# ---------------------------------------------------------------- study
+
+STUDY_PANELS = {"scale": "Study", "seeds": "Runs"}
+"""The same for `study`."""
+
+
+@command(
+    help="Run an experiment of many training runs, and report on it.\n\n"
+    f"Studies: {', '.join(STUDIES)}. Finished runs are reused, also by other studies with the same --out, and an "
+    "interrupted study continues where it stopped. Each variant has the best of several learning rates.",
+    examples=[
+        "pairgen study loss-comparison",
+        "pairgen study token-position --scale real --source MetaMathQA-395K.json",
+        "pairgen study lambda --scale gpu --model Qwen/Qwen3-0.6B --out studies",
+    ],
+)
+@with_options(StudyOptions, STUDY_PANELS)
+def study(
+    name: Annotated[str, typer.Argument(metavar="NAME", help=f"One of: {', '.join(STUDIES)}.")],
+    quiet: Quiet = False,
+    as_json: Json = False,
+    **flags: Any,
+) -> None:
+    if name not in STUDIES:
+        raise UsageError(f"study {name}: unknown study; available: {', '.join(STUDIES)}")
+    with training_packages(), progress_reporter(quiet) as (progress, warn):
+        from pairgen.studies.writing import run_and_report
+
+        report, files = run_and_report(name, StudyOptions(**flags), progress, warn)
+    _show_report(report, files, as_json)
+
+
+def _show_report(report: "Report", files: list[Path], as_json: bool) -> None:
+    from pairgen.report.documents.bundle import report_json
+    from pairgen.report.documents.terminal import report_view
+
+    if as_json:
+        print_json(report_json(report))
+        return
+    OutputConsole().print(report_view(report, folder=str(files[0].parent)))
+    print_stderr(f"Wrote {files[0]}")

@@ -19,6 +19,7 @@ import yaml
 from lm_eval.tasks import TaskManager
 
 from pairgen.errors import OutOfMemory, SourceNotFound, TrainingError, UsageError, in_short
+from pairgen.evaluate.choices.pair_task import is_pair_dataset, write_task
 from pairgen.evaluate.language_model import JudgedModel, Loaded
 from pairgen.evaluate.options import EvaluationOptions
 from pairgen.evaluate.outcome import Evaluation
@@ -63,7 +64,7 @@ def evaluate(
     """Evaluate a model on ``loaded_tasks``.
 
     Args:
-        warn: called if choices cannot be scored through token trees.
+        warn: called if choices are not scored through token trees though they could have been.
 
     Raises:
         UsageError: a task has too few rows for its shots, or runs generated code.
@@ -113,6 +114,10 @@ def _explained(error: Exception, loaded: Loaded) -> Exception:
 def _load(name: str, rows: LocalRows | None, folder: Path) -> list[Any]:
     """The harness's task, group, or tasks with a tag. Raises UsageError and SourceNotFound."""
     known = TASKS.get(name)
+    if known is None and is_pair_dataset(name):
+        own = tempfile.mkdtemp(dir=folder)
+        task = write_task(name, Path(own))
+        return list(TaskManager(include_defaults=False, include_path=own).load(task)["tasks"].values())
     if rows is not None and known is not None:
         manager = TaskManager(include_defaults=False, include_path=str(_write(name, rows, folder)))
         return list(manager.load(known.name)["tasks"].values())

@@ -17,7 +17,7 @@ from pairgen import run_folder
 from pairgen.errors import UnsupportedModel, UsageError
 from pairgen.evaluate.choices.for_harness import loglikelihoods
 from pairgen.evaluate.options import EvaluationOptions
-from pairgen.progress import Progress, Warn
+from pairgen.progress import Progress, Warn, ignore
 from pairgen.train.model.loading import load_model, load_tokenizer, pick_device
 
 LOGITS_BYTES = 1e9
@@ -94,12 +94,11 @@ def _load(name: str, where: str, options: EvaluationOptions) -> Loaded:
 class JudgedModel(HFLM):
     """A loaded model for the harness, which reports progress instead of showing bars of its own.
 
-    Choices are scored through token trees, with the predictions of the harness; or, without ``options.trees`` or for a
-    model that does not support these exactly, in the harness's own batches, which are as large as ``LOGITS_BYTES``
-    allows, unless a batch size is given. Log-probs are computed in float32.
+    Log-probs are computed in float32, those of choices through token trees if the model supports them exactly. Without,
+    batches of choices are as large as ``LOGITS_BYTES`` allows, unless a batch size is given.
     """
 
-    def __init__(self, loaded: Loaded, options: EvaluationOptions, progress: Progress, warn: Warn) -> None:
+    def __init__(self, loaded: Loaded, options: EvaluationOptions, progress: Progress, warn: Warn = ignore) -> None:
         super().__init__(
             pretrained=loaded.model,
             tokenizer=loaded.tokenizer,
@@ -108,17 +107,17 @@ class JudgedModel(HFLM):
             mixed_precision_dtype=loaded.mixed_precision,
         )
         self.seconds: dict[str, float] = {}
-        """How long the model took, by what it did."""
+        """How long the model took, by phase."""
         self._options, self._progress, self._warn = options, progress, warn
 
     def loglikelihood(self, requests: list[Any], disable_tqdm: bool = False) -> list[tuple[float, bool]]:
         del disable_tqdm
         with self._timed(Phase.CHOICES):
-            if self._options.trees:
+            if not self._options.harness:
                 try:
                     return loglikelihoods(self, requests, partial(self._progress, Phase.CHOICES))
                 except UnsupportedModel as error:
-                    self._warn(f"{error}; choices are scored without token trees")
+                    self._warn(f"scoring choices takes longer, since {error}")
             self.set_cache_hook(_Counter(Phase.CHOICES, len(requests), self._progress))
             return list(super().loglikelihood(requests, disable_tqdm=True))
 

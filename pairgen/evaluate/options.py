@@ -21,7 +21,8 @@ class EvaluationOptions:
     tasks: tuple[str, ...] = option(
         (),
         f"Tasks: {', '.join(TASKS)}, or any other task or group of lm-evaluation-harness, such as mmlu, "
-        "truthfulqa_mc2, winogrande, gsm8k_platinum or gsm_plus. Separate several with commas.",
+        "truthfulqa_mc2, winogrande, gsm8k_platinum or gsm_plus, or the folder of a pair dataset, whose completions "
+        "are choices. Separate several with commas.",
         metavar="NAME,...",
     )
     source: tuple[str, ...] = option(
@@ -41,15 +42,15 @@ class EvaluationOptions:
         + ".",
     )
     limit: int | None = option(None, "Only the first N questions of each task. Default: all.", at_least=1, metavar="N")
-    trees: bool = option(
-        True,
-        "Score choices through token trees, which compute shared examples and questions once: the predictions of "
-        "lm-evaluation-harness, several times faster. Models that do not support them exactly are scored without.",
+    harness: bool = option(
+        False,
+        "Score choices with the code of lm-evaluation-harness, which computes the question again for each choice, "
+        "instead of once in token trees. In float32, predictions are the same; it is several times slower.",
     )
     batch_size: int = option(
         0,
-        "Questions answered in one batch, or choices scored in one batch with --no-trees. Default: 16 questions, and "
-        "as many choices as have at most 1 GB of logits.",
+        "Questions, or choices of questions, per forward pass. Default: 16 when answers are generated; when choices "
+        "are scored with --harness, as many as have at most 1 GB of logits.",
         at_least=0,
     )
     max_new_tokens: int | None = option(

@@ -64,14 +64,14 @@ def test_scores_as_table_and_json(run: Run, models: tuple[Path, Path]) -> None:
     assert f"{model['scores'][0]['value']:.4f}" in table.stdout
 
 
-@pytest.mark.parametrize("trees", [True, False])
-def test_progress_counts_answers(trees: bool, models: tuple[Path, Path]) -> None:
+@pytest.mark.parametrize("harness", [True, False])
+def test_progress_counts_answers(harness: bool, models: tuple[Path, Path]) -> None:
     seen: list[tuple[str, int, int]] = []
     frame = pairgen.evaluate(
         models[0],
         tasks=["arc", "gsm8k"],
         source=["arc=sample:5", "gsm8k=sample:8"],
-        trees=trees,
+        harness=harness,
         max_new_tokens=4,
         progress=lambda phase, done, total, *_: seen.append((phase, done, total)),
     )
@@ -94,13 +94,13 @@ def test_a_model_without_exact_trees_is_scored_by_the_harness(
 
     expected = pairgen.evaluate(models[0], tasks="arc", source="sample:6")
     monkeypatch.setattr(language_model, "loglikelihoods", refuse)
-    with pytest.warns(UserWarning, match="its layers mix tokens; choices are scored without token trees"):
+    with pytest.warns(UserWarning, match="scoring choices takes longer, since its layers mix tokens"):
         found = pairgen.evaluate(models[0], tasks="arc", source="sample:6")
     assert found["value"].tolist() == expected["value"].tolist()
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("how", [{"trees": True}, {"trees": False}, {"trees": False, "batch_size": 3}])
+@pytest.mark.parametrize("how", [{"harness": False}, {"harness": True}, {"harness": True, "batch_size": 3}])
 def test_scores_are_those_of_the_harness_alone(how: dict[str, Any], models: tuple[Path, Path]) -> None:
     """The harness's own loading, batch size 1, and our definitions of the tasks."""
     import lm_eval
