@@ -13,14 +13,15 @@ import pytest
 from pairgen.pairs.dataset import PairDataset
 from pairgen.report.documents.markdown import markdown
 from pairgen.studies import edit_distance
-from pairgen.studies.edit_distance import FIRST, LOSS, STUDY, ches_of, make, report, variants
+from pairgen.studies.edit_distance import LOSS, STUDY, make, report, variants
 from pairgen.studies.running.measure import SCORED
 from pairgen.studies.running.plan import SCALES, StudyOptions
 from pairgen.studies.running.results import Results
 from pairgen.studies.running.runner import setting_of
 from pairgen.studies.running.workspace import Finished
-from pairgen.studies.same_rows import edit_levels, predictors
-from pairgen.studies.same_rows.edit_levels import OTHER, VARIANTS, carried, kept
+from pairgen.studies.same_rows import edit_levels, outcomes, predictors
+from pairgen.studies.same_rows.edit_levels import FIRST, OTHER, VARIANTS, carried, kept
+from pairgen.studies.same_rows.outcomes import ches_of
 
 NAMES = (kept(1), kept(8), carried(1), OTHER)
 SEEDS = (0, 1)
@@ -88,7 +89,7 @@ def without_ches(monkeypatch: pytest.MonkeyPatch) -> None:
             for split, of in ids.items()
         }
 
-    monkeypatch.setattr(edit_distance, "ches_of", constant)
+    monkeypatch.setattr(outcomes, "ches_of", constant)
     monkeypatch.setattr(predictors, "DRAWS", 100)
 
 
