@@ -18,7 +18,7 @@ from pairgen.studies.running.results import Results
 from pairgen.studies.running.summaries import accuracy, over_seeds
 from pairgen.studies.same_rows import predictors
 from pairgen.studies.same_rows.edit_levels import CARRIED, FIRST, KEPT, OTHER, VARIANTS, carried, kept, write
-from pairgen.studies.same_rows.outcomes import SPLITS, Outcomes, outcomes, trials
+from pairgen.studies.same_rows.falls import SPLITS, Outcomes, outcomes, trials
 from pairgen.studies.same_rows.predictors import Outcome
 
 LOSS = "dpo"

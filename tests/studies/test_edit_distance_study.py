@@ -19,9 +19,9 @@ from pairgen.studies.running.plan import SCALES, StudyOptions
 from pairgen.studies.running.results import Results
 from pairgen.studies.running.runner import setting_of
 from pairgen.studies.running.workspace import Finished
-from pairgen.studies.same_rows import edit_levels, outcomes, predictors
+from pairgen.studies.same_rows import edit_levels, falls, predictors
 from pairgen.studies.same_rows.edit_levels import FIRST, OTHER, VARIANTS, carried, kept
-from pairgen.studies.same_rows.outcomes import ches_of
+from pairgen.studies.same_rows.falls import ches_of
 
 NAMES = (kept(1), kept(8), carried(1), OTHER)
 SEEDS = (0, 1)
@@ -89,7 +89,7 @@ def without_ches(monkeypatch: pytest.MonkeyPatch) -> None:
             for split, of in ids.items()
         }
 
-    monkeypatch.setattr(outcomes, "ches_of", constant)
+    monkeypatch.setattr(falls, "ches_of", constant)
     monkeypatch.setattr(predictors, "DRAWS", 100)
 
 
