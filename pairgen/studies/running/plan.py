@@ -134,7 +134,9 @@ class Variant:
     start: str = ""
     """Name of the dataset that a tiny model is fine-tuned on first; default: ``data``."""
     rate_of: str = ""
-    """Name of the variant, on the same data, whose learning rate is used; default: its own, of several tried."""
+    """Name of the variant whose learning rate is used; default: its own, of several tried."""
+    rate_data: str = ""
+    """Name of the dataset of that variant; default: ``data``."""
     label: Mapping[str, Any] = field(default_factory=dict)
     """Values that tell the variants of a study apart, for tables: ``{"beta": 0.1}``."""
 
