@@ -1,0 +1,107 @@
+"""Sentences of the study of gradients, by rules from its numbers."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from pairgen.report.documents.number_format import SHARE, NumberFormat, Spread
+from pairgen.report.documents.statements import compare_text, in_seeds, level_text
+from pairgen.studies.logits.readings import AGREEMENT, LOSSES, MODELS, Columns, pick, steps, where
+
+ERROR = NumberFormat(1, scientific=True)
+CHANGE = NumberFormat(1, signed=True, unit="mnat per token")
+
+NOT_SHOWN = (
+    "What many steps add up to: gradients and steps are those of one pair at a time, of two models.",
+    (
+        "That a push on a logit is a change of its log-prob: the equations treat the logits of each context as "
+        "variables of their own, and in chosen's own context each of these losses raises the chosen token."
+    ),
+    "Pairs whose completions differ in their number of tokens: the equations do not cover them.",
+)
+
+
+def findings(runs: Sequence[Columns]) -> list[str]:
+    """Sentences on the equations, on what they mean for logits, and on what steps of the weights do."""
+    worst = max(float(np.nanmax(run["error"])) for run in runs)
+    agree = "agree" if worst < AGREEMENT else "do NOT agree"
+    texts = [
+        (
+            f"Autograd and the paper's equations (2, 4, 5, B.1, B.2) {agree} at every position, for DPO and for DPOP "
+            f"at both levels, with and without an active penalty: they differ by at most {ERROR.show(worst)}."
+        )
+    ]
+    for model in MODELS:
+        texts += [dpo_text(runs, model), *penalty_texts(runs, model)]
+    return [*texts, *step_texts(runs)]
+
+
+def dpo_text(runs: Sequence[Columns], model: str) -> str:
+    """Whether the logit of the correct token falls after the edit, as the paper concludes."""
+    pushes = pick(runs, [where(run, model, "dpo", "after") for run in runs], "push")
+    lowered = Spread.of([float((push < -AGREEMENT).mean()) for push in pushes])
+    when = "At the start" if model == "start" else "After training with DPO"
+    if lowered.low > 0.9:
+        verdict = "nearly all, as the paper concludes"
+    elif lowered.low > 0.5:
+        verdict = "more than half, but not all, as the paper concludes"
+    elif lowered.high < 0.5:
+        verdict = "fewer than half, against the paper's conclusion"
+    else:
+        verdict = "about half, against the paper's conclusion"
+    share = SHARE.show(lowered)
+    return f"{when}, a step of DPO lowers the logits of {share} of the correct tokens after the edit: {verdict}."
+
+
+def penalty_texts(runs: Sequence[Columns], model: str) -> list[str]:
+    """What DPOP's penalty does where it is active."""
+    texts = []
+    for loss in LOSSES[1:]:
+        active = [where(run, model, loss, active=1.0) for run in runs]
+        if not all(mask.any() for mask in active):
+            continue
+        raised = Spread.of([float((push > 0).mean()) for push in pick(runs, active, "push")])
+        shares = [mask.sum() / where(run, model, loss).sum() for run, mask in zip(runs, active, strict=True)]
+        texts.append(
+            f"With {loss}, the penalty is active at {SHARE.show(Spread.of(shares))} of the tokens; a step raises the "
+            f"logits of {SHARE.show(raised)} of these, be they before, at or after the edit."
+        )
+    return texts
+
+
+def step_texts(runs: Sequence[Columns]) -> list[str]:
+    """Whether chosen falls because of the direction of DPO's steps."""
+    means = {
+        (part, own): [float(steps(run, "start", "dpo", "after", own)[part].mean()) for run in runs]
+        for part in ("down", "up", "directed", "undirected")
+        for own in (True, False)
+    }
+    of_direction = (
+        "the part of a DPO step's effect on the chosen tokens after the edit that depends on its direction, on"
+    )
+    texts = [
+        level_text(f"At the start, {of_direction} {pair},", Spread.of(means["directed", own]), CHANGE, level_name="0")
+        for own, pair in ((True, "the pair of the step"), (False, "another pair"))
+    ]
+    down, up = ([value < 0 for value in means[part, False]] for part in ("down", "up"))
+    texts.append(
+        f"On another pair, a step of DPO lowers the chosen tokens after the edit {in_seeds(down)}, and the opposite "
+        f"step lowers them {in_seeds(up)}."
+    )
+    directed, undirected = (Spread.of(np.abs(means[part, False])) for part in ("directed", "undirected"))
+    texts.append(
+        compare_text(
+            "the part that does not depend on the direction",
+            undirected,
+            "the part that does",
+            directed,
+            "the size of the effect on the chosen tokens of another pair after the edit",
+            NumberFormat(1, unit="mnat per token"),
+        )
+    )
+    if all(down) and all(up) and undirected.low > directed.high:
+        texts.append(
+            "So the direction of DPO's gradient, which the equations are about, does not explain that other pairs' "
+            "chosen tokens fall: steps of this length lower them in either direction."
+        )
+    return texts
