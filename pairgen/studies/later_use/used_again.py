@@ -19,6 +19,18 @@ from pairgen.studies.running.workspace import Finished
 BETA = 0.3
 LOSSES = ("dpo", "dpop")
 
+TINY = (
+    "Whether larger models take the shortcut: a tiny model calculates badly, so the shortcut is nearly all that it can "
+    "learn from such pairs."
+)
+OTHER_SIZES = "Whether models of other sizes take the shortcut."
+
+KINDS_NOTE = "Kept: the rest of rejected is as in chosen. Carried: it follows from the wrong number."
+PARTS_NOTE = (
+    "First wrong token: what comes before it is the same in both completions, so that only the calculation can tell "
+    "them apart. What follows it: a model can look which number is used again."
+)
+
 HEADS = {"whole": "whole", "first": "first wrong token", "rest": "what follows it"}
 CHANCE = 0.5
 RULE = "used again"
@@ -63,8 +75,7 @@ def report(results: Results) -> Report:
         figures=[figure(results)],
         findings=findings(results),
         not_shown=[
-            "Whether models of other sizes take the shortcut: a tiny model calculates badly, so the shortcut is nearly "
-            "all that it can learn from such pairs.",
+            TINY if results.setting.is_tiny else OTHER_SIZES,
             "Whether a model that took the shortcut writes wrong solutions: the study measures log-probs, not answers.",
             *common_limits(results),
         ],
@@ -87,12 +98,8 @@ def accuracy_table(results: Results, of: str) -> Table:
     for trained, loss in product(KINDS, LOSSES):
         runs = results.of(loss, trained)
         rows.append([trained, loss, *(accuracy(runs, kind, part, of) for kind, part in product(KINDS, PARTS))])
-    notes = [
-        f"Share of held-out pairs; median (lowest to highest) of {results.setting.scale.seeds} seeds. Kept: the rest of "
-        "rejected is as in chosen. Carried: it follows from the wrong number.",
-        "First wrong token: what comes before it is the same in both completions, so that only the calculation can tell "
-        "them apart. What follows it: a model can look which number is used again.",
-    ]
+    over = f"Share of held-out pairs; median (lowest to highest) of {results.setting.scale.seeds} seeds."
+    notes = [over, KINDS_NOTE, PARTS_NOTE]
     if of == "change":
         title = "Pairs whose chosen log-ratio exceeds the rejected one"
         return Table(title, columns, rows, [*notes, "Log-ratio: against the starting model. By chance, 50%."])
@@ -140,8 +147,7 @@ def figure(results: Results) -> Figure:
             for loss in LOSSES
         },
         number=SHARE,
-        note="Kept: the rest of rejected is as in chosen. Carried: it follows from the wrong number. Median over seeds, "
-        "and their range; 50% is chance.",
+        note=f"{KINDS_NOTE} Median over seeds, and their range; 50% is chance.",
     )
 
 
@@ -151,10 +157,9 @@ def figure(results: Results) -> Figure:
 def findings(results: Results) -> list[str]:
     """Sentences on the shortcut, on what was learned from either kind of pair, and where."""
     rule = {kind: shortcuts.measure(results.datasets[kind].splits["train"])[RULE].accuracy for kind in KINDS}
-    texts = [
-        f"Without any calculation, choosing the number that is used again is right for {SHARE.show(rule['kept'])} of the "
-        f"kept pairs and for {SHARE.show(rule['carried'])} of the carried ones."
-    ]
+    kept, carried = (SHARE.show(rule[kind]) for kind in KINDS)
+    text = f"Without any calculation, choosing the number that is used again is right for {kept} of the kept pairs"
+    texts = [f"{text} and for {carried} of the carried ones."]
     first = results.of(LOSSES[0], KINDS[0])
     texts += [
         level_text(
@@ -183,8 +188,8 @@ def verdicts(runs: Sequence[Finished], loss: str, trained: str) -> list[str]:
     ]
     margin = {part: mean_margin(runs, trained, part, "change") for part in PARTS}
     texts.append(
-        f"{after} the mean margin in held-out {trained} pairs is {MARGIN.with_unit(margin['first'])} at the first wrong "
-        f"token and {MARGIN.with_unit(margin['rest'])} in what follows it."
+        f"{after} the mean margin in held-out {trained} pairs is {MARGIN.with_unit(margin['first'])} at the first "
+        f"wrong token and {MARGIN.with_unit(margin['rest'])} in what follows it."
     )
     learned = {part: relation(at[part], chance) == "higher" for part in PARTS}
     if learned["first"]:
@@ -194,8 +199,8 @@ def verdicts(runs: Sequence[Finished], loss: str, trained: str) -> list[str]:
         )
     elif learned["rest"]:
         texts.append(
-            f"{after} only what follows the first wrong token tells right from wrong, {SHARE.show(at['rest'])}; at that "
-            f"token itself, where only the calculation helps, it is not shown to differ from chance: "
+            f"{after} only what follows the first wrong token tells right from wrong, {SHARE.show(at['rest'])}; at "
+            f"that token, where only the calculation helps, it is not shown to differ from chance: "
             f"{SHARE.show(at['first'])}. This is what looking at the later use of a number gives, not calculating."
         )
     else:
@@ -205,8 +210,8 @@ def verdicts(runs: Sequence[Finished], loss: str, trained: str) -> list[str]:
 
 STUDY = Study(
     title="Calculating, or looking which number is used again",
-    question="Does a model that is trained on pairs whose wrong number is not used again learn to calculate, or to look "
-    "which number is used again?",
+    question="Does a model that is trained on pairs whose wrong number is not used again learn to calculate, or to "
+    "look which number is used again?",
     data={kind: of_kind(kind) for kind in KINDS},
     variants=variants,
     report=report,
