@@ -34,7 +34,8 @@ def margins(measured: Measured, kind: str, part: str, of: str = "policy") -> Num
         float(inside(right, at, part).sum() - inside(wrong, at, part).sum())
         for right, wrong, at in zip(chosen, rejected, start, strict=True)
     ]
-    return np.array(found)[of_kind]
+    values: Numbers = np.array(found)[of_kind]
+    return values
 
 
 def inside(tokens: Numbers, start: int, part: str) -> Numbers:

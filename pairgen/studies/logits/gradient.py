@@ -2,14 +2,12 @@
 
 from collections.abc import Sequence
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pairgen.pairs.dataset import PairDataset
-from pairgen.report.documents.content import Band, Cell, Column, Figure, Line, Lines, Report, Table
+from pairgen.report.documents.content import Band, Bars, Cell, Column, Figure, Line, Lines, Report, Table
 from pairgen.report.documents.number_format import COUNT, SHARE, NumberFormat, Spread
 from pairgen.studies import datasets
 from pairgen.studies.logits.readings import (
@@ -28,7 +26,7 @@ from pairgen.studies.logits.readings import (
 )
 from pairgen.studies.logits.verdicts import CHANGE, ERROR, NOT_SHOWN, findings
 from pairgen.studies.running.about import setting_lines
-from pairgen.studies.running.plan import Setting, Study, Variant
+from pairgen.studies.running.plan import Setting, Study, Trained, Variant
 from pairgen.studies.running.results import Results
 
 FILE = "logit-gradients.parquet"
@@ -51,11 +49,11 @@ def variants(setting: Setting) -> list[Variant]:
     return [Variant("dpo", {"loss": "dpo", "beta": BETA}, files={FILE: measured})]
 
 
-def measured(model: Path, start: str, data: PairDataset, learning_rate: float) -> pa.Table:
-    """The table of a run, for ``Variant.files``."""
+def measured(run: Trained) -> pa.Table:
+    """The table of a run."""
     from pairgen.studies.logits.positions import measure
 
-    return measure({"start": start, "trained": str(model)}, data, PAIRS, BETA, learning_rate)
+    return measure({"start": run.start, "trained": str(run.model)}, run.data, PAIRS, BETA, run.learning_rate)
 
 
 def report(results: Results) -> Report:
@@ -71,7 +69,7 @@ def report(results: Results) -> Report:
             f"completions have the same number of tokens; float64; steps of AdamW at {rate:g}",
         ),
         tables=[logit_table(runs), step_table(runs), assumption_table(runs)],
-        figures=[push_figure(runs), step_figure(runs)],
+        figures=[push_figure(runs), dpo_figure(runs), step_figure(runs)],
         findings=findings(runs),
         not_shown=NOT_SHOWN,
     )
@@ -143,7 +141,7 @@ def step_table(runs: Sequence[Columns]) -> Table:
     rows: list[Sequence[Cell]] = []
     for model, loss, own, place in product(MODELS, LOSSES, (True, False), PLACES):
         found = [steps(run, model, loss, place, own) for run in runs]
-        if not any(np.isnan(of_run["down"]).any() for of_run in found):
+        if all(len(of_run["down"]) and not np.isnan(of_run["down"]).any() for of_run in found):
             pair = "of the step" if own else "another"
             cells = [mean_over([of_run[part] for of_run in found]) for part in parts]
             rows.append([MODELS[model], loss, pair, place, *cells])
@@ -207,47 +205,54 @@ def assumption_table(runs: Sequence[Columns]) -> Table:
 
 
 def push_figure(runs: Sequence[Columns]) -> Figure:
-    """Push on the chosen token's logit, after training with DPO."""
-    series = {
-        loss: Line.over_seeds(
-            range(FIRST, LAST + 1),
-            [by_offset(run, where(run, "trained", loss), run["push"], FIRST, LAST) for run in runs],
-        )
-        for loss in LOSSES
-    }
+    """Push on the chosen token's logit with each loss, after training with DPO."""
     return Lines(
         name="push-by-offset",
         title="What a step down the gradient adds to the chosen token's logit",
         x_label="tokens from the edit",
         y_label="push on the logit",
-        series=series,
+        series={loss: push_line(runs, loss, FIRST) for loss in LOSSES},
         bands=[Band(-0.5, 0.5, "edit")],
         zero="no change",
-        y_log=True,
         note="At the model trained with DPO, with the model it started from as reference. Mean over tokens; median over"
-        " seeds, and their range. DPO's push after the edit is the difference of two probabilities.",
+        " seeds, and their range.",
     )
 
 
-def step_figure(runs: Sequence[Columns]) -> Figure:
-    """Change of another pair's chosen tokens by steps of DPO down and up, from the starting model."""
-    series = {}
-    for own, direction in product((True, False), ("down", "up")):
-        pair = "the same pair" if own else "another pair"
-        values = [
-            by_offset(run, where(run, "start", "dpo", own=float(own)), 1000 * run[direction], FIRST, LAST)
-            for run in runs
-        ]
-        series[f"step {direction}, {pair}"] = Line.over_seeds(range(FIRST, LAST + 1), values)
+def dpo_figure(runs: Sequence[Columns]) -> Figure:
+    """The same for DPO alone after the edit, where it is too small to be seen beside DPOP."""
     return Lines(
-        name="step-by-offset",
-        title="What a step of DPO does to log-probs of chosen",
+        name="dpo-after-the-edit",
+        title="What a step of DPO adds to the chosen token's logit after the edit",
         x_label="tokens from the edit",
-        y_label="change of log-prob (mnat)",
-        series=series,
-        bands=[Band(-0.5, 0.5, "edit")],
+        y_label="push on the logit",
+        series={"dpo": push_line(runs, "dpo", 1)},
         zero="no change",
-        y_log=True,
+        note="As above. The push is the probability of the token after rejected minus that after chosen; the paper "
+        "concludes that it is negative.",
+    )
+
+
+def push_line(runs: Sequence[Columns], loss: str, first: int) -> Line:
+    """Mean push at each offset, of the trained model."""
+    found = [by_offset(run, where(run, "trained", loss), run["push"], first, LAST) for run in runs]
+    return Line.over_seeds(range(first, LAST + 1), found)
+
+
+def step_figure(runs: Sequence[Columns]) -> Figure:
+    """Change of chosen tokens by steps of DPO down and up, from the starting model."""
+    cases = [(place, own) for own in (True, False) for place in ("before", "after")]
+    found = {case: [steps(run, "start", "dpo", *case) for run in runs] for case in cases}
+    return Bars(
+        name="steps",
+        title="What a step of DPO does to log-probs of chosen",
+        x_label="tokens before and after the edit, of the pair of the step and of another pair",
+        y_label="change of log-prob (nats per token)",
+        categories=[f"{place}, {'same' if own else 'another'} pair" for place, own in cases],
+        series={
+            f"step {part}": [mean_over([of_run[part] for of_run in found[case]]) for case in cases]
+            for part in ("down", "up")
+        },
         note="First step of AdamW from the starting model, down the gradient of one pair's loss or up it. Median over "
         "seeds, and their range. What falls both ways does not fall because of the direction.",
     )

@@ -62,13 +62,13 @@ def same_at_start(runs: Sequence[Columns]) -> bool:
 
 
 def steps(run: Columns, model: str, loss: str, place: str, own: bool) -> dict[str, Numbers]:
-    """Changes of log-probs of chosen by a step, in thousandths of a nat.
+    """Changes of log-probs of chosen by a step, in nats.
 
     Returns:
         ``down`` and ``up``, and their parts: ``directed``, which changes sign with the step, and ``undirected``.
     """
     mask = where(run, model, loss, place, own=float(own))
-    down, up = 1000 * run["down"][mask], 1000 * run["up"][mask]
+    down, up = run["down"][mask], run["up"][mask]
     return {"down": down, "up": up, "directed": (down - up) / 2, "undirected": (down + up) / 2}
 
 

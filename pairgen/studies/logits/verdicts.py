@@ -5,11 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from pairgen.report.documents.number_format import SHARE, NumberFormat, Spread
-from pairgen.report.documents.statements import compare_text, in_seeds, level_text
+from pairgen.report.documents.statements import compare_text, in_seeds, level_text, relation
 from pairgen.studies.logits.readings import AGREEMENT, LOSSES, MODELS, Columns, pick, steps, where
 
 ERROR = NumberFormat(1, scientific=True)
-CHANGE = NumberFormat(1, signed=True, unit="mnat per token")
+SIZE = NumberFormat(4, unit="nats per token")
+CHANGE = NumberFormat(4, signed=True, unit="nats per token")
 
 NOT_SHOWN = (
     "What many steps add up to: gradients and steps are those of one pair at a time, of two models.",
@@ -44,7 +45,7 @@ def dpo_text(runs: Sequence[Columns], model: str) -> str:
     if lowered.low > 0.9:
         verdict = "nearly all, as the paper concludes"
     elif lowered.low > 0.5:
-        verdict = "more than half, but not all, as the paper concludes"
+        verdict = "more than half, though the paper concludes it for all"
     elif lowered.high < 0.5:
         verdict = "fewer than half, against the paper's conclusion"
     else:
@@ -70,38 +71,47 @@ def penalty_texts(runs: Sequence[Columns], model: str) -> list[str]:
 
 
 def step_texts(runs: Sequence[Columns]) -> list[str]:
-    """Whether chosen falls because of the direction of DPO's steps."""
-    means = {
-        (part, own): [float(steps(run, "start", "dpo", "after", own)[part].mean()) for run in runs]
-        for part in ("down", "up", "directed", "undirected")
-        for own in (True, False)
-    }
-    of_direction = (
-        "the part of a DPO step's effect on the chosen tokens after the edit that depends on its direction, on"
-    )
+    """Whether chosen falls because of the direction of DPO's steps, and what DPOP's steps do after that."""
+
+    def means(part: str, model: str = "start", loss: str = "dpo", own: bool = False) -> list[float]:
+        return [float(steps(run, model, loss, "after", own)[part].mean()) for run in runs]
+
     texts = [
-        level_text(f"At the start, {of_direction} {pair},", Spread.of(means["directed", own]), CHANGE, level_name="0")
-        for own, pair in ((True, "the pair of the step"), (False, "another pair"))
+        level_text(
+            f"At the start, the direction of a step of DPO changes the chosen tokens after the edit of {pair} by an "
+            "amount that",
+            Spread.of(means("directed", own=own)),
+            CHANGE,
+            level_name="0",
+        )
+        for own, pair in ((True, "the same pair"), (False, "another pair"))
     ]
-    down, up = ([value < 0 for value in means[part, False]] for part in ("down", "up"))
+    down, up = ([value < 0 for value in means(part)] for part in ("down", "up"))
     texts.append(
-        f"On another pair, a step of DPO lowers the chosen tokens after the edit {in_seeds(down)}, and the opposite "
-        f"step lowers them {in_seeds(up)}."
+        f"A step of DPO lowers the chosen tokens after the edit of another pair {in_seeds(down)}; the opposite step "
+        f"lowers them {in_seeds(up)}."
     )
-    directed, undirected = (Spread.of(np.abs(means[part, False])) for part in ("directed", "undirected"))
+    directed, undirected = (Spread.of(np.abs(means(part))) for part in ("directed", "undirected"))
+    found = relation(undirected, directed)
+    than = {"higher": "larger than", "lower": "smaller than"}.get(found, "not distinguishable from")
+    texts.append(
+        f"The part of that effect which is the same in either direction is {than} the part that depends on the "
+        f"direction: {SIZE.show(undirected)} against {SIZE.with_unit(directed)}."
+    )
+    if all(down) and all(up) and found == "higher":
+        texts.append(
+            "So the direction of DPO's gradient, which the equations are about, does not explain that the chosen "
+            "tokens of other pairs fall: steps of this length lower them in either direction."
+        )
+    after = {loss: Spread.of(means("down", "trained", loss)) for loss in LOSSES[:2]}
     texts.append(
         compare_text(
-            "the part that does not depend on the direction",
-            undirected,
-            "the part that does",
-            directed,
-            "the size of the effect on the chosen tokens of another pair after the edit",
-            NumberFormat(1, unit="mnat per token"),
+            "dpop",
+            after["dpop"],
+            "dpo",
+            after["dpo"],
+            "after training with DPO, the change of another pair's chosen tokens after the edit by a step",
+            CHANGE,
         )
     )
-    if all(down) and all(up) and undirected.low > directed.high:
-        texts.append(
-            "So the direction of DPO's gradient, which the equations are about, does not explain that other pairs' "
-            "chosen tokens fall: steps of this length lower them in either direction."
-        )
     return texts
