@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from pairgen.building.inspection.explain import explain
     from pairgen.building.options import BuildOptions
     from pairgen.evaluate.ches import ches
+    from pairgen.evaluate.functions import evaluate
     from pairgen.exchange.functions import decontaminate, dedup, export, import_pairs, mix
     from pairgen.pairs.dataset import PairDataset, open_pairs
     from pairgen.pairs.validate import violations
@@ -48,6 +49,7 @@ __all__ = [
     "decontaminate",
     "dedup",
     "describe",
+    "evaluate",
     "explain",
     "export",
     "import_pairs",
@@ -67,6 +69,7 @@ _MODULES = {
     "decontaminate": "pairgen.exchange.functions",
     "dedup": "pairgen.exchange.functions",
     "describe": "pairgen.api",
+    "evaluate": "pairgen.evaluate.functions",
     "explain": "pairgen.building.inspection.explain",
     "export": "pairgen.exchange.functions",
     "import_pairs": "pairgen.exchange.functions",

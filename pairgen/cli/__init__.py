@@ -21,6 +21,7 @@ def load_app() -> "typer.Typer":
         audit_command,
         curation_commands,
         dataset_commands,
+        evaluation_commands,
         exchange_commands,
         hub_commands,
         inspection_commands,

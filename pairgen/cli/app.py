@@ -75,7 +75,20 @@ def _with_dashes(argument: str) -> str:
 
 COMMAND_ORDER = (
     *("build", "import", "sft-data", "validate", "explain", "audit", "show", "stats"),
-    *("sample", "split", "mix", "dedup", "decontaminate", "export", "card", "push", "train", "compare"),
+    *(
+        "sample",
+        "split",
+        "mix",
+        "dedup",
+        "decontaminate",
+        "export",
+        "card",
+        "push",
+        "train",
+        "compare",
+        "eval",
+        "study",
+    ),
 )
 """The order of the commands in the help: that in which one works with them."""
 

@@ -165,6 +165,17 @@ def _resume(changes: dict[str, Any], quiet: bool) -> Any:
 
 
 @contextmanager
+def training_packages() -> Iterator[None]:
+    """Raise a TrainingError that says what to install if a package of the extra ``train`` is missing."""
+    try:
+        yield
+    except ImportError as error:
+        if (error.name or "").partition(".")[0] not in EXTRA_PACKAGES:
+            raise
+        raise TrainingError(f"training needs {error.name}, which is not installed; {install_hint('train')}") from error
+
+
+@contextmanager
 def _training(out: str, quiet: bool) -> Iterator[tuple[Progress, Warn]]:
     """Callbacks for a run, and messages for a missing package and for an interrupt.
 
@@ -173,12 +184,8 @@ def _training(out: str, quiet: bool) -> Iterator[tuple[Progress, Warn]]:
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
-        with progress_reporter(quiet) as callbacks:
+        with training_packages(), progress_reporter(quiet) as callbacks:
             yield callbacks
-    except ImportError as error:
-        if (error.name or "").partition(".")[0] not in EXTRA_PACKAGES:
-            raise
-        raise TrainingError(f"training needs {error.name}, which is not installed; {install_hint('train')}") from error
     except KeyboardInterrupt as interrupt:
         started = (Path(out) / "config.toml").is_file()
         hint = f"resume with: pairgen train --resume --out {shlex.quote(out)}" if started else "no run was started"

@@ -1,12 +1,19 @@
-"""Reports of studies on disk."""
+"""Studies from their options to their reports on disk."""
 
+import shlex
+from dataclasses import fields, replace
 from pathlib import Path
 
 from pairgen.atomic import new_folder
 from pairgen.errors import OutputExists
+from pairgen.options import flag
+from pairgen.progress import Progress, Warn, ignore
 from pairgen.report.documents.bundle import report_files
 from pairgen.report.documents.content import Report
 from pairgen.report.documents.markdown import FOLDER
+from pairgen.studies import load
+from pairgen.studies.running.plan import StudyOptions
+from pairgen.studies.running.runner import run_study, setting_of
 
 CONTENT = {"report.md", "report.json", FOLDER}
 
@@ -32,3 +39,31 @@ def write_report(report: Report, folder: Path) -> list[Path]:
             (new / name).parent.mkdir(exist_ok=True)
             (new / name).write_bytes(content)
     return [folder / name for name in files]
+
+
+def run_and_report(
+    name: str, options: StudyOptions, progress: Progress = ignore, warn: Warn = ignore
+) -> tuple[Report, list[Path]]:
+    """Run a study, or what is left of it, and write its report to ``OUT/NAME-SCALE/``.
+
+    Returns:
+        The report and its files, ``report.md`` first.
+
+    Raises:
+        PairgenError: as in builds and training; finished runs are kept.
+    """
+    study, setting = load(name), setting_of(options)
+    report = study.report(run_study(study, setting, progress, warn))
+    report = replace(report, setting={"command": _command(name, options), **report.setting})
+    return report, write_report(report, setting.out / f"{name}-{setting.scale_name}")
+
+
+def _command(name: str, options: StudyOptions) -> str:
+    """The command that gives this report. Paths are shown by their last part."""
+    words = ["pairgen", "study", name]
+    for item in fields(options):
+        value = getattr(options, item.name)
+        if value != item.default and item.name not in ("out", "workers", "keep_models"):
+            for one in value if isinstance(value, tuple) else [value]:
+                words += [flag(item.name), Path(one).name if isinstance(one, str) else f"{one:g}"]
+    return shlex.join(words)

@@ -4,7 +4,7 @@
 """
 
 import shutil
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -32,6 +32,9 @@ from pairgen.train.output.run_output import Imports, create_folder, located, rem
 from pairgen.train.prepare import prepare
 from pairgen.train.scores.metrics import metric_names
 
+Finished = Callable[[Trainer], object]
+"""Called with a trainer after its last step."""
+
 
 @dataclass(frozen=True)
 class TrainResult:
@@ -49,6 +52,7 @@ def train(
     imports: Imports = MappingProxyType({}),
     progress: Progress = ignore,
     warn: Warn = ignore,
+    finished: Finished = ignore,
 ) -> TrainResult:
     """Train a model on pair datasets, in a new folder.
 
@@ -57,6 +61,7 @@ def train(
         imports: names in ``config.data`` that are not folders yet, and what writes each; they become part of the run.
         progress: progress callback; its phases are those of ``context.Phase``.
         warn: receives warnings, once each, in the main process.
+        finished: called after the last step, before the final model is saved; not for the SFT stage.
 
     Raises:
         UsageError: options that conflict.
@@ -86,16 +91,22 @@ def train(
                     shutil.move(folder, run / run_folder.IMPORTED)
         config = replace(config, data=located(config.data, names, run / run_folder.IMPORTED))
         with removed_if_empty(run, world):
-            return _start(config, world, progress, warn)
+            return _start(config, world, progress, warn, finished)
 
 
 def resume(
-    out: str | Path, changes: Mapping[str, Any] | None = None, *, progress: Progress = ignore, warn: Warn = ignore
+    out: str | Path,
+    changes: Mapping[str, Any] | None = None,
+    *,
+    progress: Progress = ignore,
+    warn: Warn = ignore,
+    finished: Finished = ignore,
 ) -> TrainResult:
     """Resume a run from its latest checkpoint, or from its start if it has none yet.
 
     Args:
         changes: options with new values; those that would have changed the steps so far are refused.
+        progress, warn, finished: as in ``train``.
 
     Raises:
         RunFolderError: there is no run, or a change of an option that must stay the same.
@@ -105,10 +116,10 @@ def resume(
     check_best_is_measured(config, open_datasets(config.data, LOSSES[config.loss]))
     _warn_of_schedule(config, warn)
     with distributed.join_world(config.device) as world:
-        return _start(config, world, progress, warn)
+        return _start(config, world, progress, warn, finished)
 
 
-def _start(config: Config, world: World, progress: Progress, warn: Warn) -> TrainResult:
+def _start(config: Config, world: World, progress: Progress, warn: Warn, finished: Finished) -> TrainResult:
     run = Path(config.out)
     if world.is_main:
         configs.save(config, run / run_folder.CONFIG)
@@ -120,7 +131,7 @@ def _start(config: Config, world: World, progress: Progress, warn: Warn) -> Trai
             warned.add(message)
             warn(message)
 
-    return _run(config, RunContext(run, run / run_folder.TOKENS, world, progress, warn_once))
+    return _run(config, RunContext(run, run / run_folder.TOKENS, world, progress, warn_once), finished)
 
 
 # ---------------------------------------------------------------- config and folder
@@ -206,7 +217,7 @@ def _warn_of_schedule(config: Config, warn: Warn) -> None:
 # ---------------------------------------------------------------- stages
 
 
-def _run(config: Config, context: RunContext) -> TrainResult:
+def _run(config: Config, context: RunContext, finished: Finished = ignore) -> TrainResult:
     """Run the stages of a run that are not done yet."""
     after_sft = _run_sft(config, context) if config.sft_steps else config
     with translate_out_of_memory():
@@ -219,6 +230,7 @@ def _run(config: Config, context: RunContext) -> TrainResult:
             trainer.run()
         finally:
             trainer.log.close()
+        finished(trainer)
         return _finish(config, trainer)
 
 

@@ -1,5 +1,6 @@
 """Token trees for the requests of lm-evaluation-harness, whose tasks, prompts and metrics stay as they are."""
 
+import logging
 from collections.abc import Sequence
 from itertools import chain
 from typing import Any
@@ -9,9 +10,12 @@ import torch
 from numpy.typing import NDArray
 
 from pairgen.errors import UnsupportedModel
-from pairgen.evaluate.choices.encoding import encode_pairs
+from pairgen.evaluate.choices.encoding import encode_pairs, truncated
 from pairgen.evaluate.choices.likelihoods import Likelihoods, Report
 from pairgen.evaluate.choices.scoring import settled
+
+log = logging.getLogger("lm_eval.models.huggingface")
+"""Where the harness's own warnings about a model come from."""
 
 
 def loglikelihoods(lm: Any, requests: Sequence[Any], report: Report = lambda *_: None) -> list[tuple[float, bool]]:
@@ -35,7 +39,9 @@ def loglikelihoods(lm: Any, requests: Sequence[Any], report: Report = lambda *_:
     pairs = encode_pairs(lm.tokenizer, [request.args for request in requests])
     likelihoods = Likelihoods(lm.model, lm.max_length, lm.tokenizer.pad_token_id or 0)
     if reason := likelihoods.check(pairs):
-        raise UnsupportedModel(reason)
+        raise UnsupportedModel(reason.partition("; use --share")[0])  # the remedy in training
+    if any(truncated(pair, lm.max_length) != pair for pair in pairs):
+        log.warning("Truncating contexts that are longer than the model's from the left")  # as the harness does
     questions: dict[Any, list[int]] = {}
     for at, request in enumerate(requests):
         questions.setdefault((request.task_name, request.doc_id), []).append(at)

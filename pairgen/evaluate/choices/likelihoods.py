@@ -30,6 +30,8 @@ CHECKED = 2
 """Contexts on which token trees are compared with plain passes, the shortest and the longest, with two continuations
 each."""
 
+Group = tuple[Ids, list[TokenPair]]
+"""A context, and distinct pairs that have it."""
 Report = Callable[[int, int], None]
 """Called with the number of continuations that are scored, and of all."""
 
@@ -100,11 +102,12 @@ class Likelihoods:
         cut = [truncated(pair, self.max_length) for pair in pairs]
         distinct = list(dict.fromkeys(cut))
         found: dict[TokenPair, Likelihood] = {}
+        report(0, len(distinct))
         in_trees = [pair for pair in distinct if self._fits(pair) and not self._reason]
         causal = self.scorer.causal
         with mode(causal, training=False), restored_attention(causal):
             for batch in _batches(_grouped(in_trees)):
-                found.update(self._scored(batch))
+                found.update(self._scored_in_parts(batch))
                 report(len(found), len(distinct))
         for pair in distinct:
             if pair not in found:
@@ -128,8 +131,23 @@ class Likelihoods:
         targets = tokens[len(context) :, None]
         return Likelihood(float(logps.gather(1, targets).sum()), bool((logps.argmax(-1) == targets[:, 0]).all()))
 
+    def _scored_in_parts(self, groups: list[Group]) -> dict[TokenPair, Likelihood]:
+        """The likelihoods of a batch, whose halves are scored one after the other if the device has too little memory.
+
+        Raises:
+            torch.OutOfMemoryError: there is too little for a single continuation.
+        """
+        try:
+            found: dict[TokenPair, Likelihood] = self._scored(groups)
+            return found
+        except torch.OutOfMemoryError:
+            halves = _halves(groups)
+            if not halves:
+                raise
+        return {pair: one for half in halves for pair, one in self._scored_in_parts(half).items()}
+
     @torch.no_grad()
-    def _scored(self, groups: list[tuple[Ids, list[TokenPair]]]) -> dict[TokenPair, Likelihood]:
+    def _scored(self, groups: list[Group]) -> dict[TokenPair, Likelihood]:
         """The likelihoods of a batch."""
         causal = self.scorer.causal
         token_groups = [_token_group(*group) for group in groups]
@@ -146,7 +164,7 @@ class Likelihoods:
         return found
 
 
-def _grouped(pairs: Iterable[TokenPair]) -> list[tuple[Ids, list[TokenPair]]]:
+def _grouped(pairs: Iterable[TokenPair]) -> list[Group]:
     """Distinct pairs by context. Contexts that start alike become neighbors: big-endian bytes sort as the ids do."""
     by_context: dict[tuple[int, ...], list[TokenPair]] = {}
     for pair in dict.fromkeys(pairs):
@@ -155,12 +173,12 @@ def _grouped(pairs: Iterable[TokenPair]) -> list[tuple[Ids, list[TokenPair]]]:
     return sorted(groups, key=lambda group: group[0].astype(">i4").tobytes())
 
 
-def _batches(groups: list[tuple[Ids, list[TokenPair]]]) -> Iterator[list[tuple[Ids, list[TokenPair]]]]:
+def _batches(groups: list[Group]) -> Iterator[list[Group]]:
     """Groups in batches of at most ``BATCH_TOKENS`` tokens, unless a single sequence has more.
 
     A context with more continuations than that is repeated in the next batch.
     """
-    batch: list[tuple[Ids, list[TokenPair]]] = []
+    batch: list[Group] = []
     tokens = 0
     for context, members in groups:
         shared = common_prefix_length(context, batch[-1][0]) if batch else 0
@@ -178,6 +196,15 @@ def _batches(groups: list[tuple[Ids, list[TokenPair]]]) -> Iterator[list[tuple[I
             tokens += len(pair.continuation)
     if batch:
         yield batch
+
+
+def _halves(groups: list[Group]) -> list[list[Group]]:
+    """A batch as two smaller ones; none for a single continuation."""
+    if len(groups) > 1:
+        return [groups[: len(groups) // 2], groups[len(groups) // 2 :]]
+    ((context, members),) = groups
+    half = len(members) // 2
+    return [[(context, members[:half])], [(context, members[half:])]] if half else []
 
 
 def _token_group(context: Ids, members: list[TokenPair]) -> TokenGroup:

@@ -10,7 +10,7 @@ from pairgen.report.documents.content import Bar, Bars
 from pairgen.report.documents.line_plot import COLORS, Entry
 from pairgen.report.documents.markdown import plain
 from pairgen.report.documents.number_format import Spread
-from pairgen.report.documents.ticks import set_scale, wrapped
+from pairgen.report.documents.ticks import is_drawable, set_scale, wrapped
 
 FILLS = (*COLORS[:-1], "#7f7f7f")
 """Colors on which a black error bar can be seen."""
@@ -19,6 +19,9 @@ HATCHES = ("", "////", "||||", "xxxx", "----", "\\\\\\\\", "++++", "//")
 
 CELLS = 62
 """Cells of the names of all categories side by side."""
+
+NAME = 22
+"""Cells of a line of the name of a category beside lying bars."""
 
 GROUP = 0.8
 """Share of a category's space that its bars take."""
@@ -59,7 +62,7 @@ def _draw_bar(axes: Any, middle: float, thick: float, height: Bar, how: tuple[di
     """Draw a bar. Returns the values that it shows."""
     style, lying = how
     low, value, high = height.ends if isinstance(height, Spread) else (math.nan, _float(height), math.nan)
-    if not math.isfinite(value):
+    if not is_drawable(value):
         spot = (0, middle) if lying else (middle, 0)
         axes.annotate(
             "n/a", spot, (3, 0) if lying else (0, 3), textcoords="offset points", fontsize=7, color="#666666",
@@ -67,7 +70,7 @@ def _draw_bar(axes: Any, middle: float, thick: float, height: Bar, how: tuple[di
         )  # fmt: skip
         return []
     (axes.barh if lying else axes.bar)(middle, value, 0.92 * thick, zorder=2, **style)
-    if math.isfinite(low) and math.isfinite(high):
+    if is_drawable(low) and is_drawable(high):
         error = [[value - low], [high - value]]
         where = {"x": value, "y": middle, "xerr": error} if lying else {"x": middle, "y": value, "yerr": error}
         axes.errorbar(**where, fmt="none", ecolor="black", elinewidth=1.0, capsize=2.5, capthick=1.0, zorder=3)
@@ -79,7 +82,7 @@ def _label(axes: Any, figure: Bars, lying: bool) -> None:
     """Names of the categories; the axis of values keeps its label whichever way the bars lie."""
     places = range(len(figure.categories))
     axis = axes.yaxis if lying else axes.xaxis
-    axis.set_ticks(places, [wrapped(name, 26 if lying else _slot(figure)) for name in figure.categories])
+    axis.set_ticks(places, [wrapped(name, NAME if lying else _slot(figure)) for name in figure.categories])
     axis.set_tick_params(length=0)
     axis.grid(visible=False)
     if lying:
@@ -87,7 +90,7 @@ def _label(axes: Any, figure: Bars, lying: bool) -> None:
         axes.axvline(0, color="#444444", linewidth=0.8, zorder=3)
         axes.spines["left"].set_visible(False)
         axes.set_xlabel(wrapped(figure.y_label, 60))
-        axes.set_ylabel(wrapped(figure.x_label, 45))
+        axes.set_ylabel(wrapped(figure.x_label, 38))
     else:
         axes.axhline(0, color="#444444", linewidth=0.8, zorder=3)
         axes.spines["bottom"].set_visible(False)
@@ -105,7 +108,7 @@ def needed_height(figure: Bars) -> float:
     """Inches that lying bars need."""
     if not is_lying(figure):
         return 0.0
-    lines = max(wrapped(name, 26).count("\n") + 1 for name in figure.categories)
+    lines = max(wrapped(name, NAME).count("\n") + 1 for name in figure.categories)
     return 0.8 + len(figure.categories) * max(0.16 * len(figure.series) + 0.12, 0.15 * lines + 0.08)
 
 

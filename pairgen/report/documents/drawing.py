@@ -25,6 +25,9 @@ WIDTH = 7.0
 HEIGHT = 3.4
 """Inches of plot and axis labels; titles, notes and legends add to it."""
 
+Y_LABEL = 38
+"""Cells of a line of the label of the vertical axis."""
+
 STYLE = {
     "figure.dpi": 150,
     "savefig.dpi": 150,
@@ -109,13 +112,14 @@ def layout(figure: Figure) -> Any:
         axes.text(0.5, 0.5, "No values to show", transform=axes.transAxes, ha="center", va="center", color="#666666")
         axes.set(xticks=[], yticks=[])
     axes.set_xlabel(axes.get_xlabel() or wrapped(figure.x_label, 70))
-    axes.set_ylabel(axes.get_ylabel() or wrapped(figure.y_label, 45))
+    axes.set_ylabel(axes.get_ylabel() or wrapped(figure.y_label, Y_LABEL))
     height = max(panel.height(figure), _add_legend(axes, entries))
     canvas.suptitle(title, x=0.012, ha="left", fontsize=11, fontweight="bold")
     if note:
         canvas.supxlabel(note, x=0.012, ha="left", fontsize=8.5, color="#444444")
     heads = 0.35 + 0.19 * title.count("\n") + (0.25 + 0.16 * note.count("\n") if note else 0)
-    canvas.set_size_inches(WIDTH, height + heads)
+    labels = 0.15 * (axes.get_xlabel().count("\n") + axes.get_title("left").count("\n"))
+    canvas.set_size_inches(WIDTH, height + heads + labels)
     canvas.get_layout_engine().set(w_pad=0.08, h_pad=0.08)
     return canvas
 

@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from pairgen.report.documents.content import Cloud, Line, Lines, Points
-from pairgen.report.documents.ticks import set_scale, wrapped
+from pairgen.report.documents.ticks import is_drawable, set_scale, wrapped
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Those of Okabe and Ito but yellow, which is hard to see on white."""
@@ -128,9 +128,8 @@ def _draw_cloud(axes: Any, at: int, cloud: Cloud, count: int) -> Any:
 
 
 def _gaps(values: Sequence[float]) -> Any:
-    """The values as an array, with NaN in place of the infinities."""
-    found = np.asarray(values, float)
-    return np.where(np.isfinite(found), found, math.nan)
+    """The values as an array, with NaN in place of those that cannot be drawn."""
+    return np.array([value if is_drawable(value) else math.nan for value in values], float)
 
 
 def _of(values: Sequence[float] | None) -> Iterable[float]:

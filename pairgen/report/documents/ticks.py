@@ -25,13 +25,18 @@ def set_scale(axis: Any, values: Iterable[float], *, log: bool = False, percent:
         log: a logarithmic axis; linear around 0 if there are values of 0 or less.
         percent: the values are shares of 1.
     """
-    found = sorted(set(finite_values(values)))
+    found = sorted({value for value in finite_values(values) if is_drawable(value)})
     if log and found:
         _set_log(axis, found)
     else:
         integers = all(value == int(value) for value in found) and not percent
         axis.set_major_locator(MaxNLocator(6, integer=integers, steps=[1, 2, 2.5, 5, 10], min_n_ticks=1))
     axis.set_major_formatter(FuncFormatter(lambda value, _: tick_text(value, axis.get_majorticklocs(), percent)))
+
+
+def is_drawable(value: float) -> bool:
+    """Whether a number is finite, and so far from the limits of floats that margins and scales are finite, too."""
+    return value == 0 or 1e-200 < abs(value) < 1e200
 
 
 def _set_log(axis: Any, found: Sequence[float]) -> None:
@@ -49,14 +54,15 @@ def _set_log(axis: Any, found: Sequence[float]) -> None:
 
 
 def _round_values(low: float, high: float, most: int = 7) -> list[float]:
-    """Powers of ten from ``low`` to ``high``, or, within two of them, their doubles and fives, too."""
+    """At most ``most`` powers of ten from ``low`` to ``high``; within two of them, their doubles and fives, too."""
     if not 0 < low <= high:
         return []
-    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
-    factors = (1, 2, 5) if last - first <= 2 else (1,)
+    first, last = math.floor(math.log10(low)), math.floor(math.log10(high))
+    factors = (1, 2, 5) if last - first < 2 else (1,)
     step = -(-(last - first) // most) if len(factors) == 1 else 1
     values = [factor * 10.0**power for power in range(first, last + 1) if power % step == 0 for factor in factors]
-    return [value for value in values if low * (1 - 1e-9) <= value <= high * (1 + 1e-9)]
+    kept = [value for value in values if low * (1 - 1e-9) <= value <= high * (1 + 1e-9)]
+    return kept if len(kept) <= most else kept[::2]
 
 
 def _apart(values: Sequence[float]) -> list[float]:

@@ -8,6 +8,17 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from helpers.families import small_config, spread_model
+from helpers.harness_choices import (
+    TASK,
+    assert_equal,
+    harness_likelihoods,
+    harness_lm,
+    harness_predictions,
+    instances,
+    run_task,
+)
+from helpers.small_tokenizers import KINDS, byte_level
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -17,17 +28,6 @@ from pairgen.evaluate.choices import likelihoods as likelihoods_module
 from pairgen.evaluate.choices.encoding import TokenPair, encode_pairs
 from pairgen.evaluate.choices.for_harness import loglikelihoods
 from pairgen.evaluate.choices.likelihoods import Likelihoods
-from tests.helpers.families import small_config, spread_model
-from tests.helpers.harness_choices import (
-    TASK,
-    assert_equal,
-    harness_likelihoods,
-    harness_lm,
-    harness_predictions,
-    instances,
-    run_task,
-)
-from tests.helpers.small_tokenizers import KINDS, byte_level
 
 SHOTS = "Question: What shines?\nAnswer: the sun\n\nQuestion: How many jars?\nAnswer: 24 jars, and 13 are red\n\n"
 MADE_UP = [
@@ -128,12 +128,31 @@ def question_lists(draw: st.DrawFn) -> list[Question]:
 @settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 def test_equal_for_any_questions(questions: list[Question]) -> None:
     model, tokenizer = _model()
-    assert_equal(score_choices(model, tokenizer, questions), _lm(), questions)
+    assert_equal(score_choices(model, tokenizer, questions), _lm(logits_cache=False), questions)
 
 
 @cache
-def _lm() -> Any:
-    return harness_lm(*_model())
+def _lm(**options: Any) -> Any:
+    return harness_lm(*_model(), **options)
+
+
+def test_a_text_that_two_questions_divide_differently() -> None:
+    """The harness keeps logits for texts that are equal but for their last token, and takes those of the wrong token if
+    these are divided elsewhere into context and choice. Log-probs here are those that it computes without its cache.
+    """
+    model, tokenizer = _model()
+    questions = [Question("the", ("the the",), 0), Question("the the", ("the",), 0)]
+    assert_equal(score_choices(model, tokenizer, questions), _lm(logits_cache=False), questions)
+    cached = harness_likelihoods(_lm(), questions)
+    assert any(not np.isclose(*logps) for logps in zip(_logps(cached), _logps(_separately(questions)), strict=True))
+
+
+def _separately(questions: list[Question]) -> list[list[tuple[float, bool]]]:
+    return [likelihoods for question in questions for likelihoods in harness_likelihoods(_lm(), [question])]
+
+
+def _logps(likelihoods: list[list[tuple[float, bool]]]) -> list[float]:
+    return [logp for question in likelihoods for logp, _ in question]
 
 
 @pytest.mark.slow
@@ -221,6 +240,28 @@ def test_batches_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
         assert np.allclose([one.logp for one in parts], [one.logp for one in whole], atol=1e-4)
         assert [one.greedy for one in parts] == [one.greedy for one in whole]
     assert sizes[0] == len(set(pairs)) > sizes[1] > sizes[2]
+
+
+def test_batches_that_do_not_fit_the_memory_are_divided(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, tokenizer = _model()
+    pairs = encode_pairs(tokenizer, [request for question in MADE_UP for request in question.requests])
+    whole = Likelihoods(model, 256).score(pairs)
+    exact, sizes, most = Likelihoods._scored, [], 3
+
+    def small(self: Likelihoods, groups: Any) -> Any:
+        size = sum(len(members) for _, members in groups)
+        if size > most:
+            raise torch.OutOfMemoryError
+        sizes.append(size)
+        return exact(self, groups)
+
+    monkeypatch.setattr(Likelihoods, "_scored", small)
+    parts = Likelihoods(model, 256).score(pairs)
+    assert np.allclose([one.logp for one in parts], [one.logp for one in whole], atol=1e-4)
+    assert sum(sizes) == len(set(pairs))
+    most = 0
+    with pytest.raises(torch.OutOfMemoryError):
+        Likelihoods(model, 256).score(pairs)
 
 
 def test_the_model_is_left_as_it_was() -> None:

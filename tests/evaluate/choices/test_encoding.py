@@ -5,14 +5,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from helpers.harness_choices import harness_lm
+from helpers.small_tokenizers import KINDS, chatml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pairgen.errors import UsageError
 from pairgen.evaluate.choices.encoding import UNLIMITED, TokenPair, context_length, encode_pairs, truncated
 from pairgen.train.model.tiny import tiny_model
-from tests.helpers.harness_choices import harness_lm
-from tests.helpers.small_tokenizers import KINDS, chatml
 
 TOKENIZERS = {**KINDS, "without a BOS token": chatml}
 

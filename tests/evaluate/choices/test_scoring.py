@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.tiny_runs import dataset, start_model
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,7 +15,6 @@ from pairgen.evaluate.choices.encoding import TokenPair
 from pairgen.evaluate.choices.likelihoods import Likelihood
 from pairgen.evaluate.choices.scoring import _question_of_group, settled
 from pairgen.pairs.dataset import open_pairs
-from tests.helpers.tiny_runs import dataset, start_model
 
 
 class _Fixed:

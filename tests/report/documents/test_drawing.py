@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 import matplotlib as mpl
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from matplotlib.figure import Figure as Canvas
 
@@ -26,6 +26,8 @@ from pairgen.report.documents.number_format import SHARE, Spread
 from pairgen.report.documents.ticks import set_scale
 
 NAN = math.nan
+QUICK = (Phase.explicit, Phase.reuse, Phase.generate)
+"""Without shrinking, which takes minutes for pictures."""
 LINES = Lines(
     "lines",
     "Log-ratio of chosen",
@@ -55,6 +57,8 @@ FIGURES = {
     "infinite": Lines("a", "t", "x", "y", {"a": Line([1, 2, 3], [1, math.inf, -math.inf])}),
     "huge": Lines("a", "t", "x", "y", {"a": Line([0, 1, 2], [1e-12, 1, 1e12])}),
     "logarithmic": Lines("a", "t", "x", "y", {"a": Line([0.01, 0.1, 1], [1e-12, 1, 1e12])}, x_log=True, y_log=True),
+    "largest": Lines("a", "t", "x", "y", {"a": Line([0, 1, 2], [1.7e308, 1, -1e199])}),
+    "largest, logarithmic": Lines("a", "t", "x", "y", {"a": Line([0, 1], [1e199, 1.7e308])}, y_log=True),
     "logarithmic around 0": Lines("a", "t", "x", "y", {"a": Line([-1, 0, 9], [-1e9, 0, 1e9])}, x_log=True, y_log=True),
     "twelve": Lines("a", "t", "x", "y", {f"_{at}": Line(range(40), [at * x for x in range(40)]) for at in range(12)}),
     "hostile lines": Lines("a", HOSTILE, HOSTILE, HOSTILE, {HOSTILE: Line([1], [1])}, note=HOSTILE, zero=HOSTILE),
@@ -104,6 +108,7 @@ def assert_tidy(figure: Figure) -> None:
         assert plot.width > 2 * canvas.dpi, "the plot itself has at least two inches"
         assert plot.height > 1.5 * canvas.dpi
         parts = [axes.get_legend(), canvas._suptitle, canvas._supxlabel, axes._left_title]
+        parts += [axes.xaxis.label, axes.yaxis.label]
         boxes = [plot, *(part.get_window_extent() for part in parts if part)]
         for at, box in enumerate(boxes):
             assert not any(overlap(box, other) for other in boxes[at + 1 :])
@@ -120,25 +125,28 @@ def test_nothing_overlaps_or_is_cut(figure: Figure) -> None:
     assert_tidy(figure)
 
 
-@given(
-    st.dictionaries(st.text(max_size=90), st.lists(st.floats(allow_infinity=True), max_size=4), max_size=20),
-    st.text(max_size=200),
-    st.booleans(),
-)
-@settings(max_examples=6, deadline=None)
-def test_no_series_can_break_the_picture(series: dict[str, list[float]], title: str, log: bool) -> None:
+FLOATS = st.floats() | st.floats(-100, 100) | st.integers(-5, 5)
+SERIES = st.dictionaries(st.text(max_size=90), st.lists(FLOATS, max_size=4), max_size=20)
+NAMES = st.lists(st.text(max_size=60), max_size=8, unique=True)
+FEW = settings(max_examples=6, deadline=None, phases=QUICK, derandomize=True)
+MANY = settings(max_examples=60, deadline=None, phases=QUICK)
+
+
+def lines_are_tidy(series: dict[str, list[float]], text: str, log: bool) -> None:
     lines = {name: Line(range(len(values)), values) for name, values in series.items()}
-    assert_tidy(Lines("a", title, "x", "y", lines, y_log=log, note=title))
+    assert_tidy(Lines("a", text, "x", text, lines, y_log=log, note=text))
 
 
-@given(
-    st.lists(st.text(max_size=60), max_size=8, unique=True),
-    st.integers(1, 8),
-    st.floats(-1e9, 1e9) | st.none(),
-)
-@settings(max_examples=6, deadline=None)
-def test_no_category_can_break_the_picture(names: list[str], count: int, value: float | None) -> None:
+def bars_are_tidy(names: list[str], count: int, value: float | None) -> None:
     assert_tidy(Bars("a", "t", "x", "y", names, {str(at): [value] * len(names) for at in range(count)}))
+
+
+ANY_LINES = given(SERIES, st.text(max_size=200), st.booleans())
+ANY_BARS = given(NAMES, st.integers(1, 8), FLOATS | st.none())
+test_no_series_can_break_the_picture = FEW(ANY_LINES(lines_are_tidy))
+test_no_category_can_break_the_picture = FEW(ANY_BARS(bars_are_tidy))
+test_no_series_at_all_can_break_the_picture = pytest.mark.slow(MANY(ANY_LINES(lines_are_tidy)))
+test_no_category_at_all_can_break_the_picture = pytest.mark.slow(MANY(ANY_BARS(bars_are_tidy)))
 
 
 @pytest.mark.parametrize("name", ["lines", "bars"])

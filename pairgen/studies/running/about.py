@@ -1,0 +1,49 @@
+"""What reports of studies say about their setting."""
+
+import platform
+from datetime import UTC, datetime
+
+from pairgen.studies.running.results import Results
+
+DATA = {
+    "low": "pairs that differ in one result",
+    "high": "answers to multiple-choice questions",
+}
+
+
+def about_data(name: str) -> str:
+    """A dataset of a study in words; its name if it has none."""
+    return DATA.get(name, name)
+
+
+def setting_lines(results: Results, *more: str) -> dict[str, str]:
+    """What is needed to repeat a study: by name, for ``Report.setting``."""
+    setting, scale = results.setting, results.setting.scale
+    steps = sorted({runs[0].metrics[-1]["step"] for runs in results.runs.values()})
+    pairs = {name: data.splits["train"].pairs for name, data in results.datasets.items()}
+    held_out = {name: data.splits["eval"].pairs for name, data in results.datasets.items()}
+    model = "tiny Llama, fine-tuned on the chosen completions first" if setting.is_tiny else setting.model
+    lines = {
+        "date": datetime.now(UTC).date().isoformat(),
+        "machine": machine(setting.device),
+        "model": model.rpartition("/")[2],
+        "data": "; ".join(
+            f"{about_data(name)}: {pairs[name]:,} training pairs, {held_out[name]:,} held out" for name in pairs
+        ),
+        "training": f"one epoch in batches of {scale.batch_size} pairs ({'/'.join(map(str, steps))} steps), "
+        f"{scale.precision}, AdamW, cosine schedule",
+        "seeds": f"{scale.seeds} (order of the pairs" + (", and initial weights)" if setting.is_tiny else ")"),
+        "learning rate": f"for every variant, the best of {', '.join(f'{rate:g}' for rate in scale.learning_rates)}",
+    }
+    return lines | ({"options": "; ".join(more)} if more else {})
+
+
+def machine(device: str) -> str:
+    """The device in words."""
+    import os
+
+    import torch
+
+    if device != "cpu" and torch.cuda.is_available():
+        return f"{torch.cuda.get_device_name()}, torch {torch.__version__}"
+    return f"{os.cpu_count()} CPU cores ({platform.machine()}), torch {torch.__version__}"

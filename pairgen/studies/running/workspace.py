@@ -1,0 +1,229 @@
+"""The folder of studies: datasets, starting models, reference log-probs and runs, each made once and then reused.
+
+OUT/
+  data/NAME-HASH/         pair datasets
+  start/NAME-HASH/        runs of supervised fine-tuning, whose models other runs start from
+  reference/NAME.parquet  log-probs under a starting model, see ``measure.SCORED``
+  runs/NAME-HASH/         training runs: config.toml, metrics.jsonl, pairs.parquet (written last)
+  STUDY-SCALE/            reports
+
+A hash is one of everything that the content depends on, so that whatever is found under its name can be used.
+"""
+
+import hashlib
+import json
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pairgen import run_folder
+from pairgen.atomic import os_errors, staging
+from pairgen.errors import UsageError
+from pairgen.exchange.curation.subsets import sample
+from pairgen.pairs.dataset import MANIFEST, PairDataset, open_pairs
+from pairgen.progress import Progress, Warn, ignore
+from pairgen.studies.running.measure import Measured, score, score_start
+from pairgen.studies.running.plan import TINY, Make, Setting, Variant
+from pairgen.train.config import Config
+
+if TYPE_CHECKING:
+    from pairgen.train.loop import Trainer
+
+FORMAT = 1
+"""Part of every hash: to be raised when the same options give something else."""
+
+PAIRS = "pairs.parquet"
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A finished run."""
+
+    variant: Variant
+    seed: int
+    learning_rate: float
+    folder: Path
+    reference: Path
+    """The file of its reference log-probs."""
+
+    @property
+    def measured(self) -> Measured:
+        """Log-probs of its pairs, read anew each time."""
+        return Measured.read(self.folder / PAIRS, self.reference)
+
+    @property
+    def metrics(self) -> list[dict[str, Any]]:
+        """Its logged metrics, one line per step."""
+        return run_folder.read_metrics(self.folder / run_folder.METRICS)
+
+    @property
+    def held_out_loss(self) -> float:
+        """Its loss on held-out pairs at the end."""
+        return float(self.metrics[-1]["eval/loss"])
+
+
+def digest(*parts: Any) -> str:
+    """A short hash of plain values."""
+    text = json.dumps([FORMAT, *parts], sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Makes what a study needs, or finds it."""
+
+    setting: Setting
+    progress: Progress = ignore
+    warn: Warn = ignore
+
+    # ------------------------------------------------------------ datasets
+
+    def dataset(self, name: str, make: Make) -> PairDataset:
+        """A dataset with exactly the training and the held-out pairs of the scale, or with all there are.
+
+        Args:
+            make: writes the dataset that they are taken from.
+
+        Raises:
+            UsageError: it has no held-out pairs.
+        """
+        setting, scale = self.setting, self.setting.scale
+        key = digest(name, _identity(setting.source), _identity(setting.choices), scale.pairs, scale.held_out)
+        folder = setting.out / "data" / f"{name}-{key}"
+        if not (folder / MANIFEST).is_file():
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            with staging(folder) as made:
+                make(setting, made / "all")
+                whole = open_pairs(made / "all")
+                if "eval" not in whole.splits or not whole.splits["eval"].pairs:
+                    raise UsageError(f"the dataset {name!r} of the study has no held-out pairs; give more rows")
+                pairs = min(scale.pairs, whole.splits["train"].pairs)
+                if pairs < scale.pairs:
+                    self.warn(f"{name}: has only {pairs:,} training pairs instead of {scale.pairs:,}")
+                sample(whole, folder, pairs)
+        return open_pairs(folder)
+
+    # ------------------------------------------------------------ models
+
+    def start(self, data: PairDataset, seed: int) -> str:
+        """The model that runs start from: the pretrained one, or a tiny one fine-tuned on chosen completions."""
+        setting = self.setting
+        if not setting.is_tiny:
+            return setting.model
+        config = Config(
+            data=(str(data.path),),
+            model=TINY,
+            loss="sft",
+            steps=setting.scale.sft_steps,
+            learning_rate=3e-3,
+            seed=seed,
+            device=setting.device,
+            best="none",
+            save_every=0,
+            log_every=max(1, setting.scale.sft_steps // 20),
+        )
+        folder = setting.out / "start" / f"{data.path.name}-seed{seed}-{self._key(config, data)}"
+        config = replace(config, out=str(folder))
+        if not (folder / run_folder.FINAL).is_dir():
+            self._train(config, folder)
+            _remove(folder, run_folder.CHECKPOINTS, run_folder.TOKENS)
+        return str(folder / run_folder.FINAL)
+
+    # ------------------------------------------------------------ runs
+
+    def config(self, variant: Variant, data: PairDataset, start: str, seed: int, rate: float) -> Config:
+        """The options of a run, but for its folder."""
+        scale = self.setting.scale
+        options: dict[str, Any] = {
+            "data": (str(data.path),),
+            "model": start,
+            "batch_size": scale.batch_size,
+            "learning_rate": rate,
+            "seed": seed,
+            "sft_steps": 0,
+            "precision": scale.precision,
+            "eval_pairs": 0,
+            "eval_every": max(1, scale.pairs // scale.batch_size // 2),
+            "peak_tflops": 1.0,  # not to measure it for every run: reports show no utilization
+            "save_every": scale.save_every,
+            "keep_checkpoints": 1,
+            "best": "none",
+            "device": self.setting.device,
+            "reference_dir": str(self.setting.out / "reference" / f"{data.path.name}-{digest(self._start_key(start))}"),
+        }
+        return Config(**options | dict(variant.options))
+
+    def run(self, variant: Variant, data: PairDataset, start: str, seed: int, rate: float) -> Finished:
+        """A training run, from its latest checkpoint if it was interrupted."""
+        scale, config = self.setting.scale, self.config(variant, data, start, seed, rate)
+        name = f"{data.path.name.rpartition('-')[0]}-{variant.name.replace(' ', '-')}-lr{rate:g}-seed{seed}"
+        folder = self.setting.out / "runs" / f"{name}-{self._key(config, data)}"
+        reference = self.reference(config, data, start)
+        if not (folder / PAIRS).is_file():
+            self._train(replace(config, out=str(folder)), folder, measured=scale.measured)
+            if not self.setting.keep_models:
+                _remove(folder, run_folder.FINAL)
+            _remove(folder, run_folder.CHECKPOINTS, run_folder.TOKENS)
+        return Finished(variant, seed, rate, folder, reference)
+
+    def reference(self, config: Config, data: PairDataset, start: str) -> Path:
+        key = digest(
+            _content(data), self._start_key(start), config.precision, config.batch_size, self.setting.scale.measured
+        )
+        file = self.setting.out / "reference" / f"{data.path.name}-{key}.parquet"
+        if not file.is_file():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with staging(file) as folder:
+                _write(score_start(config, self.setting.scale.measured, folder / "start"), file)
+        return file
+
+    def _train(self, config: Config, folder: Path, measured: int = 0) -> None:
+        from pairgen.train.output import checkpoint
+        from pairgen.train.run import resume, train
+
+        def finished(trainer: "Trainer") -> None:
+            if measured:
+                _write(score(trainer, measured), folder / PAIRS)
+
+        callbacks: dict[str, Any] = {"progress": self.progress, "warn": self.warn, "finished": finished}
+        if (folder / run_folder.CONFIG).is_file() and checkpoint.newest(folder):
+            resume(folder, **callbacks)
+        else:
+            train(config, overwrite=True, **callbacks)
+
+    def _start_key(self, start: str) -> str:
+        """What a starting model is known by: for one made here, the name of its run, wherever --out is."""
+        made_here = self.setting.is_tiny and start != TINY
+        return Path(start).parent.name if made_here else _identity(start)
+
+    def _key(self, config: Config, data: PairDataset) -> str:
+        """A hash of what the numbers of a run depend on."""
+        options = config.resolved().fixed() | {"data": "", "out": "", "model": self._start_key(config.model)}
+        return digest(options, _content(data), config.steps, config.epochs, config.learning_rate)
+
+
+def _identity(source: str) -> str:
+    """A source by name and, if it is a file, by its size and time."""
+    path = Path(source)
+    return f"{path.resolve()} {path.stat().st_size} {path.stat().st_mtime_ns}" if source and path.is_file() else source
+
+
+def _content(data: PairDataset) -> list[str]:
+    """Hashes of all files of a dataset."""
+    return [shard["xxh3"] for split in data.manifest["splits"].values() for shard in split["shards"]]
+
+
+def _write(table: pa.Table, file: Path) -> None:
+    """Write a Parquet file, whole or not at all."""
+    with os_errors(file), staging(file) as folder:
+        pq.write_table(table, folder / file.name)
+        (folder / file.name).replace(file)
+
+
+def _remove(folder: Path, *names: str) -> None:
+    for name in names:
+        shutil.rmtree(folder / name, ignore_errors=True)
