@@ -15,6 +15,8 @@ STUDIES = {
     "token-position": "pairgen.studies.token_position",
     "beta": "pairgen.studies.beta",
     "lambda": "pairgen.studies.penalty",
+    "shortcut": "pairgen.studies.later_use.used_again",
+    "gradient": "pairgen.studies.logits.gradient",
 }
 """The module of each study, which is imported when it is run."""
 

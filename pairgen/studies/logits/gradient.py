@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 
 from pairgen.report.documents.content import Band, Bars, Cell, Column, Figure, Line, Lines, Report, Table
 from pairgen.report.documents.number_format import COUNT, SHARE, NumberFormat, Spread
-from pairgen.studies import datasets
+from pairgen.studies import study_pairs
 from pairgen.studies.logits.readings import (
     AGREEMENT,
     LOSSES,
@@ -262,7 +262,7 @@ STUDY = Study(
     title="Gradients by position",
     question="Do the paper's equations for gradients of logits hold for a model's own logits, what do they mean for "
     "the tokens before, at and after the edit, and do they explain why DPO makes chosen less likely?",
-    data={"low": datasets.solutions()},
+    data={"low": study_pairs.solutions()},
     variants=variants,
     report=report,
 )
