@@ -1,5 +1,6 @@
 """Commands that measure what training did: eval, study."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -60,6 +61,7 @@ def evaluate(
     if len(models) > 2:
         raise UsageError(f"eval: {len(models)} models given; compare two at a time")
     options = EvaluationOptions(**flags)
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as in training: spinning threads would slow each other
     if options.generate:
         _generate(models, options, out, quiet, as_json)
         return
@@ -70,12 +72,16 @@ def evaluate(
         found = evaluations(models, options, out, progress, warn)
         compared = differences(found[0], found[1], warn, options.seed or 0) if len(found) == 2 else []
     if as_json:
-        scores = {"models": [{"model": one.model, "scores": table(one.scores)} for one in found]}
+        scores = {
+            "models": [{"model": one.model, "scores": table(one.scores), "seconds": one.seconds} for one in found]
+        }
         print_json(scores | ({"differences": table(compared)} if compared else {}))
     elif compared:
         OutputConsole().print(differences_view(compared, found[0].model, found[1].model))
     else:
         OutputConsole().print(scores_view(found[0].scores))
+        for phase, seconds in found[0].seconds.items():
+            print_stderr(f"{phase} took {seconds:,.1f} s")
 
 
 def _generate(models: list[str], options: EvaluationOptions, out: Path | None, quiet: bool, as_json: bool) -> None:

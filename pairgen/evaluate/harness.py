@@ -89,6 +89,7 @@ def evaluate(
         raise _explained(error, loaded) from error
     except torch.OutOfMemoryError as error:
         raise OutOfMemory(f"{loaded.name}: the device is out of memory; use a smaller --batch-size") from error
+    results["config"]["seconds"] = judged.seconds
     samples = results.pop("samples")
     return Evaluation(loaded.name, results, samples)
 

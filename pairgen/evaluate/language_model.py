@@ -1,7 +1,10 @@
 """The model under evaluation: loaded as ``pairgen train`` loads models, and wrapped for lm-evaluation-harness."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,10 +22,15 @@ from pairgen.train.model.loading import load_model, load_tokenizer, pick_device
 
 LOGITS_BYTES = 1e9
 """Most memory for the float32 logits of a batch whose choices are scored; their log-probs take as much again."""
-SCORING = "scoring choices"
-"""The phase of progress."""
 GENERATED_TOGETHER = 16
 """Questions answered in one batch."""
+
+
+class Phase(StrEnum):
+    """Phases of an evaluation, as passed to progress callbacks."""
+
+    CHOICES = "scoring choices"
+    ANSWERS = "generating answers"
 
 
 @dataclass(frozen=True)
@@ -98,24 +106,32 @@ class JudgedModel(HFLM):
             softmax_dtype="float32",
             mixed_precision_dtype=loaded.mixed_precision,
         )
-        self._given_batch_size = options.batch_size
-        self._in_trees = not options.harness
-        self._progress, self._warn = progress, warn
+        self.seconds: dict[str, float] = {}
+        """How long the model took, by phase."""
+        self._options, self._progress, self._warn = options, progress, warn
 
     def loglikelihood(self, requests: list[Any], disable_tqdm: bool = False) -> list[tuple[float, bool]]:
         del disable_tqdm
-        if self._in_trees:
-            try:
-                return loglikelihoods(self, requests, partial(self._progress, SCORING))
-            except UnsupportedModel as error:
-                self._warn(f"scoring choices takes longer, since {error}")
-        self.set_cache_hook(_Counter(SCORING, len(requests), self._progress))
-        return list(super().loglikelihood(requests, disable_tqdm=True))
+        with self._timed(Phase.CHOICES):
+            if not self._options.harness:
+                try:
+                    return loglikelihoods(self, requests, partial(self._progress, Phase.CHOICES))
+                except UnsupportedModel as error:
+                    self._warn(f"scoring choices takes longer, since {error}")
+            self.set_cache_hook(_Counter(Phase.CHOICES, len(requests), self._progress))
+            return list(super().loglikelihood(requests, disable_tqdm=True))
 
     def generate_until(self, requests: list[Any], disable_tqdm: bool = False) -> list[str]:
         del disable_tqdm
-        self.set_cache_hook(_Counter("generating answers", len(requests), self._progress))
-        return list(super().generate_until(requests, disable_tqdm=True))
+        with self._timed(Phase.ANSWERS):
+            self.set_cache_hook(_Counter(Phase.ANSWERS, len(requests), self._progress))
+            return list(super().generate_until(requests, disable_tqdm=True))
+
+    @contextmanager
+    def _timed(self, phase: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        self.seconds[phase] = self.seconds.get(phase, 0.0) + time.perf_counter() - start
 
     def _loglikelihood_tokens(
         self,
@@ -123,7 +139,7 @@ class JudgedModel(HFLM):
         disable_tqdm: bool = False,
         override_bs: int | None = None,
     ) -> list[tuple[float, bool]]:
-        if not override_bs and not self._given_batch_size:
+        if not override_bs and not self._options.batch_size:
             longest = max(len(context) + len(continuation) for _, context, continuation in requests)
             rows = self.model.get_input_embeddings().weight.shape[0]
             override_bs = max(1, min(64, int(LOGITS_BYTES / (4 * rows * min(longest, self.max_length)))))

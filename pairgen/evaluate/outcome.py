@@ -36,6 +36,11 @@ class Evaluation:
     """By task: what the harness logs of each question, once for each filter."""
 
     @property
+    def seconds(self) -> dict[str, float]:
+        """How long the model took to score choices and to generate answers; empty for results of the harness alone."""
+        return dict(self.results.get("config", {}).get("seconds", {}))
+
+    @property
     def scores(self) -> list[Score]:
         """All metrics in the order of the harness, those of groups first."""
         groups = self.results.get("groups") or {}

@@ -49,7 +49,7 @@ def error_of(result: Result, code: int = 1) -> str:
 
 def test_scores_as_table_and_json(run: Run, models: tuple[Path, Path]) -> None:
     table = run("eval", models[0], *ARC, "--quiet")
-    assert table.stderr == ""
+    assert table.stderr.startswith("scoring choices took ")
     assert [line.split()[:2] for line in table.stdout.splitlines()[2:]] == [
         ["arc_challenge", "acc"],
         ["arc_challenge", "acc_norm"],
@@ -64,24 +64,44 @@ def test_scores_as_table_and_json(run: Run, models: tuple[Path, Path]) -> None:
     assert f"{model['scores'][0]['value']:.4f}" in table.stdout
 
 
-def test_progress_counts_answers(models: tuple[Path, Path]) -> None:
+@pytest.mark.parametrize("harness", [True, False])
+def test_progress_counts_answers(harness: bool, models: tuple[Path, Path]) -> None:
     seen: list[tuple[str, int, int]] = []
-    pairgen.evaluate(
+    frame = pairgen.evaluate(
         models[0],
         tasks=["arc", "gsm8k"],
         source=["arc=sample:5", "gsm8k=sample:8"],
+        harness=harness,
         max_new_tokens=4,
         progress=lambda phase, done, total, *_: seen.append((phase, done, total)),
     )
-    assert ("generating answers", 8, 8) in seen
-    totals = {total for phase, _, total in seen if phase == "scoring choices"}  # equal choices are scored once
-    assert seen.count(("scoring choices", *totals, *totals)) == 1
-    assert [done for phase, done, _ in seen if phase == "scoring choices"] == [0, totals.pop()]  # in one batch
+    (evaluation,) = frame.attrs["evaluations"]
+    choices = sum(len(sample["arguments"]) for sample in evaluation.samples["arc_challenge"])
+    for phase, total in (("scoring choices", choices), ("generating answers", 8)):
+        counts = [(done, of) for name, done, of in seen if name == phase]
+        assert counts == sorted(set(counts))
+        assert counts[-1] == (total, total)
+    assert evaluation.seconds.keys() == {"scoring choices", "generating answers"}
+
+
+def test_a_model_without_exact_trees_is_scored_by_the_harness(
+    models: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pairgen.evaluate import language_model
+
+    def refuse(*_: Any) -> Any:
+        raise UnsupportedModel("its layers mix tokens")
+
+    expected = pairgen.evaluate(models[0], tasks="arc", source="sample:6")
+    monkeypatch.setattr(language_model, "loglikelihoods", refuse)
+    with pytest.warns(UserWarning, match="scoring choices takes longer, since its layers mix tokens"):
+        found = pairgen.evaluate(models[0], tasks="arc", source="sample:6")
+    assert found["value"].tolist() == expected["value"].tolist()
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("batch_size", [0, 3])
-def test_scores_are_those_of_the_harness_alone(batch_size: int, models: tuple[Path, Path]) -> None:
+@pytest.mark.parametrize("how", [{"harness": False}, {"harness": True}, {"harness": True, "batch_size": 3}])
+def test_scores_are_those_of_the_harness_alone(how: dict[str, Any], models: tuple[Path, Path]) -> None:
     """The harness's own loading, batch size 1, and our definitions of the tasks."""
     import lm_eval
     from lm_eval.models.huggingface import HFLM
@@ -92,7 +112,7 @@ def test_scores_are_those_of_the_harness_alone(batch_size: int, models: tuple[Pa
 
     options = {"shots": 2, "limit": 6, "max_new_tokens": 16}
     sources = ("arc=sample:12", "hellaswag=sample:12", "gsm8k=sample:12")
-    frame = pairgen.evaluate(models[0], tasks="arc,hellaswag,gsm8k", source=sources, batch_size=batch_size, **options)
+    frame = pairgen.evaluate(models[0], tasks="arc,hellaswag,gsm8k", source=sources, **how, **options)
     chosen = EvaluationOptions(tasks=("arc,hellaswag,gsm8k",), source=sources, **options)
     with loaded_tasks(chosen, local_rows(chosen.source, chosen.tasks), lambda _: None) as tasks:
         alone = HFLM(pretrained=str(models[0]), device="cpu", dtype="float32", batch_size=1)
@@ -161,7 +181,7 @@ def test_two_models_are_compared_as_their_saved_results_are(
     assert all(text in table for text in (f"A: {models[0]}", f"B: {models[1]}", "only A", "paired bootstrap"))
     # the second model is evaluated with tasks that have been used
     alone = json.loads(run("eval", models[1], *options, "--json").stdout)
-    assert alone["models"][0] == now["models"][1]
+    assert alone["models"][0]["scores"] == now["models"][1]["scores"]
     mixed = run("eval", folders[0], models[1], *options, "--json")  # one of them saved
     assert json.loads(mixed.stdout)["differences"] == now["differences"]
     assert "results of several models" in error_of(run("eval", tmp_path / "both"))
