@@ -149,8 +149,9 @@ def test_variants_are_well_formed(tmp_path: Path, name: str, scale: str) -> None
         assert {variant.data, variant.start or variant.data} <= set(found.data)
         assert not Config(**variant.options).without_effect()
         if variant.rate_of:
-            assert (variant.data, variant.rate_of) in keys
-            assert not next(other for other in variants if other.key == (variant.data, variant.rate_of)).rate_of
+            key = variant.rate_data or variant.data, variant.rate_of
+            assert key in keys
+            assert not next(other for other in variants if other.key == key).rate_of
 
 
 def test_unknown_studies_and_missing_models_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

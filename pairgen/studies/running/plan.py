@@ -137,7 +137,9 @@ class Variant:
     start: str = ""
     """Name of the dataset that a tiny model is fine-tuned on first; default: ``data``."""
     rate_of: str = ""
-    """Name of the variant, on the same data, whose learning rate is used; default: its own, of several tried."""
+    """Name of the variant whose learning rate is used; default: its own, of several tried."""
+    rate_data: str = ""
+    """Name of the dataset of that variant; default: ``data``."""
     files: Mapping[str, "Measurement"] = field(default_factory=dict)
     """Further files of a run, by name, and what measures each with the model of the run."""
     label: Mapping[str, Any] = field(default_factory=dict)

@@ -84,7 +84,7 @@ def run_study(study: Study, setting: Setting, progress: Progress = ignore, warn:
         further = [job(variant, seed, best[variant.key].learning_rate) for variant in own for seed in others]
         for variant in variants:
             if variant.rate_of:
-                rate = best[variant.data, variant.rate_of].learning_rate
+                rate = best[variant.rate_data or variant.data, variant.rate_of].learning_rate
                 further += [job(variant, seed, rate) for seed in setting.seeds]
         rest = _by_variant(workers.runs(further))
     chosen = {key: [run] for key, run in best.items()}
