@@ -8,8 +8,8 @@ import pyarrow as pa
 import pytest
 
 from pairgen.studies.logits import gradient
+from pairgen.studies.logits.places import LOSSES, Columns, columns_of
 from pairgen.studies.logits.positions import SCHEMA
-from pairgen.studies.logits.readings import LOSSES, Columns, columns_of
 from pairgen.studies.logits.verdicts import findings
 
 OFFSETS = (-2, -1, 0, 1, 2, 3, 4)

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from pairgen.report.documents.content import Band, Bars, Cell, Column, Figure, Line, Lines, Report, Table
 from pairgen.report.documents.number_format import COUNT, SHARE, NumberFormat, Spread
 from pairgen.studies import study_pairs
-from pairgen.studies.logits.readings import (
+from pairgen.studies.logits.places import (
     AGREEMENT,
     LOSSES,
     MODELS,

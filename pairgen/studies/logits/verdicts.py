@@ -6,7 +6,7 @@ import numpy as np
 
 from pairgen.report.documents.number_format import SHARE, NumberFormat, Spread
 from pairgen.report.documents.statements import compare_text, in_seeds, level_text, relation
-from pairgen.studies.logits.readings import AGREEMENT, LOSSES, MODELS, Columns, pick, steps, where
+from pairgen.studies.logits.places import AGREEMENT, LOSSES, MODELS, Columns, pick, steps, where
 
 ERROR = NumberFormat(1, scientific=True)
 SIZE = NumberFormat(4, unit="nats per token")
