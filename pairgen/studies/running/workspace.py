@@ -28,7 +28,7 @@ from pairgen.exchange.curation.subsets import sample
 from pairgen.pairs.dataset import MANIFEST, PairDataset, open_pairs
 from pairgen.progress import Progress, Warn, ignore
 from pairgen.studies.running.measure import Measured, score, score_start
-from pairgen.studies.running.plan import TINY, Make, Setting, Variant
+from pairgen.studies.running.plan import TINY, Make, Setting, Trained, Variant
 from pairgen.train.config import Config
 
 if TYPE_CHECKING:
@@ -171,11 +171,17 @@ class Workspace:
         name = f"{data.path.name.rpartition('-')[0]}-{variant.name.replace(' ', '-')}-lr{rate:g}-seed{seed}"
         folder = self.setting.out / "runs" / f"{name}-{self._key(config, data)}"
         reference = self.reference(config, data, start)
-        if not (folder / PAIRS).is_file():
+        missing = {file: measure for file, measure in variant.files.items() if not (folder / file).is_file()}
+        if not (folder / PAIRS).is_file() or (missing and not (folder / run_folder.FINAL).is_dir()):
+            for file in (PAIRS, *variant.files):  # of a run whose model is gone
+                (folder / file).unlink(missing_ok=True)
             self._train(replace(config, out=str(folder)), folder, measured=scale.measured)
-            if not self.setting.keep_models:
-                _remove(folder, run_folder.FINAL)
-            _remove(folder, run_folder.CHECKPOINTS, run_folder.TOKENS)
+            missing = dict(variant.files)
+        for file, measure in missing.items():
+            _write(measure(Trained(folder / run_folder.FINAL, start, data, rate)), folder / file)
+        if not self.setting.keep_models:
+            _remove(folder, run_folder.FINAL)
+        _remove(folder, run_folder.CHECKPOINTS, run_folder.TOKENS)
         return Finished(variant, seed, rate, folder, reference)
 
     def reference(self, config: Config, data: PairDataset, start: str) -> Path:
