@@ -52,9 +52,9 @@ def rates_table(results: Results) -> Table:
         ratios = [median_logratio(by_rate[rate], "eval") if rate in by_rate else None for rate in rates]
         rows.append([data, name, results.runs[data, name][0].learning_rate, *losses, *ratios])
     notes = [
-        "First seed. The chosen rate is the one with the lowest preference loss: -log sigmoid(0.3 margin), held-out pairs."
+        "First seed, held-out pairs. The chosen rate has the lowest preference loss, -log sigmoid(0.3 margin).",
+        "Log-ratio: of chosen, median over pairs.",
     ]
-    notes.append("Log-ratio: of chosen, median over held-out pairs.")
     return Table("Learning rates tried", columns, rows, notes)
 
 
