@@ -15,6 +15,9 @@ STUDIES = {
     "token-position": "pairgen.studies.token_position",
     "beta": "pairgen.studies.beta",
     "lambda": "pairgen.studies.penalty",
+    "edit-distance": "pairgen.studies.edit_distance",
+    "shortcut": "pairgen.studies.later_use.used_again",
+    "gradient": "pairgen.studies.logits.gradient",
 }
 """The module of each study, which is imported when it is run."""
 

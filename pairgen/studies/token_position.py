@@ -6,17 +6,17 @@ from pairgen.report.documents.content import Band, Cell, Column, Line, Lines, Re
 from pairgen.report.documents.number_format import NATS_PER_TOKEN, Spread
 from pairgen.report.documents.statements import compare_text
 from pairgen.studies import study_pairs
-from pairgen.studies.loss_comparison import BETA
 from pairgen.studies.running.about import setting_lines
 from pairgen.studies.running.measure import PARTS
 from pairgen.studies.running.plan import Setting, Study, Variant
 from pairgen.studies.running.results import Results
 from pairgen.studies.running.summaries import common_limits
-from pairgen.studies.running.workspace import Finished
+from pairgen.studies.running.workspace import BETA, Finished
 
 LOSSES = ("dpo", "dpop")
 FIRST, LAST = -20, 40
 """Offsets from the edit that the figures show, in tokens."""
+X_LABEL = "tokens from the edit (0: the tokens of the edit)"
 
 
 def variants(setting: Setting) -> list[Variant]:
@@ -32,7 +32,7 @@ def report(results: Results) -> Report:
         question=STUDY.question,
         setting=setting_lines(results, f"beta {BETA}, lambda 50"),
         tables=[table(results, side) for side in ("chosen", "rejected")],
-        figures=[figure(results, side) for side in ("chosen", "rejected")],
+        figures=[change_figure(results), *(figure(results, side) for side in ("chosen", "rejected"))],
         findings=findings(results),
         not_shown=[
             "Why tokens after the edit become less likely: that is what the study `gradient` is about.",
@@ -61,6 +61,28 @@ def table(results: Results, side: str) -> Table:
     return Table(f"Log-probs of {side} tokens", columns, rows, notes if side == "chosen" else notes[:1])
 
 
+def change_figure(results: Results) -> Lines:
+    """Change of the mean log-prob of chosen tokens, against the reference, by offset from the edit."""
+    offsets = list(range(FIRST, LAST + 1))
+
+    def change(run: Finished) -> list[float]:
+        pairs = run.measured.split("eval")
+        policy, reference = (pairs.profile("chosen", of, FIRST, LAST) for of in ("policy", "reference"))
+        changes: list[float] = (policy - reference).tolist()
+        return changes
+
+    return Lines(
+        name="change-by-position",
+        title="Change of the log-prob of chosen tokens by position, held-out pairs",
+        x_label=X_LABEL,
+        y_label="policy minus reference (nats per token)",
+        series={loss: Line.over_seeds(offsets, [change(run) for run in results.of(loss)]) for loss in LOSSES},
+        bands=[Band(0, 0, "edit")],
+        zero="reference model",
+        note="Median over seeds, and their range.",
+    )
+
+
 def figure(results: Results, side: str) -> Lines:
     """Mean log-prob by offset from the edit."""
     offsets = list(range(FIRST, LAST + 1))
@@ -74,7 +96,7 @@ def figure(results: Results, side: str) -> Lines:
     return Lines(
         name=f"{side}-by-position",
         title=f"Log-prob of {side} tokens by position, held-out pairs",
-        x_label="tokens from the edit (0: the tokens of the edit)",
+        x_label=X_LABEL,
         y_label="mean log-prob (nats per token)",
         series=series,
         bands=[Band(0, 0, "edit")],

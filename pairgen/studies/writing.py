@@ -17,6 +17,8 @@ from pairgen.studies.running.runner import run_study, setting_of
 
 CONTENT = {"report.md", "report.json", FOLDER}
 
+ONE_SEED = "Nothing: with one seed, a difference cannot be told from what another seed would change."
+
 
 def write_report(report: Report, folder: Path) -> list[Path]:
     """Write a report to a folder of its own, whole or not at all. Returns its files, ``report.md`` first.
@@ -54,6 +56,8 @@ def run_and_report(
     """
     study, setting = load(name), setting_of(options)
     report = study.report(run_study(study, setting, progress, warn))
+    if len(setting.seeds) < 2:
+        report = replace(report, findings=[ONE_SEED])
     report = replace(report, setting={"command": _command(name, options), **report.setting})
     return report, write_report(report, setting.out / f"{name}-{setting.scale_name}")
 

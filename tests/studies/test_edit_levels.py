@@ -14,8 +14,8 @@ from pairgen.builders.worked_solutions import final_answer, reasoning_stop, solu
 from pairgen.errors import UsageError
 from pairgen.pairs.dataset import PairDataset, open_pairs
 from pairgen.pairs.validate import violations
-from pairgen.studies import edit_levels
-from pairgen.studies.edit_levels import CARRIED, KEPT, OTHER, VARIANTS, carried, kept, other_answers
+from pairgen.studies.same_rows import edit_levels
+from pairgen.studies.same_rows.edit_levels import CARRIED, KEPT, OTHER, VARIANTS, carried, kept, other_answers
 
 SOURCE = "sample:240"
 SHARED = ("pair_id", "prompt", "chosen", "group_id", "source", "row")

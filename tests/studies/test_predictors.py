@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pairgen.stats.ranks import Correlation, spearman
-from pairgen.studies.predictors import (
+from pairgen.studies.same_rows.predictors import (
     WAYS,
     Numbers,
     Outcome,
@@ -16,7 +16,7 @@ from pairgen.studies.predictors import (
     across,
     between_versions,
     correlations,
-    direction_text,
+    direction,
     findings,
     interval,
     within,
@@ -128,32 +128,39 @@ UP, DOWN, NONE = Correlation(0.5, 0.4, 0.6), Correlation(-0.5, -0.6, -0.4), Corr
 
 def test_findings_say_what_predicts_and_in_which_direction() -> None:
     found = {(WITHIN, "CHES"): [UP] * 3, (WITHIN, "edit distance"): [UP] * 3, (WITHIN, "length"): [UP] * 3}
-    ches, distance, compared = findings(found)
+    summary, ches, distance, compared = findings(found)
+    assert summary == (
+        "Edit distance predicts the fall of chosen in the direction that was claimed in 0 of 1 comparison, and in the "
+        "opposite direction in 1; CHES in 1 of 1 comparison."
+    )
     assert ches.startswith("Among the pairs of one dataset, CHES moderately predicts the fall of chosen")
-    assert ches.endswith("This is the direction that Razin et al. (2024) report.")
-    assert "opposite of the direction that Pal et al. (2024) expect" in distance
+    assert ches.endswith("Razin et al. (2024) report the same direction.")
+    assert "Pal et al. (2024) expect the opposite" in distance
     assert "not distinguishable between CHES and edit distance" in compared
 
 
 def test_findings_claim_nothing_that_is_not_shown() -> None:
-    ches, distance, compared = findings({(ACROSS, "CHES"): [NONE] * 3, (ACROSS, "edit distance"): [DOWN, DOWN, UP]})
+    found = {(ACROSS, "CHES"): [NONE] * 3, (ACROSS, "edit distance"): [DOWN, DOWN, UP]}
+    summary, ches, distance, compared = findings(found)
+    assert summary.endswith("was claimed in 0 of 1 comparison; CHES in 0 of 1 comparison.")
     for text in (ches, distance):
         assert "is not shown to predict the fall of chosen" in text
-        assert "direction" not in text
-    assert "is higher with edit distance than with CHES" in compared or "is lower with CHES" in compared
+        assert "et al." not in text
+    assert "is lower with CHES than with edit distance: 0.05 against 0.50" in compared
 
 
 @pytest.mark.parametrize(
     ("predictor", "values", "expected"),
     [
-        ("edit distance", [DOWN] * 2, "This is the direction that Pal"),
-        ("edit distance", [UP] * 2, "opposite"),
-        ("normalized CHES", [DOWN] * 2, "opposite"),
-        ("CHES", [UP], ""),
-        ("CHES", [UP, NONE], ""),
-        ("CHES", [UP, Correlation(np.nan, np.nan, np.nan)], ""),
+        ("edit distance", [DOWN] * 2, 1),
+        ("edit distance", [UP] * 2, -1),
+        ("normalized CHES", [DOWN] * 2, -1),
+        ("CHES", [UP] * 3, 1),
+        ("CHES", [UP], 0),
+        ("CHES", [UP, NONE], 0),
+        ("CHES", [UP, DOWN], 0),
+        ("CHES", [UP, Correlation(np.nan, np.nan, np.nan)], 0),
     ],
 )
-def test_directions(predictor: str, values: list[Correlation], expected: str) -> None:
-    text = direction_text(predictor, values)
-    assert expected in text if expected else text == ""
+def test_directions(predictor: str, values: list[Correlation], expected: int) -> None:
+    assert direction(predictor, values) == expected

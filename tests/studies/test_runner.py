@@ -46,7 +46,7 @@ def test_a_study_trains_every_seed_at_the_best_rate_and_reuses_what_is_there(tmp
     runs, tried = results.of("dpo"), results.tried["low", "dpo"]
     assert [run.seed for run in runs] == [0, 1]
     assert [run.learning_rate for run in tried] == [1e-3, 2e-3]
-    best = min(tried, key=lambda run: run.held_out_loss)
+    best = min(tried, key=lambda run: run.preference_loss)
     assert {run.learning_rate for run in runs} == {best.learning_rate}
     first = files(tmp_path)
     assert len(first) == 3
@@ -149,8 +149,9 @@ def test_variants_are_well_formed(tmp_path: Path, name: str, scale: str) -> None
         assert {variant.data, variant.start or variant.data} <= set(found.data)
         assert not Config(**variant.options).without_effect()
         if variant.rate_of:
-            assert (variant.data, variant.rate_of) in keys
-            assert not next(other for other in variants if other.key == (variant.data, variant.rate_of)).rate_of
+            key = variant.rate_data or variant.data, variant.rate_of
+            assert key in keys
+            assert not next(other for other in variants if other.key == key).rate_of
 
 
 def test_unknown_studies_and_missing_models_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

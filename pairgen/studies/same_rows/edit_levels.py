@@ -63,6 +63,10 @@ VARIANTS = (*map(kept, KEPT), *map(carried, CARRIED), OTHER)
 """All variants, those with few changes first."""
 
 
+FIRST = kept(1)
+"""The one on which the learning rate of all is chosen, and a tiny model is fine-tuned first."""
+
+
 class _Row(NamedTuple):
     """What a row depends on."""
 

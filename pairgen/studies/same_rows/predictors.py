@@ -6,12 +6,14 @@ its own on which a model was trained. Numbers are [V, P] arrays of V versions of
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pairgen.report.documents.number_format import CORRELATION, Spread
-from pairgen.report.documents.statements import compare_text, rank_text
+from pairgen.errors import count
+from pairgen.report.documents.number_format import NumberFormat, Spread
+from pairgen.report.documents.statements import compare_text, rank_text, sentence
 from pairgen.stats.ranks import Correlation, spearman
 
 Numbers = NDArray[np.float64]
@@ -140,34 +142,65 @@ def correlations(trials: Sequence[Trial], draws: int = DRAWS) -> Correlations:
 
 # ---------------------------------------------------------------- what follows
 
+
+class Claim(NamedTuple):
+    """What others say of a predictor: 1 if chosen falls more where it is higher, -1 if where it is lower."""
+
+    sign: int
+    agrees: str
+    """A sentence for a result in this direction, and one for a result in the other direction."""
+    differs: str
+
+
+_RAZIN = ("Razin et al. (2024) report the same direction.", "Razin et al. (2024) report the opposite direction.")
 CLAIMS = {
-    "edit distance": (-1, "Pal et al. (2024) expect, that chosen falls more the less the completions differ"),
-    "CHES": (1, "Razin et al. (2024) report"),
-    "normalized CHES": (1, "Razin et al. (2024) report"),
+    "edit distance": Claim(
+        -1,
+        "Pal et al. (2024) expect this direction: chosen falls more the less the completions differ.",
+        "Pal et al. (2024) expect the opposite: that chosen falls more the less the completions differ.",
+    ),
+    "CHES": Claim(1, *_RAZIN),
+    "normalized CHES": Claim(1, *_RAZIN),
 }
-"""In which direction predictors were claimed to work: 1 if chosen falls more where they are higher; and by whom."""
+"""The predictors that sentences are about."""
+
+
+def direction(predictor: str, values: Sequence[Correlation]) -> int:
+    """1 if a predictor is shown to work in the direction that was claimed, -1 if in the opposite one, 0 if neither.
+
+    It is shown if the intervals of at least two seeds, and of all, are on the same side of 0.
+    """
+    sign = CLAIMS[predictor].sign
+    if len(values) < 2:
+        return 0
+    agrees = all(sign * one.low > 0 and sign * one.high > 0 for one in values)
+    differs = all(sign * one.low < 0 and sign * one.high < 0 for one in values)
+    return int(agrees) - int(differs)
 
 
 def findings(found: Correlations, rivals: tuple[str, str] = ("CHES", "edit distance")) -> list[str]:
     """Sentences on which of the claimed predictors predict the fall of chosen, and which of two does so better."""
-    texts = []
+    texts = [verdict(found)]
     for way in dict.fromkeys(way for way, _ in found):
         for predictor in (name for of, name in found if of == way and name in CLAIMS):
             values = found[way, predictor]
-            texts.append(rank_text(f"{way}, {predictor}", FALL, values) + direction_text(predictor, values))
+            claim = CLAIMS[predictor]
+            remark = {1: f" {claim.agrees}", -1: f" {claim.differs}", 0: ""}[direction(predictor, values)]
+            texts.append(rank_text(f"{way}, {predictor}", FALL, values) + remark)
         strengths = [Spread.of([abs(one.rho) for one in found[way, name]]) for name in rivals]
-        what = f"the strength of its rank correlation with {FALL}, {way},"
-        texts.append(compare_text(rivals[0], strengths[0], rivals[1], strengths[1], what, CORRELATION))
+        what = f"the absolute rank correlation with {FALL} {way}"
+        texts.append(compare_text(rivals[0], strengths[0], rivals[1], strengths[1], what, NumberFormat(2)))
     return texts
 
 
-def direction_text(predictor: str, values: Sequence[Correlation]) -> str:
-    """Whether a predictor works in the direction that was claimed; empty unless it is shown to work in all seeds."""
-    sign, claim = CLAIMS[predictor]
-    if len(values) < 2 or any(np.isnan(end) for one in values for end in one):
-        return ""
-    if all(sign * one.low > 0 and sign * one.high > 0 for one in values):
-        return f" This is the direction that {claim}."
-    if all(sign * one.low < 0 and sign * one.high < 0 for one in values):
-        return f" This is the opposite of the direction that {claim}."
-    return ""
+def verdict(found: Correlations) -> str:
+    """In how many ways each claimed predictor predicts the fall of chosen as claimed, and in how many the other way."""
+    number = len({way for way, _ in found})
+    texts: list[str] = []
+    for predictor in (name for name in CLAIMS if any(name == of for _, of in found)):
+        directions = [direction(predictor, values) for (_, name), values in found.items() if name == predictor]
+        ways = f"in {directions.count(1)} of {count(number, 'comparison')}"
+        opposite = f", and in the opposite direction in {directions.count(-1)}" if -1 in directions else ""
+        shown = f"{predictor} predicts {FALL} in the direction that was claimed" if not texts else predictor
+        texts.append(f"{shown} {ways}{opposite}")
+    return sentence("; ".join(texts))

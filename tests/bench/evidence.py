@@ -1,0 +1,45 @@
+"""Write EVIDENCE.md, and the figures beside it, from the reports of studies and of other commands.
+
+    python tests/bench/evidence.py STUDIES...
+
+Each of STUDIES is a folder that ``pairgen study --out`` filled. A report is taken over as it is, one level down; notes
+that are not from a study, such as those of ``bench_eval.py``, stay as they are between the marks of the file.
+"""
+
+import re
+import shutil
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+FILE, FIGURES = HERE / "EVIDENCE.md", HERE / "evidence"
+START, STOP = "<!-- studies -->", "<!-- end of studies -->"
+
+
+def shifted(report: str, name: str) -> str:
+    """A report with its headings one level down, and its figures in a folder of its own."""
+    text = re.sub(r"^(#+) ", r"#\1 ", report, flags=re.MULTILINE)
+    return text.replace("](figures/", f"](evidence/{name}/")
+
+
+def main() -> None:
+    reports = {file.parent.name: file for folder in sys.argv[1:] for file in sorted(Path(folder).glob("*/report.md"))}
+    if not reports:
+        raise SystemExit(f"no report in {', '.join(sys.argv[1:]) or 'no folder'}; run `pairgen study` first")
+    shutil.rmtree(FIGURES, ignore_errors=True)
+    parts = []
+    for name, file in reports.items():
+        for figure in sorted(file.parent.glob("figures/*.svg")):
+            (FIGURES / name).mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(figure, FIGURES / name / figure.name)
+        parts.append(shifted(file.read_text("utf-8"), name))
+    before, found, rest = FILE.read_text("utf-8").partition(START)
+    after = rest.partition(STOP)[2]
+    if not found or not after:
+        raise SystemExit(f"{FILE}: the marks {START} and {STOP} are missing")
+    FILE.write_text(f"{before}{START}\n\n{''.join(parts)}\n{STOP}{after}", "utf-8")
+    print(f"{FILE.name}: {', '.join(reports)}")
+
+
+if __name__ == "__main__":
+    main()
