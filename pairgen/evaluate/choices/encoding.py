@@ -106,4 +106,4 @@ def truncated(pair: TokenPair, max_length: int) -> TokenPair:
             "remove the question, or use another model"
         )
     excess = len(pair.context) + len(pair.continuation) - (max_length + 1)
-    return pair._replace(context=pair.context[max(0, excess) :])
+    return pair._replace(context=pair.context[excess:]) if excess > 0 else pair
