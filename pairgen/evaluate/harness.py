@@ -13,6 +13,7 @@ from typing import Any
 import datasets
 import lm_eval
 import lm_eval.api.task
+import lm_eval.evaluator
 import lm_eval.utils
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -223,7 +224,9 @@ def _quiet(warn: Warn) -> Iterator[None]:
     before = [(logger, logger.propagate, logger.level) for logger in loggers]
     handler = _Truncation(warn)
     bars, had_bars = lm_eval.api.task.tqdm, datasets.are_progress_bars_disabled()
+    commit = lm_eval.evaluator.get_git_commit_hash
     try:
+        lm_eval.evaluator.get_git_commit_hash = lambda: None  # of the working directory; git may complain
         datasets.disable_progress_bars()
         lm_eval.api.task.tqdm = lambda items, **_: items
         for logger in loggers:
@@ -238,6 +241,7 @@ def _quiet(warn: Warn) -> Iterator[None]:
             logger.propagate = propagate
             logger.setLevel(level)
         lm_eval.api.task.tqdm = bars
+        lm_eval.evaluator.get_git_commit_hash = commit
         if not had_bars:
             datasets.enable_progress_bars()
 

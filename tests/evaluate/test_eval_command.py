@@ -331,3 +331,17 @@ def test_options_show_in_the_signature() -> None:
     parameters: dict[str, Any] = dict(inspect.signature(pairgen.evaluate.functions.evaluate).parameters)
     assert {"models", "tasks", "shots", "limit", "chat", "out"} <= parameters.keys()
     assert "generate" not in parameters
+
+
+def test_nothing_but_our_own_messages_reaches_the_terminal(
+    run: Run,
+    models: tuple[Path, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """The harness asks git for the commit of the working directory, which complains outside of a repository."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    assert run("eval", models[0], *ARC, "--quiet").exit_code == 0
+    assert "fatal" not in capfd.readouterr().err
