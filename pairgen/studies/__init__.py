@@ -16,6 +16,8 @@ STUDIES = {
     "beta": "pairgen.studies.beta",
     "lambda": "pairgen.studies.penalty",
     "edit-distance": "pairgen.studies.edit_distance",
+    "shortcut": "pairgen.studies.later_use.used_again",
+    "gradient": "pairgen.studies.logits.gradient",
 }
 """The module of each study, which is imported when it is run."""
 

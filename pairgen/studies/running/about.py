@@ -8,6 +8,8 @@ from pairgen.studies.running.results import Results
 DATA = {
     "low": "pairs that differ in one result",
     "high": "answers to multiple-choice questions",
+    "kept": "pairs with one wrong number",
+    "carried": "pairs in which all that follows is wrong, too",
 }
 
 

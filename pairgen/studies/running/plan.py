@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 from pairgen.options import check, option
 
 if TYPE_CHECKING:
+    from pyarrow import Table
+
+    from pairgen.pairs.dataset import PairDataset
     from pairgen.report.documents.content import Report
     from pairgen.studies.running.results import Results
 
@@ -47,9 +50,9 @@ SCALES = {
     "small": Scale(
         help="Built-in sample and a tiny model, minutes on a CPU",
         model=TINY,
-        source="sample:800",
-        choices="sample:400",
-        pairs=400,
+        source="sample:1200",
+        choices="sample:600",
+        pairs=800,
         batch_size=16,
         held_out=100,
         measured=200,
@@ -137,6 +140,8 @@ class Variant:
     """Name of the variant whose learning rate is used; default: its own, of several tried."""
     rate_data: str = ""
     """Name of the dataset of that variant; default: ``data``."""
+    files: Mapping[str, "Measurement"] = field(default_factory=dict)
+    """Further files of a run, by name, and what measures each with the model of the run."""
     label: Mapping[str, Any] = field(default_factory=dict)
     """Values that tell the variants of a study apart, for tables: ``{"beta": 0.1}``."""
 
@@ -145,6 +150,20 @@ class Variant:
         """Data and name."""
         return self.data, self.name
 
+
+@dataclass(frozen=True)
+class Trained:
+    """A model that was trained, for what has to be measured with the model itself."""
+
+    model: Path
+    start: str
+    """The model that it was trained from."""
+    data: "PairDataset"
+    learning_rate: float
+
+
+Measurement = Callable[[Trained], "Table"]
+"""Measures a model. It is a function of a module, since it may be called in another process."""
 
 Make = Callable[["Setting", Path], object]
 """Writes a dataset of pairs into a folder that does not exist yet."""

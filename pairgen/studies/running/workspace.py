@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -27,7 +28,7 @@ from pairgen.exchange.curation.subsets import sample
 from pairgen.pairs.dataset import MANIFEST, PairDataset, open_pairs
 from pairgen.progress import Progress, Warn, ignore
 from pairgen.studies.running.measure import Measured, score, score_start
-from pairgen.studies.running.plan import TINY, Make, Setting, Variant
+from pairgen.studies.running.plan import TINY, Make, Setting, Trained, Variant
 from pairgen.train.config import Config
 
 if TYPE_CHECKING:
@@ -37,6 +38,9 @@ FORMAT = 1
 """Part of every hash: to be raised when the same options give something else."""
 
 PAIRS = "pairs.parquet"
+
+BETA = 0.3
+"""The paper's (Pal et al., 2024), for every loss that has a beta."""
 
 
 @dataclass(frozen=True)
@@ -61,9 +65,13 @@ class Finished:
         return run_folder.read_metrics(self.folder / run_folder.METRICS)
 
     @property
-    def held_out_loss(self) -> float:
-        """Its loss on held-out pairs at the end."""
-        return float(self.metrics[-1]["eval/loss"])
+    def preference_loss(self) -> float:
+        """Mean of -log sigmoid(BETA * margin) over held-out pairs, by which learning rates are compared.
+
+        This is DPO's loss, whatever the run's own: it says how well chosen is told from rejected. Losses with a penalty
+        on chosen would rank rates by how little they train.
+        """
+        return float(np.logaddexp(0, -BETA * self.measured.split("eval").margin).mean())
 
 
 def digest(*parts: Any) -> str:
@@ -163,11 +171,17 @@ class Workspace:
         name = f"{data.path.name.rpartition('-')[0]}-{variant.name.replace(' ', '-')}-lr{rate:g}-seed{seed}"
         folder = self.setting.out / "runs" / f"{name}-{self._key(config, data)}"
         reference = self.reference(config, data, start)
-        if not (folder / PAIRS).is_file():
+        missing = {file: measure for file, measure in variant.files.items() if not (folder / file).is_file()}
+        if not (folder / PAIRS).is_file() or (missing and not (folder / run_folder.FINAL).is_dir()):
+            for file in (PAIRS, *variant.files):  # of a run whose model is gone
+                (folder / file).unlink(missing_ok=True)
             self._train(replace(config, out=str(folder)), folder, measured=scale.measured)
-            if not self.setting.keep_models:
-                _remove(folder, run_folder.FINAL)
-            _remove(folder, run_folder.CHECKPOINTS, run_folder.TOKENS)
+            missing = dict(variant.files)
+        for file, measure in missing.items():
+            _write(measure(Trained(folder / run_folder.FINAL, start, data, rate)), folder / file)
+        if not self.setting.keep_models:
+            _remove(folder, run_folder.FINAL)
+        _remove(folder, run_folder.CHECKPOINTS, run_folder.TOKENS)
         return Finished(variant, seed, rate, folder, reference)
 
     def reference(self, config: Config, data: PairDataset, start: str) -> Path:
