@@ -55,8 +55,8 @@ def stats(
         bool,
         typer.Option(
             "--ches",
-            help="Show only CHES and the edit distance. The less negative CHES is, the more DPO is expected to lower "
-            "the log-prob of chosen.",
+            help="Show only CHES and the edit distance. The higher CHES is, the more DPO is expected to lower the "
+            "log-prob of chosen.",
         ),
     ] = False,
     model: Annotated[
@@ -85,6 +85,8 @@ def stats(
     dataset = open_pairs(path)
     if ches != bool(model):
         raise UsageError("--ches needs --model MODEL" if ches else "--model is for --ches; add --ches")
+    if ches and shortcuts:
+        raise UsageError("--ches and --shortcuts show different tables; give one of them")
     if not ches and limit:
         raise UsageError("--limit is for --ches; add --ches --model MODEL")
     if shortcuts:

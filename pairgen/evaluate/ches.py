@@ -1,6 +1,6 @@
 """CHES, the centered hidden embedding similarity of a pair (Razin et al., arXiv 2410.08847, Definition 2).
 
-The less negative the CHES of a pair, the more training on it is expected to lower the log-prob of its chosen
+The higher the CHES of a pair, the more training on it with DPO is expected to lower the log-prob of its chosen
 completion. Hidden states come from passes over token trees, so that what completions share is computed once.
 """
 

@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from difflib import get_close_matches
+from functools import lru_cache
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import datasets
 import lm_eval
 import lm_eval.api.task
+import lm_eval.utils
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
@@ -47,7 +49,7 @@ def loaded_tasks(options: EvaluationOptions, rows: Mapping[str, LocalRows], warn
         SourceError: a local row cannot be scored.
         SourceNotFound: the questions of a task are not available from the Hub.
     """
-    with tempfile.TemporaryDirectory(prefix="pairgen-") as folder, _quiet(warn):
+    with tempfile.TemporaryDirectory(prefix="pairgen-") as folder, _quiet(warn), _compiled_once():
         tasks = [task for name in options.tasks for task in _load(name, rows.get(name), Path(folder))]
         for name, task in _leaves(tasks).items():
             _configure(name, task, options)
@@ -198,6 +200,17 @@ def _write_rows(name: str, source: Source, file: Path) -> str:
     if not file.exists():
         pq.write_table(pa.Table.from_pylist(list(rows_of(name, source))), file)
     return str(file)
+
+
+@contextmanager
+def _compiled_once() -> Iterator[None]:
+    """Keep compiled templates: the harness compiles the same ones for every question, which can take longer than it."""
+    environment = lm_eval.utils.env
+    environment.from_string = lru_cache(256)(environment.from_string)
+    try:
+        yield
+    finally:
+        vars(environment).pop("from_string", None)  # of this object; its class has the method
 
 
 # ---------------------------------------------------------------- messages

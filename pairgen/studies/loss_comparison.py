@@ -20,13 +20,12 @@ from pairgen.studies.running.summaries import (
     over_steps,
     rates_table,
 )
-
-BETA = 0.3
-"""The paper's."""
+from pairgen.studies.running.workspace import BETA
 
 PAPER = ("dpo", "ipo", "dpop")
 """The losses of the paper's figures."""
-OTHERS = ("hinge", "rpo", "bdpo", "dpo-shift", "cal-dpo", "apo-zero", "kto", "cpo", "simpo")
+OTHERS = ("rpo", "bdpo", "dpo-shift", "cal-dpo", "apo-zero", "simpo")
+"""Losses that are said to keep chosen likely, or to need no reference model."""
 OWN = {"simpo": {"beta": 2.0}}
 """Options of losses for which the paper's beta means something else."""
 

@@ -6,11 +6,11 @@ from pairgen.report.documents.content import Column, Line, Lines, Report
 from pairgen.report.documents.number_format import COUNT, NATS, SHARE
 from pairgen.report.documents.statements import compare_text
 from pairgen.studies import study_pairs
-from pairgen.studies.loss_comparison import BETA
 from pairgen.studies.running.about import setting_lines
 from pairgen.studies.running.plan import Setting, Study, Variant
 from pairgen.studies.running.results import Results
 from pairgen.studies.running.summaries import common_limits, median_logratio, over_seeds, rates_table
+from pairgen.studies.running.workspace import BETA
 from pairgen.studies.sweeps import edit_below_reference, spread_line, sweep_table
 
 LAMBDAS = (1.0, 5.0, 50.0, 500.0)

@@ -6,13 +6,12 @@ from pairgen.report.documents.content import Band, Cell, Column, Line, Lines, Re
 from pairgen.report.documents.number_format import NATS_PER_TOKEN, Spread
 from pairgen.report.documents.statements import compare_text
 from pairgen.studies import study_pairs
-from pairgen.studies.loss_comparison import BETA
 from pairgen.studies.running.about import setting_lines
 from pairgen.studies.running.measure import PARTS
 from pairgen.studies.running.plan import Setting, Study, Variant
 from pairgen.studies.running.results import Results
 from pairgen.studies.running.summaries import common_limits
-from pairgen.studies.running.workspace import Finished
+from pairgen.studies.running.workspace import BETA, Finished
 
 LOSSES = ("dpo", "dpop")
 FIRST, LAST = -20, 40

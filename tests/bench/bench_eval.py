@@ -2,10 +2,11 @@
 
     python tests/bench/bench_eval.py --data FOLDER --model runs/dpop [--task arc:299:0 --task hellaswag:200:0:64 ...]
 
-FOLDER holds ``arc/ARC-Challenge-{Train,Dev}.jsonl`` and ``hellaswag/hub_layout_validation``. A task is its name, the
-number of questions, of shots, and of choices per batch of the harness (0: as many as have at most 1 GB of logits). Both
-ways run in this process, one after the other, in float32, on the requests of the harness's own tasks. Times include all
-of an evaluation but loading the model and the rows. A prediction is that of ``acc`` or that of ``acc_norm``.
+FOLDER holds ``arc/ARC-Challenge-{Train,Dev}.jsonl`` and ``hellaswag/hub_layout_validation``. A task is its name or the
+folder of a pair dataset, the number of questions, of shots, and of choices per batch of the harness (0: as many as have
+at most 1 GB of logits). Both ways run in this process, one after the other, in float32, on the requests of the tasks of
+the harness. Times include all of an evaluation but loading the model and the rows. A prediction is that of ``acc`` or
+that of ``acc_norm``.
 """
 
 import argparse
@@ -53,8 +54,8 @@ def line(loaded: Any, data: Path, name: str, questions: int, shots: int, batch_s
     from pairgen.evaluate.options import EvaluationOptions
     from pairgen.evaluate.tasks import local_rows
 
-    rows, examples = (data / file if file else None for file in ROWS[name])
-    sources = [f"{name}={rows}", *([f"{name}:train={examples}"] if examples else [])]
+    splits = zip((f"{name}=", f"{name}:train="), ROWS.get(name, ()), strict=False)
+    sources = [f"{split}{data / file}" for split, file in splits if file]
     again = 0
     plain = Likelihoods.plain
 
@@ -84,7 +85,7 @@ def line(loaded: Any, data: Path, name: str, questions: int, shots: int, batch_s
         for metric in ("acc", "acc_norm")
     )
     return (
-        f"{name:10} {questions:9,}  {shots:5}  {other:17}  {off:13.1e} nats  {acc:>20}  {norm:>25}  "
+        f"{Path(name).name:10} {questions:9,}  {shots:5}  {other:17}  {off:13.1e} nats  {acc:>20}  {norm:>25}  "
         f"{cpu[False]:6.1f} {cpu[True]:7.1f}  {cpu[True] / cpu[False]:5.2f}x  {wall[False]:6.1f} {wall[True]:7.1f}  "
         f"{wall[True] / wall[False]:5.2f}x  {again:12} choices"
     )

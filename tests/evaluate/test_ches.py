@@ -235,6 +235,7 @@ def test_stats_prints_ches_with_its_definition(pairs: Path, run: Run) -> None:
         (["--ches"], "--ches needs --model MODEL"),
         (["--model", "tiny"], "--model is for --ches"),
         (["--limit", "3"], "--limit is for --ches"),
+        (["--ches", "--model", "tiny", "--shortcuts"], "give one of them"),
         (["--ches", "--model", "./missing", "--device", "cpu"], "no such folder"),
         (["--ches", "--model", "tiny", "--chat", "perhaps"], "chat"),
         (["--ches", "--model", "tiny", "--by", "prompt"], "--by must be one of source"),

@@ -142,6 +142,7 @@ def test_ches_of_the_starting_model_is_computed_once(
     assert first["eval"]["pair_id"].to_pylist() == ids
     monkeypatch.setattr(ches, "scores", None)
     assert ches_of(results, FIRST, 0)["train"] == first["train"]
+    assert ches_of(results, FIRST, 1)["train"] == first["train"], "of the same model"
 
 
 def test_all_runs_have_the_rate_and_the_start_of_the_first_dataset(tmp_path: Path) -> None:

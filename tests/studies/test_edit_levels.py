@@ -158,3 +158,16 @@ def test_most_other_answers_are_of_similar_length() -> None:
     pairs = [(f"question {at}", "a" * at + f"\n#### {at}") for at in range(1, 30)]
     lengths = [len(text) - len(one[1]) for one, text in zip(pairs, other_answers(pairs), strict=True)]
     assert max(map(abs, lengths)) <= 2
+
+
+@pytest.mark.slow
+def test_real_rows_have_enough_places(real_data: Path, tmp_path: Path) -> None:
+    """One row in ten of real solutions; all variants of them are valid, and the carried errors are still read."""
+    source = str(real_data / "metamath" / "GSM_AnsAug.json")
+    made_of_real = {name: edit_levels.write(name, source, tmp_path / name, held_out=10, most=1000) for name in VARIANTS}
+    for name, dataset in made_of_real.items():
+        assert violations(dataset) == []
+        assert len(dataset) > 80
+        if name != OTHER:
+            places = int(name.rpartition("-")[2])
+            assert max(wrong_steps(row["rejected"]) for row in rows(dataset)) <= places

@@ -46,7 +46,7 @@ def test_a_study_trains_every_seed_at_the_best_rate_and_reuses_what_is_there(tmp
     runs, tried = results.of("dpo"), results.tried["low", "dpo"]
     assert [run.seed for run in runs] == [0, 1]
     assert [run.learning_rate for run in tried] == [1e-3, 2e-3]
-    best = min(tried, key=lambda run: run.held_out_loss)
+    best = min(tried, key=lambda run: run.preference_loss)
     assert {run.learning_rate for run in runs} == {best.learning_rate}
     first = files(tmp_path)
     assert len(first) == 3

@@ -42,7 +42,8 @@ def encode_pairs(tokenizer: Any, pairs: Sequence[tuple[str, str]]) -> list[Token
             pair = TokenPair(before, ids[context + rest][len(before) :])
         else:
             after = alone[rest]
-            pair = TokenPair(after[:1], after[1:]) if after[:1] == (prefix,) else TokenPair((prefix,), after)
+            start = () if prefix is None else (prefix,)
+            pair = TokenPair(start, after[1:] if start and after[:1] == start else after)
         for what, text, tokens in zip(("context", "choice"), given, pair, strict=True):
             if not tokens:
                 raise UsageError(
@@ -59,11 +60,13 @@ def _moved(context: str, continuation: str) -> tuple[str, str]:
     return stripped, context[len(stripped) :] + continuation
 
 
-def _encoded(tokenizer: Any, texts: Iterable[str], prefix: int) -> dict[str, Tokens]:
+def _encoded(tokenizer: Any, texts: Iterable[str], prefix: int | None) -> dict[str, Tokens]:
     """The tokens of each text, with special tokens unless it starts with the text of ``prefix``."""
-    bos = tokenizer.decode(prefix)
     distinct = set(texts)
-    with_bos = {text for text in distinct if text.startswith(bos)}
+    with_bos: set[str] = set()
+    if prefix is not None:
+        bos = tokenizer.decode(prefix)
+        with_bos = {text for text in distinct if text.startswith(bos)}
     return _ids(tokenizer, distinct - with_bos) | _ids(tokenizer, with_bos, add_special_tokens=False)
 
 
@@ -103,4 +106,4 @@ def truncated(pair: TokenPair, max_length: int) -> TokenPair:
             "remove the question, or use another model"
         )
     excess = len(pair.context) + len(pair.continuation) - (max_length + 1)
-    return pair._replace(context=pair.context[max(0, excess) :])
+    return pair._replace(context=pair.context[excess:]) if excess > 0 else pair

@@ -50,9 +50,9 @@ SCALES = {
     "small": Scale(
         help="Built-in sample and a tiny model, minutes on a CPU",
         model=TINY,
-        source="sample:800",
-        choices="sample:400",
-        pairs=400,
+        source="sample:1200",
+        choices="sample:600",
+        pairs=800,
         batch_size=16,
         held_out=100,
         measured=200,

@@ -1,8 +1,8 @@
 """Runs a study: makes its datasets and starting models, tries the learning rates, trains every seed.
 
-The rate of a variant is the one whose run with the first seed has the lowest loss, its own, on held-out pairs. Thus no
-loss is handicapped by a rate that suits another. All variants see the same pairs in the same order, which depends on
-the seed alone.
+The rate of a variant is the one at which its run with the first seed tells chosen from rejected best on held-out pairs
+(``Finished.preference_loss``). Thus no loss is handicapped by a rate that suits another. All variants see the same
+pairs in the same order, which depends on the seed alone.
 """
 
 import os
@@ -80,7 +80,7 @@ def run_study(study: Study, setting: Setting, progress: Progress = ignore, warn:
         own = [variant for variant in variants if not variant.rate_of]
         found = workers.runs([job(variant, first, rate) for variant in own for rate in rates[variant.key]])
         tried = _by_variant(found)
-        best = {key: min(runs, key=lambda run: run.held_out_loss) for key, runs in tried.items()}
+        best = {key: min(runs, key=lambda run: run.preference_loss) for key, runs in tried.items()}
         further = [job(variant, seed, best[variant.key].learning_rate) for variant in own for seed in others]
         for variant in variants:
             if variant.rate_of:

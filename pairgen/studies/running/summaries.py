@@ -40,19 +40,21 @@ def after_edit(run: Finished, of: str = "policy") -> float:
 
 
 def rates_table(results: Results) -> Table:
-    """A row per loss, a column per learning rate: held-out loss, by which the rate was chosen, and chosen log-ratio."""
+    """A row per variant, columns per learning rate: the preference loss, by which it was chosen, and the log-ratio."""
     rates = sorted({run.learning_rate for runs in results.tried.values() for run in runs})
     columns = [Column("data"), Column("loss"), Column("chosen rate", RATE)]
-    columns += [Column(f"loss at {rate:g}", NumberFormat(3)) for rate in rates]
+    columns += [Column(f"preference loss at {rate:g}", NumberFormat(3)) for rate in rates]
     columns += [Column(f"log-ratio at {rate:g}", NATS) for rate in rates]
     rows: list[Sequence[Cell]] = []
     for (data, name), runs in results.tried.items():
         by_rate = {run.learning_rate: run for run in runs}
-        losses = [by_rate[rate].held_out_loss if rate in by_rate else None for rate in rates]
+        losses = [by_rate[rate].preference_loss if rate in by_rate else None for rate in rates]
         ratios = [median_logratio(by_rate[rate], "eval") if rate in by_rate else None for rate in rates]
         rows.append([data, name, results.runs[data, name][0].learning_rate, *losses, *ratios])
-    notes = ["First seed. Each loss has the rate at which its own value on held-out pairs is lowest."]
-    notes.append("Log-ratio: of chosen, median over held-out pairs.")
+    notes = [
+        "First seed, held-out pairs. The chosen rate has the lowest preference loss, -log sigmoid(0.3 margin).",
+        "Log-ratio: of chosen, median over pairs.",
+    ]
     return Table("Learning rates tried", columns, rows, notes)
 
 

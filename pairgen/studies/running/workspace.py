@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -37,6 +38,9 @@ FORMAT = 1
 """Part of every hash: to be raised when the same options give something else."""
 
 PAIRS = "pairs.parquet"
+
+BETA = 0.3
+"""The paper's (Pal et al., 2024), for every loss that has a beta."""
 
 
 @dataclass(frozen=True)
@@ -61,9 +65,13 @@ class Finished:
         return run_folder.read_metrics(self.folder / run_folder.METRICS)
 
     @property
-    def held_out_loss(self) -> float:
-        """Its loss on held-out pairs at the end."""
-        return float(self.metrics[-1]["eval/loss"])
+    def preference_loss(self) -> float:
+        """Mean of -log sigmoid(BETA * margin) over held-out pairs, by which learning rates are compared.
+
+        This is DPO's loss, whatever the run's own: it says how well chosen is told from rejected. Losses with a penalty
+        on chosen would rank rates by how little they train.
+        """
+        return float(np.logaddexp(0, -BETA * self.measured.split("eval").margin).mean())
 
 
 def digest(*parts: Any) -> str:

@@ -17,7 +17,7 @@ SPLITS = {"train": "training pairs", "eval": "held-out pairs"}
 
 
 def ches_of(results: Results, name: str, seed: int) -> Mapping[str, pa.Table]:
-    """CHES of the measured pairs under the starting model of a seed, by split; kept in a file."""
+    """CHES of the measured pairs under the starting model of a seed, by split; kept in a file for that model."""
     from pairgen.evaluate.ches import scores
     from pairgen.train.config import Config
 
@@ -27,7 +27,7 @@ def ches_of(results: Results, name: str, seed: int) -> Mapping[str, pa.Table]:
     key = digest(
         model, name, most, [shard["xxh3"] for of in data.manifest["splits"].values() for shard in of["shards"]]
     )
-    file = setting.out / "ches" / f"{name}-seed{seed}-{key}.parquet"
+    file = setting.out / "ches" / f"{name}-{key}.parquet"
     if not file.is_file():
         config = Config(model=model, device=setting.device, precision="float32")
         found = scores(data, config, most)

@@ -74,6 +74,16 @@ def test_equal_to_the_harness(kind: str, pairs: list[tuple[str, str]]) -> None:
                 encode_pairs(lm.tokenizer, [pair])
 
 
+def test_without_bos_and_eos() -> None:
+    """The harness needs one of them; without, only an empty context cannot be scored."""
+    tokenizer = KINDS["byte-level without BOS"]()
+    wanted = encode_pairs(tokenizer, [("Why?", " So")])
+    tokenizer.bos_token = tokenizer.eos_token = None
+    assert encode_pairs(tokenizer, [("Why?", " So")]) == wanted
+    with pytest.raises(UsageError, match="the context '' has no tokens"):
+        encode_pairs(tokenizer, [("", " So")])
+
+
 @pytest.mark.parametrize(
     ("config", "of_tokenizer", "length"),
     [
