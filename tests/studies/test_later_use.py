@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pairgen.report.documents.number_format import Spread
-from pairgen.studies.later_use.margins import PARTS, accuracy, margins, mean_margin
+from pairgen.studies.later_use.margins import PARTS, accuracy, first_difference, inside, margins, mean_margin
 from pairgen.studies.later_use.used_again import enough, verdicts
 from pairgen.studies.running.measure import SCORED, Measured
 from pairgen.studies.running.plan import Variant
@@ -19,19 +19,20 @@ START = 2
 """The first token that differs."""
 
 
-def table(kept: Sequence[float], carried: Sequence[float], right: float = 0.0) -> pa.Table:
+def table(kept: Sequence[float], carried: Sequence[float], wavering: bool = False) -> pa.Table:
     """Pairs of both kinds, ten each, and one training pair that must not count.
 
-    ``kept`` and ``carried`` are the log-probs of rejected at the first wrong token and after it; those of chosen are
-    ``right``.
+    ``kept`` and ``carried`` are the log-probs of rejected at the first wrong token and after it; those of chosen are 0.
+    If it is wavering, every other pair has the opposite at the first token.
     """
 
     def row(pair_id: str, split: str, wrong: Sequence[float]) -> dict[str, object]:
+        first = -wrong[0] if wavering and pair_id[0] in "02468" else wrong[0]
         return {
             "split": split,
             "pair_id": pair_id,
-            "chosen": [-1.0, -1.0, right, right / 2, right / 2],
-            "rejected": [-1.0, -1.0, wrong[0], wrong[1] / 2, wrong[1] / 2],
+            "chosen": [-1.0, -1.0, 0.0, 0.0, 0.0],
+            "rejected": [-1.0, -1.0, first, wrong[1] / 2, wrong[1] / 2],
             "edit_start": START,
             "chosen_edit_stop": 3,
             "rejected_edit_stop": 3,
@@ -44,9 +45,9 @@ def table(kept: Sequence[float], carried: Sequence[float], right: float = 0.0) -
 
 
 def runs(folder: Path, *policies: pa.Table) -> list[Finished]:
-    """A run per policy, each with a reference that prefers neither completion."""
+    """A run per policy, with a reference that prefers the right number in every other pair."""
     found = []
-    pq.write_table(table([0.0, 0.0], [0.0, 0.0]), folder / "reference.parquet")
+    pq.write_table(table([-0.5, 0.0], [-0.5, 0.0], wavering=True), folder / "reference.parquet")
     for seed, policy in enumerate(policies):
         (folder / f"{seed}").mkdir()
         pq.write_table(policy, folder / f"{seed}" / PAIRS)
@@ -66,27 +67,37 @@ def test_margins_are_those_of_held_out_pairs_of_a_kind() -> None:
         np.testing.assert_allclose(parts["first"] + parts["rest"], parts["whole"])
 
 
+def test_the_first_token_that_differs_may_come_after_the_edit_begins() -> None:
+    """As in 192 and 172, whose first digits are one token; rounding is no difference."""
+    chosen, rejected = np.array([-1.0, -2.0, -3.0, -0.5, -4.0]), np.array([-1.0, -2.0 + 1e-6, -3.0, -1.5])
+    assert first_difference(chosen, rejected) == 3
+    assert first_difference(chosen, chosen[:4]) == 4
+    assert [inside(chosen, 3, part).tolist() for part in PARTS] == [chosen.tolist(), [-0.5], [-4.0]]
+
+
 def test_accuracies_are_shares_of_positive_margins(tmp_path: Path) -> None:
     found = runs(tmp_path, table([-1.0, 3.0], [-1.0, 3.0]), table([1.0, -3.0], [1.0, -3.0]))
     assert accuracy(found, "kept", "first") == Spread(0.5, 0.0, 1.0, 2)
-    assert accuracy(found, "kept", "whole", "reference") == Spread(0.0, 0.0, 0.0, 2)
+    assert accuracy(found, "kept", "first", "reference") == Spread(0.5, 0.5, 0.5, 2)
     assert mean_margin(found, "carried", "rest", "change") == Spread(0.0, -3.0, 3.0, 2)
 
 
+LOOKS = "taught to prefer what follows from a number, and is not shown to have taught to calculate it"
+
+
 @pytest.mark.parametrize(
-    ("kept", "text"),
-    [
-        ([-1.0, -1.0], "tells right from wrong more often than chance"),
-        ([0.0, -1.0], "only what follows the first wrong token tells right from wrong"),
-        ([0.0, 1.0], "neither the first wrong token nor what follows it is shown to tell right from wrong"),
-    ],
+    ("kept", "wavering", "looks"),
+    [([-0.5, -1.0], True, True), ([-0.5, -1.0], False, False), ([-0.5, 1.0], True, False), ([-3.0, -1.0], True, True)],
 )
-def test_the_verdict_depends_on_where_the_margin_is(tmp_path: Path, kept: list[float], text: str) -> None:
-    found = runs(tmp_path, *[table(kept, [0.0, 1.0])] * 2)
+def test_the_verdict_depends_on_where_the_margin_is(
+    tmp_path: Path, kept: list[float], wavering: bool, looks: bool
+) -> None:
+    found = runs(tmp_path, *[table(kept, [-0.5, 1.0], wavering)] * 2)
     said = verdicts(found, "dpo", "kept")
-    assert text in said[-1]
+    assert (LOOKS in said[-1]) == looks
     better = "the accuracy by log-ratios is higher with kept pairs than with carried pairs"
     assert (better in said[0]) == (kept[1] < 0)
+    assert ("is higher with training than with the starting model" in " ".join(said)) == (not wavering)
 
 
 def test_the_sample_is_read_twice_as_far() -> None:

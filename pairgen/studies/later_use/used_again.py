@@ -27,8 +27,8 @@ OTHER_SIZES = "Whether models of other sizes take the shortcut."
 
 KINDS_NOTE = "Kept: the rest of rejected is as in chosen. Carried: it follows from the wrong number."
 PARTS_NOTE = (
-    "First wrong token: what comes before it is the same in both completions, so that only the calculation can tell "
-    "them apart. What follows it: a model can look which number is used again."
+    "First wrong token: the first one that differs; what comes before it is the same in both completions, so that only "
+    "the calculation can tell them apart. What follows it: a model can look which number is used again."
 )
 
 HEADS = {"whole": "whole", "first": "first wrong token", "rest": "what follows it"}
@@ -180,31 +180,24 @@ def verdicts(runs: Sequence[Finished], loss: str, trained: str) -> list[str]:
     """What a loss taught on one kind of pair: how it transfers to the other, and at which tokens."""
     after = f"After {loss} on {trained} pairs,"
     on = {kind: accuracy(runs, kind, "whole", "change") for kind in KINDS}
-    at = {part: accuracy(runs, trained, part, "change") for part in PARTS}
-    chance = Spread(CHANCE, CHANCE, CHANCE, len(runs))
     own, other = trained, KINDS[1 - KINDS.index(trained)]
     texts = [
         compare_text(f"{own} pairs", on[own], f"{other} pairs", on[other], f"{after} the accuracy by log-ratios", SHARE)
     ]
-    margin = {part: mean_margin(runs, trained, part, "change") for part in PARTS}
+    first, rest = (mean_margin(runs, trained, part, "change") for part in ("first", "rest"))
     texts.append(
-        f"{after} the mean margin in held-out {trained} pairs is {MARGIN.with_unit(margin['first'])} at the first "
-        f"wrong token and {MARGIN.with_unit(margin['rest'])} in what follows it."
+        f"{after} the mean margin in held-out {trained} pairs is {MARGIN.with_unit(first)} at the first wrong token, "
+        f"where only the calculation helps, and {MARGIN.with_unit(rest)} in what follows it."
     )
-    learned = {part: relation(at[part], chance) == "higher" for part in PARTS}
-    if learned["first"]:
+    now, before = (accuracy(runs, trained, "first", of) for of in ("policy", "reference"))
+    what = f"with {loss} on {trained} pairs, the share of right numbers that are likelier than wrong ones at that token"
+    texts.append(compare_text("training", now, "the starting model", before, what, SHARE))
+    follows = relation(accuracy(runs, trained, "rest", "change"), Spread(CHANCE, CHANCE, CHANCE, len(runs)))
+    if follows == "higher" and relation(now, before) != "higher" and relation(rest, first) == "higher":
         texts.append(
-            f"{after} the log-ratio of the first wrong token tells right from wrong more often than chance: "
-            f"{SHARE.show(at['first'])}."
+            f"So {loss} on {trained} pairs taught to prefer what follows from a number, and is not shown to have "
+            "taught to calculate it."
         )
-    elif learned["rest"]:
-        texts.append(
-            f"{after} only what follows the first wrong token tells right from wrong, {SHARE.show(at['rest'])}; at "
-            f"that token, where only the calculation helps, it is not shown to differ from chance: "
-            f"{SHARE.show(at['first'])}. This is what looking at the later use of a number gives, not calculating."
-        )
-    else:
-        texts.append(f"{after} neither the first wrong token nor what follows it is shown to tell right from wrong.")
     return texts
 
 

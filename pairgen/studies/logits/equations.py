@@ -25,10 +25,10 @@ with lambda = 0 for DPO, and with DPOP's penalty inside the sigmoid. The paper's
            DPOP, a_k = 1, k < m:    [..] = lambda (1{j=t_k} - s^w_kj): unlike in DPO, tokens before the edit count
 
 A step of gradient descent raises logit j at position k if [..] > 0. For t_k after the edit, that is s^l_k > s^w_k under
-DPO: "the model is likely to be reasonably well optimised" is the paper's assumption that it is not. Under DPOP it is
-lambda > (s^w_k - s^l_k) / (1 - s^w_k), a bound that grows without limit as s^w_k approaches 1: "a large enough choice
-of lambda" depends on the token. All this is about logits as variables of their own. In chosen's own context, DPO raises
-t_k everywhere, by c (1 - s^w_k); it can fall only because the same weights serve other contexts, too: ``steps.py``.
+DPO, and the paper assumes the opposite of a model after SFT. Under DPOP it is lambda > (s^w_k - s^l_k) / (1 - s^w_k), a
+bound that grows without limit as s^w_k approaches 1, so that "a large enough choice of lambda" depends on the token.
+All this is about logits as variables of their own. In chosen's own context, DPO raises t_k everywhere, by
+c (1 - s^w_k); it can fall only because the same weights serve other contexts, too: ``steps.py``.
 
 Misprints. Section 4, gradient of DPOP, left-hand side: ``- lambda log pi(t_k|..)`` should be ``+``, as in B.2. Section
 4, penalty in the text: a ratio of logarithms instead of the logarithm of a ratio. Section 4, implicit reward of y_l:

@@ -50,6 +50,8 @@ SCHEMA = pa.schema(
 def measure(models: Mapping[str, str], data: PairDataset, pairs: int, beta: float, learning_rate: float) -> pa.Table:
     """Measure the first training pairs whose completions have the same number of tokens.
 
+    All is in float64, for which models, their gradient and a copy take some 32 bytes per parameter.
+
     Args:
         models: the folder of each model; ``start`` is the reference of all.
         pairs: how many, at most.
