@@ -1,14 +1,14 @@
 """How beta changes what becomes of the preferred completion (Figure 4 of Pal et al., 2024)."""
 
-from pairgen.report.documents.content import Column, Line, Lines, Report
-from pairgen.report.documents.number_format import NATS, NumberFormat
+from pairgen.report.documents.content import Column, Report
+from pairgen.report.documents.number_format import NATS
 from pairgen.report.documents.statements import compare_text
 from pairgen.studies import study_pairs
 from pairgen.studies.running.about import setting_lines
 from pairgen.studies.running.plan import Setting, Study, Variant
 from pairgen.studies.running.results import Results
 from pairgen.studies.running.summaries import common_limits, median_logratio, over_seeds, rates_table
-from pairgen.studies.sweeps import spread_line, sweep_table
+from pairgen.studies.sweeps import sweep_figure, sweep_table
 
 BETAS = (0.03, 0.1, 0.3, 1.0)
 LOSSES = ("dpo", "dpop")
@@ -27,27 +27,13 @@ def variants(setting: Setting) -> list[Variant]:
 def report(results: Results) -> Report:
     """A row and a point per beta."""
     heads = {"loss": Column("loss"), "beta": Column("beta")}
-    series = {}
-    for loss in LOSSES:
-        runs = [results.of(f"{loss} beta {beta:g}") for beta in BETAS]
-        series[loss] = Line(BETAS, *spread_line([over_seeds(of, median_logratio, "eval") for of in runs]))
+    series = {loss: {beta: results.of(f"{loss} beta {beta:g}") for beta in BETAS} for loss in LOSSES}
     return Report(
         title="How beta changes what becomes of the preferred completion",
         question=STUDY.question,
         setting=setting_lines(results, "lambda 50"),
         tables=[sweep_table(results, "DPO and DPOP by beta", heads, ["after"]), rates_table(results)],
-        figures=[
-            Lines(
-                name="chosen-by-beta",
-                title="Log-ratio of chosen by beta, held-out pairs",
-                x_label="beta",
-                y_label="chosen log-ratio (nats)",
-                series=series,
-                zero="reference model",
-                x_log=True,
-                note="Median over pairs; median over seeds, and their range.",
-            )
-        ],
+        figures=[sweep_figure("beta", series)],
         findings=[
             compare_text(
                 "dpop",
@@ -66,7 +52,7 @@ def report(results: Results) -> Report:
                 f"beta {BETAS[0]:g}",
                 over_seeds(results.of(f"{loss} beta {BETAS[0]:g}"), median_logratio, "eval"),
                 f"the chosen log-ratio of {loss}",
-                NumberFormat(1, signed=True, unit="nats"),
+                NATS,
             )
             for loss in LOSSES
         ],

@@ -2,7 +2,7 @@
 
 from itertools import product
 
-from pairgen.report.documents.content import Column, Line, Lines, Report
+from pairgen.report.documents.content import Column, Report
 from pairgen.report.documents.number_format import COUNT, NATS, SHARE
 from pairgen.report.documents.statements import compare_text
 from pairgen.studies import study_pairs
@@ -11,7 +11,7 @@ from pairgen.studies.running.plan import Setting, Study, Variant
 from pairgen.studies.running.results import Results
 from pairgen.studies.running.summaries import common_limits, median_logratio, over_seeds, rates_table
 from pairgen.studies.running.workspace import BETA
-from pairgen.studies.sweeps import edit_below_reference, spread_line, sweep_table
+from pairgen.studies.sweeps import edit_below_reference, sweep_figure, sweep_table
 
 LAMBDAS = (1.0, 5.0, 50.0, 500.0)
 FORMS = ("inside", "outside")
@@ -47,30 +47,18 @@ def variants(setting: Setting) -> list[Variant]:
 def report(results: Results) -> Report:
     """A row per combination, and a line per form and level."""
     heads = {"form": Column("form"), "level": Column("level"), "lambda": Column("lambda", COUNT)}
-    series = {}
-    for form, level in product(FORMS, LEVELS):
-        runs = {weight: results.runs.get(("low", name_of(weight, form, level))) for weight in LAMBDAS}
-        found = {weight: of for weight, of in runs.items() if of}
-        if found:
-            line = Line([*found], *spread_line([over_seeds(of, median_logratio, "eval") for of in found.values()]))
-            series[f"{form}, {level}"] = line
+    series = {
+        f"{form}, {level}": {
+            weight: runs for weight in LAMBDAS if (runs := results.runs.get(("low", name_of(weight, form, level))))
+        }
+        for form, level in product(FORMS, LEVELS)
+    }
     return Report(
         title="How DPOP's penalty changes what becomes of the preferred completion",
         question=STUDY.question,
         setting=setting_lines(results, f"beta {BETA}"),
         tables=[sweep_table(results, "DPOP by lambda", heads, ["before", "at", "after"]), rates_table(results)],
-        figures=[
-            Lines(
-                name="chosen-by-lambda",
-                title="Log-ratio of chosen by lambda, held-out pairs",
-                x_label="lambda",
-                y_label="chosen log-ratio (nats)",
-                series=series,
-                zero="reference model",
-                x_log=True,
-                note="Median over pairs; median over seeds, and their range.",
-            )
-        ],
+        figures=[sweep_figure("lambda", {name: runs for name, runs in series.items() if runs})],
         findings=findings(results),
         not_shown=["Which penalty gives the best model: log-probs are measured, not answers.", *common_limits(results)],
     )

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from pairgen.report.documents.content import Cell, Column, Table
-from pairgen.report.documents.number_format import NATS, NATS_PER_TOKEN, SHARE, Spread
+from pairgen.report.documents.content import Cell, Column, Line, Lines, Table
+from pairgen.report.documents.number_format import NATS, NATS_PER_TOKEN, SHARE
 from pairgen.studies.running.measure import PARTS, Measured
 from pairgen.studies.running.results import Results
 from pairgen.studies.running.summaries import RATE, accuracy, below_reference, median_logratio, over_seeds
@@ -71,6 +71,24 @@ def at_edit(pairs: Measured, of: str) -> np.ndarray:
     return np.array([tokens[offsets == 0].sum() for tokens, offsets in parts])
 
 
-def spread_line(spreads: Sequence[Spread]) -> tuple[list[float], list[float], list[float]]:
-    """Medians, lower and upper ends."""
-    return [s.median for s in spreads], [s.low for s in spreads], [s.high for s in spreads]
+def sweep_figure(option: str, series: Mapping[str, Mapping[float, Sequence[Finished]]]) -> Lines:
+    """Log-ratio of chosen by the value of an option, on a logarithmic axis.
+
+    Args:
+        series: by the name of the line, the runs of each value.
+    """
+    lines = {}
+    for name, runs in series.items():
+        spreads = [over_seeds(of, median_logratio, "eval") for of in runs.values()]
+        low, median, high = zip(*(spread.ends for spread in spreads), strict=True)
+        lines[name] = Line([*runs], median, low, high)
+    return Lines(
+        name=f"chosen-by-{option}",
+        title=f"Log-ratio of chosen by {option}, held-out pairs",
+        x_label=option,
+        y_label="chosen log-ratio (nats)",
+        series=lines,
+        zero="reference model",
+        x_log=True,
+        note="Median over pairs; median over seeds, and their range.",
+    )
