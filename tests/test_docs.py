@@ -282,3 +282,21 @@ def test_there_is_a_card_for_every_dataset() -> None:
     assert {card.stem for card in CARDS} == {name for name, builder in BUILDERS.items() if builder.hub}
     for card in CARDS:
         assert card.read_text("utf-8").startswith(f"---\nlicense: {BUILDERS[card.stem].license}\n")
+
+
+def table_cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line.strip().strip("|").split("|")]
+
+
+def test_results_of_studies_in_the_readme_are_those_of_the_evidence() -> None:
+    """Row by row: the cells of the README are among those of one row of a report."""
+    root = Path(__file__).parent
+    evidence = (root / "bench" / "EVIDENCE.md").read_text("utf-8")
+    reported = [table_cells(line) for line in evidence.splitlines() if line.startswith("| ")]
+    section = README.partition("## Studies")[2].partition("\n## ")[0]
+    rows = [table_cells(line) for line in section.splitlines() if line.startswith("| ")][2:]
+    assert len(rows) >= 3
+    for row in rows:
+        assert any(set(row) <= set(rest) for rest in reported if rest[0] == row[0]), row
+    for path in re.findall(r"\]\((tests/bench/[^)]+)\)", section):
+        assert (root.parent / path).is_file(), path

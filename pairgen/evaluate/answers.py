@@ -64,6 +64,8 @@ def answer_questions(
         OutputError: the answers cannot be written; nothing incomplete is left behind.
     """
     questions = read_questions(Path(options.questions or ""))[: options.limit]
+    with os_errors(out), staging(out / "model_answer"):
+        pass  # whether it can be written is known before the questions are answered
     loaded = load(model, options)
     model_id = re.sub(r"[^\w.-]+", "__", model).strip("_.") or "model"
     file = out / "model_answer" / f"{model_id}.jsonl"

@@ -1,6 +1,7 @@
 """Run lm-evaluation-harness on a model: tasks loaded, questions local or from the Hub, its messages kept off stdout."""
 
 import logging
+import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
@@ -13,11 +14,13 @@ from typing import Any
 import datasets
 import lm_eval
 import lm_eval.api.task
+import lm_eval.evaluator
 import lm_eval.utils
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 import yaml
+from lm_eval.loggers.utils import get_commit_from_path
 from lm_eval.tasks import TaskManager
 
 from pairgen.errors import OutOfMemory, SourceNotFound, TrainingError, UsageError, in_short
@@ -25,7 +28,7 @@ from pairgen.evaluate.choices.pair_task import is_pair_dataset, write_task
 from pairgen.evaluate.language_model import JudgedModel, Loaded
 from pairgen.evaluate.options import EvaluationOptions
 from pairgen.evaluate.outcome import Evaluation
-from pairgen.evaluate.tasks import LEADERBOARD_SHOTS, TASKS, LocalRows, rows_of
+from pairgen.evaluate.tasks import LEADERBOARD_SHOTS, TASKS, LocalRows, ours, rows_of
 from pairgen.hub_client import offline_if_unreachable
 from pairgen.progress import Progress, Warn, ignore
 from pairgen.sources.locate import Source
@@ -130,6 +133,8 @@ def _load(name: str, rows: LocalRows | None, folder: Path) -> list[Any]:
     wanted = known.name if known else name
     if wanted not in manager.all_tasks:
         raise UsageError(f"--tasks {name}: unknown task; {_suggestions(name, manager.all_tasks)}")
+    if _runs_code(manager.task_index[wanted].yaml_path):
+        raise UsageError(f"--tasks {name}: it runs code that the model writes, which pairgen does not allow")
     try:
         with offline_if_unreachable():
             found = manager.load(wanted)
@@ -141,6 +146,24 @@ def _load(name: str, rows: LocalRows | None, folder: Path) -> list[Any]:
         ) from error
     group = (found.get("groups") or {}).get(wanted)
     return [group] if group is not None else list(found["tasks"].values())
+
+
+def _runs_code(definition: Path | None) -> bool:
+    """Whether a task, one that its file includes, or one beside a group's file is marked as running generated code.
+
+    Read before the task is loaded: that would fetch its metric, which is code too, from the Hub.
+    """
+    left = [definition] if definition else []
+    seen: dict[Path, str] = {}
+    while left:
+        file = left.pop()
+        if file in seen or not file.is_file():
+            continue
+        text = seen[file] = file.read_text("utf-8")
+        left += [file.parent / name for name in re.findall(r"^include: *(\S+)", text, re.MULTILINE)]
+        if re.search(r"^task: *$", text, re.MULTILINE):  # a list: of a group
+            left += file.parent.glob("*.yaml")
+    return any(re.search(r"^unsafe_code: *true", text, re.MULTILINE | re.IGNORECASE) for text in seen.values())
 
 
 def _suggestions(name: str, known: Sequence[str]) -> str:
@@ -161,8 +184,7 @@ def _configure(name: str, task: Any, options: EvaluationOptions) -> None:
     """Set the number of shots, unless the task forbids any, and the length of answers."""
     shots = options.shots
     if options.leaderboard:
-        ours = next((own for own, known in TASKS.items() if known.name == name), name)
-        group = "mmlu" if name.startswith("mmlu_") else ours
+        group = "mmlu" if name.startswith("mmlu_") else ours(name)
         if group not in LEADERBOARD_SHOTS:
             raise UsageError(f"--leaderboard: {name} is not a task of the leaderboard; give --shots")
         shots = LEADERBOARD_SHOTS[group]
@@ -222,10 +244,13 @@ def _quiet(warn: Warn) -> Iterator[None]:
     loggers = [logging.getLogger(name) for name in ("lm_eval", "transformers")]
     before = [(logger, logger.propagate, logger.level) for logger in loggers]
     handler = _Truncation(warn)
-    bars, had_bars = lm_eval.api.task.tqdm, datasets.are_progress_bars_disabled()
+    bars, were_off = lm_eval.api.task.tqdm, datasets.are_progress_bars_disabled()
+    commit = lm_eval.evaluator.get_git_commit_hash
     try:
         datasets.disable_progress_bars()
         lm_eval.api.task.tqdm = lambda items, **_: items
+        # its own runs git, which complains on stderr outside a repository
+        lm_eval.evaluator.get_git_commit_hash = lambda: get_commit_from_path(Path.cwd())
         for logger in loggers:
             logger.propagate = False
             logger.setLevel(logging.WARNING)
@@ -238,7 +263,8 @@ def _quiet(warn: Warn) -> Iterator[None]:
             logger.propagate = propagate
             logger.setLevel(level)
         lm_eval.api.task.tqdm = bars
-        if not had_bars:
+        lm_eval.evaluator.get_git_commit_hash = commit
+        if not were_off:
             datasets.enable_progress_bars()
 
 

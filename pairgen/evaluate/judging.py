@@ -56,6 +56,8 @@ def evaluations(
             raise UsageError("eval: missing --tasks, as in `pairgen eval MODEL --tasks arc,gsm8k`")
         require_packages()
     rows = local_rows(options.source, options.tasks)
+    if out is not None:
+        results_folder.check_writable(out)
     found = {name: results_folder.load(Path(name)) for name in saved}
     with ExitStack() as stack:
         tasks: Any = None

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from pairgen.errors import UsageError
-from pairgen.evaluate.tasks import LEADERBOARD_SHOTS, TASKS
+from pairgen.evaluate.tasks import LEADERBOARD_SHOTS, TASKS, ours
 from pairgen.options import check, option
 
 QUESTION_SETS = ("mt_bench",)
@@ -88,7 +88,7 @@ class EvaluationOptions:
 
     def __post_init__(self) -> None:
         check(self)
-        names = [name.strip() for text in self.tasks for name in text.split(",")]
+        names = [ours(name.strip()) for text in self.tasks for name in text.split(",")]
         object.__setattr__(self, "tasks", tuple(dict.fromkeys(name for name in names if name)))
         if self.leaderboard and self.shots is not None:
             raise UsageError("--leaderboard and --shots both set the number of few-shot examples; give one of them")

@@ -17,6 +17,12 @@ from pairgen.evaluate.outcome import Evaluation
 RESULTS = "results_*.json"
 
 
+def check_writable(out: Path) -> None:
+    """Raise OutputError if results cannot be written: before hours of evaluation, not after."""
+    with os_errors(out), staging(out / "results"):
+        pass
+
+
 def save(evaluation: Evaluation, out: Path, chat_template: str | None = None) -> Path:
     """Write an evaluation, beside earlier ones, and return the file of its results.
 

@@ -97,6 +97,12 @@ TASKS = {
 }
 """Names of ours, which are those of the builders too. Any other name is one of the harness."""
 
+
+def ours(name: str) -> str:
+    """Our name of a task that the harness calls ``name``: ``arc`` for ``arc_challenge``; else ``name`` itself."""
+    return next((own for own, task in TASKS.items() if task.name == name), name)
+
+
 LEADERBOARD_SHOTS = {"arc": 25, "hellaswag": 10, "mmlu": 5, "truthfulqa_mc2": 0, "winogrande": 5, "gsm8k": 5}
 """Few-shot examples in version 1 of the Open LLM Leaderboard, by task."""
 
@@ -140,6 +146,7 @@ def _parts(text: str, tasks: list[str]) -> tuple[str, str, str]:
     """Task, split and source of ``TASK:train=SOURCE``, where all but the source may be missing."""
     name, equals, where = text.partition("=")
     task, _, split = name.partition(":")
+    task = ours(task)
     if not equals or not (task in TASKS or task in tasks or task in ("train", "eval")):
         if equals and not Path(text).expanduser().exists():
             raise UsageError(

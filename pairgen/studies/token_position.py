@@ -4,14 +4,15 @@ from collections.abc import Sequence
 
 from pairgen.report.documents.content import Band, Cell, Column, Line, Lines, Report, Table
 from pairgen.report.documents.number_format import NATS_PER_TOKEN, Spread
-from pairgen.report.documents.statements import compare_text
+from pairgen.report.documents.statements import compare_text, level_text
 from pairgen.studies import study_pairs
 from pairgen.studies.running.about import setting_lines
 from pairgen.studies.running.measure import PARTS
 from pairgen.studies.running.plan import Setting, Study, Variant
 from pairgen.studies.running.results import Results
-from pairgen.studies.running.summaries import common_limits
+from pairgen.studies.running.summaries import common_limits, over_seeds
 from pairgen.studies.running.workspace import BETA, Finished
+from pairgen.studies.sweeps import change
 
 LOSSES = ("dpo", "dpop")
 FIRST, LAST = -20, 40
@@ -65,7 +66,7 @@ def change_figure(results: Results) -> Lines:
     """Change of the mean log-prob of chosen tokens, against the reference, by offset from the edit."""
     offsets = list(range(FIRST, LAST + 1))
 
-    def change(run: Finished) -> list[float]:
+    def by_offset(run: Finished) -> list[float]:
         pairs = run.measured.split("eval")
         policy, reference = (pairs.profile("chosen", of, FIRST, LAST) for of in ("policy", "reference"))
         changes: list[float] = (policy - reference).tolist()
@@ -76,7 +77,7 @@ def change_figure(results: Results) -> Lines:
         title="Change of the log-prob of chosen tokens by position, held-out pairs",
         x_label=X_LABEL,
         y_label="policy minus reference (nats per token)",
-        series={loss: Line.over_seeds(offsets, [change(run) for run in results.of(loss)]) for loss in LOSSES},
+        series={loss: Line.over_seeds(offsets, [by_offset(run) for run in results.of(loss)]) for loss in LOSSES},
         bands=[Band(0, 0, "edit")],
         zero="reference model",
         note="Median over seeds, and their range.",
@@ -105,14 +106,17 @@ def figure(results: Results, side: str) -> Lines:
 
 
 def findings(results: Results) -> list[str]:
-    """Each loss against the reference after the edit, and DPOP against DPO in every part."""
-    texts = []
-    for loss in LOSSES:
-        runs = results.of(loss)
-        for part in PARTS:
-            now, before = level(runs, "chosen", part), level(runs, "chosen", part, "reference")
-            what = f"the log-prob of chosen tokens {part} the edit"
-            texts.append(compare_text(loss, now, "the reference", before, what, NATS_PER_TOKEN))
+    """Each loss against the reference in every part, and DPOP against DPO after the edit."""
+    texts = [
+        level_text(
+            f"with {loss}, the change of the log-prob of chosen tokens {part} the edit",
+            over_seeds(results.of(loss), change, part),
+            NATS_PER_TOKEN,
+            level_name="0",
+        )
+        for loss in LOSSES
+        for part in PARTS
+    ]
     dpo, dpop = (level(results.of(loss), "chosen", "after") for loss in LOSSES)
     texts.append(compare_text("dpop", dpop, "dpo", dpo, "the log-prob of chosen tokens after the edit", NATS_PER_TOKEN))
     return texts

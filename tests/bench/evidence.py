@@ -17,8 +17,9 @@ START, STOP = "<!-- studies -->", "<!-- end of studies -->"
 
 
 def shifted(report: str, name: str) -> str:
-    """A report with its headings one level down, and its figures in a folder of its own."""
-    text = re.sub(r"^(#+) ", r"#\1 ", report, flags=re.MULTILINE)
+    """A report with its headings one level down, its scale in the first, and its figures in a folder of its own."""
+    title, _, rest = report.partition("\n")
+    text = re.sub(r"^(#+) ", r"#\1 ", f"{title} ({name.rpartition('-')[2]} scale)\n{rest}", flags=re.MULTILINE)
     return text.replace("](figures/", f"](evidence/{name}/")
 
 

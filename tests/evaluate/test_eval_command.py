@@ -64,6 +64,14 @@ def test_scores_as_table_and_json(run: Run, models: tuple[Path, Path]) -> None:
     assert f"{model['scores'][0]['value']:.4f}" in table.stdout
 
 
+def test_nothing_of_the_harness_reaches_the_terminal(
+    models: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)  # not a git repository: git, which the harness runs, would say so
+    pairgen.evaluate(models[0], tasks="arc", source="sample:4", harness=True)
+    assert capfd.readouterr() == ("", "")
+
+
 @pytest.mark.parametrize("harness", [True, False])
 def test_progress_counts_answers(harness: bool, models: tuple[Path, Path]) -> None:
     seen: list[tuple[str, int, int]] = []
@@ -270,6 +278,28 @@ def test_unknown_and_unavailable_tasks_of_the_harness(run: Run, models: tuple[Pa
     assert "winogrande: its questions cannot be loaded from the Hub" in error_of(
         run("eval", models[0], "--tasks", "winogrande", "--quiet")
     )
+
+
+def test_tasks_that_run_generated_code_are_not_even_loaded() -> None:
+    import lm_eval
+
+    from pairgen.evaluate.harness import _runs_code
+
+    tasks = Path(lm_eval.__file__).parent / "tasks"
+    for name in ("humaneval/humaneval", "humaneval/humaneval_instruct", "mbpp/mbpp_plus", "longproc/countdown_2k"):
+        assert _runs_code(tasks / f"{name}.yaml"), name
+    for name in ("mmlu/default/_mmlu", "gsm_plus/gsm_plus", "winogrande/default"):
+        assert not _runs_code(tasks / f"{name}.yaml"), name
+    assert not _runs_code(None)
+
+
+def test_a_folder_that_cannot_be_written_is_found_before_the_model_runs(
+    run: Run, models: tuple[Path, Path], tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("", "utf-8")
+    result = run("eval", models[0], *ARC, "--out", tmp_path / "file" / "out")
+    assert "cannot be written" in error_of(result)
+    assert "scoring choices" not in result.stderr
 
 
 def test_a_missing_package(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -126,6 +126,11 @@ def test_sources_by_task_and_split(tmp_path: Path) -> None:
     assert len(list(rows_of("gsm8k", several["gsm8k"].questions))) == 4
 
 
+def test_the_harness_name_of_a_local_task_is_ours() -> None:
+    assert EvaluationOptions(tasks=("arc_challenge,arc",)).tasks == ("arc",)
+    assert set(local_rows(["arc_challenge=sample:4"], ["arc", "gsm8k"])) == {"arc"}
+
+
 def test_a_path_may_contain_an_equals_sign(tmp_path: Path) -> None:
     file = tmp_path / "shots=5.jsonl"
     write(file, GSM8K)
