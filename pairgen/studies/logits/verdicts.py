@@ -64,8 +64,8 @@ def penalty_texts(runs: Sequence[Columns], model: str) -> list[str]:
         raised = Spread.of([float((push > 0).mean()) for push in pick(runs, active, "push")])
         shares = [mask.sum() / where(run, model, loss).sum() for run, mask in zip(runs, active, strict=True)]
         texts.append(
-            f"{_when(model)}, the penalty of {loss} is active at {SHARE.show(Spread.of(shares))} of the tokens; a step raises the "
-            f"logits of {SHARE.show(raised)} of these, be they before, at or after the edit."
+            f"{_when(model)}, the penalty of {loss} is active at {SHARE.show(Spread.of(shares))} of the tokens; a "
+            f"step raises the logits of {SHARE.show(raised)} of these, be they before, at or after the edit."
         )
     return texts
 
