@@ -63,8 +63,8 @@ def test_the_paper_is_confirmed_as_far_as_tokens_are_lowered(after: tuple[float,
 
 def test_penalties_are_described_where_they_are_active() -> None:
     text = said(run(), run())
-    assert "With dpop, the penalty is active at 100.0% of the tokens; a step raises the logits of 100.0%" in text
-    assert "With dpop by token, the penalty is active at 57.1% of the tokens" in text
+    assert "After training with DPO, the penalty of dpop is active at 100.0% of the tokens; a step raises" in text
+    assert "the penalty of dpop by token is active at 57.1% of the tokens" in text
 
 
 @pytest.mark.parametrize(

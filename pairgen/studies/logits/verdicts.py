@@ -41,7 +41,7 @@ def dpo_text(runs: Sequence[Columns], model: str) -> str:
     """Whether the logit of the correct token falls after the edit, as the paper concludes."""
     pushes = pick(runs, [where(run, model, "dpo", "after") for run in runs], "push")
     lowered = Spread.of([float((push < -AGREEMENT).mean()) for push in pushes])
-    when = "At the start" if model == "start" else "After training with DPO"
+    when = _when(model)
     if lowered.low > 0.9:
         verdict = "nearly all, as the paper concludes"
     elif lowered.low > 0.5:
@@ -64,8 +64,8 @@ def penalty_texts(runs: Sequence[Columns], model: str) -> list[str]:
         raised = Spread.of([float((push > 0).mean()) for push in pick(runs, active, "push")])
         shares = [mask.sum() / where(run, model, loss).sum() for run, mask in zip(runs, active, strict=True)]
         texts.append(
-            f"With {loss}, the penalty is active at {SHARE.show(Spread.of(shares))} of the tokens; a step raises the "
-            f"logits of {SHARE.show(raised)} of these, be they before, at or after the edit."
+            f"{_when(model)}, the penalty of {loss} is active at {SHARE.show(Spread.of(shares))} of the tokens; a "
+            f"step raises the logits of {SHARE.show(raised)} of these, be they before, at or after the edit."
         )
     return texts
 
@@ -115,3 +115,7 @@ def step_texts(runs: Sequence[Columns]) -> list[str]:
         )
     )
     return texts
+
+
+def _when(model: str) -> str:
+    return "At the start" if model == "start" else "After training with DPO"
