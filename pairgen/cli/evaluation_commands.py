@@ -154,14 +154,16 @@ def differences_view(compared: "list[Difference]", a: str, b: str) -> FittedTabl
 
 # ---------------------------------------------------------------- study
 
+STUDY_NAMES = "; ".join(f"{name}: {entry.about}" for name, entry in STUDIES.items()) + "."
+
 STUDY_PANELS = {"scale": "Study", "seeds": "Runs"}
 """The same for `study`."""
 
 
 @command(
     help="Run an experiment of many training runs, and report on it.\n\n"
-    f"Studies: {', '.join(STUDIES)}. Finished runs are reused, also by other studies with the same --out, and an "
-    "interrupted study continues where it stopped. Each variant has the best of several learning rates.",
+    "Finished runs are reused, also by other studies with the same --out, and an interrupted study continues where it "
+    "stopped. Each variant has the best of several learning rates.",
     examples=[
         "pairgen study loss-comparison",
         "pairgen study token-position --scale real --source MetaMathQA-395K.json",
@@ -170,7 +172,7 @@ STUDY_PANELS = {"scale": "Study", "seeds": "Runs"}
 )
 @with_options(StudyOptions, STUDY_PANELS)
 def study(
-    name: Annotated[str, typer.Argument(metavar="NAME", help=f"One of: {', '.join(STUDIES)}.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help=STUDY_NAMES)],
     quiet: Quiet = False,
     as_json: Json = False,
     **flags: Any,

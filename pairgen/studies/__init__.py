@@ -5,24 +5,33 @@ share: scales, datasets, runs and measurements.
 """
 
 import importlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from pairgen.studies.running.plan import Study
 
+
+class Entry(NamedTuple):
+    """A study in the table."""
+
+    module: str
+    """Imported when the study is run."""
+    about: str
+    """What it compares, in a few words."""
+
+
 STUDIES = {
-    "loss-comparison": "pairgen.studies.loss_comparison",
-    "token-position": "pairgen.studies.token_position",
-    "beta": "pairgen.studies.beta",
-    "lambda": "pairgen.studies.penalty",
-    "edit-distance": "pairgen.studies.edit_distance",
-    "shortcut": "pairgen.studies.later_use.used_again",
-    "gradient": "pairgen.studies.logits.gradient",
+    "loss-comparison": Entry("pairgen.studies.loss_comparison", "what losses do to chosen"),
+    "token-position": Entry("pairgen.studies.token_position", "which tokens become less likely"),
+    "beta": Entry("pairgen.studies.beta", "DPO and DPOP by beta"),
+    "lambda": Entry("pairgen.studies.penalty", "DPOP by lambda, form and level"),
+    "edit-distance": Entry("pairgen.studies.edit_distance", "whether edit distance or CHES predicts the fall"),
+    "shortcut": Entry("pairgen.studies.later_use.used_again", "whether training teaches arithmetic or a shortcut"),
+    "gradient": Entry("pairgen.studies.logits.gradient", "the paper's equations on a model's logits"),
 }
-"""The module of each study, which is imported when it is run."""
 
 
 def load(name: str) -> "Study":
     """A study by name."""
-    study: Study = importlib.import_module(STUDIES[name]).STUDY
+    study: Study = importlib.import_module(STUDIES[name].module).STUDY
     return study

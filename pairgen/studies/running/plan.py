@@ -48,7 +48,7 @@ class Scale:
 
 SCALES = {
     "small": Scale(
-        help="Built-in sample and a tiny model, minutes on a CPU",
+        help="the built-in sample and a tiny model, minutes on a CPU",
         model=TINY,
         source="sample:1200",
         choices="sample:600",
@@ -76,7 +76,7 @@ SCALES = {
         save_every=10,
     ),
     "gpu": Scale(
-        help="A model of half a billion parameters and real pairs, half an hour on a GPU",
+        help="Qwen2.5 0.5B and real pairs, for a GPU",
         model="Qwen/Qwen2.5-0.5B",
         source="",
         choices="",
@@ -99,7 +99,11 @@ class StudyOptions:
         UsageError: a value that is not allowed.
     """
 
-    scale: str = option("small", "Size of the runs.", choices=SCALES)
+    scale: str = option(
+        "small",
+        "Size of the runs. " + " ".join(f"{name}: {scale.help}." for name, scale in SCALES.items()),
+        choices=SCALES,
+    )
     model: str = option("", "Model: a folder, a GGUF file or a Hub id. Default: that of the scale.", metavar="MODEL")
     source: str = option(
         "", "Rows of worked solutions, as in `pairgen build metamath --source`. Default: that of the scale."
@@ -111,8 +115,8 @@ class StudyOptions:
         "studies", "Folder of runs and reports. Finished runs are reused.", aliases=("-o",), metavar="DIR"
     )
     seeds: int = option(0, "Number of seeds; 0: that of the scale.", at_least=0)
-    learning_rates: tuple[float, ...] = option(
-        (), "Learning rate to try for every variant; can be repeated. Default: those of the scale."
+    learning_rate: tuple[float, ...] = option(
+        (), "Learning rate to try for every variant; repeat it for more. Default: those of the scale.", metavar="RATE"
     )
     pairs: int = option(0, "Training pairs of a run; 0: that of the scale.", at_least=0)
     device: str = option("auto", "Device; auto: CUDA if available.", choices=("auto", "cpu", "cuda"))

@@ -27,7 +27,7 @@ def setting_of(options: StudyOptions) -> Setting:
     scale = replace(
         scale,
         seeds=options.seeds or scale.seeds,
-        learning_rates=tuple(sorted(options.learning_rates)) or scale.learning_rates,
+        learning_rates=tuple(sorted(options.learning_rate)) or scale.learning_rates,
         pairs=options.pairs or scale.pairs,
     )
     model = options.model or scale.model
