@@ -11,7 +11,9 @@ from typer.testing import CliRunner, Result
 from pairgen.cli import load_app
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run in parallel, so more threads would only compete
-settings.register_profile("pairgen", deadline=None)  # time depends on what else the machine does
+settings.register_profile(  # no deadlines: time depends on what else the machine does
+    "pairgen", deadline=None, max_examples=100 if os.environ.get("CI") else 40
+)
 settings.load_profile("pairgen")
 
 

@@ -146,6 +146,7 @@ def kill_many(tmp_path: Path, kills: int, rows: int, seed: int) -> None:
     assert sorted(entry.name for entry in place.iterdir()) == ["new", "old"], "later builds remove stale folders"
 
 
+@pytest.mark.slow
 def test_kill_at_a_few_random_times(tmp_path: Path) -> None:
     kill_many(tmp_path, kills=6, rows=2_000, seed=1)
 

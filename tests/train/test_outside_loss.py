@@ -38,6 +38,7 @@ def test_outside_loss_is_one_short_file() -> None:
     assert len(EXAMPLE.read_text("utf-8").splitlines()) <= 40
 
 
+@pytest.mark.slow
 def test_outside_loss_trains_from_the_command_line(tmp_path: Path) -> None:
     data = tiny_runs.dataset(tmp_path / "pairs")
     words = ["--loss", "edit-dpo", "--steps", "3", "--sft-steps", "0", "--batch-size", "4", "--device", "cpu"]

@@ -286,6 +286,7 @@ def test_an_eval_split_without_pairs_left_is_reported(tmp_path: Path) -> None:
     assert not any("train on" in text for text in warnings)
 
 
+@pytest.mark.slow
 def test_missing_private_operators_of_torch_are_reported_once(
     pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

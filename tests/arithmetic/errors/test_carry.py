@@ -117,7 +117,7 @@ def eval_sum(text: str) -> int:
     return {"+": int(one) + int(other), "-": int(one) - int(other), "*": int(one) * int(other)}[operator]
 
 
-@pytest.mark.parametrize("mode", ["results", "answer"])
+@pytest.mark.parametrize("mode", [pytest.param("results", marks=pytest.mark.slow), "answer"])
 def test_real_rows_give_pairs_without_a_shortcut(mode: str, real_data: Path, tmp_path: Path) -> None:
     source = str(real_data / "metamath" / "GSM_AnsAug.json")
     pairs = build("metamath", tmp_path / "out", BuildOptions((source,), carry=mode))

@@ -83,7 +83,7 @@ def test_at_a_threshold_of_one_clusters_are_those_of_brute_force(given: list[str
     assert clusters(given, 1) == components(len(given), pairs)
 
 
-@pytest.mark.parametrize("threshold", [0.5, 0.8])
+@pytest.mark.parametrize("threshold", [pytest.param(0.5, marks=pytest.mark.slow), 0.8])
 def test_most_similar_questions_are_found(threshold: float) -> None:
     given = list(dict.fromkeys(sample.row("gsm8k", "train", index)["question"] for index in range(250)))
     rng = np.random.default_rng(0)

@@ -47,7 +47,8 @@ def test_flex_equals_dense_mask(window: int, cap: float, size: int, monkeypatch:
     assert set(sizes) == {16}
 
 
-@pytest.mark.parametrize(("window", "caps"), [(0, (0.0,)), pytest.param(5, (2.0, 3.0), marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("window", "caps"), [(0, (0.0,)), (5, (2.0, 3.0))])
+@pytest.mark.slow
 def test_flex_compiles_once(window: int, caps: tuple[float, ...], monkeypatch: pytest.MonkeyPatch) -> None:
     """For any number of rows and tokens, forward and backward; traced in full, and run without a compiler.
 
