@@ -15,15 +15,13 @@ from pairgen.stats.ranks import Correlation, spearman
 from pairgen.studies.running.about import setting_lines
 from pairgen.studies.running.plan import Setting, Study, Variant
 from pairgen.studies.running.results import Results
-from pairgen.studies.running.summaries import accuracy, over_seeds
+from pairgen.studies.running.summaries import accuracy, below_reference, median_logratio, over_seeds
+from pairgen.studies.running.workspace import BETA
 from pairgen.studies.same_rows import predictors
 from pairgen.studies.same_rows.edit_levels import CARRIED, FIRST, KEPT, OTHER, VARIANTS, carried, kept, write
 from pairgen.studies.same_rows.falls import SPLITS, Outcomes, outcomes, trials
-from pairgen.studies.same_rows.predictors import Outcome
 
 LOSS = "dpo"
-BETA = 0.3
-"""The paper's."""
 AT_REAL_SCALE = (kept(1), kept(4), kept(8), carried(4), OTHER)
 """The datasets where a run takes minutes."""
 
@@ -63,7 +61,7 @@ def report(results: Results) -> Report:
         question=STUDY.question,
         setting=setting(results),
         tables=[
-            dataset_table(results, measured),
+            dataset_table(results, measured["train"]),
             correlation_table(found),
             dataset_correlations(measured["train"]),
         ],
@@ -94,7 +92,7 @@ LEGEND = (
 )
 
 
-def dataset_table(results: Results, measured: Mapping[str, Outcomes]) -> Table:
+def dataset_table(results: Results, measured: Outcomes) -> Table:
     """A row per dataset: how far rejected is from chosen, and what became of chosen."""
     share, number = NumberFormat(2, percent=True), NumberFormat(3)
     columns = [
@@ -110,10 +108,9 @@ def dataset_table(results: Results, measured: Mapping[str, Outcomes]) -> Table:
         Column("accuracy, held out", SHARE),
     ]
     rows: list[Sequence[Cell]] = []
-    for name, of_train in measured["train"].items():
+    for name, of_train in measured.items():
         known = {key: Spread.of([float(np.median(one.known[key])) for one in of_train]) for key in of_train[0].known}
         runs = results.of(LOSS, name)
-        held_out = measured["eval"][name]
         rows.append(
             [
                 name,
@@ -121,22 +118,16 @@ def dataset_table(results: Results, measured: Mapping[str, Outcomes]) -> Table:
                 known["edit span"],
                 known["CHES"],
                 known["normalized CHES"],
-                *_fall_cells(of_train),
-                *_fall_cells(held_out),
+                over_seeds(runs, median_logratio, "train"),
+                over_seeds(runs, below_reference, "train"),
+                over_seeds(runs, median_logratio, "eval"),
+                over_seeds(runs, below_reference, "eval"),
                 over_seeds(runs, accuracy),
             ]
         )
     seeds = len(results.setting.seeds)
     notes = [LEGEND, f"Medians over pairs; median (lowest to highest) of {seeds} seeds. CHES: of the starting model."]
     return Table("Datasets, and what became of chosen", columns, rows, notes)
-
-
-def _fall_cells(of: Sequence[Outcome]) -> list[Cell]:
-    """The median log-ratio of chosen, and the share of pairs below the reference."""
-    return [
-        Spread.of([-float(np.median(one.fall)) for one in of]),
-        Spread.of([float(np.mean(one.fall > 0)) for one in of]),
-    ]
 
 
 def correlation_table(found: Mapping[str, predictors.Correlations]) -> Table:

@@ -14,9 +14,8 @@ from pairgen.studies.running.about import setting_lines
 from pairgen.studies.running.plan import Setting, Study, Variant
 from pairgen.studies.running.results import Results
 from pairgen.studies.running.summaries import common_limits
-from pairgen.studies.running.workspace import Finished
+from pairgen.studies.running.workspace import BETA, Finished
 
-BETA = 0.3
 LOSSES = ("dpo", "dpop")
 
 TINY = (

@@ -28,12 +28,12 @@ from pairgen.studies.logits.verdicts import CHANGE, ERROR, NOT_SHOWN, findings
 from pairgen.studies.running.about import setting_lines
 from pairgen.studies.running.plan import Setting, Study, Trained, Variant
 from pairgen.studies.running.results import Results
+from pairgen.studies.running.workspace import BETA
 
 FILE = "logit-gradients.parquet"
 """What is measured with the model of a run (``positions.SCHEMA``)."""
 PAIRS = 30
 """Pairs measured in each run."""
-BETA = 0.3
 LAMBDA = 50.0
 """The default of the config."""
 

@@ -1,6 +1,7 @@
 """What was measured of one run, as arrays, and the parts of it that tables, figures and sentences are about."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -8,7 +9,12 @@ from numpy.typing import NDArray
 
 from pairgen.report.documents.number_format import Spread
 
-LOSSES = ("dpo", "dpop", "dpop by token")
+LOSSES: dict[str, dict[str, Any]] = {
+    "dpo": {"loss": "dpo"},
+    "dpop": {"loss": "dpop"},
+    "dpop by token": {"loss": "dpop", "dpop_level": "token"},
+}
+"""The losses by name, with their options."""
 PLACES = {"before": -1, "at": 0, "after": 1}
 """The sign of the offset from the edit."""
 MODELS = {"start": "start", "trained": "after dpo"}

@@ -11,19 +11,13 @@ from pairgen.errors import UsageError
 from pairgen.pairs.dataset import PairDataset
 from pairgen.studies.logits import equations
 from pairgen.studies.logits.equations import LaidOut, PairLogits
+from pairgen.studies.logits.places import LOSSES
 from pairgen.studies.logits.steps import Changes, step_changes
 from pairgen.train.config import Config
 from pairgen.train.from_texts import exact_layout, groups_of_texts
 from pairgen.train.layout.batch import Batch
 from pairgen.train.model.loading import load_model, load_tokenizer
 from pairgen.train.model.scorer import Scorer
-
-LOSSES: dict[str, dict[str, Any]] = {
-    "dpo": {"loss": "dpo"},
-    "dpop": {"loss": "dpop"},
-    "dpop by token": {"loss": "dpop", "dpop_level": "token"},
-}
-"""The losses by name, with their options."""
 
 SCHEMA = pa.schema(
     {

@@ -57,7 +57,7 @@ def dpo_text(runs: Sequence[Columns], model: str) -> str:
 def penalty_texts(runs: Sequence[Columns], model: str) -> list[str]:
     """What DPOP's penalty does where it is active."""
     texts = []
-    for loss in LOSSES[1:]:
+    for loss in list(LOSSES)[1:]:
         active = [where(run, model, loss, active=1.0) for run in runs]
         if not all(mask.any() for mask in active):
             continue
@@ -103,7 +103,7 @@ def step_texts(runs: Sequence[Columns]) -> list[str]:
             "So the direction of DPO's gradient, which the equations are about, does not explain that the chosen "
             "tokens of other pairs fall: steps of this length lower them in either direction."
         )
-    after = {loss: Spread.of(means("down", "trained", loss)) for loss in LOSSES[:2]}
+    after = {loss: Spread.of(means("down", "trained", loss)) for loss in list(LOSSES)[:2]}
     texts.append(
         compare_text(
             "dpop",

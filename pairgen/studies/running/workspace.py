@@ -14,6 +14,7 @@ import hashlib
 import json
 import shutil
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,9 +55,9 @@ class Finished:
     reference: Path
     """The file of its reference log-probs."""
 
-    @property
+    @cached_property
     def measured(self) -> Measured:
-        """Log-probs of its pairs, read anew each time."""
+        """Log-probs of its pairs, read when they are first needed."""
         return Measured.read(self.folder / PAIRS, self.reference)
 
     @property
@@ -178,21 +179,20 @@ class Workspace:
             self._train(replace(config, out=str(folder)), folder, measured=scale.measured)
             missing = dict(variant.files)
         for file, measure in missing.items():
-            _write(measure(Trained(folder / run_folder.FINAL, start, data, rate)), folder / file)
+            write_table(measure(Trained(folder / run_folder.FINAL, start, data, rate)), folder / file)
         if not self.setting.keep_models:
             _remove(folder, run_folder.FINAL)
         _remove(folder, run_folder.CHECKPOINTS, run_folder.TOKENS)
         return Finished(variant, seed, rate, folder, reference)
 
     def reference(self, config: Config, data: PairDataset, start: str) -> Path:
-        key = digest(
-            _content(data), self._start_key(start), config.precision, config.batch_size, self.setting.scale.measured
-        )
+        measured = self.setting.scale.measured
+        key = digest(content_hashes(data), self._start_key(start), config.precision, config.batch_size, measured)
         file = self.setting.out / "reference" / f"{data.path.name}-{key}.parquet"
         if not file.is_file():
             file.parent.mkdir(parents=True, exist_ok=True)
             with staging(file) as folder:
-                _write(score_start(config, self.setting.scale.measured, folder / "start"), file)
+                write_table(score_start(config, measured, folder / "start"), file)
         return file
 
     def _train(self, config: Config, folder: Path, measured: int = 0) -> None:
@@ -201,7 +201,7 @@ class Workspace:
 
         def finished(trainer: "Trainer") -> None:
             if measured:
-                _write(score(trainer, measured), folder / PAIRS)
+                write_table(score(trainer, measured), folder / PAIRS)
 
         callbacks: dict[str, Any] = {"progress": self.progress, "warn": self.warn, "finished": finished}
         if (folder / run_folder.CONFIG).is_file() and checkpoint.newest(folder):
@@ -217,7 +217,7 @@ class Workspace:
     def _key(self, config: Config, data: PairDataset) -> str:
         """A hash of what the numbers of a run depend on."""
         options = config.resolved().fixed() | {"data": "", "out": "", "model": self._start_key(config.model)}
-        return digest(options, _content(data), config.steps, config.epochs, config.learning_rate)
+        return digest(options, content_hashes(data), config.steps, config.epochs, config.learning_rate)
 
 
 def _identity(source: str) -> str:
@@ -226,12 +226,12 @@ def _identity(source: str) -> str:
     return f"{path.resolve()} {path.stat().st_size} {path.stat().st_mtime_ns}" if source and path.is_file() else source
 
 
-def _content(data: PairDataset) -> list[str]:
+def content_hashes(data: PairDataset) -> list[str]:
     """Hashes of all files of a dataset."""
     return [shard["xxh3"] for split in data.manifest["splits"].values() for shard in split["shards"]]
 
 
-def _write(table: pa.Table, file: Path) -> None:
+def write_table(table: pa.Table, file: Path) -> None:
     """Write a Parquet file, whole or not at all."""
     with os_errors(file), staging(file) as folder:
         pq.write_table(table, folder / file.name)

@@ -7,9 +7,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pairgen.atomic import os_errors, staging
 from pairgen.studies.running.results import Results
-from pairgen.studies.running.workspace import Finished, digest
+from pairgen.studies.running.workspace import Finished, content_hashes, digest, write_table
 from pairgen.studies.same_rows.edit_levels import FIRST
 from pairgen.studies.same_rows.predictors import Outcome, Trial
 
@@ -24,18 +23,14 @@ def ches_of(results: Results, name: str, seed: int) -> Mapping[str, pa.Table]:
     setting, data = results.setting, results.datasets[name]
     model = results.starts[FIRST, seed]
     most = max(setting.scale.measured, setting.scale.held_out)
-    key = digest(
-        model, name, most, [shard["xxh3"] for of in data.manifest["splits"].values() for shard in of["shards"]]
-    )
+    key = digest(model, name, most, content_hashes(data))
     file = setting.out / "ches" / f"{name}-{key}.parquet"
     if not file.is_file():
         config = Config(model=model, device=setting.device, precision="float32")
         found = scores(data, config, most)
         columns = [table.append_column("split", pa.array([of] * len(table))) for of, table in found.items()]
         file.parent.mkdir(parents=True, exist_ok=True)
-        with os_errors(file), staging(file) as folder:
-            pq.write_table(pa.concat_tables(columns), folder / file.name)
-            (folder / file.name).replace(file)
+        write_table(pa.concat_tables(columns), file)
     every = pq.read_table(file)
     return {split: every.filter(pc.equal(every["split"], split)) for split in SPLITS}
 
