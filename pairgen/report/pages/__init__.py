@@ -1,6 +1,5 @@
 """The HTML report: one self-contained file about datasets, training runs and studies.
 
-``markup`` makes elements whose text cannot act as markup; ``frame`` is the document around the parts that
-``dataset_page``, ``run_page``, ``token_view`` and ``study_page`` make. ``palette``, ``style`` and ``script`` hold its
-look.
+``assembly`` puts it together, of the parts that ``dataset_page`` and ``study_page`` make. ``html`` is how they are
+written.
 """

@@ -7,8 +7,8 @@ from pairgen.errors import count
 from pairgen.pairs.card import SYNTHETIC, UNKNOWN_LICENSE, is_synthetic
 from pairgen.pairs.dataset import PairDataset
 from pairgen.report.pages import dataset_numbers as numbers
-from pairgen.report.pages.frame import Part, Section
-from pairgen.report.pages.markup import Child, Html, code, element, facts, join, paragraphs, table
+from pairgen.report.pages.html.frame import Part, Section
+from pairgen.report.pages.html.markup import Child, Html, code, element, facts, join, paragraphs, table
 from pairgen.report.pages.sampled_pairs import Findings, Row, sample_view
 from pairgen.report.pages.strata import sample
 from pairgen.report.text import format_share

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pairgen.errors import count
-from pairgen.report.pages.markup import Html, code, element, facts, join, paragraphs
+from pairgen.report.pages.html.markup import Html, code, element, facts, join, paragraphs
 from pairgen.report.pair_view import edit_spans, facts_of
 
 Row = Mapping[str, Any]

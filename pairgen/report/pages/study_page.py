@@ -4,9 +4,9 @@ from pathlib import Path
 
 from pairgen.errors import InvalidReport
 from pairgen.report.documents.saved import read_report
-from pairgen.report.pages.frame import Part, Section
-from pairgen.report.pages.markup import Html, bullets, code, facts, join, paragraphs
-from pairgen.report.pages.tabular import figure_view, table_view
+from pairgen.report.pages.html.frame import Part, Section
+from pairgen.report.pages.html.markup import Html, bullets, code, facts, join, paragraphs
+from pairgen.report.pages.html.tabular import figure_view, table_view
 
 
 def study_part(folder: Path, prefix: str) -> Part:

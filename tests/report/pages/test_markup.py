@@ -4,7 +4,7 @@ from helpers.web_pages import Parsed, hostile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pairgen.report.pages.markup import Html, bullets, element, facts, join, table, text, words
+from pairgen.report.pages.html.markup import Html, bullets, element, facts, join, table, text, words
 from pairgen.report.text import safe_text
 
 

@@ -23,9 +23,9 @@ from pairgen.pairs.dataset import MANIFEST, open_pairs
 from pairgen.report.documents.bundle import report_files
 from pairgen.report.documents.content import Bars, Cloud, Column, Line, Lines, Points, Report, Table
 from pairgen.report.documents.number_format import NATS, Spread
-from pairgen.report.pages.contents import PageOptions, page
-from pairgen.report.pages.frame import Part, Section, document
-from pairgen.report.pages.markup import Html, paragraphs
+from pairgen.report.pages.assembly import PageOptions, page
+from pairgen.report.pages.html.frame import Part, Section, document
+from pairgen.report.pages.html.markup import Html, paragraphs
 from pairgen.report.text import safe_text
 
 Run = Callable[..., Result]

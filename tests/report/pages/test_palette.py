@@ -5,9 +5,9 @@ from itertools import pairwise
 
 import pytest
 
-from pairgen.report.pages.palette import DARK, LIGHT, TEXT_ON, contrast
-from pairgen.report.pages.script import SCRIPT
-from pairgen.report.pages.style import STYLE
+from pairgen.report.pages.html.palette import DARK, LIGHT, TEXT_ON, contrast
+from pairgen.report.pages.html.script import SCRIPT
+from pairgen.report.pages.html.style import STYLE
 
 
 def test_contrast() -> None:

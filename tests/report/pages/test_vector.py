@@ -6,8 +6,8 @@ from hypothesis import given
 
 from pairgen.report.documents.content import Bars, Cloud, Line, Lines, Points
 from pairgen.report.documents.drawing import draw
-from pairgen.report.pages.markup import element, text
-from pairgen.report.pages.vector import inline
+from pairgen.report.pages.html.markup import element, text
+from pairgen.report.pages.html.vector import inline
 
 FIGURES = [
     Lines("lines", "Lines < & >", "step", "nats", {"dpo": Line([0, 1, 2], [0, -1, -3], [0, -2, -4], [0, 0, -1])}),

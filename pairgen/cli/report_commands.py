@@ -1,4 +1,4 @@
-"""The command that makes a page about datasets, runs and studies: report."""
+"""Commands that make something to look at outside the terminal: report."""
 
 import shlex
 from pathlib import Path
@@ -36,7 +36,7 @@ def report(
 ) -> None:
     from pairgen.atomic import write_text
     from pairgen.building.inspection.audit import pair_findings
-    from pairgen.report.pages.contents import PageOptions, page
+    from pairgen.report.pages.assembly import PageOptions, page
 
     if out.suffix.lower() not in (".html", ".htm"):
         raise UsageError(f"--out {out}: must end in .html")

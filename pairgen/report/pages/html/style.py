@@ -1,6 +1,6 @@
 """The style of the page: the fonts of the system, one column of text, and boxes that scroll where they are too wide."""
 
-from pairgen.report.pages.palette import variables
+from pairgen.report.pages.html.palette import variables
 
 _SERIF = "Charter,'Bitstream Charter','Sitka Text',Cambria,Georgia,serif"
 _SANS = "system-ui,-apple-system,'Segoe UI',Roboto,'Helvetica Neue',Arial,sans-serif"

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from pairgen.report.documents.content import Bars, Cell, Column, Figure, Lines, Table
 from pairgen.report.documents.number_format import NumberFormat
-from pairgen.report.pages import vector
-from pairgen.report.pages.markup import Html, element, join, paragraphs, scrolling, table
+from pairgen.report.pages.html import vector
+from pairgen.report.pages.html.markup import Html, element, join, paragraphs, scrolling, table
 
 MOST_NUMBERS = 40
 """Values on the horizontal axis whose numbers are listed; of more, as many at equal distances."""

@@ -7,7 +7,7 @@ import re
 import xml.etree.ElementTree as ET
 from typing import Final
 
-from pairgen.report.pages.markup import Html, element, join
+from pairgen.report.pages.html.markup import Html, element, join
 
 ELEMENTS: Final = {"svg", "g", "path", "use", "defs", "clipPath", "pattern", "rect", "image"}
 DEEPEST: Final = 40

@@ -10,8 +10,8 @@ from pairgen.errors import UsageError, count
 from pairgen.pairs.dataset import MANIFEST, open_pairs
 from pairgen.report.documents.saved import NUMBERS
 from pairgen.report.pages.dataset_page import Audit, dataset_part
-from pairgen.report.pages.frame import Part, document
-from pairgen.report.pages.markup import Html
+from pairgen.report.pages.html.frame import Part, document
+from pairgen.report.pages.html.markup import Html
 from pairgen.report.pages.study_page import study_part
 
 

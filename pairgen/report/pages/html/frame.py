@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pairgen import __version__
-from pairgen.report.pages.markup import Html, bullets, code, element, join, paragraphs
-from pairgen.report.pages.script import SCRIPT
-from pairgen.report.pages.style import STYLE
+from pairgen.report.pages.html.markup import Html, bullets, code, element, join, paragraphs
+from pairgen.report.pages.html.script import SCRIPT
+from pairgen.report.pages.html.style import STYLE
 
 
 @dataclass(frozen=True)
