@@ -15,8 +15,7 @@ from pairgen.errors import UsageError
     "needs no network.",
     examples=[
         "pairgen report pairs --out pairs.html",
-        "pairgen report pairs runs/dpo runs/dpop --title 'DPO and DPOP' --out report.html",
-        "pairgen report runs/dpo runs/dpop --pairs 10  # ten pairs, token by token",
+        "pairgen report pairs studies/loss-comparison-small --title 'Near errors' --out report.html",
     ],
 )
 def report(
