@@ -33,13 +33,13 @@ MAY_IMPORT = {
     "options": {"errors"},
     "progress": set(),
     "hub_client": set(),
-    "run_folder": {"errors"},
+    "run_folder": {"atomic", "errors"},
     "pairs": {"arithmetic", "atomic", "errors"},
     "sources": {"errors", "hub_client"},
     "arithmetic": set(),
     "builders": {"arithmetic", "errors", "pairs", "sources"},
     "stats": {"errors", "pairs"},
-    "report": {"atomic", "errors", "pairs", "run_folder"},
+    "report": {"atomic", "errors", "pairs", "run_folder", "stats"},
     "building": {"atomic", "arithmetic", "builders", "errors", "options", "pairs", "progress", "sources", "stats"},
     "exchange": {
         "arithmetic",
@@ -86,6 +86,7 @@ MAY_IMPORT = {
         "train",
     },
     "cli": {
+        "atomic",
         "builders",
         "building",
         "errors",
