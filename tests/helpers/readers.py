@@ -11,7 +11,7 @@ from pairgen.pairs.dataset import PairDataset
 from pairgen.report.viewer.body import Line
 from pairgen.report.viewer.reading import Options, Reader, opened
 from pairgen.report.viewer.screen import plain
-from pairgen.report.viewer.state import Size, State
+from pairgen.report.viewer.view_state import Size, State
 
 STOP = "stop"
 """Among keys: look at the screen only when all work is done."""

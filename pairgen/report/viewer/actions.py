@@ -7,7 +7,7 @@ from typing import NamedTuple
 from pairgen.report.viewer.body import body_lines, revealed, view_height
 from pairgen.report.viewer.line_input import ask, join_conditions, typed
 from pairgen.report.viewer.marks import BAD, GOOD, Mark
-from pairgen.report.viewer.state import Request, Search, State, moved, seek, stopped
+from pairgen.report.viewer.view_state import Request, Search, State, moved, seek, stopped
 
 Act = Callable[[State], State]
 

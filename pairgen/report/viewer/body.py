@@ -14,7 +14,7 @@ from pairgen.report.text import safe_text
 from pairgen.report.viewer.book import Book
 from pairgen.report.viewer.line_input import join_conditions
 from pairgen.report.viewer.scan import hits
-from pairgen.report.viewer.state import Size, State
+from pairgen.report.viewer.view_state import Size, State
 
 Line = list[Segment]
 """What one line of the terminal shows."""

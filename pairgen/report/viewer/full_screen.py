@@ -15,7 +15,7 @@ from rich.console import COLOR_SYSTEMS, Console
 from rich.segment import Segment
 
 from pairgen.report.viewer.key_codes import Decoder
-from pairgen.report.viewer.state import Size
+from pairgen.report.viewer.view_state import Size
 
 ENTER = "\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[2J"
 """Alternate screen, no cursor, no automatic line breaks, empty."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from pairgen.errors import UsageError
 from pairgen.report.filter import parse_condition
-from pairgen.report.viewer.state import Input, Request, State, moved, searching, seek
+from pairgen.report.viewer.view_state import Input, Request, State, moved, searching, seek
 
 AND = " & "
 """Between the conditions of a filter. In a value it is written with a backslash: `` \\\\& ``."""

@@ -18,7 +18,7 @@ from pairgen.report.viewer.full_screen import FullScreen
 from pairgen.report.viewer.marks import Marks, read_marks, save_mark
 from pairgen.report.viewer.scan import Numbers, matching, search, shuffled
 from pairgen.report.viewer.screen import screen
-from pairgen.report.viewer.state import NOTHING, Request, Size, State, filtered, searched
+from pairgen.report.viewer.view_state import NOTHING, Request, Size, State, filtered, searched
 
 PIECE = 0.05
 """Seconds of work between two looks at the keyboard."""

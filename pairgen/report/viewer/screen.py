@@ -10,7 +10,7 @@ from pairgen.report.viewer.actions import HELP
 from pairgen.report.viewer.body import Line, body_lines, rendered, view_height
 from pairgen.report.viewer.line_input import KINDS, join_conditions
 from pairgen.report.viewer.marks import GOOD
-from pairgen.report.viewer.state import Input, State
+from pairgen.report.viewer.view_state import Input, State
 
 MAX_QUERY = 20
 """Cells of a query in the first line."""

@@ -16,7 +16,7 @@ from pairgen.report.viewer import reading
 from pairgen.report.viewer.actions import KEYS
 from pairgen.report.viewer.marks import read_marks
 from pairgen.report.viewer.reading import Options
-from pairgen.report.viewer.state import Size
+from pairgen.report.viewer.view_state import Size
 
 TOTAL = 14
 
