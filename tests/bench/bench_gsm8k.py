@@ -94,7 +94,8 @@ def train(work: Path, chosen: Any, loss: str, rate: float) -> Path:
             "train", str(work / "pairs"), "--model", chosen.model, "--loss", loss, "--beta", str(BETA),
             "--batch-size", str(BATCH_SIZE), "--epochs", "1", "--learning-rate", f"{rate:g}", "--precision", "bf16",
             "--eval-pairs", "0", "--best", "none", "--save-every", "0", "--device", chosen.device, "--reference-dir",
-            str(work / "reference" / (folder.name if chosen.workers > 1 else "all")), "--out", str(folder), "--overwrite",
+            str(work / "reference" / (folder.name if chosen.workers > 1 else "all")),
+            "--out", str(folder), "--overwrite",
         ])  # fmt: skip
     return folder / run_folder.FINAL
 
