@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from pairgen.report.documents.number_format import PLAIN, NumberFormat, Spread
 
@@ -131,6 +132,9 @@ class Lines(Figure):
     x_log: bool = field(default=False, kw_only=True)
     y_log: bool = field(default=False, kw_only=True)
     """Whether an axis is logarithmic. If it has values of 0 or less, it is linear around 0."""
+    x_percent: bool = field(default=False, kw_only=True)
+    y_percent: bool = field(default=False, kw_only=True)
+    """Whether the values of an axis are shares of 1, shown in percent."""
 
 
 @dataclass(frozen=True)
@@ -178,12 +182,42 @@ class Bars(Figure):
     series: Mapping[str, Sequence[Bar]]
     number: NumberFormat = field(default=PLAIN, kw_only=True)
     """How the values are shown; in the drawing, only ``percent`` has an effect."""
+    base: float = field(default=0.0, kw_only=True)
+    """The value from which bars grow, in both directions."""
+    base_label: str = field(default="", kw_only=True)
+    """Label of the line at ``base``, such as ``chance``; none if empty."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         for name, values in self.series.items():
             if len(values) != len(self.categories):
                 raise ValueError(f"{name}: {len(values)} values for {len(self.categories)} categories")
+
+
+@dataclass(frozen=True)
+class Histogram(Figure):
+    """Distributions over common bins.
+
+    Raises:
+        ValueError: fewer than two edges, edges that do not increase, or a series without one share per bin.
+    """
+
+    edges: Sequence[float]
+    """Ends of the bins, one more than there are bins."""
+    series: Mapping[str, Sequence[float]]
+    """Share of 1 in each bin, by name. Values outside of all bins count too, so that the sum may be less than 1."""
+    x_percent: bool = field(default=False, kw_only=True)
+    """Whether the edges are shares of 1, shown in percent."""
+    even: bool = field(default=False, kw_only=True)
+    """Whether all bins are drawn equally wide, for edges that are closer together near 0."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if len(self.edges) < 2 or any(not one < other for one, other in pairwise(self.edges)):
+            raise ValueError("a histogram needs at least two edges, in increasing order")
+        for name, shares in self.series.items():
+            if len(shares) != len(self.edges) - 1:
+                raise ValueError(f"{name}: {len(shares)} shares for {len(self.edges) - 1} bins")
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,12 @@ from typing import Any, NamedTuple
 import matplotlib as mpl
 from matplotlib.figure import Figure as Canvas
 
-from pairgen.report.documents import bar_plot, line_plot
-from pairgen.report.documents.content import Bars, Figure, Lines, Points
+from pairgen.report.documents.content import Bars, Figure, Histogram, Lines, Points
 from pairgen.report.documents.markdown import plain
 from pairgen.report.documents.number_format import Spread, finite_values
-from pairgen.report.documents.ticks import wrapped
+from pairgen.report.documents.panels import bar_plot, histogram_plot, line_plot
+from pairgen.report.documents.panels.ticks import wrapped
+from pairgen.report.documents.unique_ids import with_own_ids
 
 WIDTH = 7.0
 """Inches."""
@@ -76,6 +77,7 @@ PANELS: dict[type[Figure], Panel] = {
     Lines: Panel(line_plot.draw_lines, lambda _: HEIGHT),
     Points: Panel(line_plot.draw_points, lambda _: HEIGHT),
     Bars: Panel(bar_plot.draw_bars, lambda figure: max(HEIGHT, bar_plot.needed_height(figure))),
+    Histogram: Panel(histogram_plot.draw_histogram, lambda _: HEIGHT),
 }
 
 
@@ -91,12 +93,15 @@ def own_settings() -> Iterator[None]:
 
 
 def draw(figure: Figure) -> Drawing:
-    """Draw a figure, 7 inches wide and at least 4 high, at 150 dots per inch. Settings of the user have no effect."""
+    """Draw a figure, 7 inches wide and at least 4 high, at 150 dots per inch. Settings of the user have no effect.
+
+    The ids of the SVG are its own (``with_own_ids``), so that a page may have many of them.
+    """
     with own_settings():
         canvas = layout(figure)
         metadata = {"Date": None, "Creator": None, "Title": plain(figure.title)}
         return Drawing(
-            _saved(canvas, "svg", metadata),
+            with_own_ids(_saved(canvas, "svg", metadata)),
             _saved(canvas, "png", {"Software": None, "Title": None}),
         )
 
@@ -134,6 +139,8 @@ def has_values(figure: Figure) -> bool:
     elif isinstance(figure, Bars):
         bars = [bar for values in figure.series.values() for bar in values if bar is not None]
         found = [bar.median if isinstance(bar, Spread) else bar for bar in bars]
+    elif isinstance(figure, Histogram):
+        found = [share for shares in figure.series.values() for share in shares]
     return any(True for _ in finite_values(found))
 
 

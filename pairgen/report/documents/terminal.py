@@ -4,6 +4,7 @@ import importlib.util
 import textwrap
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, Group, RenderableType
@@ -12,9 +13,9 @@ from rich.text import Text
 
 from pairgen.report.curves import MIN_WIDTH, Point, curves
 from pairgen.report.documents import content
-from pairgen.report.documents.content import Bars, Column, Figure, Line, Lines, Points, Report, Table
+from pairgen.report.documents.content import Bars, Column, Figure, Histogram, Line, Lines, Points, Report, Table
 from pairgen.report.documents.markdown import plain
-from pairgen.report.documents.number_format import Spread, finite_values
+from pairgen.report.documents.number_format import SHARE, Spread, finite_values
 from pairgen.report.tables import Column as FittedColumn
 from pairgen.report.tables import FittedTable, facts
 from pairgen.report.text import safe_text
@@ -65,7 +66,7 @@ class TableView:
 
 @dataclass(frozen=True)
 class FigureView:
-    """A figure of a report: lines over whole numbers as curves, bars as a table, and where the figure is."""
+    """A figure of a report: lines over whole numbers as curves, bars and bins as tables, and where the figure is."""
 
     figure: Figure
     folder: str
@@ -75,7 +76,7 @@ class FigureView:
         if isinstance(figure, Lines) and (points := as_curves(figure)) and options.max_width >= MIN_WIDTH:
             yield Text(plain(f"{figure.y_label} by {figure.x_label}"))
             yield curves(points, min(options.max_width, 100))
-        elif isinstance(figure, Bars):
+        elif isinstance(figure, Bars | Histogram):
             yield Text(plain(figure.y_label))
             yield TableView(as_table(figure))
         if isinstance(figure, Points) and figure.correlation:
@@ -95,13 +96,20 @@ def as_curves(figure: Lines) -> dict[str, list[Point]]:
     return {name: found for name, found in points.items() if found}
 
 
-def as_table(figure: Bars) -> Table:
-    """Bars as a table with a row per category."""
-    columns = [Column(figure.x_label), *(Column(name, figure.number) for name in figure.series)]
+def as_table(figure: Bars | Histogram) -> Table:
+    """Bars as a table with a row per category, a histogram as one with a row per bin."""
+    heads, number = (figure.categories, figure.number) if isinstance(figure, Bars) else (_bins(figure), SHARE)
+    columns = [Column(figure.x_label), *(Column(name, number) for name in figure.series)]
     rows: list[list[content.Cell]] = [
-        [category, *(values[at] for values in figure.series.values())] for at, category in enumerate(figure.categories)
+        [head, *(values[at] for values in figure.series.values())] for at, head in enumerate(heads)
     ]
     return Table(figure.title, columns, rows)
+
+
+def _bins(figure: Histogram) -> list[str]:
+    """``0% to 0.1%``, or ``0 to 50``."""
+    edges = [f"{100 * edge:.6g}%" if figure.x_percent else f"{edge:,.10g}" for edge in figure.edges]
+    return [f"{low} to {high}" for low, high in pairwise(edges)]
 
 
 def _points(line: Line) -> list[Point]:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pairgen.report.documents.bundle import report_files, report_json, undrawn
-from pairgen.report.documents.content import Bars, Cloud, Column, Line, Lines, Points, Report, Table
+from pairgen.report.documents.content import Bars, Cloud, Column, Histogram, Line, Lines, Points, Report, Table
 from pairgen.report.documents.number_format import NATS, Spread
 
 REPORT = Report(
@@ -94,6 +94,11 @@ def test_data_that_do_not_fit_are_refused() -> None:
         Cloud([1], [])
     with pytest.raises(ValueError, match="1 values for 2 categories"):
         Bars("a", "t", "x", "y", ["b", "c"], {"d": [1]})
+    with pytest.raises(ValueError, match="1 shares for 2 bins"):
+        Histogram("a", "t", "x", "y", [0, 1, 2], {"d": [1]})
+    for edges in ([0], [0, 1, 1], [0, math.nan, 1]):
+        with pytest.raises(ValueError, match="in increasing order"):
+            Histogram("a", "t", "x", "y", edges, {})
 
 
 def test_line_over_seeds() -> None:

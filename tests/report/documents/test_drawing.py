@@ -4,6 +4,7 @@ import contextlib
 import doctest
 import math
 import os
+import re
 import struct
 import subprocess
 import sys
@@ -18,12 +19,12 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from matplotlib.figure import Figure as Canvas
 
-from pairgen.report.documents import ticks
-from pairgen.report.documents.bar_plot import is_lying
-from pairgen.report.documents.content import Band, Bars, Cloud, Figure, Line, Lines, Points
+from pairgen.report.documents.content import Band, Bars, Cloud, Figure, Histogram, Line, Lines, Points
 from pairgen.report.documents.drawing import draw, layout, own_settings
 from pairgen.report.documents.number_format import SHARE, Spread
-from pairgen.report.documents.ticks import set_scale
+from pairgen.report.documents.panels import ticks
+from pairgen.report.documents.panels.bar_plot import is_lying
+from pairgen.report.documents.panels.ticks import set_scale
 
 NAN = math.nan
 QUICK = (Phase.explicit, Phase.reuse, Phase.generate)
@@ -46,11 +47,31 @@ BARS = Bars(
     "bars", "Accuracy", "task", "accuracy", ["arc", "gsm8k"], {"a": [Spread(0.5, 0.4, 0.7), 0.2], "b": [None, -0.3]},
     number=SHARE,
 )  # fmt: skip
+EDGES = (0, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1)
+HISTOGRAM = Histogram(
+    "histogram",
+    "Edit distance",
+    "edit distance",
+    "share of pairs",
+    EDGES,
+    {"train": [0.01] * 16, "eval": [0, 0.8, 0.2, *[0.0] * 13]},
+    x_percent=True,
+    even=True,
+)
 HOSTILE = "$\\frac{ <b> & \x1b[31m _漢字 \ud800 \n\t --> " + "long " * 30
 FIGURES = {
     "lines": LINES,
     "points": POINTS,
     "bars": BARS,
+    "histogram": HISTOGRAM,
+    "wide bins": Histogram("a", "t", "x", "y", [0, 500_000, 1_000_000, 1_500_000], {"a": [0.5, 0.2, 0.1]}),
+    "one bin": Histogram("a", "t", "x", "y", [-1.5, 2], {"a": [1]}, even=True),
+    "no shares": Histogram("a", "t", "x", "y", [0, 1], {"a": [NAN]}),
+    "fifty bins": Histogram("a", "t", "x", "y", range(51), {"a": [0.02] * 50}, even=True),
+    "shares of 1": Lines(
+        "a", "t", "x", "y", {"a": Line([0.001, 1], [0, 1])}, x_log=True, x_percent=True, y_percent=True
+    ),
+    "around half": Bars("a", "t", "x", "y", ["a", "b"], {"a": [0.4, 0.61]}, number=SHARE, base=0.5, base_label="coin"),
     "one point": Lines("a", "t", "x", "y", {"a": Line([3], [5], [4], [6])}),
     "no values": Lines("a", "t", "x", "y", {"a": Line([], []), "b": Line([1, 2], [NAN, NAN])}),
     "no series": Bars("a", "t", "x", "y", [], {}),
@@ -64,6 +85,7 @@ FIGURES = {
     "hostile lines": Lines("a", HOSTILE, HOSTILE, HOSTILE, {HOSTILE: Line([1], [1])}, note=HOSTILE, zero=HOSTILE),
     "hostile points": Points("a", HOSTILE, HOSTILE, HOSTILE, {HOSTILE: Cloud([1], [1])}, correlation=HOSTILE),
     "hostile bars": Bars("a", HOSTILE, HOSTILE, HOSTILE, [HOSTILE, "b"], {HOSTILE: [1, Spread(2, 1, 3)]}),
+    "hostile histogram": Histogram("a", HOSTILE, HOSTILE, HOSTILE, [0, 1], {HOSTILE: [0.5]}, note=HOSTILE),
     "many points": Points("a", "t", "x", "y", {"a": Cloud(np.arange(4000.0), np.arange(4000.0) % 7)}),
 }
 
@@ -192,6 +214,61 @@ def test_a_bar_without_a_value_says_so() -> None:
     with laid_out(BARS) as (_, axes):
         assert [text.get_text() for text in axes.texts] == ["n/a"]
         assert len(axes.patches) == 3
+
+
+def test_bars_grow_from_their_base() -> None:
+    with laid_out(FIGURES["around half"]) as (_, axes):
+        assert [(bar.get_y(), bar.get_height()) for bar in axes.patches] == [
+            (0.5, pytest.approx(-0.1)),
+            (0.5, pytest.approx(0.11)),
+        ]
+        assert [text.get_text() for text in axes.get_legend().get_texts()] == ["a", "coin"]
+
+
+def test_ticks_of_bins_of_equal_width_are_their_edges() -> None:
+    with laid_out(HISTOGRAM) as (_, axes):
+        shown = {
+            place: label.get_text() for place, label in zip(axes.get_xticks(), axes.get_xticklabels(), strict=True)
+        }
+        assert len(shown) > 5
+        assert {float(text.removesuffix("%")) for text in shown.values()} == {100 * EDGES[place] for place in shown}
+        assert {*shown, *axes.get_xticks(minor=True)} == {*range(17)}
+
+
+def test_percent_on_both_axes() -> None:
+    with laid_out(FIGURES["shares of 1"]) as (_, axes):
+        for axis in (axes.xaxis, axes.yaxis):
+            assert {tick.get_text()[-1:] for tick in axis.get_ticklabels()} == {"%"}
+
+
+def ids_and_references(svg: bytes) -> tuple[list[str], set[str]]:
+    elements = list(ElementTree.fromstring(svg).iter())
+    links = {
+        value[1:]
+        for one in elements
+        for name, value in one.attrib.items()
+        if name.endswith("href") and value[:1] == "#"
+    }
+    urls = {found for one in elements for value in one.attrib.values() for found in re.findall(r"url\(#(.+?)\)", value)}
+    return [one.attrib["id"] for one in elements if "id" in one.attrib], links | urls
+
+
+def test_ids_of_drawings_on_one_page_do_not_collide() -> None:
+    drawn = [draw(figure).svg for figure in FIGURES.values()]
+    found = [ids_and_references(svg) for svg in drawn]
+    for ids, references in found:
+        assert len(set(ids)) == len(ids)
+        assert references
+        assert references <= {*ids}
+    ids_of_all = [one for ids, _ in found for one in ids]
+    assert len(set(ids_of_all)) == len(ids_of_all)
+    assert not any(b">*{" in svg for svg in drawn), "no rule of style applies to the page around it"
+
+
+def test_texts_like_ids_stay_as_they_are() -> None:
+    name = 'id="a" href="#a" url(#a)'
+    svg = draw(Lines("a", name, "x", "y", {name: Line([1], [1])})).svg
+    assert ElementTree.fromstring(svg).findtext("{*}title") == name
 
 
 def test_nothing_to_draw_is_said() -> None:

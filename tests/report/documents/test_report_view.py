@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from pairgen.report.curves import MIN_WIDTH
-from pairgen.report.documents.content import Bars, Cloud, Column, Line, Lines, Points, Report, Table
+from pairgen.report.documents.content import Bars, Cloud, Column, Histogram, Line, Lines, Points, Report, Table
 from pairgen.report.documents.number_format import NATS, SHARE, Spread
-from pairgen.report.documents.terminal import TableView, report_view
+from pairgen.report.documents.terminal import TableView, as_table, report_view
 
 TABLE = Table(
     "Log-ratios",
@@ -69,6 +69,13 @@ def test_a_report_fits(width: int) -> None:
     for part in ("A [bold]title[/bold]", "\\x1b[31mloss?", "DPO's chosen falls.", "Why.", "ρ = 1", "25.0%", "A note."):
         assert part in words
     assert ("o dpo -3.00" in text) == (width >= MIN_WIDTH)
+
+
+def test_a_histogram_is_a_table_of_its_bins() -> None:
+    shares = Histogram("h", "Edit", "edit distance", "pairs", [0, 0.001, 1], {"train": [0.5, 0.25]}, x_percent=True)
+    assert as_table(shares).texts() == [["0% to 0.1%", "50.0%"], ["0.1% to 100%", "25.0%"]]
+    lengths = Histogram("h", "Lengths", "code points", "pairs", [0, 1000, 2500.5], {"train": [0.5, 0.25]})
+    assert as_table(lengths).texts()[1] == ["1,000 to 2,500.5", "25.0%"]
 
 
 def test_figures_that_were_not_drawn_are_not_named() -> None:

@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from pairgen.report.documents.content import Cloud, Line, Lines, Points
-from pairgen.report.documents.ticks import is_drawable, set_scale, wrapped
+from pairgen.report.documents.panels.ticks import is_drawable, set_scale, wrapped
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Those of Okabe and Ito but yellow, which is hard to see on white."""
@@ -39,9 +39,9 @@ def draw_lines(axes: Any, figure: Lines) -> list[Entry]:
     entries = [_draw_line(axes, at, line, len(figure.series)) for at, line in enumerate(figure.series.values())]
     found = list(zip(entries, figure.series, strict=True))
     lines = figure.series.values()
-    set_scale(axes.xaxis, chain.from_iterable(line.x for line in lines), log=figure.x_log)
+    set_scale(axes.xaxis, chain.from_iterable(line.x for line in lines), log=figure.x_log, percent=figure.x_percent)
     values = chain.from_iterable(chain(line.y, _of(line.low), _of(line.high)) for line in lines)
-    set_scale(axes.yaxis, values, log=figure.y_log)
+    set_scale(axes.yaxis, values, log=figure.y_log, percent=figure.y_percent)
     return [*found, *_zero(axes, figure.zero), *_bands(axes, figure)]
 
 

@@ -3,14 +3,15 @@
 import math
 from typing import Any
 
+from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from rich.cells import cell_len
 
 from pairgen.report.documents.content import Bar, Bars
-from pairgen.report.documents.line_plot import COLORS, Entry
 from pairgen.report.documents.markdown import plain
 from pairgen.report.documents.number_format import Spread
-from pairgen.report.documents.ticks import is_drawable, set_scale, wrapped
+from pairgen.report.documents.panels.line_plot import COLORS, Entry
+from pairgen.report.documents.panels.ticks import is_drawable, set_scale, wrapped
 
 FILLS = (*COLORS[:-1], "#7f7f7f")
 """Colors on which a black error bar can be seen."""
@@ -29,6 +30,9 @@ GROUP = 0.8
 MAX_BAR = 0.4
 """Share of it that a bar takes at most."""
 
+BASE: dict[str, Any] = {"color": "#444444", "linewidth": 0.8}
+"""The line from which bars grow."""
+
 MIN_CATEGORIES = 2
 """Categories for which there is space at least."""
 
@@ -41,7 +45,7 @@ def draw_bars(axes: Any, figure: Bars) -> list[Entry]:
     more = max(MIN_CATEGORIES - len(figure.categories), 0) / 2
     (axes.set_ylim if lying else axes.set_xlim)(-0.55 - more, len(figure.categories) - 0.45 + more)
     entries: list[Entry] = []
-    values: list[float] = [0.0]
+    values: list[float] = [figure.base]
     for at, (name, heights) in enumerate(figure.series.items()):
         style: dict[str, Any] = {
             "facecolor": FILLS[at % len(FILLS)],
@@ -51,25 +55,29 @@ def draw_bars(axes: Any, figure: Bars) -> list[Entry]:
         }
         for place, height in enumerate(heights):
             middle = place + first + at * thick
-            values += _draw_bar(axes, middle, thick, height, (style, lying))
+            values += _draw_bar(axes, middle, thick, height, (style, figure.base, lying))
         entries.append((Patch(**style), name))
+    if figure.base_label:
+        entries.append((Line2D([], [], **BASE), figure.base_label))
     _label(axes, figure, lying)
     set_scale(axes.xaxis if lying else axes.yaxis, values, percent=figure.number.percent)
     return entries
 
 
-def _draw_bar(axes: Any, middle: float, thick: float, height: Bar, how: tuple[dict[str, Any], bool]) -> list[float]:
+def _draw_bar(
+    axes: Any, middle: float, thick: float, height: Bar, how: tuple[dict[str, Any], float, bool]
+) -> list[float]:
     """Draw a bar. Returns the values that it shows."""
-    style, lying = how
+    style, base, lying = how
     low, value, high = height.ends if isinstance(height, Spread) else (math.nan, _float(height), math.nan)
     if not is_drawable(value):
-        spot = (0, middle) if lying else (middle, 0)
+        spot = (base, middle) if lying else (middle, base)
         axes.annotate(
             "n/a", spot, (3, 0) if lying else (0, 3), textcoords="offset points", fontsize=7, color="#666666",
             ha="left" if lying else "center", va="center" if lying else "bottom", rotation=0 if lying else 90,
         )  # fmt: skip
         return []
-    (axes.barh if lying else axes.bar)(middle, value, 0.92 * thick, zorder=2, **style)
+    (axes.barh if lying else axes.bar)(middle, value - base, 0.92 * thick, base, zorder=2, **style)
     if is_drawable(low) and is_drawable(high):
         error = [[value - low], [high - value]]
         where = {"x": value, "y": middle, "xerr": error} if lying else {"x": middle, "y": value, "yerr": error}
@@ -87,12 +95,12 @@ def _label(axes: Any, figure: Bars, lying: bool) -> None:
     axis.grid(visible=False)
     if lying:
         axes.invert_yaxis()
-        axes.axvline(0, color="#444444", linewidth=0.8, zorder=3)
+        axes.axvline(figure.base, **BASE, zorder=3)
         axes.spines["left"].set_visible(False)
         axes.set_xlabel(wrapped(figure.y_label, 60))
         axes.set_ylabel(wrapped(figure.x_label, 38))
     else:
-        axes.axhline(0, color="#444444", linewidth=0.8, zorder=3)
+        axes.axhline(figure.base, **BASE, zorder=3)
         axes.spines["bottom"].set_visible(False)
 
 
