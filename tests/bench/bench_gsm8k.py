@@ -21,10 +21,11 @@ from typing import Any
 
 from pairgen import run_folder
 from pairgen.evaluate.outcome import Evaluation, differences
-from pairgen.evaluate.results_folder import load
+from pairgen.evaluate.results_folder import is_results, load
 from pairgen.report.documents.content import Bars, Cell, Column, Report, Table
 from pairgen.report.documents.number_format import COUNT, NATS, SHARE, NumberFormat, Spread
-from pairgen.studies.running.about import machine
+from pairgen.studies.running.about import about_model
+from pairgen.studies.running.machine import machine
 from pairgen.studies.writing import write_report
 
 BASE = "base"
@@ -32,7 +33,7 @@ LOSSES = ("dpo", "dpop")
 BETA, BATCH_SIZE, HELD_OUT, SHOTS = 0.3, 8, 40, 50
 FILTERS = {"strict-match": "after ####", "flexible-extract": "last number"}
 POINTS = NumberFormat(1, signed=True, percent=True)
-RATE, P_VALUE = NumberFormat(0, scientific=True), NumberFormat(3)
+RATE, P_VALUE = NumberFormat(0, scientific=True), NumberFormat(4)
 
 
 def main() -> None:
@@ -103,7 +104,7 @@ def train(work: Path, chosen: Any, loss: str, rate: float) -> Path:
 def evaluate(work: Path, chosen: Any, name: str, model: str) -> None:
     """Have a model answer the questions, unless its results are there."""
     folder = work / "results" / name
-    if not folder.is_dir():
+    if not is_results(folder):
         pairgen([
             "eval", model, "--tasks", "gsm8k", "--source", str(work / "questions.jsonl"),
             "--source", f"train={work / 'shots.jsonl'}", "--precision", "bf16-pure",
@@ -123,6 +124,7 @@ def pairgen(arguments: list[str]) -> None:
 def make_report(chosen: Any, work: Path, found: dict[tuple[str, float], Evaluation], unseen: int) -> Report:
     """Accuracies with their intervals, paired differences, and what they say."""
     asked = next(iter(found.values())).scores[0].questions
+    comparisons = len(FILTERS) * len(compared(found))
     pairs = json.loads((work / "pairs" / "pairgen.json").read_text())["splits"]
     return Report(
         title="GSM8K before and after training on MetaMath pairs",
@@ -130,7 +132,8 @@ def make_report(chosen: Any, work: Path, found: dict[tuple[str, float], Evaluati
         setting={
             "command": f"python tests/bench/bench_gsm8k.py --model {Path(chosen.model).name} --questions {asked}",
             "date": datetime.now(UTC).date().isoformat(),
-            "machine": machine(chosen.device),
+            "machine": machine_of_runs(work, chosen.device),
+            "model": about_model(chosen.model),
             "data": f"{pairs['train']['pairs']:,} training pairs of GSM_AnsAug, {pairs['eval']['pairs']} held out",
             "training": f"one epoch in batches of {BATCH_SIZE} pairs, beta {BETA}, bf16, AdamW, cosine schedule",
             "questions": f"{asked:,} of the {unseen:,} questions of GSM8K's train split that no pair asks; "
@@ -141,9 +144,18 @@ def make_report(chosen: Any, work: Path, found: dict[tuple[str, float], Evaluati
         findings=findings(found),
         not_shown=[
             "What another seed of training would give: each run is one seed. The intervals are over questions.",
+            f"Which difference is real: {0.05 * comparisons:.1f} of {comparisons} intervals exclude 0 by chance.",
             "GSM8K's test split, longer training, larger models.",
         ],
     )
+
+
+def machine_of_runs(work: Path, device: str) -> str:
+    """The machine that the answers were generated on, noted beside them."""
+    file = work / "machine.txt"
+    if not file.is_file():
+        file.write_text(machine(device) + "\n")
+    return file.read_text().strip()
 
 
 def accuracies(evaluation: Evaluation) -> dict[str, Spread]:
@@ -236,22 +248,26 @@ def bars(found: dict[tuple[str, float], Evaluation]) -> Bars:
 
 
 def findings(found: dict[tuple[str, float], Evaluation]) -> list[str]:
-    """A sentence per comparison: higher or lower only if the paired interval excludes 0."""
-    texts = []
+    """A sentence per difference whose paired interval excludes 0, and one that lists the other comparisons."""
+    texts, alike = [], 0
     for name, other, rate, a, b in compared(found):
         for one in differences(a, b, warn=print):
             if one.filter not in FILTERS:
                 continue
-            paired, about = one.paired, FILTERS[one.filter]
+            paired = one.paired
             low, high = paired.interval
-            verdict = "more" if low > 0 else "fewer" if high < 0 else "neither more nor fewer"
-            shown = POINTS.show(Spread(paired.difference, *widened(paired.difference, paired.interval)))
-            clear = "" if verdict != "neither more nor fewer" else " that can be told from chance"
+            if low <= 0 <= high:
+                alike += 1
+                continue
+            difference = Spread(paired.difference, *widened(paired.difference, paired.interval))
             texts.append(
-                f"At a learning rate of {rate:g}, {name} answers {verdict} questions correctly ({about}) than {other}"
-                f"{clear}: {shown} points, {SHARE.show(paired.mean_b)} against {SHARE.show(paired.mean_a)}, "
-                f"p = {P_VALUE.show(paired.p_value)}."
+                f"At a learning rate of {rate:g}, {name} answers {'more' if low > 0 else 'fewer'} questions correctly "
+                f"({FILTERS[one.filter]}) than {other}: {SHARE.show(paired.mean_b)} against "
+                f"{SHARE.show(paired.mean_a)}, a difference of {POINTS.show(difference)}; McNemar's p = "
+                f"{P_VALUE.show(paired.p_value)}."
             )
+    if alike:
+        texts.append(f"In {alike} of {len(texts) + alike} comparisons, the difference cannot be told from chance.")
     return texts
 
 

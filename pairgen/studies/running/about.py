@@ -1,9 +1,12 @@
 """What reports of studies say about their setting."""
 
-import platform
+import json
 from datetime import UTC, datetime
+from pathlib import Path
 
+from pairgen.studies.running.machine import machine, machines
 from pairgen.studies.running.results import Results
+from pairgen.studies.running.workspace import PAIRS
 
 DATA = {
     "low": "pairs that differ in one result",
@@ -24,11 +27,12 @@ def setting_lines(results: Results, *more: str) -> dict[str, str]:
     steps = sorted({runs[0].metrics[-1]["step"] for runs in results.runs.values()})
     pairs = {name: data.splits["train"].pairs for name, data in results.datasets.items()}
     held_out = {name: data.splits["eval"].pairs for name, data in results.datasets.items()}
-    model = "tiny Llama, fine-tuned on the chosen completions first" if setting.is_tiny else setting.model
+    trained = [run.folder / PAIRS for run in results.all_runs()]
+    model = "tiny Llama, fine-tuned on the chosen completions first" if setting.is_tiny else about_model(setting.model)
     lines = {
         "date": datetime.now(UTC).date().isoformat(),
-        "machine": machine(setting.device),
-        "model": model.rpartition("/")[2],
+        "machine": machines(trained) if trained else machine(setting.device),
+        "model": model,
         "data": "; ".join(
             f"{about_data(name)}: {pairs[name]:,} training pairs, {held_out[name]:,} held out" for name in pairs
         ),
@@ -40,12 +44,13 @@ def setting_lines(results: Results, *more: str) -> dict[str, str]:
     return lines | ({"options": "; ".join(more)} if more else {})
 
 
-def machine(device: str) -> str:
-    """The device in words."""
-    import os
-
-    import torch
-
-    if device != "cpu" and torch.cuda.is_available():
-        return f"{torch.cuda.get_device_name()}, torch {torch.__version__}"
-    return f"{os.cpu_count()} CPU cores ({platform.machine()}), torch {torch.__version__}"
+def about_model(model: str) -> str:
+    """A model by the last part of its path or id and, if it is a folder, by what its config says of its size."""
+    name, file = model.rpartition("/")[2], Path(model) / "config.json"
+    if not file.is_file():
+        return name
+    config = json.loads(file.read_text("utf-8"))
+    kind = next(iter(config.get("architectures") or []), config.get("model_type", "unknown architecture"))
+    sizes = {"num_hidden_layers": "layers", "hidden_size": "hidden size", "vocab_size": "vocabulary"}
+    known = [f"{about} {config[key]:,}" for key, about in sizes.items() if isinstance(config.get(key), int)]
+    return f"{name} ({', '.join([kind, *known])})"

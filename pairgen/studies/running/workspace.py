@@ -28,6 +28,7 @@ from pairgen.errors import UsageError
 from pairgen.exchange.curation.subsets import sample
 from pairgen.pairs.dataset import MANIFEST, PairDataset, open_pairs
 from pairgen.progress import Progress, Warn, ignore
+from pairgen.studies.running.machine import with_machine
 from pairgen.studies.running.measure import Measured, score, score_start
 from pairgen.studies.running.plan import TINY, Make, Setting, Trained, Variant
 from pairgen.train.config import Config
@@ -202,7 +203,7 @@ class Workspace:
 
         def finished(trainer: "Trainer") -> None:
             if measured:
-                write_table(score(trainer, measured), folder / PAIRS)
+                write_table(with_machine(score(trainer, measured), config.device), folder / PAIRS)
 
         callbacks: dict[str, Any] = {"progress": self.progress, "warn": self.warn, "finished": finished}
         if (folder / run_folder.CONFIG).is_file() and checkpoint.newest(folder):
