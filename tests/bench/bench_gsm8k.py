@@ -24,8 +24,7 @@ from pairgen.evaluate.outcome import Evaluation, differences
 from pairgen.evaluate.results_folder import is_results, load
 from pairgen.report.documents.content import Bars, Cell, Column, Report, Table
 from pairgen.report.documents.number_format import COUNT, NATS, SHARE, NumberFormat, Spread
-from pairgen.studies.running.about import about_model
-from pairgen.studies.running.machine import machine
+from pairgen.studies.running.about import about_model, this_machine
 from pairgen.studies.writing import write_report
 
 BASE = "base"
@@ -154,7 +153,7 @@ def machine_of_runs(work: Path, device: str) -> str:
     """The machine that the answers were generated on, noted beside them."""
     file = work / "machine.txt"
     if not file.is_file():
-        file.write_text(machine(device) + "\n")
+        file.write_text(this_machine(device) + "\n")
     return file.read_text().strip()
 
 

@@ -5,20 +5,17 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pairgen.studies.running.about import about_model
-from pairgen.studies.running.machine import machine, machines, with_machine
+from pairgen.run_folder.measured import MeasuredAt, with_origin
+from pairgen.studies.running.about import about_model, machines, this_machine
 
 
 def test_a_report_names_each_machine_with_its_runs(tmp_path: Path) -> None:
-    table = pa.table({"x": [1]})
-    ours = machine("cpu")
-    for number, metadata in enumerate([ours, ours, "a GPU", None]):
-        made = table.replace_schema_metadata({"machine": metadata} if metadata else None)
-        pq.write_table(made, tmp_path / f"{number}.parquet")
-    pq.write_table(with_machine(table, "cpu"), tmp_path / "own.parquet")
+    ours = this_machine("cpu")
+    for number, name in enumerate([ours, ours, "a GPU", ""]):
+        pq.write_table(with_origin(pa.table({"x": [1]}), MeasuredAt(2, 2), name), tmp_path / f"{number}.parquet")
     files = sorted(tmp_path.glob("*.parquet"))
-    assert machines([tmp_path / "own.parquet", tmp_path / "0.parquet"]) == ours
-    assert machines(files) == f"{ours} (3 of 5 runs); a GPU (1 of 5 runs); not recorded (1 of 5 runs)"
+    assert machines(files[:2]) == ours
+    assert machines(files) == f"{ours} (2 of 4 runs); a GPU (1 of 4 runs); not recorded (1 of 4 runs)"
     assert "torch" in ours
     assert "CPU" in ours
 

@@ -1,12 +1,14 @@
 """What reports of studies say about their setting."""
 
 import json
+from collections import Counter
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pairgen.studies.running.machine import machine, machines
+from pairgen.run_folder import PAIRS
+from pairgen.run_folder.measured import machine_of
 from pairgen.studies.running.results import Results
-from pairgen.studies.running.workspace import PAIRS
 
 DATA = {
     "low": "pairs that differ in one result",
@@ -31,7 +33,7 @@ def setting_lines(results: Results, *more: str) -> dict[str, str]:
     model = "tiny Llama, fine-tuned on the chosen completions first" if setting.is_tiny else about_model(setting.model)
     lines = {
         "date": datetime.now(UTC).date().isoformat(),
-        "machine": machines(trained) if trained else machine(setting.device),
+        "machine": machines(trained) if trained else this_machine(setting.device),
         "model": model,
         "data": "; ".join(
             f"{about_data(name)}: {pairs[name]:,} training pairs, {held_out[name]:,} held out" for name in pairs
@@ -54,3 +56,22 @@ def about_model(model: str) -> str:
     sizes = {"num_hidden_layers": "layers", "hidden_size": "hidden size", "vocab_size": "vocabulary"}
     known = [f"{about} {config[key]:,}" for key, about in sizes.items() if isinstance(config.get(key), int)]
     return f"{name} ({', '.join([kind, *known])})"
+
+
+def machines(files: Iterable[Path]) -> str:
+    """The machine of all runs by their files of log-probs; if there are several, each with its number of runs.
+
+    A study may be continued on another machine, so that of the report says little about the runs.
+    """
+    found = Counter(machine_of(file) or "not recorded" for file in files)
+    if len(found) == 1:
+        return next(iter(found))
+    return "; ".join(f"{name} ({runs:,} of {found.total():,} runs)" for name, runs in found.most_common())
+
+
+def this_machine(device: str) -> str:
+    """The machine of this process in words. ``device``: as in ``pairgen train --device``."""
+    from pairgen.train.model.loading import pick_device
+    from pairgen.train.scores.speed import machine
+
+    return machine(pick_device(device, 0))
