@@ -23,8 +23,8 @@ def load_app() -> "typer.Typer":
         dataset_commands,
         evaluation_commands,
         exchange_commands,
-        hub_commands,
         inspection_commands,
+        report_commands,
         training_commands,
     )
     from pairgen.cli.app import app

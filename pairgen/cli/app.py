@@ -88,6 +88,7 @@ COMMAND_ORDER = (
         "compare",
         "eval",
         "study",
+        "report",
     ),
 )
 """The order of the commands in the help: that in which one works with them."""
