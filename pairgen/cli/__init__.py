@@ -25,6 +25,7 @@ def load_app() -> "typer.Typer":
         exchange_commands,
         hub_commands,
         inspection_commands,
+        report_commands,
         training_commands,
     )
     from pairgen.cli.app import app

@@ -220,6 +220,11 @@ class Histogram(Figure):
                 raise ValueError(f"{name}: {len(shares)} shares for {len(self.edges) - 1} bins")
 
 
+def edge_text(edge: float, percent: bool) -> str:
+    """The edge of a bin as it is shown: ``0.2%``, ``1,500``."""
+    return f"{100 * edge:.6g}%" if percent else f"{edge:,.10g}"
+
+
 @dataclass(frozen=True)
 class Report:
     """The report of a study.
