@@ -1,15 +1,12 @@
 """The command that draws figures of datasets and runs: plot."""
 
-import importlib.util
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from pairgen.cli.app import OutputConsole, command, print_json, print_stderr
-from pairgen.errors import UsageError, install_hint
-
-FORMATS = (".svg", ".png")
+from pairgen.errors import UsageError
 
 
 @command(
@@ -39,38 +36,25 @@ def plot(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the numbers of the figure as JSON.")] = False,
 ) -> None:
+    from pairgen.report.figures import picture
     from pairgen.report.figures.folders import figure, split_words
 
     folders, name = split_words(words)
     if out is not None:
-        _check(out)
+        picture.check(out)
     if name is None:
         _list(folders, out, as_json)
         return
+    found = figure(folders, name)
     if out is None and not as_json:
         raise UsageError(f"plot: missing --out FILE, such as --out {name}.svg, or --json for the numbers")
-    found = figure(folders, name)
     if out is not None:
-        from pairgen.atomic import write_bytes
-        from pairgen.report.documents.drawing import draw
-
-        drawing = draw(found)
-        write_bytes(out, drawing.svg if out.suffix.lower() == ".svg" else drawing.png)
+        picture.draw_to(found, out)
         print_stderr(f"Wrote {out}.")
     if as_json:
         from pairgen.report.documents.bundle import figure_json
 
         print_json(figure_json(found))
-
-
-def _check(out: Path) -> None:
-    """Raise UsageError if a picture cannot be drawn into this file."""
-    if out.suffix.lower() not in FORMATS:
-        raise UsageError(f"--out {out}: must end in {' or '.join(FORMATS)}")
-    if out.is_dir():
-        raise UsageError(f"--out {out}: is a folder; give the name of a file")
-    if importlib.util.find_spec("matplotlib") is None:
-        raise UsageError(f"plot: needs matplotlib, which is not installed; {install_hint('plot')}")
 
 
 def _list(folders: list[Path], out: Path | None, as_json: bool) -> None:

@@ -71,12 +71,13 @@ def test_plot_draws_runs_over_one_another(run: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["PAIRS", "group-size", "--out", "a.svg"], r"group-size: .*did you mean group-sizes\?.*edit-distance, "),
-        (["PAIRS", "loss", "--out", "a.svg"], "loss: unknown figure.*edit-distance, "),
+        (["PAIRS", "group-size", "--out", "a.svg"], r"group-size: .* \(did you mean group-sizes\?\); "),
+        (["PAIRS", "loss", "--out", "a.svg"], "loss: unknown figure; figures for .*: edit-distance, "),
+        (["PAIRS", "other-pairs"], "other-pairs: unknown figure; "),
         (["PAIRS", "checks", "--out", "a.svg"], "has nothing to show in checks .*; it has: edit-distance, "),
-        (["PAIRS", "group-sizes", "--out", "a.pdf"], r"--out a\.pdf: must end in \.svg or \.png"),
-        (["PAIRS", "group-sizes", "--out", "svg"], "--out svg: must end in"),
-        (["PAIRS", "group-sizes", "--out", "folder.svg"], r"--out folder\.svg: is a folder"),
+        (["PAIRS", "group-sizes", "--out", "a.pdf"], r"a\.pdf: must end in \.svg or \.png"),
+        (["PAIRS", "group-sizes", "--out", "svg"], "svg: must end in"),
+        (["PAIRS", "group-sizes", "--out", "folder.svg"], r"folder\.svg: is a folder"),
         (["PAIRS", "group-sizes"], r"missing --out FILE, such as --out group-sizes\.svg"),
         (["PAIRS", "--out", "a.svg"], "missing the name of the figure; .* has: edit-distance, "),
         (["missing", "--json"], "missing: no such folder"),
@@ -116,6 +117,6 @@ def test_without_matplotlib_there_is_a_hint_and_there_are_numbers(
     monkeypatch.setattr(importlib.util, "find_spec", without)
     done = run("plot", pairs, "group-sizes", "--out", tmp_path / "a.svg")
     assert done.exit_code == 2
-    assert "needs matplotlib" in done.stderr
+    assert "matplotlib, which is not installed" in done.stderr
     assert "pip install '.[plot]'" in done.stderr
     assert run("plot", pairs, "group-sizes", "--json").exit_code == 0

@@ -33,6 +33,8 @@ def offered(folders: Sequence[Path]) -> dict[str, Offered]:
         UsageError: a folder is none of these, or they cannot be shown in one figure.
         InvalidDataset, RunFolderError: a damaged folder.
     """
+    if not folders:
+        raise UsageError("no folder to draw; pass a dataset or runs")
     kinds = [_kind(folder) for folder in folders]
     if set(kinds) == {"a run"}:
         return _offered(RUN_FIGURES, [open_run(folder) for folder in folders])
@@ -73,8 +75,8 @@ def figure(folders: Sequence[Path], name: str) -> Figure:
     found = offered(folders)
     if name not in found:
         close = difflib.get_close_matches(name, found)
-        hint = f"; did you mean {' or '.join(close)}?" if close else ""
-        raise UsageError(f"{name}: unknown figure{hint} Available for {folders[0]}: {', '.join(found)}")
+        hint = f" (did you mean {' or '.join(close)}?)" if close else ""
+        raise UsageError(f"{name}: unknown figure{hint}; figures for {folders[0]}: {', '.join(found)}")
     made = found[name].figure()
     if made is None:
         others = ", ".join(listed(folders)) or "none"
