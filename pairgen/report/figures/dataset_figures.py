@@ -16,7 +16,7 @@ DATASET_FIGURES: dict[str, Plot[PairDataset]] = {
     "edit-position": Plot("where in chosen the edit begins", distributions.edit_position),
     "prompt-length": Plot("lengths of the prompts", distributions.prompt_length),
     "completion-length": Plot("lengths of chosen and rejected", distributions.completion_length),
-    "group-sizes": Plot("pairs with the same prompt and chosen", proportions.group_sizes),
+    "group-sizes": Plot("pairs with the same prompt and chosen, if there are any", proportions.group_sizes),
     "sources": Plot("shares of the sources, if there are several", proportions.sources),
     "checks": Plot("corruptions verified by exact arithmetic", proportions.checks),
     "reasons": Plot("why corruptions are not verified", proportions.reasons),

@@ -97,7 +97,7 @@ def prompt_length(dataset: PairDataset) -> Histogram | None:
         name: counts.batches([split], ["prompt"], lengths.prompt_length)
         for name, split in counts.filled(dataset).items()
     }
-    return _lengths("prompt-length", "Length of the prompt", PAIRS, "prompt", found)
+    return _lengths("prompt-length", "Length of the prompt", "share of prompts", "prompt", found)
 
 
 def completion_length(dataset: PairDataset) -> Histogram | None:

@@ -31,7 +31,7 @@ MOST_CHARACTERS = 60
 
 
 def group_sizes(dataset: PairDataset) -> Bars | None:
-    """Share of groups by their number of pairs, in each split."""
+    """Share of groups by their number of pairs, in each split, if some have several."""
     if dataset.manifest.get("sft"):
         return None
     shares: dict[str, list[float]] = {}
@@ -41,7 +41,7 @@ def group_sizes(dataset: PairDataset) -> Bars | None:
         for item in pc.value_counts(sizes).to_pylist():
             shares[name][min(item["values"], MOST_SIZES + 1) - 1] += item["counts"] / len(sizes)
     most = max((at for found in shares.values() for at, share in enumerate(found) if share), default=-1) + 1
-    if not most:
+    if most < 2:
         return None
     return Bars(
         "group-sizes",
@@ -51,12 +51,21 @@ def group_sizes(dataset: PairDataset) -> Bars | None:
         [*map(str, range(1, MOST_SIZES + 1)), f"over {MOST_SIZES}"][:most],
         {name: found[:most] for name, found in shares.items()},
         number=SHARE,
+        labels=True,
     )
 
 
 def sources(dataset: PairDataset) -> Bars | None:
-    """Share of pairs from each source, if there are several."""
+    """Share of pairs from each source, if there are several. A dataset that all have in common is left out."""
     found = {name: _values(split.table(["source"]), "source") for name, split in filled(dataset).items()}
+    names = {str(source).rpartition("/")[0] for values in found.values() for source in values}
+    shared, *others = names or {""}
+    if shared and not others:
+        found = {
+            name: Counter({str(source).rpartition("/")[2]: number for source, number in values.items()})
+            for name, values in found.items()
+        }
+        return _bars(("sources", f"Sources in {_shown(shared)}", "source", "share of pairs"), found, least=2)
     return _bars(("sources", "Sources", "source", "share of pairs"), found, least=2)
 
 
@@ -135,6 +144,7 @@ def shortcut_strengths(dataset: PairDataset) -> Bars | None:
         [*rules],
         {name: [split[rule].accuracy if rule in split else None for rule in rules] for name, split in found.items()},
         number=SHARE,
+        labels=True,
         base=0.5,
         base_label="50%: no better than a coin",
         note=f"On {measured}; a coin decides where a rule does not. "
@@ -167,7 +177,7 @@ def _bars(
         whole = totals[name] if totals else split.total()
         series[name] = [number / whole for number in [*numbers, *others]]
     rest = [f"{len(values) - len(shown)} others"] * (len(shown) < len(values))
-    return Bars(*titles, [*map(_shown, shown), *rest], series, number=SHARE)
+    return Bars(*titles, [*map(_shown, shown), *rest], series, number=SHARE, labels=True)
 
 
 def _shown(value: str | None) -> str:

@@ -157,6 +157,18 @@ def test_shortcuts(datasets: Datasets) -> None:
             ]
 
 
+def test_sources_of_one_dataset_have_short_names(tmp_path: Path, figures: dict[str, dict[str, Figure]]) -> None:
+    dataset = pairgen.build("metamath", tmp_path / "pairs", "sample:60")
+    figure = proportions.sources(dataset)
+    assert figure
+    assert figure.title == "Sources in metamath"
+    values = [pair["source"] for pair in dataset]
+    assert figure.series["train"] == [values.count(f"metamath/{name}") / len(values) for name in figure.categories]
+    mixed = figures["mixed"]["sources"]
+    assert isinstance(mixed, Bars)
+    assert "metamath/GSM_AnsAug" in mixed.categories
+
+
 def test_many_sources_share_a_bar() -> None:
     found = {"train": Counter[str | None]({f"source {at}": at for at in range(1, 31)})}
     figure = proportions._bars(("sources", "t", "x", "y"), found)
