@@ -222,7 +222,7 @@ def plot(name: str, *folders: "PairDataset | AnyPath", out: AnyPath | None = Non
         UsageError: an unknown name, a figure with nothing to show, other folders, or matplotlib is not installed.
         OutputError: ``out`` cannot be written.
     """
-    from pairgen.report.figures.folders import figure
+    from pairgen.report.figures.lookup import figure
     from pairgen.report.figures.picture import draw_to
 
     paths = [folder.path if isinstance(folder, PairDataset) else Path(folder) for folder in folders]

@@ -9,6 +9,7 @@ PairgenError                 exit 1   one message: what happened, where (file, r
 |-- OutputError              exit 1   the result cannot be written
 |   `-- OutputExists                  the output folder already exists
 |-- InvalidDataset           exit 1   a folder that is not a complete pairgen dataset
+|-- InvalidReport            exit 1   the folder of a study's report is damaged
 |-- ValidationFailed         exit 3   `validate` or `audit` found rows that fail its check
 `-- TrainingError            exit 1   a run cannot start or cannot continue
     |-- NoPairsLeft                   every pair of a split was dropped
@@ -96,6 +97,10 @@ class OutputExists(OutputError):
 
 class InvalidDataset(PairgenError):
     """A folder that is not a complete pairgen dataset."""
+
+
+class InvalidReport(PairgenError):
+    """The folder of a study's report is damaged, or was written by another release."""
 
 
 class ValidationFailed(PairgenError):

@@ -86,6 +86,7 @@ MAY_IMPORT = {
         "train",
     },
     "cli": {
+        "atomic",
         "builders",
         "building",
         "errors",

@@ -23,7 +23,6 @@ def load_app() -> "typer.Typer":
         dataset_commands,
         evaluation_commands,
         exchange_commands,
-        hub_commands,
         inspection_commands,
         report_commands,
         training_commands,

@@ -1,5 +1,6 @@
-"""The command that draws figures of datasets and runs: plot."""
+"""Commands that make something to look at outside the terminal: report, plot."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +11,42 @@ from pairgen.errors import UsageError
 
 
 @command(
-    help="Draw one figure of a dataset, or of training runs over one another, as SVG or PNG. Without NAME, "
+    help="Make one HTML page about datasets, training runs and studies, to look at and to pass on: a single file that "
+    "needs no network.",
+    examples=[
+        "pairgen report pairs --out pairs.html",
+        "pairgen report pairs studies/loss-comparison-small --title 'Near errors' --out report.html",
+    ],
+)
+def report(
+    folders: Annotated[
+        list[Path],
+        typer.Argument(metavar="DIR|RUN|STUDY...", help="Folders of datasets, runs and studies, in this order."),
+    ],
+    out: Annotated[Path, typer.Option(metavar="FILE", help="The page; an existing file is replaced.")] = Path(
+        "report.html"
+    ),
+    title: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Title of the page. Default: what it is about.")
+    ] = None,
+    sample: Annotated[
+        int, typer.Option(metavar="N", min=0, max=2000, help="Maximum number of pairs shown of each dataset.")
+    ] = 300,
+) -> None:
+    from pairgen.atomic import write_text
+    from pairgen.building.inspection.audit import pair_findings
+    from pairgen.report.pages.assembly import PageOptions, page
+
+    if out.suffix.lower() not in (".html", ".htm"):
+        raise UsageError(f"--out {out}: must end in .html")
+    words = ["pairgen", "report", *map(str, folders)]
+    made = page(folders, PageOptions(title, sample), pair_findings, shlex.join(words))
+    write_text(out, made)
+    print_stderr(f"Wrote {out} ({len(made.encode()) / 1e6:.1f} MB).")
+
+
+@command(
+    help="Draw one figure of a dataset, of training runs over one another, or of a study, as SVG or PNG. Without NAME, "
     "list the figures that there are.",
     examples=[
         "pairgen plot pairs  # list the figures of a dataset",
@@ -23,8 +59,8 @@ def plot(
     words: Annotated[
         list[str],
         typer.Argument(
-            metavar="DIR|RUN... [NAME]",
-            help="A dataset, or one or more runs; then the name of the figure.",
+            metavar="DIR|RUN...|STUDY [NAME]",
+            help="A dataset, one or more runs, or the report of a study; then the name of the figure.",
             show_default=False,
         ),
     ],
@@ -37,7 +73,7 @@ def plot(
     as_json: Annotated[bool, typer.Option("--json", help="Print the numbers of the figure as JSON.")] = False,
 ) -> None:
     from pairgen.report.figures import picture
-    from pairgen.report.figures.folders import figure, split_words
+    from pairgen.report.figures.lookup import figure, split_words
 
     folders, name = split_words(words)
     if out is not None:
@@ -58,7 +94,7 @@ def plot(
 
 
 def _list(folders: list[Path], out: Path | None, as_json: bool) -> None:
-    from pairgen.report.figures.folders import listed
+    from pairgen.report.figures.lookup import listed
     from pairgen.report.tables import facts
 
     found = listed(folders)

@@ -30,7 +30,7 @@ def pair_view(row: Mapping[str, Any], width: int, full: bool = False) -> Rendera
         full: show texts in full; by default long ones are shortened.
     """
     limit = None if full else MAX_TEXT
-    edits = [_spans(change) for change in row["edits"]] if row.get("edits") else [whole_words(row)]
+    edits = edit_spans(row)
     chosen = _mark(row["chosen"], [edit for edit, _ in edits], ("[-", "-]", "bold red"), limit)
     rejected = _mark(row["rejected"], [edit for _, edit in edits], ("{+", "+}", "bold green"), limit)
     parts: list[RenderableType] = [Rule(shorten(row["pair_id"]), style="dim")]
@@ -40,7 +40,12 @@ def pair_view(row: Mapping[str, Any], width: int, full: bool = False) -> Rendera
         texts = {"prompt": shorten(row["prompt"], limit), "chosen": shorten(row["chosen"], limit)}
     for title, text in texts.items():
         parts += [Text(title, style="bold"), Padding(text, (0, 0, 0, 2))]
-    return Constrain(Group(*parts, facts(_facts(row))), width)
+    return Constrain(Group(*parts, facts(facts_of(row))), width)
+
+
+def edit_spans(row: Mapping[str, Any]) -> list[tuple[slice, slice]]:
+    """The edits of a pair in chosen and in rejected, in order; an only one is extended to whole words."""
+    return [_spans(change) for change in row["edits"]] if row.get("edits") else [whole_words(row)]
 
 
 def _spans(change: Mapping[str, Any]) -> tuple[slice, slice]:
@@ -98,8 +103,8 @@ def _mark(text: str, edits: Sequence[slice], marks: tuple[str, str, str], limit:
     )
 
 
-def _facts(row: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What is known of the edit; nulls are left out."""
+def facts_of(row: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What is known of a pair and its edit, by name; nulls are left out."""
     known = []
     if row["correct"] is not None:
         known.append(("edit", f"{row['correct']} -> {row['corrupted']}{_exact_values(row)}"))

@@ -13,6 +13,9 @@ from helpers.logged_runs import make_run
 from typer.testing import Result
 
 import pairgen
+from pairgen.report.documents.bundle import report_json
+from pairgen.report.documents.content import Bars, Line, Lines, Report
+from pairgen.report.documents.drawing import draw
 from pairgen.report.figures.dataset_figures import DATASET_FIGURES
 from pairgen.report.figures.run_figures import RUN_FIGURES
 
@@ -68,6 +71,15 @@ def test_plot_draws_runs_over_one_another(run: Run, tmp_path: Path) -> None:
     assert {*json.loads(run("plot", *folders, "--json").stdout)} <= {*RUN_FIGURES}
 
 
+def test_plot_draws_figures_of_a_study(run: Run, tmp_path: Path) -> None:
+    figures = [Lines("loss", "Loss", "step", "nats", {"a": Line([0, 1], [2, 1])}), Bars("b", "B", "x", "y", [], {})]
+    (tmp_path / "report.json").write_text(json.dumps(report_json(Report("t", "q", {}, figures=figures))))
+    assert json.loads(run("plot", tmp_path, "--json").stdout) == {"loss": "Loss", "b": "B"}
+    done = run("plot", tmp_path, "loss", "--out", tmp_path / "loss.svg", "--json")
+    assert json.loads(done.stdout)["series"]["a"]["y"] == [2, 1]
+    assert (tmp_path / "loss.svg").read_bytes() == draw(figures[0]).svg
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -82,7 +94,7 @@ def test_plot_draws_runs_over_one_another(run: Run, tmp_path: Path) -> None:
         (["PAIRS", "--out", "a.svg"], "missing the name of the figure; .* has: edit-distance, "),
         (["missing", "--json"], "missing: no such folder"),
         (["missing", "group-sizes", "--out", "a.svg"], "missing: no such folder"),
-        ([".", "group-sizes", "--out", "a.svg"], "neither a dataset nor a run"),
+        ([".", "group-sizes", "--out", "a.svg"], "neither a dataset nor a run nor"),
         (["PAIRS", "PAIRS", "group-sizes", "--out", "a.svg"], "is a dataset; only runs"),
         (["PAIRS", "a\x1b[31m", "--out", "a.svg"], r"a\\x1b\[31m: unknown figure"),
     ],

@@ -5,7 +5,7 @@ A solution is read from any source that builds read, from both completions of pr
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import accumulate
@@ -242,6 +242,18 @@ def findings_of(text: str, question: str = "") -> list[Finding]:
             continue
         found.pop(step.start, None)
     return [_moved(finding, text) for finding in found.values()]
+
+
+def pair_findings(rows: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, list[dict[str, Any]]]]:
+    """The findings in both completions of pairs: by pair id and side, each as ``Finding._asdict()``.
+
+    Args:
+        rows: rows of a dataset by column.
+    """
+    return {
+        row["pair_id"]: {side: [one._asdict() for one in findings_of(row[side], row["prompt"])] for side in PAIRS}
+        for row in rows
+    }
 
 
 def _moved(finding: Finding, text: str) -> Finding:

@@ -1,0 +1,67 @@
+"""The page about folders: which kind each of them is, and what is drawn."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pairgen.errors import UsageError, count
+from pairgen.pairs.dataset import MANIFEST, open_pairs
+from pairgen.report.documents.saved import NUMBERS
+from pairgen.report.pages.dataset_page import Audit, dataset_part
+from pairgen.report.pages.html.frame import Part, document
+from pairgen.report.pages.html.markup import Html
+from pairgen.report.pages.study_page import study_part
+
+
+@dataclass(frozen=True)
+class PageOptions:
+    """What to show."""
+
+    title: str | None = None
+    """Title of the page; None for one made of what it is about."""
+    sample: int = 300
+    """Most pairs shown of each dataset."""
+
+
+def page(folders: Sequence[Path], options: PageOptions, audit: Audit, command: str = "") -> str:
+    """The page about datasets, runs and studies as HTML. Runs are shown together, where the first of them is.
+
+    Args:
+        audit: see ``dataset_page``.
+        command: the command that makes it, to be shown.
+
+    Raises:
+        UsageError: a folder is none of the three.
+        PairgenError: a damaged dataset, run or study.
+    """
+    parts: list[Part] = []
+    for at, folder in enumerate(folders):
+        kind = kind_of(folder)
+        if kind == "dataset":
+            parts.append(dataset_part(open_pairs(folder), options.sample, audit, Html()))
+        elif kind == "study":
+            parts.append(study_part(folder, f"f{at}"))
+    return document(options.title or _title(parts), parts, command)
+
+
+def _title(parts: Sequence[Part]) -> str:
+    """The title of the only part, or what kinds there are: ``Report on 2 datasets and 1 study``."""
+    if len(parts) == 1:
+        return parts[0].title
+    kinds = Counter(part.kind for part in parts)
+    names = [
+        kind if kind == "runs" else count(number, kind).replace("studys", "studies") for kind, number in kinds.items()
+    ]
+    return f"Report on {', '.join(names[:-1])}{' and ' if names[:-1] else ''}{names[-1]}"
+
+
+def kind_of(folder: Path) -> str:
+    """``dataset``, ``run`` or ``study``. Raises UsageError for any other folder."""
+    files: Mapping[str, Any] = {MANIFEST: "dataset", NUMBERS: "study"}
+    for name, kind in files.items():
+        if (folder / name).is_file():
+            return str(kind)
+    problem = "neither a dataset nor a run nor a study" if folder.is_dir() else "no such folder"
+    raise UsageError(f"{folder}: {problem}; pass folders that `pairgen build`, `train` or `study` wrote")
