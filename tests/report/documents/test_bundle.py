@@ -10,7 +10,19 @@ import numpy as np
 import pytest
 
 from pairgen.report.documents.bundle import figure_json, report_files, report_json, undrawn
-from pairgen.report.documents.content import Bars, Cloud, Column, Histogram, Line, Lines, Points, Report, Table
+from pairgen.report.documents.content import (
+    Arrows,
+    Bars,
+    Cloud,
+    Column,
+    Histogram,
+    Line,
+    Lines,
+    Moves,
+    Points,
+    Report,
+    Table,
+)
 from pairgen.report.documents.drawing import PANELS
 from pairgen.report.documents.number_format import NATS, Spread
 from pairgen.report.documents.saved import read_report
@@ -90,7 +102,9 @@ def test_figures_of_every_kind_are_read_back(tmp_path: Path) -> None:
     shares = Histogram("h", "H", "x", "y", [0, 0.5, 1], {"a": [0.25, 0.75]}, x_percent=True)
     bars = Bars("b", "B", "x", "y", ["c"], {"a": [Spread(1, 0, 2, 3)]}, base=0.5, labels=True)
     lines = Lines("l", "L", "x", "y", {"a": Line([0, 1], [1, 2])}, y_percent=True)
-    figures = [shares, bars, lines, Points("p", "P", "x", "y", {"a": Cloud([1], [2])})]
+    points = Points("p", "P", "x", "y", {"a": Cloud([1], [2])})
+    arrows = Arrows("a", "A", "x", "y", {"a": Moves([0], [0], [1], [2])}, corners=["b", "c", "d", "e"])
+    figures = [shares, bars, lines, points, arrows]
     assert {type(figure) for figure in figures} == {*PANELS}
     (tmp_path / "report.json").write_text(json.dumps(report_json(Report("t", "q", {}, figures=figures))))
     assert [figure_json(one) for one in read_report(tmp_path).report.figures] == [figure_json(one) for one in figures]
