@@ -90,6 +90,7 @@ COMMAND_ORDER = (
         "eval",
         "study",
         "report",
+        "plot",
     ),
 )
 """The order of the commands in the help: that in which one works with them."""
