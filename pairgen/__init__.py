@@ -9,7 +9,7 @@ pairgen/
   atomic.py       files and folders that are written completely or not at all
   options.py      options as dataclasses: defaults, help texts, limits
   progress.py     progress and warning callbacks
-  run_folder.py   what a training run leaves on disk, read without torch
+  run_folder/     what a training run leaves on disk, read without torch
   pairs/          what a pair is, edits, checks, the dataset folder and its card
   sources/        rows in: files, folders, the Hub, the built-in sample
   arithmetic/     the corruption engine: reading text, exact values, wrong values

@@ -33,7 +33,7 @@ MAY_IMPORT = {
     "options": {"errors"},
     "progress": set(),
     "hub_client": set(),
-    "run_folder": {"errors"},
+    "run_folder": {"atomic", "errors"},
     "pairs": {"arithmetic", "atomic", "errors"},
     "sources": {"errors", "hub_client"},
     "arithmetic": set(),

@@ -48,14 +48,9 @@ class Loaded:
 
 def model_folder(name: str) -> str:
     """For the folder of a run, its final model; else ``name``. Raises UsageError if the run has not finished."""
-    folder = Path(name)
     if name == "tiny":
         raise UsageError("tiny is a model that has not been trained; name a run folder, a model folder or a Hub id")
-    if not (folder / run_folder.CONFIG).is_file():
-        return name
-    if not (folder / run_folder.FINAL).is_dir():
-        raise UsageError(f"{name}: this run has not finished; resume it, or name a checkpoint's model folder")
-    return str(folder / run_folder.FINAL)
+    return str(run_folder.final_model(Path(name)))
 
 
 def load(name: str, options: EvaluationOptions) -> Loaded:

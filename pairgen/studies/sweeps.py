@@ -6,7 +6,7 @@ import numpy as np
 
 from pairgen.report.documents.content import Cell, Column, Line, Lines, Table
 from pairgen.report.documents.number_format import NATS, NATS_PER_TOKEN, SHARE
-from pairgen.studies.running.measure import PARTS, Measured
+from pairgen.run_folder.measured import PARTS, Measured
 from pairgen.studies.running.results import Results
 from pairgen.studies.running.summaries import RATE, accuracy, below_reference, median_logratio, over_seeds
 from pairgen.studies.running.workspace import Finished

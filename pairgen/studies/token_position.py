@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from pairgen.report.documents.content import Band, Cell, Column, Line, Lines, Report, Table
 from pairgen.report.documents.number_format import NATS_PER_TOKEN, Spread
 from pairgen.report.documents.statements import compare_text, level_text
+from pairgen.run_folder.measured import PARTS
 from pairgen.studies import study_pairs
 from pairgen.studies.running.about import setting_lines
-from pairgen.studies.running.measure import PARTS
 from pairgen.studies.running.plan import Setting, Study, Variant
 from pairgen.studies.running.results import Results
 from pairgen.studies.running.summaries import common_limits, over_seeds

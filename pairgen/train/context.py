@@ -30,3 +30,5 @@ class RunContext:
     warn: Warn
     phase: Phase = Phase.TRAINING
     """The phase that training steps are reported under."""
+    train_pairs: int = 0
+    """First training pairs to score for ``pairs.parquet``, up to a complete group, besides the held-out pairs."""

@@ -16,15 +16,15 @@ from pairgen.errors import NonFiniteLoss, UsageError
 from pairgen.run_folder import BELOW_REFERENCE, BEST, EVAL, NON_FINITE, SAME_AS_REFERENCE
 from pairgen.train import distributed
 from pairgen.train.config import Config
-from pairgen.train.context import Phase, RunContext
-from pairgen.train.data.schedule import TrainingData, evaluation_batches
-from pairgen.train.data.splits import TokenizedSplit
+from pairgen.train.context import RunContext
+from pairgen.train.data.schedule import TrainingData
 from pairgen.train.interrupts import graceful_interrupt
 from pairgen.train.layout.batch import Batch
 from pairgen.train.model import loading as models
 from pairgen.train.output import checkpoint, rounding
 from pairgen.train.output.checkpoint import Policy, TrainState
 from pairgen.train.output.metrics_log import MetricsLog
+from pairgen.train.scores.held_out import HeldOut
 from pairgen.train.scores.metrics import Sums, add, global_means
 from pairgen.train.scores.objective import Objective
 from pairgen.train.scores.speed import Interval
@@ -43,6 +43,7 @@ class Trainer:
     objective: Objective
     policy: Policy
     data: TrainingData
+    held_out: HeldOut
     state: TrainState
     log: MetricsLog
     interval: Interval
@@ -61,7 +62,7 @@ class Trainer:
         """
         with graceful_interrupt() as interrupt, ThreadPoolExecutor(1, initializer=self._use_device) as worker:
             if self.state.step == 0 and self.data.evaluation:
-                metrics = self._evaluate(self.data.evaluation)
+                metrics = self.held_out.evaluate(0, self.state.baseline)
                 check_best(self.config.best, metrics)  # choice/* depends on the data
                 if self.objective.loss.needs_reference:
                     metrics = {name: value for name, value in metrics.items() if not name.endswith(SAME_AS_REFERENCE)}
@@ -73,6 +74,7 @@ class Trainer:
                 upcoming = worker.submit(self._batches, self.state.step + 1)  # while this step runs
                 norm = self._step(batches)
                 self._after_step(norm, interrupt)
+            self.held_out.finish(self.state.step)
 
     def _use_device(self) -> None:
         """Select this process's GPU in the thread that prepares batches."""
@@ -156,16 +158,16 @@ class Trainer:
 
     def _after_step(self, norm: float, interrupt: threading.Event) -> None:
         """Evaluate, log and save where it is due."""
-        step, is_last, evaluation = self.state.step, self.state.step == self.data.steps, self.data.evaluation
+        step, is_last = self.state.step, self.state.step == self.data.steps
         interrupted = self.context.world.any_rank(interrupt.is_set(), self._device)
-        evaluates = evaluation and (is_last or _is_due(step, self.config.eval_every))
+        evaluates = self.data.evaluation and (is_last or _is_due(step, self.config.eval_every))
         saves = is_last or interrupted or _is_due(step, self.config.save_every)
         if not (evaluates or saves or self._is_logged(step)):
             self.context.progress(self.context.phase, step, self.data.steps, {})
             return
         line = self._line(norm)
-        if evaluation and evaluates:
-            line |= self._evaluate(evaluation)
+        if evaluates:
+            line |= self.held_out.evaluate(step, self.state.baseline)
             self._save_if_best(line)
         self._log(line)
         if saves:
@@ -189,45 +191,6 @@ class Trainer:
             "grad_norm": norm,
             **self.interval.throughput(world, self._device),
         }
-
-    def _evaluate(self, split: TokenizedSplit) -> dict[str, float]:
-        """Mean metrics over all pairs of the eval split and, if there are several datasets, over those of each.
-
-        Raises:
-            NonFiniteLoss: a metric is not finite.
-        """
-        world = self.context.world
-        sums: Sums = {}
-        metrics: dict[str, float] = {}
-        self.objective.module.eval()
-        for name, start, stop in split.ranges():
-            of_dataset = self._evaluate_groups(split, start, stop)
-            sums = add(sums, of_dataset)
-            if len(split.datasets) > 1:
-                metrics |= {f"{EVAL}{name}/{key}": value for key, value in global_means(of_dataset, world).items()}
-        self.objective.module.train()
-        metrics = {EVAL + name: value for name, value in global_means(sums, world).items()} | metrics
-        for name, value in metrics.items():
-            if not math.isfinite(value):
-                raise NonFiniteLoss(f"step {self.state.step}: {name} is {value}; the last checkpoint is intact")
-        return metrics
-
-    def _evaluate_groups(self, split: TokenizedSplit, first: int, end: int) -> Sums:
-        """The sums of the metrics of some groups.
-
-        All processes run the same number of batches, since a sharded model needs all of them for each; a process that
-        has fewer runs the last one again, with weight 0.
-        """
-        world, groups = self.context.world, split.groups
-        parts = evaluation_batches(split, first, end, self.config)
-        sums: Sums = {}
-        with torch.no_grad():
-            for index in range(world.rank, len(parts) + world.rank, world.size):
-                start, stop = parts[min(index, len(parts) - 1)]
-                batch = self.objective.batch([groups[at] for at in range(start, stop)], weighted=index < len(parts))
-                sums = add(sums, self.objective.losses(batch, self.state.baseline)[1])
-                self.context.progress(Phase.EVALUATION, int(groups.pairs[:stop].sum()), int(groups.pairs.sum()), {})
-        return sums
 
     def _save_if_best(self, line: Mapping[str, float]) -> None:
         """Save the model in ``best/`` if its value of --best is the best so far."""

@@ -39,6 +39,7 @@ from pairgen.train.reference.cache import ReferenceLogps
 from pairgen.train.reference.passes import precompute
 from pairgen.train.reference.start import StartingModel, check_start
 from pairgen.train.scores.forward import Forward
+from pairgen.train.scores.held_out import HeldOut
 from pairgen.train.scores.objective import Objective
 from pairgen.train.scores.speed import Interval, ModelFlops, product_rate
 
@@ -77,12 +78,14 @@ def prepare(config: Config, context: RunContext) -> Trainer:
         reference = module if config.lora else _frozen(load_start(), scorer)
     weights = [weight for weight in module.parameters() if weight.requires_grad]
     optimizer = torch.optim.AdamW(weights, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True)
+    objective = Objective(config, module, forward, reference, _is_multiple_choice(datasets, training.pairs))
     trainer = Trainer(
         config=config,
         context=context,
-        objective=Objective(config, module, forward, reference, _is_multiple_choice(datasets, training.pairs)),
+        objective=objective,
         policy=Policy(module, optimizer, tokenizer),
         data=training,
+        held_out=HeldOut(objective, training, tokenizer, context),
         state=checkpoint.read_state(saved) if saved else TrainState(),
         interval=interval,
         log=MetricsLog(context.folder, config.report_to if context.world.is_main else "none", asdict(config)),
@@ -91,6 +94,7 @@ def prepare(config: Config, context: RunContext) -> Trainer:
         checkpoint.restore(saved, trainer.policy)
     if context.world.is_main:
         trainer.log.truncate(trainer.state.step)
+        trainer.held_out.remove_later(trainer.state.step)
     return trainer
 
 

@@ -4,7 +4,7 @@
 """
 
 import shutil
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -32,9 +32,6 @@ from pairgen.train.output.run_output import Imports, create_folder, located, rem
 from pairgen.train.prepare import prepare
 from pairgen.train.scores.metrics import metric_names
 
-Finished = Callable[[Trainer], object]
-"""Called with a trainer after its last step."""
-
 
 @dataclass(frozen=True)
 class TrainResult:
@@ -52,7 +49,7 @@ def train(
     imports: Imports = MappingProxyType({}),
     progress: Progress = ignore,
     warn: Warn = ignore,
-    finished: Finished = ignore,
+    train_pairs: int = 0,
 ) -> TrainResult:
     """Train a model on pair datasets, in a new folder.
 
@@ -61,7 +58,7 @@ def train(
         imports: names in ``config.data`` that are not folders yet, and what writes each; they become part of the run.
         progress: progress callback; its phases are those of ``context.Phase``.
         warn: receives warnings, once each, in the main process.
-        finished: called after the last step, before the final model is saved; not for the SFT stage.
+        train_pairs: score so many of the first training pairs, too, for ``pairs.parquet``.
 
     Raises:
         UsageError: options that conflict.
@@ -91,7 +88,7 @@ def train(
                     shutil.move(folder, run / run_folder.IMPORTED)
         config = replace(config, data=located(config.data, names, run / run_folder.IMPORTED))
         with removed_if_empty(run, world):
-            return _start(config, world, progress, warn, finished)
+            return _start(config, world, progress, warn, train_pairs)
 
 
 def resume(
@@ -100,13 +97,13 @@ def resume(
     *,
     progress: Progress = ignore,
     warn: Warn = ignore,
-    finished: Finished = ignore,
+    train_pairs: int = 0,
 ) -> TrainResult:
     """Resume a run from its latest checkpoint, or from its start if it has none yet.
 
     Args:
         changes: options with new values; those that would have changed the steps so far are refused.
-        progress, warn, finished: as in ``train``.
+        progress, warn, train_pairs: as in ``train``.
 
     Raises:
         RunFolderError: there is no run, or a change of an option that must stay the same.
@@ -116,10 +113,10 @@ def resume(
     check_best_is_measured(config, open_datasets(config.data, LOSSES[config.loss]))
     _warn_of_schedule(config, warn)
     with distributed.join_world(config.device) as world:
-        return _start(config, world, progress, warn, finished)
+        return _start(config, world, progress, warn, train_pairs)
 
 
-def _start(config: Config, world: World, progress: Progress, warn: Warn, finished: Finished) -> TrainResult:
+def _start(config: Config, world: World, progress: Progress, warn: Warn, train_pairs: int) -> TrainResult:
     run = Path(config.out)
     if world.is_main:
         configs.save(config, run / run_folder.CONFIG)
@@ -131,7 +128,7 @@ def _start(config: Config, world: World, progress: Progress, warn: Warn, finishe
             warned.add(message)
             warn(message)
 
-    return _run(config, RunContext(run, run / run_folder.TOKENS, world, progress, warn_once), finished)
+    return _run(config, RunContext(run, run / run_folder.TOKENS, world, progress, warn_once, train_pairs=train_pairs))
 
 
 # ---------------------------------------------------------------- config and folder
@@ -148,7 +145,7 @@ def _with_absolute_paths(config: Config, imports: Collection[str] = ()) -> Confi
     """Make paths absolute, so that the run can be resumed from another directory."""
     if not config.out:
         raise UsageError("missing --out, the folder of the run")
-    model = _model_of_run(Path(config.model))
+    model = run_folder.final_model(Path(config.model), "--model")
     return replace(
         config,
         out=str(Path(config.out).absolute()),
@@ -156,15 +153,6 @@ def _with_absolute_paths(config: Config, imports: Collection[str] = ()) -> Confi
         model=str(model.absolute()) if model.exists() and config.model != "tiny" else config.model,
         reference_dir=str(Path(config.reference_dir).absolute()) if config.reference_dir else "",
     )
-
-
-def _model_of_run(model: Path) -> Path:
-    """For the folder of a run, its final model. Raises UsageError if the run has not finished."""
-    if not (model / run_folder.CONFIG).is_file() or not (model / run_folder.METRICS).is_file():
-        return model
-    if not (model / run_folder.FINAL).is_dir():
-        raise UsageError(f"--model {model}: this run has not finished; resume it, or name a checkpoint's model folder")
-    return model / run_folder.FINAL
 
 
 def _refuse_nesting(config: Config, run: Path, imports: Collection[str] = ()) -> None:
@@ -217,7 +205,7 @@ def _warn_of_schedule(config: Config, warn: Warn) -> None:
 # ---------------------------------------------------------------- stages
 
 
-def _run(config: Config, context: RunContext, finished: Finished = ignore) -> TrainResult:
+def _run(config: Config, context: RunContext) -> TrainResult:
     """Run the stages of a run that are not done yet."""
     after_sft = _run_sft(config, context) if config.sft_steps else config
     with translate_out_of_memory():
@@ -230,7 +218,6 @@ def _run(config: Config, context: RunContext, finished: Finished = ignore) -> Tr
             trainer.run()
         finally:
             trainer.log.close()
-        finished(trainer)
         return _finish(config, trainer)
 
 
@@ -257,7 +244,7 @@ def _run_sft(config: Config, context: RunContext) -> Config:
         if context.world.is_main:
             configs.save(sft, run / run_folder.CONFIG)
         context.world.barrier()
-        _run(sft, replace(context, folder=run, phase=Phase.SFT))
+        _run(sft, replace(context, folder=run, phase=Phase.SFT, train_pairs=0))
     return replace(config, model=str(run / run_folder.FINAL), sft_steps=0)
 
 

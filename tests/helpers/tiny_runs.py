@@ -22,13 +22,13 @@ def config(data: Path, out: Path, **changes: Any) -> Config:
     return combine({**FAST, "data": [str(data)], "out": str(out), "device": "cpu", **changes})
 
 
-def start_model(data: Path, folder: Path, seed: int = 0) -> Path:
-    """A tiny untrained model with a tokenizer of the data, saved in a folder."""
+def start_model(data: Path, folder: Path, seed: int = 0, tokenizer: Any = None) -> Path:
+    """A tiny untrained model saved in a folder, with a tokenizer of the data unless one is given."""
     from pairgen.pairs.dataset import open_pairs
     from pairgen.train.data.splits import training_texts
     from pairgen.train.model import loading as models
     from pairgen.train.model.tiny import tiny_model, train_tokenizer
 
-    tokenizer = train_tokenizer(training_texts([open_pairs(data)]))
+    tokenizer = tokenizer or train_tokenizer(training_texts([open_pairs(data)]))
     models.save(tiny_model(tokenizer, seed), tokenizer, folder)
     return folder

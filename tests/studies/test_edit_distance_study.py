@@ -12,9 +12,9 @@ import pytest
 
 from pairgen.pairs.dataset import PairDataset
 from pairgen.report.documents.markdown import markdown
+from pairgen.run_folder.measured import SCORED
 from pairgen.studies import edit_distance
 from pairgen.studies.edit_distance import LOSS, STUDY, make, report, variants
-from pairgen.studies.running.measure import SCORED
 from pairgen.studies.running.plan import SCALES, StudyOptions
 from pairgen.studies.running.results import Results
 from pairgen.studies.running.runner import setting_of

@@ -36,7 +36,7 @@ def miniature(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
 
 def files(folder: Path) -> dict[str, float]:
-    return {str(path): path.stat().st_mtime_ns for path in folder.rglob("pairs.parquet")}
+    return {str(path): path.stat().st_mtime_ns for path in folder.glob("runs/*/pairs.parquet")}
 
 
 @pytest.mark.slow

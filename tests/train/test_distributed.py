@@ -8,9 +8,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from helpers import tiny_runs as runs
 
+from pairgen.run_folder import PAIRS
 from pairgen.train import config as configs
 
 
@@ -51,6 +53,12 @@ def test_two_processes_match_one(tmp_path: Path, parallel: str, micro: int) -> N
     assert done.returncode == 0, done.stdout + done.stderr
     assert losses(tmp_path / "two") == pytest.approx(losses(tmp_path / "one"), abs=1e-6)
     assert len(losses(tmp_path / "two")) == 6
+    tables = [pq.read_table(tmp_path / name / PAIRS) for name in ("one", "two")]
+    logps = ["chosen", "rejected", "reference_chosen", "reference_rejected"]
+    assert tables[0].drop_columns(logps).equals(tables[1].drop_columns(logps)), "also the order of pairs"
+    for name in logps:
+        found = [table[name].combine_chunks().values.to_numpy() for table in tables]
+        assert found[1] == pytest.approx(found[0], abs=1e-3)
     import torch
     from safetensors.torch import load_file
 

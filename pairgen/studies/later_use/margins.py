@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pairgen.report.documents.number_format import Spread
+from pairgen.run_folder.measured import Measured
 from pairgen.studies.later_use.answers import kind_of
-from pairgen.studies.running.measure import Measured
 from pairgen.studies.running.workspace import Finished
 
 Numbers = NDArray[np.float64]

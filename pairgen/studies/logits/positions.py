@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import torch
-from torch import Tensor
+from numpy.typing import NDArray
 
 from pairgen.errors import UsageError
 from pairgen.pairs.dataset import PairDataset
+from pairgen.run_folder.measured import edit_offsets
 from pairgen.studies.logits import equations
 from pairgen.studies.logits.equations import LaidOut, PairLogits
 from pairgen.studies.logits.places import LOSSES
@@ -81,7 +83,7 @@ def measure(models: Mapping[str, str], data: PairDataset, pairs: int, beta: floa
                 if name == "dpo" or policy is not start:
                     own, others = step_changes(policy, pair, config, learning_rate, [found[after].batch])
                     columns |= _steps(own)
-                    of_others = {"offset": offsets(found[after].batch).numpy(), **_steps(others)}
+                    of_others = {"offset": _offsets(found[after].batch), **_steps(others)}
                     parts.append(_table({**about, "pair": after, "own": False}, of_others))
                 parts.append(_table({**about, "pair": at, "own": True}, columns))
     return pa.concat_tables(parts)
@@ -104,7 +106,7 @@ def _gradients(pair: LaidOut, logits: PairLogits, config: Config) -> dict[str, A
     factor, active = equations.weights(logits, config)
     gradient = equations.by_autograd(logits, config)
     return {
-        "offset": offsets(pair.batch).numpy(),
+        "offset": _offsets(pair.batch),
         "active": active.numpy(),
         "push": (-gradient[at, tokens] / factor).numpy(),
         "own_push": (-equations.in_chosen_context(logits, config) / factor).numpy(),
@@ -119,8 +121,7 @@ def _steps(changes: Changes) -> dict[str, Any]:
     return {"down": down, "up": up, "rejected_down": rejected_down, "rejected_up": rejected_up}
 
 
-def offsets(batch: Batch) -> Tensor:
+def _offsets(batch: Batch) -> NDArray[np.int64]:
     """[K] the offset from the edit of each token of the one pair of a batch."""
     start, stop = batch.edit[0].tolist()
-    at = torch.arange(int(batch.lengths[0]))
-    return (at - start).where(at < start, (at - stop + 1).clamp(min=0))
+    return edit_offsets(int(batch.lengths[0]), start, stop)

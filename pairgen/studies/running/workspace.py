@@ -3,8 +3,8 @@
 OUT/
   data/NAME-HASH/         pair datasets
   start/NAME-HASH/        runs of supervised fine-tuning, whose models other runs start from
-  reference/NAME.parquet  log-probs under a starting model, see ``measure.SCORED``
-  runs/NAME-HASH/         training runs: config.toml, metrics.jsonl, pairs.parquet (written last)
+  reference/NAME.parquet  log-probs under a starting model, see ``run_folder.measured``
+  runs/NAME-HASH/         training runs: config.toml, metrics.jsonl, pairs.parquet
   STUDY-SCALE/            reports
 
 A hash is one of everything that the content depends on, so that whatever is found under its name can be used.
@@ -16,29 +16,23 @@ import shutil
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from pairgen import run_folder
-from pairgen.atomic import os_errors, staging
+from pairgen.atomic import staging
 from pairgen.errors import UsageError
 from pairgen.exchange.curation.subsets import sample
 from pairgen.pairs.dataset import MANIFEST, PairDataset, open_pairs
 from pairgen.progress import Progress, Warn, ignore
-from pairgen.studies.running.measure import Measured, score, score_start
+from pairgen.run_folder.measured import Measured, measured_at, write_table
 from pairgen.studies.running.plan import TINY, Make, Setting, Trained, Variant
 from pairgen.train.config import Config
 
-if TYPE_CHECKING:
-    from pairgen.train.loop import Trainer
-
 FORMAT = 1
 """Part of every hash: to be raised when the same options give something else."""
-
-PAIRS = "pairs.parquet"
 
 BETA = 0.3
 """The paper's (Pal et al., 2024), for every loss that has a beta."""
@@ -58,7 +52,7 @@ class Finished:
     @cached_property
     def measured(self) -> Measured:
         """Log-probs of its pairs, read when they are first needed."""
-        return Measured.read(self.folder / PAIRS, self.reference)
+        return Measured.read(self.folder / run_folder.PAIRS, self.reference)
 
     @property
     def metrics(self) -> list[dict[str, Any]]:
@@ -173,10 +167,10 @@ class Workspace:
         folder = self.setting.out / "runs" / f"{name}-{self._key(config, data)}"
         reference = self.reference(config, data, start)
         missing = {file: measure for file, measure in variant.files.items() if not (folder / file).is_file()}
-        if not (folder / PAIRS).is_file() or (missing and not (folder / run_folder.FINAL).is_dir()):
-            for file in (PAIRS, *variant.files):  # of a run whose model is gone
+        if not is_whole(folder / run_folder.PAIRS) or (missing and not (folder / run_folder.FINAL).is_dir()):
+            for file in (run_folder.PAIRS, *variant.files):  # of a run whose model is gone
                 (folder / file).unlink(missing_ok=True)
-            self._train(replace(config, out=str(folder)), folder, measured=scale.measured)
+            self._train(replace(config, out=str(folder)), folder, scale.measured)
             missing = dict(variant.files)
         for file, measure in missing.items():
             write_table(measure(Trained(folder / run_folder.FINAL, start, data, rate)), folder / file)
@@ -195,19 +189,15 @@ class Workspace:
                 write_table(score_start(config, measured, folder / "start"), file)
         return file
 
-    def _train(self, config: Config, folder: Path, measured: int = 0) -> None:
+    def _train(self, config: Config, folder: Path, train_pairs: int = 0) -> None:
         from pairgen.train.output import checkpoint
         from pairgen.train.run import resume, train
 
-        def finished(trainer: "Trainer") -> None:
-            if measured:
-                write_table(score(trainer, measured), folder / PAIRS)
-
-        callbacks: dict[str, Any] = {"progress": self.progress, "warn": self.warn, "finished": finished}
+        more: dict[str, Any] = {"progress": self.progress, "warn": self.warn, "train_pairs": train_pairs}
         if (folder / run_folder.CONFIG).is_file() and checkpoint.newest(folder):
-            resume(folder, **callbacks)
+            resume(folder, **more)
         else:
-            train(config, overwrite=True, **callbacks)
+            train(config, overwrite=True, **more)
 
     def _start_key(self, start: str) -> str:
         """What a starting model is known by: for one made here, the name of its run, wherever --out is."""
@@ -231,11 +221,21 @@ def content_hashes(data: PairDataset) -> list[str]:
     return [shard["xxh3"] for split in data.manifest["splits"].values() for shard in split["shards"]]
 
 
-def write_table(table: pa.Table, file: Path) -> None:
-    """Write a Parquet file, whole or not at all."""
-    with os_errors(file), staging(file) as folder:
-        pq.write_table(table, folder / file.name)
-        (folder / file.name).replace(file)
+def is_whole(file: Path) -> bool:
+    """Whether log-probs of pairs were measured after the last step of a run."""
+    return file.is_file() and ((at := measured_at(file)) is None or at.step == at.steps)
+
+
+def score_start(config: Config, train_pairs: int, folder: Path) -> pa.Table:
+    """Log-probs of the pairs of a run under the model that it starts from, also for losses that need no reference."""
+    from pairgen.train.context import RunContext
+    from pairgen.train.distributed import World
+    from pairgen.train.prepare import prepare
+
+    context = RunContext(folder, folder / "tokens", World(), ignore, ignore, train_pairs=train_pairs)
+    trainer = prepare(replace(config, out=str(folder), loss="simpo").resolved(), context)
+    trainer.log.close()
+    return trainer.held_out.score_pairs(0)
 
 
 def _remove(folder: Path, *names: str) -> None:

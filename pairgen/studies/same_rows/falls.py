@@ -7,8 +7,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from pairgen.run_folder.measured import write_table
 from pairgen.studies.running.results import Results
-from pairgen.studies.running.workspace import Finished, content_hashes, digest, write_table
+from pairgen.studies.running.workspace import Finished, content_hashes, digest
 from pairgen.studies.same_rows.edit_levels import FIRST
 from pairgen.studies.same_rows.predictors import Outcome, Trial
 

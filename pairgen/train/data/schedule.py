@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pairgen.train.config import Config
-from pairgen.train.data.order import BatchSampler, chunks, split_batch
+from pairgen.train.data.order import BatchSampler, Indices, chunks, split_batch
 from pairgen.train.data.splits import TokenizedSplit
 from pairgen.train.distributed import World
 
@@ -47,7 +47,9 @@ class TrainingData:
         evaluation = [
             np.arange(start, stop)
             for _, first, end in self.evaluation.ranges()
-            for start, stop in evaluation_batches(self.evaluation, first, end, config)[world.rank :: world.size]
+            for start, stop in evaluation_batches(self.evaluation.groups.pairs, first, end, config)[
+                world.rank :: world.size
+            ]
         ]
         return [*scheduled, Scheduled(self.evaluation, evaluation, trained_on=False)]
 
@@ -57,7 +59,11 @@ class TrainingData:
         return split_batch(batch, pairs, config.micro_batch_size, world.rank, world.size)
 
 
-def evaluation_batches(split: TokenizedSplit, first: int, end: int, config: Config) -> list[tuple[int, int]]:
-    """Start and stop of the batches in which groups ``first`` to ``end`` (exclusive) are evaluated by all processes."""
-    parts = chunks(split.groups.pairs[first:end], config.micro_batch_size or config.batch_size)
+def evaluation_batches(pairs: Indices, first: int, end: int, config: Config) -> list[tuple[int, int]]:
+    """Start and stop of the batches in which groups ``first`` to ``end`` (exclusive) are evaluated by all processes.
+
+    Args:
+        pairs: pairs of each group.
+    """
+    parts = chunks(pairs[first:end], config.micro_batch_size or config.batch_size)
     return [(first + start, first + stop) for start, stop in parts]

@@ -13,6 +13,7 @@ from pairgen.train.distributed import World
 
 WRITTEN = (
     run_folder.METRICS,
+    run_folder.PAIRS,
     *run_folder.FOLDERS,
     run_folder.REFERENCE_MODEL,
     run_folder.NON_FINITE.format(rank="*"),

@@ -49,11 +49,10 @@ class Objective:
             batch = replace(batch, reference=tokens)
         return batch.to(self.forward.device)
 
-    def losses(self, batch: Batch, baseline: float = 0.0) -> tuple[Tensor, Sums]:
-        """[P] loss of each pair, and the batch's metrics; ``baseline`` is KTO's reference point, in nats."""
-        policy = self.forward.token_logps(self.module, batch)
-        logps = PairLogps(
-            policy=policy,
+    def logps(self, batch: Batch, baseline: float = 0.0) -> PairLogps:
+        """The log-probs of a batch; ``baseline`` is KTO's reference point, in nats."""
+        return PairLogps(
+            policy=self.forward.token_logps(self.module, batch),
             reference=self._reference_logps(batch),
             mask=batch.mask,
             edit=batch.edit,
@@ -61,6 +60,13 @@ class Objective:
             rounding=0.0 if self.forward.low_precision else FLOAT32_ROUNDING,  # see ``pairgen.train.reference``
             loss_on=self.config.loss_on if self.loss.uses_rejected else "all",
         )
+
+    def losses(self, batch: Batch, baseline: float = 0.0) -> tuple[Tensor, Sums]:
+        """[P] loss of each pair, and the batch's metrics."""
+        return self.losses_of(batch, self.logps(batch, baseline))
+
+    def losses_of(self, batch: Batch, logps: PairLogps) -> tuple[Tensor, Sums]:
+        """The same from the log-probs of the batch."""
         losses = self.loss.function(logps, self.config)
         return losses, measure(batch, logps, losses, self.config, self.multiple_choice)
 

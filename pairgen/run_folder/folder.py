@@ -1,20 +1,4 @@
-"""Folders of training runs: the names of their files, and reading them without torch.
-
-RUN/
-  config.toml      all options, defaults filled in
-  metrics.jsonl    one JSON object per logged step; metrics of the eval split begin with eval/
-  checkpoints/     the latest checkpoints, for --resume
-  best/            the model at its best value of --best
-  final/           the model at the end, for `from_pretrained`
-  sft/             the run of --sft-steps, a folder like this one
-  tokens/          the tokenized pairs
-  imported/        pair datasets made of data in other layouts
-  base/            the merged model, if training started from an adapter
-  reference.json   fingerprint of the model that the run started from
-  reference/       reference log-probs, if the datasets are read-only
-  non-finite-0.json  pairs of the batch with a non-finite loss, by process
-  tensorboard/     with --report-to tensorboard
-"""
+"""The names of the files of a run, and reading its config and metrics."""
 
 import json
 import math
@@ -23,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pairgen.errors import RunFolderError
+from pairgen.errors import RunFolderError, UsageError
 
 CONFIG = "config.toml"
 METRICS = "metrics.jsonl"
+PAIRS = "pairs.parquet"
 REFERENCE_MODEL = "reference.json"
 NON_FINITE = "non-finite-{rank}.json"
 FOLDERS = ("checkpoints", "best", "final", "sft", "tokens", "base", "reference", "tensorboard", "imported")
@@ -111,6 +96,23 @@ def open_run(path: Path) -> Run:
         return Run(path, tomllib.loads(_read(path / CONFIG)), lines)
     except tomllib.TOMLDecodeError as error:
         raise RunFolderError(f"{path / CONFIG}: invalid TOML ({error})") from error
+
+
+def final_model(folder: Path, option: str = "") -> Path:
+    """For the folder of a run, its final model; else ``folder`` itself.
+
+    Args:
+        option: the option that names it, for the message.
+
+    Raises:
+        UsageError: the run has not finished.
+    """
+    if not (folder / CONFIG).is_file():
+        return folder
+    if not (final := folder / FINAL).is_dir():
+        named = f"{option} {folder}" if option else str(folder)
+        raise UsageError(f"{named}: this run has not finished; resume it, or name a checkpoint's model folder")
+    return final
 
 
 def read_metrics(file: Path) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pairgen.studies.running.measure import SCORED, Measured
+from pairgen.run_folder.measured import SCORED, Measured
 
 
 def table(*rows: tuple[str, list[float], list[float], int, int, int]) -> pa.Table:

@@ -1,0 +1,155 @@
+"""Passes without gradients: the metrics of held-out pairs, and the log-probs of their tokens for ``pairs.parquet``."""
+
+import contextlib
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+
+from pairgen.errors import NonFiniteLoss
+from pairgen.run_folder import EVAL, PAIRS
+from pairgen.run_folder.measured import MeasuredAt, measured_at, with_step, write_table
+from pairgen.train.context import Phase, RunContext
+from pairgen.train.data.schedule import TrainingData, evaluation_batches
+from pairgen.train.layout.batch import Batch
+from pairgen.train.scores.metrics import Sums, add, global_means
+from pairgen.train.scores.objective import Objective
+from pairgen.train.scores.pair_logps import PairLogps
+from pairgen.train.scores.pair_table import PairTable
+
+TRAINING_PAIRS = 200
+"""Training pairs that are scored where there are no held-out pairs."""
+
+
+@dataclass
+class HeldOut:
+    """Evaluates the policy of a run as it is. Every process must call the methods, at the same steps."""
+
+    objective: Objective
+    data: TrainingData
+    tokenizer: Any
+    context: RunContext
+    _evaluated_at: int = field(default=-1, init=False)
+
+    @cached_property
+    def _pairs(self) -> PairTable | None:
+        """The pairs of the eval split, with log-probs of the last evaluation."""
+        if not (split := self.data.evaluation):
+            return None
+        return PairTable(split, "eval", np.arange(len(split.groups)), self.objective.loss, self.tokenizer)
+
+    def evaluate(self, step: int, baseline: float) -> dict[str, float]:
+        """Mean metrics over all pairs of the eval split and, if there are several datasets, over those of each.
+
+        The log-probs are written to ``pairs.parquet``, but for the first step, before which policy and reference are
+        equal, and the last one, for which there is ``finish``.
+
+        Args:
+            step: how many steps were done.
+            baseline: KTO's reference point, in nats.
+
+        Raises:
+            NonFiniteLoss: a metric is not finite.
+        """
+        assert self._pairs is not None
+        metrics = self._metrics(self._pairs, baseline)
+        self._evaluated_at = step
+        for name, value in metrics.items():
+            if not math.isfinite(value):
+                raise NonFiniteLoss(f"step {step}: {name} is {value}; the last checkpoint is intact")
+        if 0 < step < self.data.steps:
+            self._write(self._table([self._pairs], step))
+        return metrics
+
+    def finish(self, step: int) -> None:
+        """Write ``pairs.parquet`` after the last step, unless that was done."""
+        file, world = self.context.folder / PAIRS, self.context.world
+        missing = world.is_main and not (file.is_file() and measured_at(file) == (step, self.data.steps))
+        if world.any_rank(missing, self.objective.forward.device):
+            self._write(self.score_pairs(step))
+
+    def remove_later(self, step: int) -> None:
+        """Remove ``pairs.parquet`` if it is of a later step, which a resumed run does again."""
+        file = self.context.folder / PAIRS
+        if file.is_file() and (at := measured_at(file)) and at.step > step:
+            file.unlink()
+
+    def score_pairs(self, step: int) -> pa.Table:
+        """Log-probs of training pairs (``RunContext.train_pairs``) and held-out pairs, in ``SCORED``.
+
+        Those of an evaluation after the same step are not computed again.
+        """
+        tables = []
+        if wanted := self.context.train_pairs or (0 if self._pairs else TRAINING_PAIRS):
+            tables.append(self._first_training_pairs(wanted))
+            self._score(tables[0])
+        if self._pairs:
+            if self._evaluated_at != step:
+                self._score(self._pairs)
+            tables.append(self._pairs)
+        return self._table(tables, step)
+
+    def _first_training_pairs(self, most: int) -> PairTable:
+        """The first training pairs that are used: the reference may not know the others."""
+        groups = self.data.sampler.used(self.data.steps)
+        pairs = self.data.pairs.groups.pairs[groups]
+        stop = max(1, int(np.searchsorted(np.cumsum(pairs), most, side="right")))
+        return PairTable(self.data.pairs, "train", groups[:stop], self.objective.loss, self.tokenizer)
+
+    def _table(self, tables: list[PairTable], step: int) -> pa.Table:
+        found = pa.concat_tables([table.table(self.context.world) for table in tables])
+        return with_step(found, MeasuredAt(step, self.data.steps))
+
+    def _write(self, table: pa.Table) -> None:
+        if self.context.world.is_main:
+            write_table(table, self.context.folder / PAIRS)
+
+    def _metrics(self, pairs: PairTable, baseline: float) -> dict[str, float]:
+        world, several = self.context.world, len(pairs.split.datasets) > 1
+        sums: Sums = {}
+        metrics: dict[str, float] = {}
+        for name, start, stop in pairs.split.ranges():
+            of_dataset: Sums = {}
+            with self._without_gradients():
+                for batch, logps in self._scored(pairs, start, stop, baseline):
+                    of_dataset = add(of_dataset, self.objective.losses_of(batch, logps)[1])
+            sums = add(sums, of_dataset)
+            if several:
+                metrics |= {f"{EVAL}{name}/{key}": value for key, value in global_means(of_dataset, world).items()}
+        return {EVAL + name: value for name, value in global_means(sums, world).items()} | metrics
+
+    def _score(self, pairs: PairTable) -> None:
+        with self._without_gradients():
+            for _ in self._scored(pairs, 0, len(pairs.groups)):
+                pass
+
+    def _scored(
+        self, pairs: PairTable, first: int, end: int, baseline: float = 0.0
+    ) -> Iterator[tuple[Batch, PairLogps]]:
+        """This process's batches of groups ``first`` to ``end`` (exclusive) of a table, scored and added to it.
+
+        All processes run the same number of batches, since a sharded model needs all of them for each; a process that
+        has fewer runs the last one again, with weight 0.
+        """
+        world, groups = self.context.world, pairs.split.groups
+        parts = evaluation_batches(pairs.pairs, first, end, self.objective.config)
+        for index in range(world.rank, len(parts) + world.rank, world.size):
+            start, stop = parts[min(index, len(parts) - 1)]
+            batch = self.objective.batch([groups[at] for at in pairs.groups[start:stop]], weighted=index < len(parts))
+            logps = self.objective.logps(batch, baseline)
+            if index < len(parts):
+                pairs.add(start, batch, logps)
+            yield batch, logps
+            self.context.progress(Phase.EVALUATION, int(pairs.pairs[:stop].sum()), int(pairs.pairs.sum()), {})
+
+    @contextlib.contextmanager
+    def _without_gradients(self) -> Iterator[None]:
+        self.objective.module.eval()
+        with torch.no_grad():
+            yield
+        self.objective.module.train()
