@@ -1,10 +1,9 @@
 """The page about folders: which kind each of them is, and what is drawn."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from pairgen.errors import UsageError, count
 from pairgen.pairs.dataset import MANIFEST, open_pairs
@@ -12,7 +11,9 @@ from pairgen.report.documents.saved import NUMBERS
 from pairgen.report.pages.dataset_page import Audit, dataset_part
 from pairgen.report.pages.html.frame import Part, document
 from pairgen.report.pages.html.markup import Html
+from pairgen.report.pages.run_page import run_part
 from pairgen.report.pages.study_page import study_part
+from pairgen.run_folder import CONFIG, METRICS, open_run
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,12 @@ class PageOptions:
     """Title of the page; None for one made of what it is about."""
     sample: int = 300
     """Most pairs shown of each dataset."""
+    pairs: int = 6
+    """Most pairs of the runs that are shown token by token."""
+
+
+KINDS = {"dataset": (MANIFEST,), "run": (CONFIG, METRICS), "study": (NUMBERS,)}
+"""By kind, the files of its folder."""
 
 
 def page(folders: Sequence[Path], options: PageOptions, audit: Audit, command: str = "") -> str:
@@ -41,6 +48,9 @@ def page(folders: Sequence[Path], options: PageOptions, audit: Audit, command: s
         kind = kind_of(folder)
         if kind == "dataset":
             parts.append(dataset_part(open_pairs(folder), options.sample, audit, Html()))
+        elif kind == "run" and not any(part.kind.startswith("run") for part in parts):
+            runs = [open_run(path) for path in folders if kind_of(path) == "run"]
+            parts.append(run_part(runs, options.pairs, Html()))
         elif kind == "study":
             parts.append(study_part(folder, f"f{at}"))
     return document(options.title or _title(parts), parts, command)
@@ -59,9 +69,8 @@ def _title(parts: Sequence[Part]) -> str:
 
 def kind_of(folder: Path) -> str:
     """``dataset``, ``run`` or ``study``. Raises UsageError for any other folder."""
-    files: Mapping[str, Any] = {MANIFEST: "dataset", NUMBERS: "study"}
-    for name, kind in files.items():
-        if (folder / name).is_file():
-            return str(kind)
+    for kind, files in KINDS.items():
+        if all((folder / name).is_file() for name in files):
+            return kind
     problem = "neither a dataset nor a run nor a study" if folder.is_dir() else "no such folder"
     raise UsageError(f"{folder}: {problem}; pass folders that `pairgen build`, `train` or `study` wrote")
