@@ -53,17 +53,15 @@ def page(folders: Sequence[Path], options: PageOptions, audit: Audit, command: s
             parts.append(run_part(runs, options.pairs, Html()))
         elif kind == "study":
             parts.append(study_part(folder, f"f{at}"))
-    return document(options.title or _title(parts), parts, command)
+    return document(options.title or _title(folders, parts), parts, command)
 
 
-def _title(parts: Sequence[Part]) -> str:
-    """The title of the only part, or what kinds there are: ``Report on 2 datasets and 1 study``."""
+def _title(folders: Sequence[Path], parts: Sequence[Part]) -> str:
+    """The title of the only part, or what the folders are: ``Report on 2 datasets and 1 run``."""
     if len(parts) == 1:
         return parts[0].title
-    kinds = Counter(part.kind for part in parts)
-    names = [
-        kind if kind == "runs" else count(number, kind).replace("studys", "studies") for kind, number in kinds.items()
-    ]
+    kinds = Counter(map(kind_of, folders))
+    names = [count(number, kind).replace("studys", "studies") for kind, number in kinds.items()]
     return f"Report on {', '.join(names[:-1])}{' and ' if names[:-1] else ''}{names[-1]}"
 
 

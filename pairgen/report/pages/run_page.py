@@ -9,7 +9,7 @@ from pairgen.report.pages.html.frame import Part, Section
 from pairgen.report.pages.html.markup import Child, Html, bullets, code, element, join, paragraphs, table
 from pairgen.report.pages.token_pairs import choose
 from pairgen.report.pages.token_view import tokens_view
-from pairgen.report.run_tables import COMPARED, METRICS, SPLITS, Metric, cell, run_facts
+from pairgen.report.run_tables import METRICS, SPLITS, cell, run_facts
 from pairgen.run_folder import Run
 
 MEMORY, RATE = "memory/peak_gb", "pairs_per_second"
@@ -46,34 +46,20 @@ def run_part(runs: Sequence[Run], pairs: int, figures: Html) -> Part:
 
 
 def _metrics(runs: Sequence[Run]) -> Html:
-    """What ``pairgen compare`` shows: the last values of each run, below those that it started from."""
+    """What ``pairgen compare`` shows, a column per run: its last values, after those it started from."""
     found = compared(runs)
-    keys = [key for key in METRICS if key in COMPARED or any(key in run.end for run in found.runs)]
-    rows: list[list[Child]] = []
-    for row in compared_rows(found):
-        options = [option_text(row.config[name]) if name in row.config else "" for name in found.differing]
-        step = f"{row.values['step']:,}" if "step" in row.values else ""
-        name = element("b", row.name) if row.kind == "seeds" else row.name
-        rows.append([name, row.loss, *options, step, *(cell(row.values, key) for key in keys)])
-    heads = [
-        "run",
-        "loss",
-        *(name.replace("_", " ") for name in found.differing),
-        "step",
-        *(_head(METRICS[key]) for key in keys),
-    ]
-    numeric = [False, False, *[True] * (len(heads) - 2)]
-    notes = list(dict.fromkeys(METRICS[key].note for key in keys if METRICS[key].note))
-    return join(
-        [
-            table(f"Values of the {SPLITS[found.prefix]}", heads, rows, numeric),
-            *(paragraphs(_sentence(note), class_="note") for note in notes),
-        ]
-    )
-
-
-def _head(metric: Metric) -> str:
-    return f"{metric.name} ({metric.unit})" if metric.unit else metric.name
+    shown = list(compared_rows(found))
+    keys = [key for key in METRICS if any(key in row.values for row in shown)]
+    rows: list[list[Child]] = [["loss function", "", *(row.loss for row in shown)]]
+    for option in found.differing:
+        values = [option_text(row.config[option]) if option in row.config else "" for row in shown]
+        rows.append([option.replace("_", " "), "", *values])
+    rows.append(["step", "", *(f"{row.values['step']:,}" if "step" in row.values else "" for row in shown)])
+    rows += [[METRICS[key].name, METRICS[key].unit, *(cell(row.values, key) for row in shown)] for key in keys]
+    heads = ["metric", "unit", *(row.name for row in shown)]
+    made = table(f"Values of the {SPLITS[found.prefix]}", heads, rows, [False, False, *[True] * len(shown)])
+    notes = dict.fromkeys(METRICS[key].note for key in keys if METRICS[key].note)
+    return join([made, paragraphs(" ".join(map(_sentence, notes)), class_="note")])
 
 
 def _sentence(text: str) -> str:

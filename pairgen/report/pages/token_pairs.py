@@ -77,10 +77,10 @@ def choose(runs: dict[str, Run], number: int) -> Chosen:
             notes.append(f"{name}: has no {PAIRS}; `pairgen train --resume` writes it.")
             continue
         measured = _held_out(Measured.read(run.path / PAIRS))
-        if not measured.has("chosen", "reference"):
-            notes.append(f"{name}: its loss needs no reference, so there is nothing to compare the tokens with.")
-        elif measured.texts("chosen") is None:
-            notes.append(f"{name}: its {PAIRS} has no texts of tokens.")
+        if measured.texts("chosen") is None:
+            notes.append(f"{name}: its {PAIRS} has no texts of tokens; runs of this release write them.")
+        elif not measured.has("chosen", "reference"):
+            notes.append(f"{name}: its loss uses no reference model to compare the tokens with.")
         else:
             found[name] = measured
     if not found or not number:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers.logged_runs import make_run
 from helpers.rows import good_pairs, make_folder
 from helpers.sample_rows import row
 from helpers.web_pages import Parsed, assert_inert, hostile
@@ -133,6 +134,39 @@ def test_page_of_a_study_without_drawings(tmp_path: Path) -> None:
     assert not found.named("svg")
     assert "made where matplotlib is not installed" in found.text
     assert "-1.5000" in found.text
+
+
+def test_page_of_runs(tmp_path: Path) -> None:
+    make_run(tmp_path / "dpo", "dpo", end=-14.2)
+    make_run(tmp_path / "dpop", "dpop")
+    found = make(tmp_path / "dpo", write_study(tmp_path / "study"), tmp_path / "dpop")
+    assert [head for head in found.texts if head in ("Training runs", "Losses & <b>")][-2:] == [
+        "Training runs",
+        "Losses & <b>",
+    ]
+    for part in (
+        "chosen log-ratio",
+        "nats per token",
+        "-13.69",
+        "Report on 2 runs and 1 study",
+        "reference",
+        "45.0",
+        "1 of 3 options differ: loss.",
+    ):
+        assert part in found.text, part
+    assert found.text.count("has no pairs.parquet") == 2
+    alone = make(tmp_path / "dpo", pairs=0)
+    assert "token by token" not in alone.text
+    assert alone.named("h1")
+    assert alone.texts.count("dpo") > 1
+
+
+def test_runs_may_be_called_anything(tmp_path: Path) -> None:
+    name = "<script>alert(1)&quot; javascript:x"
+    make_run(tmp_path / name / "run", "<b>\u202e")
+    make_run(tmp_path / "run")
+    found = make(tmp_path / name / "run", tmp_path / "run")
+    assert name in found.text
 
 
 @pytest.mark.parametrize("damage", ["{", "[]", '{"title": 1}', "{}"])
