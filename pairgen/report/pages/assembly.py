@@ -7,10 +7,13 @@ from pathlib import Path
 
 from pairgen.errors import UsageError, count
 from pairgen.pairs.dataset import MANIFEST, open_pairs
+from pairgen.report.documents.bundle import undrawn
 from pairgen.report.documents.saved import NUMBERS
+from pairgen.report.figures.dataset_figures import DATASET_FIGURES
+from pairgen.report.figures.run_figures import RUN_FIGURES
 from pairgen.report.pages.dataset_page import Audit, dataset_part
 from pairgen.report.pages.html.frame import Part, document
-from pairgen.report.pages.html.markup import Html
+from pairgen.report.pages.illustrations import illustrations
 from pairgen.report.pages.run_page import run_part
 from pairgen.report.pages.study_page import study_part
 from pairgen.run_folder import CONFIG, METRICS, open_run
@@ -47,13 +50,15 @@ def page(folders: Sequence[Path], options: PageOptions, audit: Audit, command: s
     for at, folder in enumerate(folders):
         kind = kind_of(folder)
         if kind == "dataset":
-            parts.append(dataset_part(open_pairs(folder), options.sample, audit, Html()))
+            dataset = open_pairs(folder)
+            figures = illustrations(DATASET_FIGURES, dataset, f"f{at}")
+            parts.append(dataset_part(dataset, options.sample, audit, figures))
         elif kind == "run" and not any(part.kind.startswith("run") for part in parts):
             runs = [open_run(path) for path in folders if kind_of(path) == "run"]
-            parts.append(run_part(runs, options.pairs, Html()))
+            parts.append(run_part(runs, options.pairs, illustrations(RUN_FIGURES, runs, f"f{at}")))
         elif kind == "study":
             parts.append(study_part(folder, f"f{at}"))
-    return document(options.title or _title(folders, parts), parts, command)
+    return document(options.title or _title(folders, parts), parts, command, undrawn())
 
 
 def _title(folders: Sequence[Path], parts: Sequence[Part]) -> str:

@@ -17,13 +17,31 @@ Audit = Callable[[Sequence[Row]], Findings]
 """Audits both completions of rows."""
 
 
-def dataset_part(dataset: PairDataset, size: int, audit: Audit, figures: Html) -> Part:
+PLACES = {
+    "sources": "Counts",
+    "drops": "Counts",
+    "edit-distance": "Edit distance",
+    "edit-distance-definitions": "Edit distance",
+    "edit-position": "Where the edit is",
+    "prompt-length": "Lengths",
+    "completion-length": "Lengths",
+    "group-sizes": "Lengths",
+    "checks": "Corruptions",
+    "reasons": "Corruptions",
+    "strategies": "Corruptions",
+    "errors": "Corruptions",
+    "shortcuts": "Shortcuts",
+}
+"""By name of a figure, the section that it is shown in."""
+
+
+def dataset_part(dataset: PairDataset, size: int, audit: Audit, figures: Mapping[str, Html]) -> Part:
     """A dataset: what is in it, and some of its pairs.
 
     Args:
         size: most pairs of the sample.
         audit: called with the sample.
-        figures: drawings of the dataset; may be empty.
+        figures: those of the dataset, by name.
 
     Raises:
         InvalidDataset: a damaged shard.
@@ -42,11 +60,15 @@ def dataset_part(dataset: PairDataset, size: int, audit: Audit, figures: Html) -
         "Corruptions": numbers.corruptions(statistics),
         "Shortcuts": numbers.shortcuts(statistics),
         "Audit": _audited(rows, findings) if is_math else None,
-        "Figures": figures,
+        "Other figures": None,
         "Pairs": sample_view(rows, len(dataset), findings),
         "How it was built": _built(manifest),
     }
-    sections = [Section(title, body) for title, body in bodies.items() if body]
+    drawn = {
+        title: join(html for name, html in figures.items() if PLACES.get(name, "Other figures") == title)
+        for title in bodies
+    }
+    sections = [Section(title, join([drawn[title], body])) for title, body in bodies.items() if body or drawn[title]]
     return Part("dataset", str(manifest.get("title", dataset.path.resolve().name)), _lead(dataset), sections)
 
 

@@ -1,6 +1,6 @@
 """What the page says about training runs, all of them together."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
 
@@ -15,13 +15,13 @@ from pairgen.run_folder import Run
 MEMORY, RATE = "memory/peak_gb", "pairs_per_second"
 
 
-def run_part(runs: Sequence[Run], pairs: int, figures: Html) -> Part:
+def run_part(runs: Sequence[Run], pairs: int, figures: Mapping[str, Html]) -> Part:
     """Runs: their metrics, figures, speed and options, and some pairs token by token.
 
     Args:
         runs: at least one.
         pairs: most pairs that are shown token by token.
-        figures: drawings of all runs; may be empty.
+        figures: those of the runs, by name.
 
     Raises:
         RunFolderError: a damaged run.
@@ -30,7 +30,7 @@ def run_part(runs: Sequence[Run], pairs: int, figures: Html) -> Part:
     by_name = dict(zip(names, runs, strict=True))
     bodies = {
         "Final metrics": _metrics(runs),
-        "Figures": figures,
+        "Figures": join(figures.values()),
         "Pairs, token by token": tokens_view(choose(by_name, pairs)) if pairs else None,
         "Speed": _speed(by_name),
         "Options": _options(by_name),
