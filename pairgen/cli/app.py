@@ -86,6 +86,7 @@ COMMAND_ORDER = (
         "push",
         "train",
         "compare",
+        "plot",
         "eval",
         "study",
         "report",

@@ -58,10 +58,13 @@ STYLE = {
 
 
 class Drawing(NamedTuple):
-    """A figure, drawn."""
+    """A figure, drawn. Notebooks show it."""
 
     svg: bytes
     png: bytes
+
+    def _repr_svg_(self) -> str:
+        return self.svg.decode()
 
 
 class Panel(NamedTuple):

@@ -1,15 +1,12 @@
 """The figures of a dataset or of runs as they are in the page: drawn, or as tables where they cannot be."""
 
 from collections.abc import Mapping
-from typing import TypeVar
 
 from pairgen.report.documents.bundle import undrawn
 from pairgen.report.documents.content import Figure
-from pairgen.report.figures.entry import Plot
+from pairgen.report.figures.entry import Plot, Subject, figures_of
 from pairgen.report.pages.html.markup import Html
 from pairgen.report.pages.html.tabular import figure_view
-
-Subject = TypeVar("Subject")
 
 
 def illustrations(table: Mapping[str, Plot[Subject]], subject: Subject, prefix: str) -> dict[str, Html]:
@@ -18,7 +15,7 @@ def illustrations(table: Mapping[str, Plot[Subject]], subject: Subject, prefix: 
     Args:
         prefix: distinguishes their ids from those of other subjects.
     """
-    found = {name: figure for name, plot in table.items() if (figure := plot.figure(subject)) is not None}
+    found = figures_of(table, subject)
     return {name: figure_view(figure, f"{prefix}-{name}", _drawn(figure)) for name, figure in found.items()}
 
 

@@ -72,6 +72,21 @@ FIGURES = {
         "a", "t", "x", "y", {"a": Line([0.001, 1], [0, 1])}, x_log=True, x_percent=True, y_percent=True
     ),
     "around half": Bars("a", "t", "x", "y", ["a", "b"], {"a": [0.4, 0.61]}, number=SHARE, base=0.5, base_label="coin"),
+    "labels": Bars(
+        "a", "t", "x", "y", ["a", "b"], {"a": [0.4, 0.61], "b": [None, 0.50004]}, number=SHARE, base=0.5, labels=True
+    ),
+    "labels, narrow": Bars(
+        "a", "t", "x", "y", [*"abcdefghij"], {name: [0.1] * 10 for name in "abc"}, number=SHARE, labels=True
+    ),
+    "labels, lying": Bars(
+        "a",
+        "t",
+        "x",
+        "y",
+        [f"one of {at} categories" for at in range(9)],
+        {"a": [Spread(1, 0.5, 9)] * 9, "b": [-5] * 9},
+        labels=True,
+    ),
     "one point": Lines("a", "t", "x", "y", {"a": Line([3], [5], [4], [6])}),
     "no values": Lines("a", "t", "x", "y", {"a": Line([], []), "b": Line([1, 2], [NAN, NAN])}),
     "no series": Bars("a", "t", "x", "y", [], {}),
@@ -223,6 +238,19 @@ def test_bars_grow_from_their_base() -> None:
             (0.5, pytest.approx(0.11)),
         ]
         assert [text.get_text() for text in axes.get_legend().get_texts()] == ["a", "coin"]
+
+
+def test_labels_show_values_apart_from_the_base() -> None:
+    with laid_out(FIGURES["labels"]) as (_, axes):
+        assert [text.get_text() for text in axes.texts] == ["40.0%", "61.0%", "n/a", "50.004%"]
+
+
+@pytest.mark.parametrize("name", ["labels", "labels, narrow", "labels, lying"])
+def test_labels_overlap_neither_bars_nor_one_another(name: str) -> None:
+    with laid_out(FIGURES[name]) as (_, axes):
+        boxes = [part.get_window_extent() for part in (*axes.texts, *axes.patches, axes.get_legend())]
+        for at, box in enumerate(boxes):
+            assert not any(overlap(box, other) for other in boxes[at + 1 :])
 
 
 def test_ticks_of_bins_of_equal_width_are_their_edges() -> None:
