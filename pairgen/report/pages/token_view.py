@@ -32,7 +32,7 @@ def _key() -> Html:
     example = _token("token", -0.25, -1.5, True)
     text = (
         "Above each token: its log-prob under the reference model, in gray, and under the trained model. Below it: the "
-        "change, trained minus reference. All in nats. A bar on top marks the tokens of the edit."
+        "change, trained minus reference. All in nats. The tokens of the edit have a frame."
     )
     names = [f"{low:g} to {high:g}" for low, high in pairwise(STEPS)]
     names.append(f"{STEPS[-1]:g} or more")
@@ -64,7 +64,7 @@ def _pair(pair: TokenPair) -> Html:
             flows.append(element("h5", side.capitalize()))
         for name, completion in by_run.items():
             shared = _shared_start(pair, name) if side == "rejected" else 0
-            flows.append(_flow(name if len(by_run) > 1 else None, completion, shared))
+            flows.append(_flow(name, completion, shared))
     return element(
         "div",
         title,
@@ -89,11 +89,11 @@ def _shared_start(pair: TokenPair, run: str) -> int:
     return count if near else 0
 
 
-def _flow(name: str | None, completion: Completion, shared: int) -> Html:
+def _flow(name: str, completion: Completion, shared: int) -> Html:
     """A completion as a flow of tokens.
 
     Args:
-        name: of the run; None if it is the only one.
+        name: of the run.
         shared: tokens at the beginning that are not shown.
     """
     first, last = _window(completion, shared)
@@ -112,7 +112,8 @@ def _flow(name: str | None, completion: Completion, shared: int) -> Html:
         if first <= at < last
     ]
     parts = [_note(notes["before"]), *_with_breaks(tokens, completion.texts[first:last]), _note(notes["after"])]
-    heading = element("p", name, class_="label run") if name else None
+    total = f"{signed(completion.parts()[-1])} nats"
+    heading = element("p", join([element("b", name), " ", total]), class_="label run")
     return join([heading, element("div", *parts, class_="tokens")])
 
 
@@ -137,8 +138,10 @@ def _note(text: str) -> Html | None:
 
 
 def _with_breaks(tokens: list[Html], texts: Sequence[str]) -> Iterator[Html]:
-    """The tokens, with a new line after each that ends in one."""
-    for made, text in zip(tokens, texts, strict=True):
+    """The tokens, with a new line where the text has one: before or after its token."""
+    for at, (made, text) in enumerate(zip(tokens, texts, strict=True)):
+        if at and text.startswith("\n") and text.strip("\n"):
+            yield element("span", class_="break")
         yield made
         if text.endswith("\n"):
             yield element("span", class_="break")

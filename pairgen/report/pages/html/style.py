@@ -87,14 +87,17 @@ _TOKENS = f"""
 .tokens{{display:flex;flex-wrap:wrap;gap:.5rem 2px;margin:.25rem 0 .75rem;font:.6875rem/1.3 {_SANS};
 font-variant-numeric:tabular-nums lining-nums}}
 .token{{display:flex;flex-direction:column;align-items:center;min-width:2.35rem;max-width:100%;
-padding:2px 0 0;border-top:2px solid transparent}}
-.token.edit{{border-top-color:var(--ink)}}
+padding:2px 0 0}}
+.token.edit b{{box-shadow:inset 0 0 0 2px var(--ink)}}
+.key-box{{display:flex;flex-wrap:wrap;gap:.25rem 1.25rem;align-items:center}}
+.key-box .note{{flex:1 1 18rem;margin:0}}
 .token .r{{color:var(--muted)}}
 .token b{{font:.9375rem/1.35 {_MONO};padding:.15rem .25rem;align-self:stretch;text-align:center;border-radius:2px;
 margin-top:1px;white-space:pre-wrap;unicode-bidi:isolate}}
 .token .d{{font-weight:600}}
 .token i{{color:var(--muted);font-style:normal}}
 .break{{flex-basis:100%;height:0}}
+.run b{{color:var(--ink)}}
 .same-start{{align-self:end;color:var(--muted);font-size:.8125rem;padding:0 .5rem .35rem 0}}
 .key-row{{display:flex;flex-wrap:wrap;gap:.25rem;font:.75rem/1.4 {_SANS};margin:.5rem 0 1rem}}
 .key-row span{{padding:.15rem .5rem;border-radius:2px}}
