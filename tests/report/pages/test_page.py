@@ -5,7 +5,6 @@ import hashlib
 import json
 import re
 from collections.abc import Callable
-from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import pytest
 from helpers.logged_runs import make_run
 from helpers.rows import good_pairs, make_folder
 from helpers.sample_rows import row
+from helpers.studies_on_disk import study_files, write_study
 from helpers.web_pages import Parsed, assert_inert, hostile
 from hypothesis import HealthCheck, given, settings
 from typer.testing import Result
@@ -21,48 +21,12 @@ from typer.testing import Result
 from pairgen.building.inspection.audit import pair_findings
 from pairgen.errors import InvalidReport, UsageError
 from pairgen.pairs.dataset import MANIFEST, open_pairs
-from pairgen.report.documents.bundle import report_files
-from pairgen.report.documents.content import Bars, Cloud, Column, Line, Lines, Points, Report, Table
-from pairgen.report.documents.number_format import NATS, Spread
 from pairgen.report.pages.assembly import PageOptions, page
 from pairgen.report.pages.html.frame import Part, Section, document
 from pairgen.report.pages.html.markup import Html, paragraphs
 from pairgen.report.text import safe_text
 
 Run = Callable[..., Result]
-
-STUDY = Report(
-    "Losses & <b>",
-    "Which loss?",
-    {"seeds": "0, 1, 2", "command": "pairgen study x"},
-    [
-        Table(
-            "Results",
-            [Column("loss"), Column("chosen", NATS)],
-            [["dpo", Spread(-1, -2, 2, 3)], ["ipo", None]],
-            ["A note."],
-        )
-    ],
-    [
-        Lines("curve", "Chosen", "step", "nats", {"dpo": Line([0, 1, 2], [0, -1.5, -2])}, note="It falls."),
-        Points("ches", "CHES", "score", "nats", {"a": Cloud([1, 2], [2, 3])}),
-        Bars("accuracy", "Accuracy", "loss", "share", ["dpo", "ipo"], {"arc": [0.25, None]}),
-    ],
-    ["Chosen falls with dpo."],
-    ["Nothing of larger models."],
-)
-
-
-@cache
-def study_files() -> dict[str, bytes]:
-    return report_files(STUDY)
-
-
-def write_study(folder: Path) -> Path:
-    for name, content in study_files().items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(content)
-    return folder
 
 
 def make(*folders: Path, **options: Any) -> Parsed:
