@@ -138,12 +138,12 @@ def _note(text: str) -> Html | None:
 
 
 def _with_breaks(tokens: list[Html], texts: Sequence[str]) -> Iterator[Html]:
-    """The tokens, with a new line where the text has one: before or after its token."""
+    """The tokens, with a new line where the text has one, before or after its token, but at the beginning."""
     for at, (made, text) in enumerate(zip(tokens, texts, strict=True)):
         if at and text.startswith("\n") and text.strip("\n"):
             yield element("span", class_="break")
         yield made
-        if text.endswith("\n"):
+        if text.endswith("\n") and any(before.strip() for before in texts[: at + 1]):
             yield element("span", class_="break")
 
 
