@@ -67,7 +67,7 @@ def compared(runs: Sequence[Run]) -> Comparison:
             run.values(prefix, last=False),
             run.values(prefix, last=True),
         )
-        for name, run in named_runs(runs)
+        for name, run in named(runs)
     ]
     return Comparison("eval" if prefix else "train", differing_options(runs), ends)
 
@@ -85,7 +85,7 @@ def differing_options(runs: Sequence[Run]) -> list[str]:
     return [name for name in names if len({str(run.config.get(name)) for run in runs}) > 1]
 
 
-def named_runs(runs: Sequence[Run]) -> list[tuple[str, Run]]:
+def named(runs: Sequence[Run]) -> list[tuple[str, Run]]:
     """Folder names, or paths where two runs have the same."""
     names = [run.name for run in runs]
     return [(str(run.path) if names.count(run.name) > 1 else run.name, run) for run in runs]
@@ -180,7 +180,7 @@ def _plot(runs: Sequence[Run], width: int) -> list[RenderableType]:
     key = "logratios/chosen"
     evaluated = all(len(run.series(EVAL + key)) >= MIN_EVALUATIONS or not run.series(key) for run in runs)
     prefix = EVAL if evaluated else ""
-    series = {safe_text(name).plain: run.series(prefix + key) for name, run in named_runs(runs)}
+    series = {safe_text(name).plain: run.series(prefix + key) for name, run in named(runs)}
     plotted = {name: points for name, points in series.items() if points}
     if not plotted:
         return []

@@ -4,10 +4,14 @@ import json
 import math
 import tomllib
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pairgen.errors import RunFolderError, UsageError
+
+if TYPE_CHECKING:
+    from pairgen.run_folder.measured import Measured
 
 CONFIG = "config.toml"
 METRICS = "metrics.jsonl"
@@ -71,6 +75,17 @@ class Run:
             if found.keys() - {"loss"}:
                 return {"step": line["step"], **found}
         return dict(self.lines[-1 if last else 0])
+
+    @cached_property
+    def measured(self) -> "Measured | None":
+        """Log-probs of pairs token by token, as of the last evaluation; None if the run has none, as of older versions.
+
+        Raises:
+            RunFolderError: the file is damaged.
+        """
+        from pairgen.run_folder.measured import Measured  # with pyarrow, which other reports do not need
+
+        return Measured.read(self.path / PAIRS) if (self.path / PAIRS).is_file() else None
 
     def models(self) -> list[Path]:
         """The folders of the final and the best model; before there are any, that of the latest checkpoint."""

@@ -166,6 +166,46 @@ class Points(Figure):
     y_log: bool = field(default=False, kw_only=True)
 
 
+@dataclass(frozen=True)
+class Moves:
+    """A group of an ``Arrows`` figure: from ``x``, ``y`` to ``to_x``, ``to_y``. Arrows with NaN are not drawn.
+
+    Raises:
+        ValueError: sequences of different lengths.
+    """
+
+    x: Sequence[float]
+    y: Sequence[float]
+    to_x: Sequence[float]
+    to_y: Sequence[float]
+
+    def __post_init__(self) -> None:
+        if len({len(self.x), len(self.y), len(self.to_x), len(self.to_y)}) > 1:
+            raise ValueError("arrows need as many starts as ends, with as many y as x")
+
+
+@dataclass(frozen=True)
+class Arrows(Figure):
+    """Arrows in a plane. Of each group, the mean arrow is drawn thicker; of many arrows, some are drawn.
+
+    Raises:
+        ValueError: texts for some corners only.
+    """
+
+    groups: Mapping[str, Moves]
+    zero: str = field(default="", kw_only=True)
+    """Label of the lines at 0, such as ``reference model``; none if empty."""
+    diagonal: str = field(default="", kw_only=True)
+    """Label of the line where y is x; none if empty."""
+    corners: Sequence[str] = field(default=(), kw_only=True)
+    """Texts in the corners: upper right, upper left, lower left, lower right; or none."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if len(self.corners) not in (0, 4):
+            raise ValueError(f"a text for each of the 4 corners, or none: got {len(self.corners)}")
+
+
 Bar = float | Spread | None
 """The height of a bar; a ``Spread`` has an error bar over its range."""
 

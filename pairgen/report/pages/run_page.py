@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
 
-from pairgen.report.comparison import compared, compared_rows, named_runs, option_text
+from pairgen.report.comparison import compared, compared_rows, named, option_text
 from pairgen.report.pages.html.frame import Part, Section
 from pairgen.report.pages.html.markup import Child, Html, bullets, code, element, join, paragraphs, table
 from pairgen.report.pages.token_pairs import choose
@@ -26,7 +26,7 @@ def run_part(runs: Sequence[Run], pairs: int, figures: Mapping[str, Html]) -> Pa
     Raises:
         RunFolderError: a damaged run.
     """
-    names = [name for name, _ in named_runs(runs)]
+    names = [name for name, _ in named(runs)]
     by_name = dict(zip(names, runs, strict=True))
     bodies = {
         "Final metrics": _metrics(runs),

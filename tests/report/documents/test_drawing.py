@@ -19,7 +19,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from matplotlib.figure import Figure as Canvas
 
-from pairgen.report.documents.content import Band, Bars, Cloud, Figure, Histogram, Line, Lines, Points
+from pairgen.report.documents.content import Arrows, Band, Bars, Cloud, Figure, Histogram, Line, Lines, Moves, Points
 from pairgen.report.documents.drawing import draw, layout, own_settings
 from pairgen.report.documents.number_format import SHARE, Spread
 from pairgen.report.documents.panels import ticks
@@ -58,12 +58,29 @@ HISTOGRAM = Histogram(
     x_percent=True,
     even=True,
 )
+ARROWS = Arrows(
+    "arrows",
+    "What became of each pair",
+    "chosen",
+    "rejected",
+    {"dpo": Moves([0, 0, 0], [0, 0, 0], [-1, -4, 2], [-3, -4, NAN]), "dpop": Moves([0, 0], [0, 0], [3, 1], [1, -2])},
+    zero="reference model",
+    diagonal="margin 0",
+    corners=["both rise", "chosen falls", "both fall", "chosen rises, rejected falls"],
+)
 HOSTILE = "$\\frac{ <b> & \x1b[31m _漢字 \ud800 \n\t --> " + "long " * 30
 FIGURES = {
     "lines": LINES,
     "points": POINTS,
     "bars": BARS,
     "histogram": HISTOGRAM,
+    "arrows": ARROWS,
+    "a thousand arrows": Arrows("a", "t", "x", "y", {"a": Moves([0] * 1000, [0] * 1000, range(1000), range(1000))}),
+    "no arrows": Arrows("a", "t", "x", "y", {"a": Moves([], [], [], []), "b": Moves([NAN], [0], [1], [2])}),
+    "one arrow of no length": Arrows("a", "t", "x", "y", {"a": Moves([1], [2], [1], [2])}, diagonal="margin 0"),
+    "hostile arrows": Arrows(
+        "a", HOSTILE, HOSTILE, HOSTILE, {HOSTILE: Moves([0], [0], [1], [1])}, zero=HOSTILE, corners=[HOSTILE] * 4
+    ),
     "wide bins": Histogram("a", "t", "x", "y", [0, 500_000, 1_000_000, 1_500_000], {"a": [0.5, 0.2, 0.1]}),
     "one bin": Histogram("a", "t", "x", "y", [-1.5, 2], {"a": [1]}, even=True),
     "no shares": Histogram("a", "t", "x", "y", [0, 1], {"a": [NAN]}),
