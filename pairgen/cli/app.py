@@ -86,10 +86,10 @@ COMMAND_ORDER = (
         "push",
         "train",
         "compare",
-        "plot",
         "eval",
         "study",
         "report",
+        "plot",
     ),
 )
 """The order of the commands in the help: that in which one works with them."""

@@ -1,6 +1,5 @@
-"""Commands that draw and describe datasets, runs and studies in files: plot, report."""
+"""Commands that make something to look at outside the terminal: report, plot."""
 
-import importlib.util
 import shlex
 from pathlib import Path
 from typing import Annotated
@@ -8,85 +7,7 @@ from typing import Annotated
 import typer
 
 from pairgen.cli.app import OutputConsole, command, print_json, print_stderr
-from pairgen.errors import UsageError, install_hint
-
-FORMATS = (".svg", ".png")
-
-
-@command(
-    help="Draw one figure of a dataset, or of training runs over one another, as SVG or PNG. Without NAME, "
-    "list the figures that there are.",
-    examples=[
-        "pairgen plot pairs  # list the figures of a dataset",
-        "pairgen plot pairs edit-distance --out edit-distance.svg",
-        "pairgen plot pairs edit-distance --json  # its numbers",
-        "pairgen plot runs/dpo runs/dpop loss --out loss.png",
-    ],
-)
-def plot(
-    words: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="DIR|RUN... [NAME]",
-            help="A dataset, or one or more runs; then the name of the figure.",
-            show_default=False,
-        ),
-    ],
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            "--out", "-o", metavar="FILE", help="The picture, which ends in .svg or .png; an existing file is replaced."
-        ),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the numbers of the figure as JSON.")] = False,
-) -> None:
-    from pairgen.report.figures.folders import figure, split_words
-
-    folders, name = split_words(words)
-    if out is not None:
-        _check(out)
-    if name is None:
-        _list(folders, out, as_json)
-        return
-    if out is None and not as_json:
-        raise UsageError(f"plot: missing --out FILE, such as --out {name}.svg, or --json for the numbers")
-    found = figure(folders, name)
-    if out is not None:
-        from pairgen.atomic import write_bytes
-        from pairgen.report.documents.drawing import draw
-
-        drawing = draw(found)
-        write_bytes(out, drawing.svg if out.suffix.lower() == ".svg" else drawing.png)
-        print_stderr(f"Wrote {out}.")
-    if as_json:
-        from pairgen.report.documents.bundle import figure_json
-
-        print_json(figure_json(found))
-
-
-def _check(out: Path) -> None:
-    """Raise UsageError if a picture cannot be drawn into this file."""
-    if out.suffix.lower() not in FORMATS:
-        raise UsageError(f"--out {out}: must end in {' or '.join(FORMATS)}")
-    if out.is_dir():
-        raise UsageError(f"--out {out}: is a folder; give the name of a file")
-    if importlib.util.find_spec("matplotlib") is None:
-        raise UsageError(f"plot: needs matplotlib, which is not installed; {install_hint('plot')}")
-
-
-def _list(folders: list[Path], out: Path | None, as_json: bool) -> None:
-    from pairgen.report.figures.folders import listed
-    from pairgen.report.tables import facts
-
-    found = listed(folders)
-    names = " ".join(map(str, folders))
-    if out is not None:
-        raise UsageError(f"plot: missing the name of the figure; {names} has: {', '.join(found) or 'none'}")
-    if as_json:
-        print_json(found)
-    else:
-        OutputConsole().print(facts(found.items()))
-        print_stderr(f"Draw one with: pairgen plot {names} NAME --out NAME.svg")
+from pairgen.errors import UsageError
 
 
 @command(
@@ -126,3 +47,66 @@ def report(
     made = page(folders, PageOptions(title, sample, pairs), pair_findings, shlex.join(words))
     write_text(out, made)
     print_stderr(f"Wrote {out} ({len(made.encode()) / 1e6:.1f} MB).")
+
+
+@command(
+    help="Draw one figure of a dataset, of training runs over one another, or of a study, as SVG or PNG. Without NAME, "
+    "list the figures that there are.",
+    examples=[
+        "pairgen plot pairs  # list the figures of a dataset",
+        "pairgen plot pairs edit-distance --out edit-distance.svg",
+        "pairgen plot pairs edit-distance --json  # its numbers",
+        "pairgen plot runs/dpo runs/dpop loss --out loss.png",
+    ],
+)
+def plot(
+    words: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="DIR|RUN...|STUDY [NAME]",
+            help="A dataset, one or more runs, or the report of a study; then the name of the figure.",
+            show_default=False,
+        ),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "-o", metavar="FILE", help="The picture, which ends in .svg or .png; an existing file is replaced."
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the numbers of the figure as JSON.")] = False,
+) -> None:
+    from pairgen.report.figures import picture
+    from pairgen.report.figures.lookup import figure, split_words
+
+    folders, name = split_words(words)
+    if out is not None:
+        picture.check(out)
+    if name is None:
+        _list(folders, out, as_json)
+        return
+    found = figure(folders, name)
+    if out is None and not as_json:
+        raise UsageError(f"plot: missing --out FILE, such as --out {name}.svg, or --json for the numbers")
+    if out is not None:
+        picture.draw_to(found, out)
+        print_stderr(f"Wrote {out}.")
+    if as_json:
+        from pairgen.report.documents.bundle import figure_json
+
+        print_json(figure_json(found))
+
+
+def _list(folders: list[Path], out: Path | None, as_json: bool) -> None:
+    from pairgen.report.figures.lookup import listed
+    from pairgen.report.tables import facts
+
+    found = listed(folders)
+    names = " ".join(map(str, folders))
+    if out is not None:
+        raise UsageError(f"plot: missing the name of the figure; {names} has: {', '.join(found) or 'none'}")
+    if as_json:
+        print_json(found)
+    else:
+        OutputConsole().print(facts(found.items()))
+        print_stderr(f"Draw one with: pairgen plot {names} NAME --out NAME.svg")

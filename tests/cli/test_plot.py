@@ -13,6 +13,9 @@ from helpers.logged_runs import make_run
 from typer.testing import Result
 
 import pairgen
+from pairgen.report.documents.bundle import report_json
+from pairgen.report.documents.content import Bars, Line, Lines, Report
+from pairgen.report.documents.drawing import draw
 from pairgen.report.figures.dataset_figures import DATASET_FIGURES
 from pairgen.report.figures.run_figures import RUN_FIGURES
 
@@ -68,20 +71,30 @@ def test_plot_draws_runs_over_one_another(run: Run, tmp_path: Path) -> None:
     assert {*json.loads(run("plot", *folders, "--json").stdout)} <= {*RUN_FIGURES}
 
 
+def test_plot_draws_figures_of_a_study(run: Run, tmp_path: Path) -> None:
+    figures = [Lines("loss", "Loss", "step", "nats", {"a": Line([0, 1], [2, 1])}), Bars("b", "B", "x", "y", [], {})]
+    (tmp_path / "report.json").write_text(json.dumps(report_json(Report("t", "q", {}, figures=figures))))
+    assert json.loads(run("plot", tmp_path, "--json").stdout) == {"loss": "Loss", "b": "B"}
+    done = run("plot", tmp_path, "loss", "--out", tmp_path / "loss.svg", "--json")
+    assert json.loads(done.stdout)["series"]["a"]["y"] == [2, 1]
+    assert (tmp_path / "loss.svg").read_bytes() == draw(figures[0]).svg
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["PAIRS", "group-size", "--out", "a.svg"], r"group-size: .*did you mean group-sizes\?.*edit-distance, "),
-        (["PAIRS", "loss", "--out", "a.svg"], "loss: unknown figure.*edit-distance, "),
+        (["PAIRS", "group-size", "--out", "a.svg"], r"group-size: .* \(did you mean group-sizes\?\); "),
+        (["PAIRS", "loss", "--out", "a.svg"], "loss: unknown figure; figures for .*: edit-distance, "),
+        (["PAIRS", "other-pairs"], "other-pairs: unknown figure; "),
         (["PAIRS", "checks", "--out", "a.svg"], "has nothing to show in checks .*; it has: edit-distance, "),
-        (["PAIRS", "group-sizes", "--out", "a.pdf"], r"--out a\.pdf: must end in \.svg or \.png"),
-        (["PAIRS", "group-sizes", "--out", "svg"], "--out svg: must end in"),
-        (["PAIRS", "group-sizes", "--out", "folder.svg"], r"--out folder\.svg: is a folder"),
+        (["PAIRS", "group-sizes", "--out", "a.pdf"], r"a\.pdf: must end in \.svg or \.png"),
+        (["PAIRS", "group-sizes", "--out", "svg"], "svg: must end in"),
+        (["PAIRS", "group-sizes", "--out", "folder.svg"], r"folder\.svg: is a folder"),
         (["PAIRS", "group-sizes"], r"missing --out FILE, such as --out group-sizes\.svg"),
         (["PAIRS", "--out", "a.svg"], "missing the name of the figure; .* has: edit-distance, "),
         (["missing", "--json"], "missing: no such folder"),
         (["missing", "group-sizes", "--out", "a.svg"], "missing: no such folder"),
-        ([".", "group-sizes", "--out", "a.svg"], "neither a dataset nor a run"),
+        ([".", "group-sizes", "--out", "a.svg"], "neither a dataset nor a run nor"),
         (["PAIRS", "PAIRS", "group-sizes", "--out", "a.svg"], "is a dataset; only runs"),
         (["PAIRS", "a\x1b[31m", "--out", "a.svg"], r"a\\x1b\[31m: unknown figure"),
     ],
@@ -116,6 +129,6 @@ def test_without_matplotlib_there_is_a_hint_and_there_are_numbers(
     monkeypatch.setattr(importlib.util, "find_spec", without)
     done = run("plot", pairs, "group-sizes", "--out", tmp_path / "a.svg")
     assert done.exit_code == 2
-    assert "needs matplotlib" in done.stderr
+    assert "matplotlib, which is not installed" in done.stderr
     assert "pip install '.[plot]'" in done.stderr
     assert run("plot", pairs, "group-sizes", "--json").exit_code == 0

@@ -8,7 +8,7 @@ from pairgen.pairs.card import SYNTHETIC, UNKNOWN_LICENSE, is_synthetic
 from pairgen.pairs.dataset import PairDataset
 from pairgen.report.pages import dataset_numbers as numbers
 from pairgen.report.pages.html.frame import Part, Section
-from pairgen.report.pages.html.markup import Child, Html, code, element, facts, join, paragraphs, table
+from pairgen.report.pages.html.markup import Child, Html, code, element, facts, join, paragraphs, prose, table
 from pairgen.report.pages.sampled_pairs import Findings, Row, sample_view
 from pairgen.report.pages.strata import sample
 from pairgen.report.text import format_share
@@ -100,7 +100,7 @@ def _audited(rows: Sequence[Row], findings: Findings) -> Html:
         "Arithmetic of numbers alone that states a wrong result is false; 500 / 15 = 33 is truncated, and an equation "
         "in an unknown is at most doubtful. These are the pairs of the sample below; `pairgen audit` reads all."
     )
-    return join([table("", heads, table_rows, [False, *[True] * 4]), paragraphs(note, class_="note")])
+    return join([table("", heads, table_rows, [False, *[True] * 4]), paragraphs(prose(note), class_="note")])
 
 
 def _built(manifest: Mapping[str, Any]) -> Html:

@@ -74,11 +74,11 @@ def choose(runs: dict[str, Run], number: int) -> Chosen:
     notes = []
     for name, run in runs.items():
         if not (run.path / PAIRS).is_file():
-            notes.append(f"{name}: has no {PAIRS}; `pairgen train --resume` writes it.")
+            notes.append(f"{name}: has no {PAIRS}, which runs of this release have.")
             continue
         measured = _held_out(Measured.read(run.path / PAIRS))
         if measured.texts("chosen") is None:
-            notes.append(f"{name}: its {PAIRS} has no texts of tokens; runs of this release write them.")
+            notes.append(f"{name}: its {PAIRS} has no texts of tokens, which runs of this release have.")
         elif not measured.has("chosen", "reference"):
             notes.append(f"{name}: its loss uses no reference model to compare the tokens with.")
         else:

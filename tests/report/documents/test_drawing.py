@@ -23,7 +23,7 @@ from pairgen.report.documents.content import Arrows, Band, Bars, Cloud, Figure, 
 from pairgen.report.documents.drawing import draw, layout, own_settings
 from pairgen.report.documents.number_format import SHARE, Spread
 from pairgen.report.documents.panels import ticks
-from pairgen.report.documents.panels.bar_plot import is_lying
+from pairgen.report.documents.panels.bar_plot import is_lying, value_text
 from pairgen.report.documents.panels.ticks import set_scale
 
 NAN = math.nan
@@ -260,12 +260,23 @@ def test_bars_grow_from_their_base() -> None:
 def test_labels_show_values_apart_from_the_base() -> None:
     with laid_out(FIGURES["labels"]) as (_, axes):
         assert [text.get_text() for text in axes.texts] == ["40.0%", "61.0%", "n/a", "50.004%"]
+    shares = Bars("a", "t", "x", "y", [], {}, number=SHARE)
+    assert [value_text(value, shares) for value in (0, 0.5, 0.0002, 0.9999, 1)] == [
+        "0%",
+        "50.0%",
+        "0.02%",
+        "99.99%",
+        "100%",
+    ]
+    assert value_text(1, Bars("a", "t", "x", "y", [], {})) == "1.00"
 
 
 @pytest.mark.parametrize("name", ["labels", "labels, narrow", "labels, lying"])
 def test_labels_overlap_neither_bars_nor_one_another(name: str) -> None:
     with laid_out(FIGURES[name]) as (_, axes):
-        boxes = [part.get_window_extent() for part in (*axes.texts, *axes.patches, axes.get_legend())]
+        names = (axes.yaxis if name == "labels, lying" else axes.xaxis).get_ticklabels()
+        parts = (*axes.texts, *axes.patches, axes.get_legend(), *names)
+        boxes = [part.get_window_extent() for part in parts]
         for at, box in enumerate(boxes):
             assert not any(overlap(box, other) for other in boxes[at + 1 :])
 

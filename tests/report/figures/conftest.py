@@ -39,4 +39,7 @@ def datasets(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, PairDatas
 @pytest.fixture(scope="session")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Run]:
     folder = tmp_path_factory.mktemp("runs")
-    return [open_run(make_run(folder / "dpo", "dpo", end=-14)), open_run(make_run(folder / HOSTILE[-30:], end=0.3))]
+    return [
+        open_run(make_run(folder / "dpo", "dpo", end=-14)),
+        open_run(make_run(folder / HOSTILE.replace("/", ""), end=0.3)),
+    ]

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import re
+import sys
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -21,6 +22,9 @@ from typer.testing import Result
 from pairgen.building.inspection.audit import pair_findings
 from pairgen.errors import InvalidReport, UsageError
 from pairgen.pairs.dataset import MANIFEST, open_pairs
+from pairgen.report.figures.dataset_figures import DATASET_FIGURES
+from pairgen.report.figures.run_figures import RUN_FIGURES
+from pairgen.report.pages import assembly
 from pairgen.report.pages.assembly import PageOptions, page
 from pairgen.report.pages.html.frame import Part, Section, document
 from pairgen.report.pages.html.markup import Html, paragraphs
@@ -29,10 +33,17 @@ from pairgen.report.text import safe_text
 Run = Callable[..., Result]
 
 
+@pytest.fixture(autouse=True)
+def no_figures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures, which take most of the time, are drawn only where a test names them."""
+    tables: dict[str, Any] = {"DATASET_FIGURES": DATASET_FIGURES, "RUN_FIGURES": RUN_FIGURES}
+    drawn = getattr(request, "param", ())
+    for name, table in tables.items():
+        monkeypatch.setattr(assembly, name, {key: plot for key, plot in table.items() if key in drawn})
+
+
 def make(*folders: Path, **options: Any) -> Parsed:
-    made = page(folders, PageOptions(**options), pair_findings, "pairgen report x")
-    assert made == page(folders, PageOptions(**options), pair_findings, "pairgen report x")
-    return assert_inert(made)
+    return assert_inert(page(folders, PageOptions(**options), pair_findings, "pairgen report x"))
 
 
 def headings(found: Parsed) -> list[int]:
@@ -238,3 +249,23 @@ def test_any_study_stays_text(tmp_path: Path, one: str, two: str) -> None:
     found = make(folder)
     assert len(found.named("svg")) == 3
     assert all(safe_text(text).plain in found.text for text in (one, two))
+
+
+@pytest.mark.parametrize("no_figures", [("edit-distance", "plane", "log-ratios")], indirect=True)
+def test_without_matplotlib_there_are_tables(tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    run("build", "arc", "--source", "sample:20", "--out", tmp_path / "arc")
+    make_run(tmp_path / "run")
+    drawn = make(tmp_path / "arc", tmp_path / "run")
+    assert [str(one["aria-label"]).split(".")[0] for one in drawn.named("svg")] == [
+        "Edit distance between chosen and rejected",
+        "Log-ratios of chosen and rejected",
+    ]
+    assert drawn.source == make(tmp_path / "arc", tmp_path / "run").source
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    plain = make(tmp_path / "arc", tmp_path / "run")
+    assert not plain.named("svg")
+    assert "The figures were not drawn" in plain.text
+    for title in ("Edit distance between chosen and rejected", "Log-ratios of chosen and rejected"):
+        assert title in plain.text
+    assert len(plain.named("table")) == len(drawn.named("table"))

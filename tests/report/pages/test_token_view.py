@@ -105,7 +105,7 @@ def test_runs_that_cannot_be_shown(tmp_path: Path) -> None:
     }
     found = choose(runs, 3)
     assert not found.pairs
-    assert [note.split(";")[0].split(": ", 1)[1] for note in found.notes] == [
+    assert [note.split(",")[0].split(": ", 1)[1] for note in found.notes] == [
         "has no pairs.parquet",
         "its loss uses no reference model to compare the tokens with.",
         "its pairs.parquet has no texts of tokens",

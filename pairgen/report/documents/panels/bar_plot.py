@@ -98,10 +98,19 @@ def _draw_bar(axes: Any, middle: float, thick: float, height: Bar, way: _Way) ->
         axes.errorbar(**where, fmt="none", ecolor="black", elinewidth=1.0, capsize=2.5, capthick=1.0, zorder=3)
     shown = [low, value, high] if has_range else [value]
     if figure.labels:
-        number = figure.number.telling_apart(value, figure.base)
         end = min(shown) if value < figure.base else max(shown)
-        _write(axes, number.show(value), (end, middle), way)
+        _write(axes, value_text(value, figure), (end, middle), way)
     return shown
+
+
+def value_text(value: float, figure: Bars) -> str:
+    """A value beside its bar. It looks like the base, 0% or 100% only if it is that."""
+    number = figure.number.telling_apart(value, figure.base)
+    if not number.percent:
+        return number.show(value)
+    if value in (0, 1):
+        return f"{100 * value:.0f}%"
+    return number.telling_apart(value, 0).telling_apart(value, 1).show(value)
 
 
 def _write(axes: Any, text: str, spot: tuple[float, float], way: _Way) -> None:
