@@ -37,8 +37,7 @@ footer{{margin-top:4rem;border-top:1px solid var(--rule)}}
 
 _TABLES = f"""
 .scroll{{overflow-x:auto;margin:1rem 0;max-width:100%}}
-table{{border-collapse:collapse;width:max-content;
-font:.875rem/1.4 {_SANS};font-variant-numeric:tabular-nums lining-nums;
+table{{border-collapse:collapse;font:.875rem/1.4 {_SANS};font-variant-numeric:tabular-nums lining-nums;
 border-top:1px solid var(--ink);border-bottom:1px solid var(--ink)}}
 caption{{text-align:left;color:var(--muted);padding-bottom:.4rem;caption-side:top}}
 th,td{{padding:.28rem 1.1rem .28rem 0;text-align:left;vertical-align:baseline;overflow-wrap:break-word;min-width:2.5rem;
@@ -110,7 +109,7 @@ _STEPS = (
 
 _NARROW = """
 @media(max-width:40rem){body{padding:1.25rem 1rem 3rem;font-size:1rem}h1{font-size:1.6rem}h2{font-size:1.35rem}
-dl div{display:block;padding:.2rem 0}th,td{max-width:15rem}input{width:100%}
+dl div{display:block;padding:.2rem 0}table{width:max-content}th,td{max-width:15rem}input{width:100%}
 .controls label{flex:1 1 8rem;min-width:0}}
 @media print{body{max-width:none}.controls,.pager{display:none}.scroll{overflow:visible}}
 """
