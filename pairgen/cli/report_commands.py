@@ -43,8 +43,11 @@ def report(
 
     if out.suffix.lower() not in (".html", ".htm"):
         raise UsageError(f"--out {out}: must end in .html")
-    words = ["pairgen", "report", *map(str, folders)]
-    made = page(folders, PageOptions(title, sample, pairs), pair_findings, shlex.join(words))
+    options = PageOptions(title, sample, pairs)
+    given = {"--title": title, "--sample": sample, "--pairs": pairs}
+    changed = [(name, str(value)) for name, value in given.items() if value != getattr(PageOptions, name[2:])]
+    words = ["pairgen", "report", *map(str, folders), *(word for item in changed for word in item)]
+    made = page(folders, options, pair_findings, shlex.join(words))
     write_text(out, made)
     print_stderr(f"Wrote {out} ({len(made.encode()) / 1e6:.1f} MB).")
 

@@ -77,7 +77,9 @@ def choose(runs: dict[str, Run], number: int) -> Chosen:
             notes.append(f"{name}: has no {PAIRS}, which runs of this release have.")
             continue
         measured = _held_out(Measured.read(run.path / PAIRS))
-        if measured.texts("chosen") is None:
+        if not len(measured):
+            notes.append(f"{name}: its {PAIRS} has no pairs.")
+        elif measured.texts("chosen") is None:
             notes.append(f"{name}: its {PAIRS} has no texts of tokens, which runs of this release have.")
         elif not measured.has("chosen", "reference"):
             notes.append(f"{name}: its loss uses no reference model to compare the tokens with.")
@@ -87,22 +89,16 @@ def choose(runs: dict[str, Run], number: int) -> Chosen:
         return Chosen([], notes)
     first, base = next(iter(found.items()))
     order = np.argsort(base.logratio("chosen"), kind="stable")
-    keys = {name: dict(zip(_keys(one), range(len(one)), strict=True)) for name, one in found.items()}
-    picked = list(_by_turns(len(order), number))
-    ids = [base.pair_ids[order[rank]] for rank, _ in picked]
-    prompts = _prompts(runs[first], ids)
+    picked = [(int(order[rank]), why) for rank, why in _by_turns(len(order), number)]
+    keys, ids = _keys(base), base.pair_ids
+    prompts = _prompts(runs[first], [ids[at] for at, _ in picked])
+    by_run = {name: _completions(measured) for name, measured in found.items()}
     pairs = []
-    for (rank, why), pair_id in zip(picked, ids, strict=True):
-        key = _keys(base)[order[rank]]
-        sides = {
-            side: {
-                name: _completion(found[name], side, keys[name][key])
-                for name in found
-                if key in keys[name] and found[name].has(side) and found[name].has(side, "reference")
-            }
-            for side in SIDES
-        }
-        pairs.append(TokenPair(pair_id, f"{why} of {len(order):,} pairs, under {first}", prompts.get(pair_id), sides))
+    for at, why in picked:
+        seen = {name: completions[keys[at]] for name, completions in by_run.items() if keys[at] in completions}
+        sides = {side: {name: one[side] for name, one in seen.items() if side in one} for side in SIDES}
+        why = f"{why} of {len(order):,} pairs, under {first}"
+        pairs.append(TokenPair(ids[at], why, prompts.get(ids[at]), sides))
     return Chosen(pairs, notes)
 
 
@@ -141,10 +137,16 @@ def _ordinal(number: int) -> str:
     return f"{number}{ending}"
 
 
-def _completion(measured: Measured, side: str, at: int) -> Completion:
-    texts = measured.texts(side)
-    policy, reference = measured.tokens(side)[at], measured.tokens(side, "reference")[at]
-    return Completion(texts[at] if texts else [""] * len(policy), reference, policy, measured.edit(side)[at])
+def _completions(measured: Measured) -> dict[tuple[str, str], dict[str, Completion]]:
+    """The completions of each pair by side, as far as there are log-probs of them."""
+    found: dict[tuple[str, str], dict[str, Completion]] = {key: {} for key in _keys(measured)}
+    for side in SIDES:
+        texts = measured.texts(side)
+        if texts is not None and measured.has(side) and measured.has(side, "reference"):
+            columns = (texts, measured.tokens(side, "reference"), measured.tokens(side), measured.edit(side))
+            for key, completion in zip(_keys(measured), map(Completion, *columns), strict=True):
+                found[key][side] = completion
+    return found
 
 
 def _prompts(run: Run, pair_ids: Sequence[str]) -> dict[str, str]:

@@ -194,7 +194,9 @@ def test_command(tmp_path: Path, run: Run) -> None:
     result = run("report", tmp_path / "own", "--out", out, "--title", "Mine")
     assert result.exit_code == 0, result.output
     assert "Wrote" in result.stderr
-    assert "<h1>Mine</h1>" in out.read_text("utf-8")
+    made = out.read_text("utf-8")
+    assert "<h1>Mine</h1>" in made
+    assert f"<code>pairgen report {tmp_path / 'own'} --title Mine</code>" in made
     for arguments, problem in (
         ([tmp_path / "own", "--out", tmp_path / "page.txt"], "must end in .html"),
         ([tmp_path, "--out", out], "neither a dataset"),

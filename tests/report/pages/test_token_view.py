@@ -101,6 +101,7 @@ def test_runs_that_cannot_be_shown(tmp_path: Path) -> None:
     runs = {
         "old": open_run(tmp_path / "old"),
         "simpo": run_of(tmp_path / "simpo", [scored("a", 1, reference_chosen=None, reference_rejected=None)]),
+        "empty": run_of(tmp_path / "empty", []),
         "study": run_of(tmp_path / "study", [scored("a", 1, chosen_tokens=None, rejected_tokens=None)]),
     }
     found = choose(runs, 3)
@@ -108,9 +109,10 @@ def test_runs_that_cannot_be_shown(tmp_path: Path) -> None:
     assert [note.split(",")[0].split(": ", 1)[1] for note in found.notes] == [
         "has no pairs.parquet",
         "its loss uses no reference model to compare the tokens with.",
+        "its pairs.parquet has no pairs.",
         "its pairs.parquet has no texts of tokens",
     ]
-    assert view_of(found).text.count("pairs.parquet") == 2
+    assert view_of(found).text.count("pairs.parquet") == 3
     assert (
         not choose({"r": run_of(tmp_path / "sft", [scored("a", 1, rejected=None, reference_rejected=None)])}, 1)
         .pairs[0]
