@@ -85,10 +85,12 @@ COMMAND_ORDER = (
         "card",
         "push",
         "train",
+        "watch",
         "compare",
         "eval",
         "study",
         "report",
+        "plot",
     ),
 )
 """The order of the commands in the help: that in which one works with them."""

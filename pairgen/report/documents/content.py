@@ -221,11 +221,13 @@ class Bars(Figure):
     categories: Sequence[str]
     series: Mapping[str, Sequence[Bar]]
     number: NumberFormat = field(default=PLAIN, kw_only=True)
-    """How the values are shown; in the drawing, only ``percent`` has an effect."""
+    """How the values are shown; on the axis of the drawing, only ``percent`` has an effect."""
     base: float = field(default=0.0, kw_only=True)
     """The value from which bars grow, in both directions."""
     base_label: str = field(default="", kw_only=True)
     """Label of the line at ``base``, such as ``chance``; none if empty."""
+    labels: bool = field(default=False, kw_only=True)
+    """Whether each bar has its value beside it, for values that differ by orders of magnitude."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -258,6 +260,11 @@ class Histogram(Figure):
         for name, shares in self.series.items():
             if len(shares) != len(self.edges) - 1:
                 raise ValueError(f"{name}: {len(shares)} shares for {len(self.edges) - 1} bins")
+
+
+def edge_text(edge: float, percent: bool) -> str:
+    """The edge of a bin as it is shown: ``0.2%``, ``1,500``."""
+    return f"{100 * edge:.6g}%" if percent else f"{edge:,.10g}"
 
 
 @dataclass(frozen=True)
