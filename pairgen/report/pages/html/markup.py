@@ -109,9 +109,8 @@ def table(caption: str, heads: Sequence[Child], rows: Iterable[Sequence[Child]],
         for row in rows
     ]
     title = element("caption", caption) if caption else None
-    return scrolling(
-        element("table", title, element("thead", head), element("tbody", *body)), heading(caption or "Table")
-    )
+    made = element("table", title, element("thead", head), element("tbody", *body))
+    return scrolling(made, caption or "Table")
 
 
 def facts(rows: Iterable[tuple[Child, Child]]) -> Html:
