@@ -105,7 +105,7 @@ def _list(folders: list[Path], out: Path | None, as_json: bool) -> None:
     from pairgen.report.tables import facts
 
     found = listed(folders)
-    names = " ".join(map(str, folders))
+    names = shlex.join(map(str, folders))
     if out is not None:
         raise UsageError(f"plot: missing the name of the figure; {names} has: {', '.join(found) or 'none'}")
     if as_json:
