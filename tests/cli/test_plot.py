@@ -56,6 +56,7 @@ def test_plot_without_a_name_lists_the_figures_that_say_something(run: Run, pair
     done = run("plot", pairs)
     assert done.exit_code == 0
     assert "edit-position" in done.stdout
+    assert done.stderr.strip() == f"Draw one with: pairgen plot {pairs} NAME --out NAME.svg"
     assert "strategies" not in done.stdout
     listed = json.loads(run("plot", pairs, "--json").stdout)
     assert listed.items() <= {name: plot.about for name, plot in DATASET_FIGURES.items()}.items()

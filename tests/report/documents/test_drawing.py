@@ -1,6 +1,5 @@
 """Figures: the same bytes every time, nothing outside the picture, and no legend on the data."""
 
-import contextlib
 import doctest
 import math
 import os
@@ -8,19 +7,18 @@ import re
 import struct
 import subprocess
 import sys
-from collections.abc import Iterator
-from typing import Any
 from xml.etree import ElementTree
 
 import matplotlib as mpl
 import numpy as np
 import pytest
+from helpers.pictures import assert_tidy, laid_out, overlap
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from matplotlib.figure import Figure as Canvas
 
 from pairgen.report.documents.content import Arrows, Band, Bars, Cloud, Figure, Histogram, Line, Lines, Moves, Points
-from pairgen.report.documents.drawing import draw, layout, own_settings
+from pairgen.report.documents.drawing import draw, own_settings
 from pairgen.report.documents.number_format import SHARE, Spread
 from pairgen.report.documents.panels import ticks
 from pairgen.report.documents.panels.bar_plot import is_lying, value_text
@@ -140,39 +138,6 @@ def test_files(figure: Figure) -> None:
     width, height = struct.unpack(">II", drawing.png[16:24])
     assert width == 7 * 150
     assert 3.5 * 150 < height < 10 * 150
-
-
-@contextlib.contextmanager
-def laid_out(figure: Figure) -> Iterator[tuple[Any, Any]]:
-    """The picture and its axes, with every part in its place."""
-    with own_settings():
-        canvas = layout(figure)
-        canvas.draw_without_rendering()
-        (axes,) = canvas.axes
-        yield canvas, axes
-
-
-def assert_tidy(figure: Figure) -> None:
-    with laid_out(figure) as (canvas, axes):
-        tight, (width, height) = canvas.get_tightbbox(), canvas.get_size_inches()
-        assert min(tight.x0, tight.y0) >= -0.01
-        assert tight.x1 <= width + 0.01
-        assert tight.y1 <= height + 0.01
-        plot = axes.get_window_extent()
-        assert plot.width > 2 * canvas.dpi, "the plot itself has at least two inches"
-        assert plot.height > 1.5 * canvas.dpi
-        parts = [axes.get_legend(), canvas._suptitle, canvas._supxlabel, axes._left_title]
-        parts += [axes.xaxis.label, axes.yaxis.label]
-        boxes = [plot, *(part.get_window_extent() for part in parts if part)]
-        for at, box in enumerate(boxes):
-            assert not any(overlap(box, other) for other in boxes[at + 1 :])
-
-
-def overlap(one: Any, other: Any) -> bool:
-    """Whether two boxes share more than an edge."""
-    width = min(one.x1, other.x1) - max(one.x0, other.x0)
-    height = min(one.y1, other.y1) - max(one.y0, other.y0)
-    return width > 1 and height > 1
 
 
 def test_nothing_overlaps_or_is_cut(figure: Figure) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.pictures import assert_tidy
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -54,6 +55,13 @@ def test_every_figure_draws_the_same_bytes_twice(datasets: Datasets) -> None:
             assert (figure is None) == (again is None)
             if figure and again:
                 assert draw(figure) == draw(again)
+
+
+@pytest.mark.slow
+def test_no_figure_has_parts_that_overlap_or_are_cut(figures: dict[str, dict[str, Figure]]) -> None:
+    for found in figures.values():
+        for figure in found.values():
+            assert_tidy(figure)
 
 
 def test_hostile_names_are_drawn_as_text(figures: dict[str, dict[str, Figure]]) -> None:
