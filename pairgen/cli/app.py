@@ -85,6 +85,7 @@ COMMAND_ORDER = (
         "card",
         "push",
         "train",
+        "watch",
         "compare",
         "eval",
         "study",

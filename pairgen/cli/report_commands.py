@@ -15,7 +15,8 @@ from pairgen.errors import UsageError
     "needs no network.",
     examples=[
         "pairgen report pairs --out pairs.html",
-        "pairgen report pairs studies/loss-comparison-small --title 'Near errors' --out report.html",
+        "pairgen report pairs runs/dpo runs/dpop --title 'DPO and DPOP' --out report.html",
+        "pairgen report runs/dpo runs/dpop --pairs 12  # twelve pairs, token by token",
     ],
 )
 def report(
@@ -32,6 +33,9 @@ def report(
     sample: Annotated[
         int, typer.Option(metavar="N", min=0, max=2000, help="Maximum number of pairs shown of each dataset.")
     ] = 300,
+    pairs: Annotated[
+        int, typer.Option(metavar="N", min=0, max=100, help="Maximum number of pairs of runs shown token by token.")
+    ] = 6,
 ) -> None:
     from pairgen.atomic import write_text
     from pairgen.building.inspection.audit import pair_findings
@@ -39,8 +43,11 @@ def report(
 
     if out.suffix.lower() not in (".html", ".htm"):
         raise UsageError(f"--out {out}: must end in .html")
-    words = ["pairgen", "report", *map(str, folders)]
-    made = page(folders, PageOptions(title, sample), pair_findings, shlex.join(words))
+    options = PageOptions(title, sample, pairs)
+    given = {"--title": title, "--sample": sample, "--pairs": pairs}
+    changed = [(name, str(value)) for name, value in given.items() if value != getattr(PageOptions, name[2:])]
+    words = ["pairgen", "report", *map(str, folders), *(word for item in changed for word in item)]
+    made = page(folders, options, pair_findings, shlex.join(words))
     write_text(out, made)
     print_stderr(f"Wrote {out} ({len(made.encode()) / 1e6:.1f} MB).")
 

@@ -107,8 +107,13 @@ def open_run(path: Path) -> Run:
     lines = read_metrics(path / METRICS)
     if not lines:
         raise RunFolderError(f"{path}: no steps logged yet")
+    return Run(path, read_config(path), lines)
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """The options of the run in a folder. Raises RunFolderError."""
     try:
-        return Run(path, tomllib.loads(_read(path / CONFIG)), lines)
+        return tomllib.loads(_read(path / CONFIG))
     except tomllib.TOMLDecodeError as error:
         raise RunFolderError(f"{path / CONFIG}: invalid TOML ({error})") from error
 
@@ -151,14 +156,19 @@ def read_metrics(file: Path) -> list[dict[str, Any]]:
             if number == len(rows):
                 break
             raise RunFolderError(f"{where}: invalid JSON ({error}); remove the line to read the others") from error
-        _check_line(line, where)
-        while lines and lines[-1]["step"] > line["step"]:
-            lines.pop()
-        if lines and lines[-1]["step"] == line["step"]:
-            lines[-1] |= line
-        else:
-            lines.append(line)
+        add_line(lines, line, where)
     return lines
+
+
+def add_line(lines: list[dict[str, Any]], line: Any, where: str) -> None:
+    """Add a line of the metrics to those before it; see ``read_metrics``. Raises RunFolderError for a damaged one."""
+    _check_line(line, where)
+    while lines and lines[-1]["step"] > line["step"]:
+        lines.pop()
+    if lines and lines[-1]["step"] == line["step"]:
+        lines[-1] |= line
+    else:
+        lines.append(line)
 
 
 def _read(file: Path) -> str:

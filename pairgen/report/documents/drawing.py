@@ -106,11 +106,17 @@ def draw(figure: Figure) -> Drawing:
     """
     with own_settings():
         canvas = layout(figure)
-        metadata = {"Date": None, "Creator": None, "Title": plain(figure.title)}
-        return Drawing(
-            with_own_ids(_saved(canvas, "svg", metadata)),
-            _saved(canvas, "png", {"Software": None, "Title": None}),
-        )
+        return Drawing(_svg(canvas, figure), _saved(canvas, "png", {"Software": None, "Title": None}))
+
+
+def draw_svg(figure: Figure) -> bytes:
+    """The SVG of ``draw`` alone, which takes a third of the time."""
+    with own_settings():
+        return _svg(layout(figure), figure)
+
+
+def _svg(canvas: Any, figure: Figure) -> bytes:
+    return with_own_ids(_saved(canvas, "svg", {"Date": None, "Creator": None, "Title": plain(figure.title)}))
 
 
 def layout(figure: Figure) -> Any:
