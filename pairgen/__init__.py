@@ -28,7 +28,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pairgen.api import audit, build, compare, describe, train
+    from pairgen.api import audit, build, compare, describe, plot, train
     from pairgen.building.inspection.explain import explain
     from pairgen.building.options import BuildOptions
     from pairgen.evaluate.ches import ches
@@ -55,6 +55,7 @@ __all__ = [
     "import_pairs",
     "mix",
     "open_pairs",
+    "plot",
     "train",
     "violations",
 ]
@@ -75,6 +76,7 @@ _MODULES = {
     "import_pairs": "pairgen.exchange.functions",
     "mix": "pairgen.exchange.functions",
     "open_pairs": "pairgen.pairs.dataset",
+    "plot": "pairgen.api",
     "train": "pairgen.api",
     "violations": "pairgen.pairs.validate",
 }

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from pairgen.builders import Builder
+    from pairgen.report.documents.drawing import Drawing
     from pairgen.train.run import TrainResult
 
 AnyPath = str | os.PathLike[str]
@@ -204,6 +205,30 @@ def compare(*runs: AnyPath) -> "pd.DataFrame":
     return pd.DataFrame(rows, index=pd.Index([run.run for run in found.runs], name="run"))
 
 
+def plot(name: str, *folders: "PairDataset | AnyPath", out: AnyPath | None = None) -> "Drawing":
+    """Draw one figure of a dataset, or of run folders over one another, as ``pairgen plot`` does.
+
+    >>> drawing = pairgen.plot("edit-distance", "arc-pairs", out="edit-distance.svg")
+    >>> drawing.svg[:5], drawing.png[1:4]
+    (b'<?xml', b'PNG')
+
+    Notebooks show the drawing. ``pairgen plot FOLDER`` lists the names of figures.
+
+    Args:
+        name: the name of the figure.
+        out: a file to write, which ends in ``.svg`` or ``.png``.
+
+    Raises:
+        UsageError: an unknown name, a figure with nothing to show, other folders, or matplotlib is not installed.
+        OutputError: ``out`` cannot be written.
+    """
+    from pairgen.report.figures.lookup import figure
+    from pairgen.report.figures.picture import draw_to
+
+    paths = [folder.path if isinstance(folder, PairDataset) else Path(folder) for folder in folders]
+    return draw_to(figure(paths, name), Path(out) if out is not None else None)
+
+
 @with_signature(Config)
 def train(
     data: "PairDataset | AnyPath | Iterable[PairDataset | AnyPath]",
@@ -264,4 +289,4 @@ def _warn_of_drops(line: str) -> None:
         warnings.warn(line, stacklevel=2)
 
 
-__all__ = ["audit", "build", "compare", "describe", "train"]
+__all__ = ["audit", "build", "compare", "describe", "plot", "train"]

@@ -35,8 +35,13 @@ def new_folder(path: Path) -> Iterator[Path]:
 
 def write_text(path: Path, text: str) -> None:
     """Write a UTF-8 file atomically. Raises OutputError."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file atomically. Raises OutputError."""
     with os_errors(path), staging(path) as folder:
-        (folder / path.name).write_text(text, "utf-8")
+        (folder / path.name).write_bytes(content)
         (folder / path.name).replace(path)
 
 

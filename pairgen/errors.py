@@ -9,6 +9,7 @@ PairgenError                 exit 1   one message: what happened, where (file, r
 |-- OutputError              exit 1   the result cannot be written
 |   `-- OutputExists                  the output folder already exists
 |-- InvalidDataset           exit 1   a folder that is not a complete pairgen dataset
+|-- InvalidMarks             exit 1   a file of marks that cannot be read
 |-- InvalidReport            exit 1   the folder of a study's report is damaged
 |-- ValidationFailed         exit 3   `validate` or `audit` found rows that fail its check
 `-- TrainingError            exit 1   a run cannot start or cannot continue
@@ -97,6 +98,10 @@ class OutputExists(OutputError):
 
 class InvalidDataset(PairgenError):
     """A folder that is not a complete pairgen dataset."""
+
+
+class InvalidMarks(PairgenError):
+    """A file of marks that cannot be read, or has a line that is no mark."""
 
 
 class InvalidReport(PairgenError):

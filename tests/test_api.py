@@ -12,6 +12,7 @@ from pathlib import Path
 import datasets
 import pandas as pd
 import pytest
+from helpers.logged_runs import make_run
 
 import pairgen
 from pairgen import api
@@ -24,7 +25,7 @@ from pairgen.pairs.dataset import open_pairs
 from pairgen.train.config import Config
 
 CURATION = (functions.import_pairs, functions.export, functions.mix, functions.dedup, functions.decontaminate)
-EXAMPLES = (api.build, open_pairs, api.describe, ches, explain, api.audit, *CURATION, api.train, api.compare)
+EXAMPLES = (api.build, open_pairs, api.describe, api.plot, ches, explain, api.audit, *CURATION, api.train, api.compare)
 """Functions whose docstrings have an example, in the order in which the examples build on each other."""
 
 
@@ -78,6 +79,7 @@ total: int = len(pairs)
 means = pairgen.describe(pairs)["mean"].tolist()
 run = pairgen.train(pairs, "runs/a", loss="dpop", steps=2, callbacks=[lambda metrics: print(metrics["step"])])
 folder = run.folder.name.upper()
+drawing: bytes = pairgen.plot("edit-distance", pairs, out="edit-distance.svg").svg
 best: str = pairgen.compare("runs/a", "runs/b").index[0]
 found = pairgen.explain("3 * 4 = 12")["steps"]
 wrong: list[str] = pairgen.audit("rows.jsonl", columns={"solution": "rationale"})["text"].tolist()
@@ -227,6 +229,16 @@ def test_open_pairs_names_a_newer_format(tmp_path: Path) -> None:
 
 
 # ---------------------------------------------------------------- statistics and runs
+
+
+def test_plot_draws_datasets_and_runs_and_notebooks_show_it(pairs: pairgen.PairDataset, tmp_path: Path) -> None:
+    drawing = pairgen.plot("edit-position", pairs, out=tmp_path / "a.png")
+    assert (tmp_path / "a.png").read_bytes() == drawing.png
+    assert drawing._repr_svg_().encode() == drawing.svg
+    run = make_run(tmp_path / "run")
+    assert pairgen.plot("loss", run).svg != pairgen.plot("loss", run, make_run(tmp_path / "other")).svg
+    with pytest.raises(UsageError, match="no folder to draw"):
+        pairgen.plot("edit-position")
 
 
 def test_describe_has_a_row_for_each_split_and_statistic(pairs: pairgen.PairDataset) -> None:

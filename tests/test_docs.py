@@ -128,7 +128,7 @@ def run(words: list[str]) -> None:
 
 
 def trains(line: str) -> bool:
-    return any(f"pairgen {name} " in line for name in ("train", "compare", "report", "eval", "study"))
+    return any(f"pairgen {name} " in line for name in ("train", "watch", "compare", "report", "eval", "study"))
 
 
 def run_readme(*, training: bool) -> int:

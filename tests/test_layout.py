@@ -39,7 +39,7 @@ MAY_IMPORT = {
     "arithmetic": set(),
     "builders": {"arithmetic", "errors", "pairs", "sources"},
     "stats": {"errors", "pairs"},
-    "report": {"errors", "pairs", "run_folder", "stats"},
+    "report": {"atomic", "errors", "pairs", "run_folder", "stats"},
     "building": {"atomic", "arithmetic", "builders", "errors", "options", "pairs", "progress", "sources", "stats"},
     "exchange": {
         "arithmetic",

@@ -103,9 +103,7 @@ def _serve(connection: Connection, function: Callable[[Any], Any]) -> None:
     """In a worker: answer items until killed, leaving Ctrl-C to the parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     items: queue.SimpleQueue[Any] = queue.SimpleQueue()
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=_live_with_parent, args=(parent.sentinel,), daemon=True).start()
+    exit_with_parent()
     threading.Thread(target=_receive_items, args=(connection, items), daemon=True).start()
     while True:
         item = items.get()
@@ -127,7 +125,13 @@ def _receive_items(connection: Connection, items: "queue.SimpleQueue[Any]") -> N
         os._exit(1)
 
 
-def _live_with_parent(sentinel: int) -> None:
-    """Exit when the parent exits, for any reason."""
+def exit_with_parent() -> None:
+    """In a worker: have it exit when its parent exits, for any reason."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_exit_after, args=(parent.sentinel,), daemon=True).start()
+
+
+def _exit_after(sentinel: int) -> None:
     wait([sentinel])
     os._exit(1)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def load_app() -> "typer.Typer":
     """The Typer app with all commands, which these modules add to it."""
     from pairgen.cli import (  # noqa: F401
-        audit_command,
+        checking_commands,
         curation_commands,
         dataset_commands,
         evaluation_commands,

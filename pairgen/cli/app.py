@@ -86,10 +86,12 @@ COMMAND_ORDER = (
         "push",
         "plan",
         "train",
+        "watch",
         "compare",
         "eval",
         "study",
         "report",
+        "plot",
     ),
 )
 """The order of the commands in the help: that in which one works with them."""

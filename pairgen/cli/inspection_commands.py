@@ -1,8 +1,7 @@
-"""Commands that look at a dataset or at rows: stats, show, explain, validate."""
+"""Commands that look at a dataset or at rows: stats, show, explain."""
 
 import itertools
-from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,7 +11,7 @@ from pairgen.building.options import BuildOptions
 from pairgen.cli.app import Json, OutputConsole, Quiet, command, print_json, print_stderr
 from pairgen.cli.bars import progress_reporter
 from pairgen.cli.dataset_commands import Dataset
-from pairgen.errors import UsageError, ValidationFailed, count
+from pairgen.errors import UsageError
 from pairgen.pairs.edits import METRICS
 
 if TYPE_CHECKING:
@@ -22,8 +21,6 @@ _BUILD_HELP = {item.name: item.metadata["help"] for item in fields(BuildOptions)
 Corruption = Annotated[str, typer.Option(metavar="<name>", help=_BUILD_HELP["corruption"])]
 Error = Annotated[str, typer.Option(metavar="<name>", help=_BUILD_HELP["error"])]
 Carry = Annotated[str, typer.Option(metavar="<name>", help=_BUILD_HELP["carry"])]
-MAX_SHORTCUT = 0.6
-"""How often a shortcut may be right in ``validate --strict``."""
 
 
 @command(
@@ -136,9 +133,11 @@ def _print_shortcuts(dataset: "PairDataset", as_json: bool) -> None:
 
 
 @command(
-    help="Show pairs with the edit marked: [-removed-] from chosen, {+inserted+} in rejected.",
+    help="Show pairs with the edit marked: [-removed-] from chosen, {+inserted+} in rejected. On a terminal, one at a "
+    "time, with search, filter and marks: press ? there for the keys.",
     examples=[
         "pairgen show pairs",
+        "pairgen show pairs --marks marks.jsonl --where mark=none  # on with what was not marked yet",
         "pairgen show pairs --limit 2 --split eval --random --where check=verified",
         "pairgen show pairs --where 'edit_distance<0.002' --where 'source~FOBAR'",
     ],
@@ -146,8 +145,16 @@ def _print_shortcuts(dataset: "PairDataset", as_json: bool) -> None:
 def show(
     path: Dataset,
     limit: Annotated[
-        int, typer.Option("--limit", "-n", "--n", metavar="N", min=1, help="Maximum number of pairs.")
-    ] = 5,
+        int | None,
+        typer.Option(
+            "--limit",
+            "-n",
+            "--n",
+            metavar="N",
+            min=1,
+            help="Maximum number of pairs. Default: 5, or all with the pager.",
+        ),
+    ] = None,
     where: Annotated[
         list[str] | None,
         typer.Option(
@@ -161,14 +168,36 @@ def show(
     random: Annotated[bool, typer.Option("--random", help="Show pairs at random instead of the first ones.")] = False,
     seed: Annotated[int, typer.Option(help="Random seed for --random.")] = 0,
     full: Annotated[bool, typer.Option("--full", help="Do not shorten long texts.")] = False,
+    marks: Annotated[
+        Path | None,
+        typer.Option(
+            "--marks",
+            metavar="FILE",
+            help="JSON Lines file of your marks (good or bad) and notes. The pager adds to it, and --where can name "
+            "the columns mark (good, bad, none) and note.",
+        ),
+    ] = None,
+    no_pager: Annotated[bool, typer.Option("--no-pager", help="Print the pairs also on a terminal.")] = False,
     as_json: Json = False,
 ) -> None:
     from pairgen.pairs.dataset import open_pairs
+
+    dataset = open_pairs(path)
+    conditions = [*(where or ()), *([f"pair_id={pair_id}"] if pair_id else [])]
+    drawn = seed if random else None
+    if not (no_pager or as_json):
+        from pairgen.report.viewer.full_screen import is_interactive
+
+        if is_interactive():
+            from pairgen.report.viewer.reading import Options, read
+
+            read(dataset, Options(tuple(conditions), split, limit, drawn, full, marks))
+            return
     from pairgen.report.filter import select
     from pairgen.report.pair_view import pair_view
+    from pairgen.report.viewer.marks import read_marks
 
-    conditions = [*(where or ()), *([f"pair_id={pair_id}"] if pair_id else [])]
-    rows = select(open_pairs(path), limit, conditions, split, seed if random else None)
+    rows = select(dataset, limit or 5, conditions, split, drawn, read_marks(marks) if marks else None)
     if as_json:
         print_json(rows)
         return
@@ -218,59 +247,3 @@ def explain(
             print_json(explanation)
         else:
             console.print(explained_view(explanation, console.width, item.where))
-
-
-@command(
-    help="Check every row of a dataset against the schema and its invariants; exit code 3 on violations.",
-    examples=["pairgen validate pairs", "pairgen validate pairs --strict"],
-)
-def validate(
-    path: Dataset,
-    strict: Annotated[
-        bool,
-        typer.Option(
-            "--strict", help=f"Also fail if a shortcut (`pairgen stats`) is right more than {MAX_SHORTCUT:.0%}."
-        ),
-    ] = False,
-    as_json: Json = False,
-) -> None:
-    from pairgen.pairs.dataset import open_pairs
-    from pairgen.pairs.invariants import INVARIANTS
-    from pairgen.pairs.validate import shared_prompts, violations
-
-    dataset = open_pairs(path)
-    found = violations(dataset)
-    pairs = len(dataset)
-    strongest = _strongest_shortcuts(dataset) if strict and not found else {}
-    if as_json:
-        shortcuts = {"shortcuts": strongest} if strict else {}
-        print_json({"pairs": pairs, "violations": [asdict(violation) for violation in found], **shortcuts})
-    else:
-        for violation in found:
-            typer.echo(str(violation))
-    if found:
-        violated = f"{len(found)} {'invariant is' if len(found) == 1 else 'invariants are'} violated"
-        raise ValidationFailed(f"{path}: {violated} in {count(pairs, 'pair')}; build the dataset again")
-    if not as_json:
-        typer.echo(f"{path}: {count(pairs, 'pair')}, all {len(INVARIANTS)} invariants hold")
-    if shared := shared_prompts(dataset):
-        print_stderr(f"pairgen: {path}: {count(shared, 'prompt')} in more than one split")
-    _check_shortcuts(path, strongest)
-
-
-def _strongest_shortcuts(dataset: "PairDataset") -> dict[str, dict[str, float | str]]:
-    """The strongest shortcut of each split, and how often it, or its opposite, picks chosen."""
-    from pairgen.stats.shortcuts import measure
-
-    first = ((name, next(iter(measure(split).items()), None)) for name, split in dataset.splits.items())
-    return {name: {"rule": found[0], "right": found[1].strength} for name, found in first if found}
-
-
-def _check_shortcuts(path: Path, strongest: Mapping[str, Mapping[str, float | str]]) -> None:
-    """Name the strongest shortcuts. Raises ValidationFailed for one that is right too often."""
-    for split, shortcut in strongest.items():
-        right = float(shortcut["right"])
-        text = f"{path}: {split}: the strongest shortcut, {shortcut['rule']!r}, is right in {right:.1%} of pairs"
-        if right > MAX_SHORTCUT:
-            raise ValidationFailed(f"{text}, more than {MAX_SHORTCUT:.0%}; see `pairgen stats --shortcuts`")
-        print_stderr(f"pairgen: {text}")

@@ -1,4 +1,4 @@
-"""Training commands: plan, train, compare."""
+"""Training commands: plan, train, watch, compare."""
 
 import os
 import shlex
@@ -33,6 +33,9 @@ PANELS = {
 
 PLAN_PANELS = {"model": "Model and machine", "precision": "Training", "data": "Pairs"}
 """The same for `plan`."""
+
+PRINTED_HEIGHT = 48
+"""Lines of the curves of a run that are not printed on a terminal."""
 
 EXTRA_PACKAGES = ("torch", "transformers", "tokenizers", "safetensors")
 """Installed by the extra ``train`` only."""
@@ -218,6 +221,35 @@ def plan(quiet: Quiet = False, as_json: Json = False, **flags: Any) -> None:
     from pairgen.report.run_tables import plan_view
 
     OutputConsole().print(plan_view(found))
+
+
+@command(
+    help="Watch runs while they are trained: step, speed, time left, and curves in the terminal, "
+    "until they are finished. q leaves.",
+    examples=["pairgen watch run", "pairgen watch dpo dpop", "pairgen watch run --once"],
+)
+def watch(
+    paths: Annotated[list[Path], typer.Argument(metavar="RUN", help="Folders written by `pairgen train --out`.")],
+    once: Annotated[bool, typer.Option("--once", help="Print the state and the curves once.")] = False,
+) -> None:
+    from pairgen.report.live.progress_view import plots, progress_view
+    from pairgen.report.live.watcher import watches
+    from pairgen.report.viewer.full_screen import is_interactive
+
+    runs = watches(paths)
+    found = [run.update()[0] for run in runs]
+    if not once and is_interactive() and not all(run.is_finished for run in found):
+        from pairgen.report.live.watcher import watch as watch_live
+
+        try:
+            found = watch_live(runs)
+        except KeyboardInterrupt:
+            return
+        if not all(run.is_finished for run in found):
+            return
+    console = OutputConsole()
+    height = console.height - 2 if console.is_terminal else PRINTED_HEIGHT
+    console.print(progress_view(found, plots(found), console.width, height))
 
 
 @command(

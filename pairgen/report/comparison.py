@@ -1,10 +1,10 @@
 """Several training runs next to each other: what differs between them, their metrics, and a plot."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, stdev
-from typing import Any
+from typing import Any, NamedTuple
 
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -67,7 +67,7 @@ def compared(runs: Sequence[Run]) -> Comparison:
             run.values(prefix, last=False),
             run.values(prefix, last=True),
         )
-        for name, run in _named(runs)
+        for name, run in named(runs)
     ]
     return Comparison("eval" if prefix else "train", differing_options(runs), ends)
 
@@ -85,7 +85,7 @@ def differing_options(runs: Sequence[Run]) -> list[str]:
     return [name for name in names if len({str(run.config.get(name)) for run in runs}) > 1]
 
 
-def _named(runs: Sequence[Run]) -> list[tuple[str, Run]]:
+def named(runs: Sequence[Run]) -> list[tuple[str, Run]]:
     """Folder names, or paths where two runs have the same."""
     names = [run.name for run in runs]
     return [(str(run.path) if names.count(run.name) > 1 else run.name, run) for run in runs]
@@ -104,6 +104,37 @@ def comparison(runs: Sequence[Run], width: int) -> RenderableType:
     return Group(*parts, *(_plot(runs, width) if width >= MIN_WIDTH else []))
 
 
+class ComparedRow(NamedTuple):
+    """A row of the table of compared runs."""
+
+    name: str
+    loss: str
+    config: Mapping[str, Any]
+    """Its options; empty for the model that runs started from."""
+    values: Mapping[str, Any]
+    """Metrics by name, and the step."""
+    kind: str
+    """``start``, ``run``, or ``seeds`` for a statistic over runs with different seeds."""
+
+
+STYLES = {"start": "dim", "run": "", "seeds": "bold"}
+
+
+def compared_rows(found: Comparison) -> Iterator[ComparedRow]:
+    """The runs under the models that they started from, each group with means and deviations over seeds."""
+    for group in _by_start(found.runs):
+        start = max((run.start for run in group), key=len)  # some losses log fewer metrics
+        is_reference = start["step"] == 0 and "logratios/chosen" in start
+        yield ComparedRow("reference" if is_reference else "start", "", {}, start, "start")
+        for run in group:
+            yield ComparedRow(run.run, run.loss, run.config, run.end, "run")
+        for runs in _by_seed(group):
+            for name, statistic in (("mean", fmean), ("sd", stdev)):
+                values = {key: statistic(run.end[key] for run in runs) for key in COMPARED if key in runs[0].end}
+                config = {key: value for key, value in runs[0].config.items() if key != "seed"}
+                yield ComparedRow(f"{name} of {len(runs)} seeds", runs[0].loss, config, values, "seeds")
+
+
 def _comparison_table(found: Comparison) -> FittedTable:
     metrics = [METRICS[key] for key in COMPARED]
     columns = [Column(metric.head, hide=metric.hide, note=metric.note) for metric in metrics]
@@ -111,22 +142,11 @@ def _comparison_table(found: Comparison) -> FittedTable:
     options = [Column(name.replace("_", "\n"), hide=5) for name in found.differing]
     table = FittedTable(*names, *options, Column("step", hide=6), *columns)
 
-    def add_row(name: str, loss: str, config: Mapping[str, Any], values: Mapping[str, Any], style: str = "") -> None:
-        options = [_option(config[option]) if option in config else "" for option in found.differing]
-        step = f"{values['step']:,}" if "step" in values else ""
-        table.add_row(name, loss, *options, step, *(cell(values, key) for key in COMPARED), style=style)
-
-    for group in _by_start(found.runs):
-        start = max((run.start for run in group), key=len)  # some losses log fewer metrics
-        is_reference = start["step"] == 0 and "logratios/chosen" in start
-        add_row("reference" if is_reference else "start", "", {}, start, "dim")
-        for run in group:
-            add_row(run.run, run.loss, run.config, run.end)
-        for runs in _by_seed(group):
-            for name, statistic in (("mean", fmean), ("sd", stdev)):
-                values = {key: statistic(run.end[key] for run in runs) for key in COMPARED if key in runs[0].end}
-                config = {key: value for key, value in runs[0].config.items() if key != "seed"}
-                add_row(f"{name} of {len(runs)} seeds", runs[0].loss, config, values, "bold")
+    for row in compared_rows(found):
+        chosen = [option_text(row.config[option]) if option in row.config else "" for option in found.differing]
+        step = f"{row.values['step']:,}" if "step" in row.values else ""
+        cells = (row.name, row.loss, *chosen, step, *(cell(row.values, key) for key in COMPARED))
+        table.add_row(*cells, style=STYLES[row.kind])
     return table
 
 
@@ -139,7 +159,7 @@ def _by_seed(runs: Sequence[RunEnds]) -> list[list[RunEnds]]:
     return [group for group in groups.values() if len(group) > 1]
 
 
-def _option(value: Any) -> str:
+def option_text(value: Any) -> str:
     """An option's value; paths without their folders."""
     parts = value if isinstance(value, (list, tuple)) else [value]
     return ", ".join(Path(part).name if isinstance(part, str) and "/" in part else str(part) for part in parts)
@@ -160,7 +180,7 @@ def _plot(runs: Sequence[Run], width: int) -> list[RenderableType]:
     key = "logratios/chosen"
     evaluated = all(len(run.series(EVAL + key)) >= MIN_EVALUATIONS or not run.series(key) for run in runs)
     prefix = EVAL if evaluated else ""
-    series = {safe_text(name).plain: run.series(prefix + key) for name, run in _named(runs)}
+    series = {safe_text(name).plain: run.series(prefix + key) for name, run in named(runs)}
     plotted = {name: points for name, points in series.items() if points}
     if not plotted:
         return []

@@ -28,17 +28,20 @@ MIN_WIDTH = 60
 """Cells below which a plot is not worth its lines."""
 
 
-def curves(series: Mapping[str, Sequence[Point]], width: int) -> RenderableType:
+def curves(series: Mapping[str, Sequence[Point]], width: int, height: int = HEIGHT) -> RenderableType:
     """One curve per name, and below them a legend with the last values. The vertical axis includes 0.
 
     Args:
         series: at least one point per name. Points in the same column of the plot are averaged.
         width: cells of the plot.
+        height: lines of the plot; the legend comes on top of it.
 
     Raises:
         ImportError: plotext is not installed.
     """
-    plot = Text(_draw([thin(points, width) for points in series.values()], width), no_wrap=True, overflow="crop")
+    plot = Text(
+        _draw([thin(points, width) for points in series.values()], width, height), no_wrap=True, overflow="crop"
+    )
     legend: list[Text] = [Text()]
     for at, (name, points) in enumerate(series.items()):
         marker, style = MARKERS[at % len(MARKERS)], COLORS[at % len(COLORS)]
@@ -51,13 +54,13 @@ def curves(series: Mapping[str, Sequence[Point]], width: int) -> RenderableType:
     return Group(plot, *legend)
 
 
-def _draw(series: Sequence[Sequence[Point]], width: int) -> str:
+def _draw(series: Sequence[Sequence[Point]], width: int, height: int) -> str:
     import plotext
 
     plotext.terminal.limit(False, False)
     figure: Any = plotext.figure
     figure.clear.all()
-    figure.plot_size(width, HEIGHT)
+    figure.plot_size(width, height)
     for at, points in enumerate(series):
         steps, values = [step for step, _ in points], [value for _, value in points]
         figure.draw(figure.signal(steps, values, marker=MARKERS[at % len(MARKERS)]).lines())
@@ -65,7 +68,7 @@ def _draw(series: Sequence[Sequence[Point]], width: int) -> str:
     steps = [step for points in series for step, _ in points]
     values = [value for points in series for _, value in points]
     _set_axis(figure.ruler("x"), steps, round_ticks(*_span(steps), width // 15, integers=True))
-    _set_axis(figure.ruler("y"), [0, *values], round_ticks(*_span([0, *values]), 5))
+    _set_axis(figure.ruler("y"), [0, *values], round_ticks(*_span([0, *values]), min(5, max(1, height // 3))))
     plot: str = figure.build().string(colorless=True)
     figure.clear.all()
     return "\n".join(line.rstrip() for line in plot.rstrip("\n").split("\n"))

@@ -5,7 +5,6 @@ from statistics import fmean, median
 from typing import Any, NamedTuple
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from pairgen.errors import count
@@ -121,10 +120,11 @@ def summary_table(run: Run) -> RenderableType:
     loss = "" if run.name == run.loss else f" ({safe_text(run.loss)})"
     title = Text.assemble((shorten(run.name).plain, "bold"), f"{loss}, {SPLITS[prefix]}")
     notes = [Text(METRICS[key].note, style="dim") for key in keys if METRICS[key].note]
-    return Group(title, table, Text(), *notes, Text(), _run_facts(run))
+    return Group(title, table, Text(), *notes, Text(), facts((name, safe_text(text)) for name, text in run_facts(run)))
 
 
-def _run_facts(run: Run) -> Table:
+def run_facts(run: Run) -> list[tuple[str, str]]:
+    """Speed, tokens and time of a run, and where its models are, by name."""
     rows = []
     speeds = [value for _, value in run.series("pairs_per_second")]
     if speeds:
@@ -139,7 +139,7 @@ def _run_facts(run: Run) -> Table:
     if (sft := run.path / SFT / FINAL).is_dir():
         rows.append(("SFT model", f"{sft} (start other runs from it with --model)"))
     rows += [("best model" if folder.name == "best" else "model", str(folder)) for folder in run.models()]
-    return facts((name, safe_text(text)) for name, text in rows)
+    return rows
 
 
 def _utilization(run: Run) -> list[str]:

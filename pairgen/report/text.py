@@ -1,8 +1,10 @@
 """Texts and numbers as they are shown: nothing that can act on the terminal, and nothing too long."""
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import regex
+from rich.style import Style
 from rich.text import Text
 
 CONTROLS = regex.compile(r"[[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\u2065]--[\n\t\u200c\u200d]]", regex.VERSION1)
@@ -17,18 +19,43 @@ MAX_LINE = 200
 """Characters of an id, a name or a number as written."""
 
 
-def safe_text(text: Any) -> Text:
-    """A text without markup, with control characters shown as escapes such as ``\\x1b``."""
-    return Text(CONTROLS.sub(lambda match: match.group().encode("unicode_escape").decode(), str(text)))
+HIT = Style(reverse=True)
+"""How what was searched for is highlighted; also visible without color."""
+
+Hits = Iterable[tuple[int, int]]
+"""Parts of a text to highlight: start and stop in code points, in order and without overlap."""
 
 
-def shorten(text: str, limit: int | None = MAX_LINE) -> Text:
+def safe_text(text: Any, hits: Hits = ()) -> Text:
+    """A text without markup, with control characters shown as escapes such as ``\\x1b``; its hits are highlighted."""
+    text, at = str(text), 0
+    pieces: list[str | tuple[str, Style]] = []
+    for start, stop in hits:
+        pieces += [_escape(text[at:start]), (_escape(text[start:stop]), HIT)]
+        at = stop
+    return Text.assemble(*pieces, _escape(text[at:])) if pieces else Text(_escape(text))
+
+
+def _escape(text: str) -> str:
+    escaped: str = CONTROLS.sub(lambda match: match.group().encode("unicode_escape").decode(), text)
+    return escaped
+
+
+def clip(hits: Hits, start: int, stop: int) -> Iterator[tuple[int, int]]:
+    """The hits in ``text[start:stop]``, counted from its start, of those in ``text``."""
+    for first, last in hits:
+        if first < stop and last > start:
+            yield max(first, start) - start, min(last, stop) - start
+
+
+def shorten(text: str, limit: int | None = MAX_LINE, hits: Hits = ()) -> Text:
     """``safe_text`` of a text; in one of over ``limit`` characters the middle is replaced by its length."""
     if limit is None or len(text) <= limit:
-        return safe_text(text)
-    half = limit // 2
-    omitted = Text(f" [... {len(text) - 2 * half:,} characters ...] ", style="dim")
-    return Text.assemble(safe_text(text[:half]), omitted, safe_text(text[-half:]))
+        return safe_text(text, hits)
+    half, found, size = limit // 2, list(hits), len(text)
+    omitted = Text(f" [... {size - 2 * half:,} characters ...] ", style="dim")
+    start, end = safe_text(text[:half], clip(found, 0, half)), safe_text(text[-half:], clip(found, size - half, size))
+    return Text.assemble(start, omitted, end)
 
 
 def format_share(share: float | None) -> str:

@@ -39,6 +39,7 @@ from pairgen.run_folder.folder import (
     Run,
     final_model,
     open_run,
+    read_config,
     read_metrics,
 )
 
@@ -64,5 +65,6 @@ __all__ = [
     "Run",
     "final_model",
     "open_run",
+    "read_config",
     "read_metrics",
 ]

@@ -4,10 +4,14 @@ import json
 import math
 import tomllib
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pairgen.errors import RunFolderError, UsageError
+
+if TYPE_CHECKING:
+    from pairgen.run_folder.measured import Measured
 
 CONFIG = "config.toml"
 METRICS = "metrics.jsonl"
@@ -72,6 +76,17 @@ class Run:
                 return {"step": line["step"], **found}
         return dict(self.lines[-1 if last else 0])
 
+    @cached_property
+    def measured(self) -> "Measured | None":
+        """Log-probs of pairs token by token, as of the last evaluation; None if the run has none, as of older versions.
+
+        Raises:
+            RunFolderError: the file is damaged.
+        """
+        from pairgen.run_folder.measured import Measured  # with pyarrow, which other reports do not need
+
+        return Measured.read(self.path / PAIRS) if (self.path / PAIRS).is_file() else None
+
     def models(self) -> list[Path]:
         """The folders of the final and the best model; before there are any, that of the latest checkpoint."""
         found = [folder for name in (FINAL, BEST) if (folder := self.path / name).is_dir()]
@@ -92,8 +107,13 @@ def open_run(path: Path) -> Run:
     lines = read_metrics(path / METRICS)
     if not lines:
         raise RunFolderError(f"{path}: no steps logged yet")
+    return Run(path, read_config(path), lines)
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """The options of the run in a folder. Raises RunFolderError."""
     try:
-        return Run(path, tomllib.loads(_read(path / CONFIG)), lines)
+        return tomllib.loads(_read(path / CONFIG))
     except tomllib.TOMLDecodeError as error:
         raise RunFolderError(f"{path / CONFIG}: invalid TOML ({error})") from error
 
@@ -136,14 +156,19 @@ def read_metrics(file: Path) -> list[dict[str, Any]]:
             if number == len(rows):
                 break
             raise RunFolderError(f"{where}: invalid JSON ({error}); remove the line to read the others") from error
-        _check_line(line, where)
-        while lines and lines[-1]["step"] > line["step"]:
-            lines.pop()
-        if lines and lines[-1]["step"] == line["step"]:
-            lines[-1] |= line
-        else:
-            lines.append(line)
+        add_line(lines, line, where)
     return lines
+
+
+def add_line(lines: list[dict[str, Any]], line: Any, where: str) -> None:
+    """Add a line of the metrics to those before it; see ``read_metrics``. Raises RunFolderError for a damaged one."""
+    _check_line(line, where)
+    while lines and lines[-1]["step"] > line["step"]:
+        lines.pop()
+    if lines and lines[-1]["step"] == line["step"]:
+        lines[-1] |= line
+    else:
+        lines.append(line)
 
 
 def _read(file: Path) -> str:

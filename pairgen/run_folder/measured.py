@@ -59,18 +59,28 @@ class MeasuredAt(NamedTuple):
     """Of the complete run."""
 
 
-_STEP, _STEPS = b"step", b"steps"
+_STEP, _STEPS, _MACHINE = b"step", b"steps", b"machine"
 
 
-def with_step(table: pa.Table, at: MeasuredAt) -> pa.Table:
-    """The table with the step that it was measured at in the metadata of its schema."""
-    return table.replace_schema_metadata({_STEP: str(at.step), _STEPS: str(at.steps)})
+def with_origin(table: pa.Table, at: MeasuredAt, machine: str) -> pa.Table:
+    """The table with the step that it was measured at, and the machine, in the metadata of its schema."""
+    return table.replace_schema_metadata({_STEP: str(at.step), _STEPS: str(at.steps), _MACHINE: machine})
 
 
 def measured_at(file: Path) -> MeasuredAt | None:
     """When the pairs of a file were measured; None if it does not say. Raises RunFolderError if it cannot be read."""
     metadata = _read(file, pq.read_schema).metadata or {}
     return MeasuredAt(int(metadata[_STEP]), int(metadata[_STEPS])) if {_STEP, _STEPS} <= metadata.keys() else None
+
+
+def machine_of(file: Path) -> str:
+    """The machine that a file was measured on, in words; empty if it does not say.
+
+    Raises:
+        RunFolderError: it cannot be read.
+    """
+    metadata: dict[bytes, bytes] = _read(file, pq.read_schema).metadata or {}
+    return metadata.get(_MACHINE, b"").decode()
 
 
 def write_table(table: pa.Table, file: Path) -> None:

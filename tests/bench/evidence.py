@@ -23,6 +23,14 @@ def shifted(report: str, name: str) -> str:
     return text.replace("](figures/", f"](evidence/{name}/")
 
 
+def entry(report: str) -> str:
+    """A line of the table of contents: the title, linked, and the first thing that was shown."""
+    title = report.partition("\n")[0].removeprefix("## ")
+    anchor = re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-")
+    shown = report.partition("### What was shown\n\n- ")[2].partition("\n")[0]
+    return f"- [{title}](#{anchor}). {shown}"
+
+
 def main() -> None:
     reports = {file.parent.name: file for folder in sys.argv[1:] for file in sorted(Path(folder).glob("*/report.md"))}
     if not reports:
@@ -38,7 +46,8 @@ def main() -> None:
     after = rest.partition(STOP)[2]
     if not found or not after:
         raise SystemExit(f"{FILE}: the marks {START} and {STOP} are missing")
-    FILE.write_text(f"{before}{START}\n\n{''.join(parts)}\n{STOP}{after}", "utf-8")
+    contents = "\n".join(map(entry, parts))
+    FILE.write_text(f"{before}{START}\n\n{contents}\n\n{''.join(parts)}\n{STOP}{after}", "utf-8")
     print(f"{FILE.name}: {', '.join(reports)}")
 
 

@@ -5,7 +5,6 @@ import itertools
 import json
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from typing import Any
 import datasets
 import pyarrow as pa
 import pytest
+from helpers.disks import small_disk
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -417,19 +417,6 @@ def test_any_exception_leaves_nothing_behind(kind: type[BaseException], tmp_path
         interrupted()
     assert content(tmp_path / "out") == before
     assert names(tmp_path) == ["out"]
-
-
-@contextmanager
-def small_disk(folder: Path, size: int) -> Iterator[Path]:
-    folder.mkdir()
-    mount = shutil.which("mount")
-    words = [mount or "", "-t", "tmpfs", "-o", f"size={size}", "none", str(folder)]
-    if not mount or subprocess.run(words, capture_output=True, check=False).returncode:
-        pytest.skip("needs the right to mount a small tmpfs")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
 def source_of(path: Path, rows: int) -> str:

@@ -1,6 +1,10 @@
 """Studies from end to end at a miniature scale: what runs, what is reused, and that the numbers are the model's."""
 
 import json
+import os
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -164,3 +168,47 @@ def test_unknown_studies_and_missing_models_are_refused(tmp_path: Path, monkeypa
         setting_of(StudyOptions(model="some/model"))
     with pytest.raises(UsageError, match="--scale"):
         StudyOptions(scale="enormous")
+
+
+# ---------------------------------------------------------------- a killed study
+
+WORKERS_OF_A_STUDY = """
+import os, sys, time
+from pathlib import Path
+from pairgen.studies.running.plan import StudyOptions
+from pairgen.studies.running.runner import setting_of
+from pairgen.studies.running.workers import Workers
+from pairgen.studies.running.workspace import Workspace
+
+if __name__ == "__main__":
+    setting = setting_of(StudyOptions(workers=2, out=sys.argv[1]))
+    with Workers(Workspace(setting), 1) as workers:
+        print(*workers._map(os.getppid, [()], lambda done: None), flush=True)
+        print(*workers._map(os.getpid, [()], lambda done: None), flush=True)
+        workers._map(time.sleep, [(120,), (120,)], lambda done: None)
+"""
+
+
+@pytest.mark.slow
+def test_workers_do_not_outlive_a_killed_study(tmp_path: Path) -> None:
+    script = tmp_path / "study.py"
+    script.write_text(WORKERS_OF_A_STUDY)
+    study = subprocess.Popen([sys.executable, str(script), str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    assert study.stdout is not None
+    assert int(study.stdout.readline()) == study.pid
+    worker = int(study.stdout.readline())
+    study.kill()
+    study.wait()
+    give_up = time.monotonic() + 30
+    while is_running(worker):
+        assert time.monotonic() < give_up, "a worker outlived its study"
+        time.sleep(0.05)
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process exists that has not ended."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True

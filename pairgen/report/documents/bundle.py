@@ -54,6 +54,12 @@ def report_json(report: Report) -> dict[str, Any]:
     return found
 
 
+def figure_json(figure: Figure) -> dict[str, Any]:
+    """A figure ready for JSON, as in ``report_json``."""
+    found: dict[str, Any] = _json(figure)
+    return found
+
+
 def _json(value: Any) -> Any:
     if dataclasses.is_dataclass(value):
         fields = {field.name: _json(getattr(value, field.name)) for field in dataclasses.fields(value)}

@@ -166,6 +166,46 @@ class Points(Figure):
     y_log: bool = field(default=False, kw_only=True)
 
 
+@dataclass(frozen=True)
+class Moves:
+    """A group of an ``Arrows`` figure: from ``x``, ``y`` to ``to_x``, ``to_y``. Arrows with NaN are not drawn.
+
+    Raises:
+        ValueError: sequences of different lengths.
+    """
+
+    x: Sequence[float]
+    y: Sequence[float]
+    to_x: Sequence[float]
+    to_y: Sequence[float]
+
+    def __post_init__(self) -> None:
+        if len({len(self.x), len(self.y), len(self.to_x), len(self.to_y)}) > 1:
+            raise ValueError("arrows need as many starts as ends, with as many y as x")
+
+
+@dataclass(frozen=True)
+class Arrows(Figure):
+    """Arrows in a plane. Of each group, the mean arrow is drawn thicker; of many arrows, some are drawn.
+
+    Raises:
+        ValueError: texts for some corners only.
+    """
+
+    groups: Mapping[str, Moves]
+    zero: str = field(default="", kw_only=True)
+    """Label of the lines at 0, such as ``reference model``; none if empty."""
+    diagonal: str = field(default="", kw_only=True)
+    """Label of the line where y is x; none if empty."""
+    corners: Sequence[str] = field(default=(), kw_only=True)
+    """Texts in the corners: upper right, upper left, lower left, lower right; or none."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if len(self.corners) not in (0, 4):
+            raise ValueError(f"a text for each of the 4 corners, or none: got {len(self.corners)}")
+
+
 Bar = float | Spread | None
 """The height of a bar; a ``Spread`` has an error bar over its range."""
 
@@ -181,11 +221,13 @@ class Bars(Figure):
     categories: Sequence[str]
     series: Mapping[str, Sequence[Bar]]
     number: NumberFormat = field(default=PLAIN, kw_only=True)
-    """How the values are shown; in the drawing, only ``percent`` has an effect."""
+    """How the values are shown; on the axis of the drawing, only ``percent`` has an effect."""
     base: float = field(default=0.0, kw_only=True)
     """The value from which bars grow, in both directions."""
     base_label: str = field(default="", kw_only=True)
     """Label of the line at ``base``, such as ``chance``; none if empty."""
+    labels: bool = field(default=False, kw_only=True)
+    """Whether each bar has its value beside it, for values that differ by orders of magnitude."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -218,6 +260,11 @@ class Histogram(Figure):
         for name, shares in self.series.items():
             if len(shares) != len(self.edges) - 1:
                 raise ValueError(f"{name}: {len(shares)} shares for {len(self.edges) - 1} bins")
+
+
+def edge_text(edge: float, percent: bool) -> str:
+    """The edge of a bin as it is shown: ``0.2%``, ``1,500``."""
+    return f"{100 * edge:.6g}%" if percent else f"{edge:,.10g}"
 
 
 @dataclass(frozen=True)

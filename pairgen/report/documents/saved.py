@@ -57,7 +57,8 @@ def _read(hint: Any, value: Any) -> Any:
         return _read(kinds[value["kind"]], value)
     if dataclasses.is_dataclass(kind) and isinstance(kind, type):
         hints = get_type_hints(kind)
-        return kind(**{item.name: _read(hints[item.name], value[item.name]) for item in dataclasses.fields(kind)})
+        names = [item.name for item in dataclasses.fields(kind) if item.name in value]  # others may be newer
+        return kind(**{name: _read(hints[name], value[name]) for name in names})
     if kind is SEQUENCE:
         if not isinstance(value, list):
             raise TypeError(f"expected a list, found {value!r:.60}")

@@ -13,7 +13,18 @@ from rich.text import Text
 
 from pairgen.report.curves import MIN_WIDTH, Point, curves
 from pairgen.report.documents import content
-from pairgen.report.documents.content import Bars, Column, Figure, Histogram, Line, Lines, Points, Report, Table
+from pairgen.report.documents.content import (
+    Bars,
+    Column,
+    Figure,
+    Histogram,
+    Line,
+    Lines,
+    Points,
+    Report,
+    Table,
+    edge_text,
+)
 from pairgen.report.documents.markdown import plain
 from pairgen.report.documents.number_format import SHARE, Spread, finite_values
 from pairgen.report.tables import Column as FittedColumn
@@ -108,7 +119,7 @@ def as_table(figure: Bars | Histogram) -> Table:
 
 def _bins(figure: Histogram) -> list[str]:
     """``0% to 0.1%``, or ``0 to 50``."""
-    edges = [f"{100 * edge:.6g}%" if figure.x_percent else f"{edge:,.10g}" for edge in figure.edges]
+    edges = [edge_text(edge, figure.x_percent) for edge in figure.edges]
     return [f"{low} to {high}" for low, high in pairwise(edges)]
 
 

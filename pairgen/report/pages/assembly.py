@@ -1,18 +1,22 @@
 """The page about folders: which kind each of them is, and what is drawn."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from pairgen.errors import UsageError, count
 from pairgen.pairs.dataset import MANIFEST, open_pairs
+from pairgen.report.documents.bundle import undrawn
 from pairgen.report.documents.saved import NUMBERS
+from pairgen.report.figures.dataset_figures import DATASET_FIGURES
+from pairgen.report.figures.run_figures import RUN_FIGURES
 from pairgen.report.pages.dataset_page import Audit, dataset_part
 from pairgen.report.pages.html.frame import Part, document
-from pairgen.report.pages.html.markup import Html
+from pairgen.report.pages.illustrations import illustrations
+from pairgen.report.pages.run_page import run_part
 from pairgen.report.pages.study_page import study_part
+from pairgen.run_folder import CONFIG, METRICS, open_run
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,12 @@ class PageOptions:
     """Title of the page; None for one made of what it is about."""
     sample: int = 300
     """Most pairs shown of each dataset."""
+    pairs: int = 6
+    """Most pairs of the runs that are shown token by token."""
+
+
+KINDS = {"dataset": (MANIFEST,), "run": (CONFIG, METRICS), "study": (NUMBERS,)}
+"""By kind, the files of its folder."""
 
 
 def page(folders: Sequence[Path], options: PageOptions, audit: Audit, command: str = "") -> str:
@@ -40,28 +50,30 @@ def page(folders: Sequence[Path], options: PageOptions, audit: Audit, command: s
     for at, folder in enumerate(folders):
         kind = kind_of(folder)
         if kind == "dataset":
-            parts.append(dataset_part(open_pairs(folder), options.sample, audit, Html()))
+            dataset = open_pairs(folder)
+            figures = illustrations(DATASET_FIGURES, dataset, f"f{at}")
+            parts.append(dataset_part(dataset, options.sample, audit, figures))
+        elif kind == "run" and not any(part.kind.startswith("run") for part in parts):
+            runs = [open_run(path) for path in folders if kind_of(path) == "run"]
+            parts.append(run_part(runs, options.pairs, illustrations(RUN_FIGURES, runs, f"f{at}")))
         elif kind == "study":
             parts.append(study_part(folder, f"f{at}"))
-    return document(options.title or _title(parts), parts, command)
+    return document(options.title or _title(folders, parts), parts, command, undrawn())
 
 
-def _title(parts: Sequence[Part]) -> str:
-    """The title of the only part, or what kinds there are: ``Report on 2 datasets and 1 study``."""
+def _title(folders: Sequence[Path], parts: Sequence[Part]) -> str:
+    """The title of the only part, or what the folders are: ``Report on 2 datasets and 1 run``."""
     if len(parts) == 1:
         return parts[0].title
-    kinds = Counter(part.kind for part in parts)
-    names = [
-        kind if kind == "runs" else count(number, kind).replace("studys", "studies") for kind, number in kinds.items()
-    ]
+    kinds = Counter(map(kind_of, folders))
+    names = [count(number, kind).replace("studys", "studies") for kind, number in kinds.items()]
     return f"Report on {', '.join(names[:-1])}{' and ' if names[:-1] else ''}{names[-1]}"
 
 
 def kind_of(folder: Path) -> str:
     """``dataset``, ``run`` or ``study``. Raises UsageError for any other folder."""
-    files: Mapping[str, Any] = {MANIFEST: "dataset", NUMBERS: "study"}
-    for name, kind in files.items():
-        if (folder / name).is_file():
-            return str(kind)
+    for kind, files in KINDS.items():
+        if all((folder / name).is_file() for name in files):
+            return kind
     problem = "neither a dataset nor a run nor a study" if folder.is_dir() else "no such folder"
     raise UsageError(f"{folder}: {problem}; pass folders that `pairgen build`, `train` or `study` wrote")

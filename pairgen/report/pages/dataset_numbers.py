@@ -9,7 +9,7 @@ from pairgen.pairs import verification_rates
 from pairgen.pairs.dataset import PairDataset
 from pairgen.pairs.edits import METRICS
 from pairgen.report.dataset_tables import COLUMNS, PAPER, PAPER_DATASETS, SHORTCUTS_LEGEND
-from pairgen.report.pages.html.markup import Child, Html, join, paragraphs, table
+from pairgen.report.pages.html.markup import Child, Html, join, paragraphs, prose, table
 from pairgen.report.pages.strata import at_random
 from pairgen.report.text import format_number, format_share
 from pairgen.stats import RECORDED, STATISTICS, describe
@@ -79,7 +79,10 @@ def distances(dataset: PairDataset, statistics: Statistics) -> Html:
     )
     notes += [PAPER] if dataset.manifest.get("dataset") in PAPER_DATASETS else []
     return join(
-        [table("Distance between chosen and rejected", heads, rows, numeric), paragraphs(*notes, class_="note")]
+        [
+            table("Distance between chosen and rejected", heads, rows, numeric),
+            paragraphs(*map(prose, notes), class_="note"),
+        ]
     )
 
 

@@ -8,7 +8,7 @@ from pairgen.pairs.card import SYNTHETIC, UNKNOWN_LICENSE, is_synthetic
 from pairgen.pairs.dataset import PairDataset
 from pairgen.report.pages import dataset_numbers as numbers
 from pairgen.report.pages.html.frame import Part, Section
-from pairgen.report.pages.html.markup import Child, Html, code, element, facts, join, paragraphs, table
+from pairgen.report.pages.html.markup import Child, Html, code, element, facts, join, paragraphs, prose, table
 from pairgen.report.pages.sampled_pairs import Findings, Row, sample_view
 from pairgen.report.pages.strata import sample
 from pairgen.report.text import format_share
@@ -17,13 +17,31 @@ Audit = Callable[[Sequence[Row]], Findings]
 """Audits both completions of rows."""
 
 
-def dataset_part(dataset: PairDataset, size: int, audit: Audit, figures: Html) -> Part:
+PLACES = {
+    "sources": "Counts",
+    "drops": "Counts",
+    "edit-distance": "Edit distance",
+    "edit-distance-definitions": "Edit distance",
+    "edit-position": "Where the edit is",
+    "prompt-length": "Lengths",
+    "completion-length": "Lengths",
+    "group-sizes": "Lengths",
+    "checks": "Corruptions",
+    "reasons": "Corruptions",
+    "strategies": "Corruptions",
+    "errors": "Corruptions",
+    "shortcuts": "Shortcuts",
+}
+"""By name of a figure, the section that it is shown in."""
+
+
+def dataset_part(dataset: PairDataset, size: int, audit: Audit, figures: Mapping[str, Html]) -> Part:
     """A dataset: what is in it, and some of its pairs.
 
     Args:
         size: most pairs of the sample.
         audit: called with the sample.
-        figures: drawings of the dataset; may be empty.
+        figures: those of the dataset, by name.
 
     Raises:
         InvalidDataset: a damaged shard.
@@ -42,11 +60,15 @@ def dataset_part(dataset: PairDataset, size: int, audit: Audit, figures: Html) -
         "Corruptions": numbers.corruptions(statistics),
         "Shortcuts": numbers.shortcuts(statistics),
         "Audit": _audited(rows, findings) if is_math else None,
-        "Figures": figures,
+        "Other figures": None,
         "Pairs": sample_view(rows, len(dataset), findings),
         "How it was built": _built(manifest),
     }
-    sections = [Section(title, body) for title, body in bodies.items() if body]
+    drawn = {
+        title: join(html for name, html in figures.items() if PLACES.get(name, "Other figures") == title)
+        for title in bodies
+    }
+    sections = [Section(title, join([drawn[title], body])) for title, body in bodies.items() if body or drawn[title]]
     return Part("dataset", str(manifest.get("title", dataset.path.resolve().name)), _lead(dataset), sections)
 
 
@@ -78,7 +100,7 @@ def _audited(rows: Sequence[Row], findings: Findings) -> Html:
         "Arithmetic of numbers alone that states a wrong result is false; 500 / 15 = 33 is truncated, and an equation "
         "in an unknown is at most doubtful. These are the pairs of the sample below; `pairgen audit` reads all."
     )
-    return join([table("", heads, table_rows, [False, *[True] * 4]), paragraphs(note, class_="note")])
+    return join([table("", heads, table_rows, [False, *[True] * 4]), paragraphs(prose(note), class_="note")])
 
 
 def _built(manifest: Mapping[str, Any]) -> Html:

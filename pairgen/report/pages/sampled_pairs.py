@@ -104,7 +104,7 @@ def _found(findings: Sequence[Mapping[str, Any]]) -> Html:
 def _completions(row: Row) -> Iterator[Html]:
     chosen, rejected = row["chosen"], row["rejected"]
     if not rejected:
-        yield element("p", *_shortened(chosen), class_="text")
+        yield element("p", *_shortened(chosen.lstrip("\n")), class_="text")
         return
     spans = edit_spans(row)
     edited = sum(max(one.stop - one.start, other.stop - other.start) for one, other in spans)
@@ -123,7 +123,7 @@ def _merged(chosen: str, rejected: str, spans: Sequence[tuple[slice, slice]]) ->
     """Both completions as one text, with what differs next to each other."""
     at = 0
     for one, other in spans:
-        yield from _shortened(chosen[at : one.start])
+        yield from _shortened(_before(chosen[at : one.start], at))
         if one.stop > one.start:
             yield element("del", *_shortened(chosen[one]))
         if other.stop > other.start:
@@ -135,11 +135,16 @@ def _merged(chosen: str, rejected: str, spans: Sequence[tuple[slice, slice]]) ->
 def _marked(text: str, tag: str, edits: Sequence[slice]) -> Iterator[Html]:
     at = 0
     for edit in edits:
-        yield from _shortened(text[at : edit.start])
+        yield from _shortened(_before(text[at : edit.start], at))
         if edit.stop > edit.start:
             yield element(tag, *_shortened(text[edit]))
         at = edit.stop
     yield from _shortened(text[at:])
+
+
+def _before(text: str, at: int) -> str:
+    """A text before an edit, without the line breaks that a completion begins with."""
+    return text if at else text.lstrip("\n")
 
 
 def _shortened(text: str) -> list[Html]:

@@ -25,3 +25,8 @@ class Results:
     def of(self, name: str, data: str = "low") -> list[Finished]:
         """The runs of a variant, one per seed."""
         return self.runs[data, name]
+
+    def all_runs(self) -> list[Finished]:
+        """Every run that the report is made of, those at other learning rates included."""
+        found = [run for by_key in (self.runs, self.tried) for runs in by_key.values() for run in runs]
+        return list({run.folder: run for run in found}.values())

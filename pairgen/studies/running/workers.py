@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TypeVar
 
+from pairgen.building.workers import exit_with_parent
 from pairgen.pairs.dataset import PairDataset
 from pairgen.studies.running.plan import Variant
 from pairgen.studies.running.workspace import Finished, Workspace
@@ -46,7 +47,7 @@ class Workers:
     def __enter__(self) -> "Workers":
         if self.workspace.setting.workers > 1:
             context = multiprocessing.get_context("spawn")  # a fork of a process that has used torch may hang
-            self._pool = ProcessPoolExecutor(self.workspace.setting.workers, context, _one_core)
+            self._pool = ProcessPoolExecutor(self.workspace.setting.workers, context, _begin)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -97,7 +98,9 @@ class Workers:
         return [future.result() for future in futures]
 
 
-def _one_core() -> None:
+def _begin() -> None:
+    """In a worker: use one core, and do not outlive the study, whose runs would otherwise go on unseen."""
+    exit_with_parent()
     os.environ["OMP_NUM_THREADS"] = "1"
     import torch
 

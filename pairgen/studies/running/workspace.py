@@ -152,6 +152,7 @@ class Workspace:
             "eval_pairs": 0,
             "eval_every": max(1, scale.pairs // scale.batch_size // 2),
             "peak_tflops": 1.0,  # not to measure it for every run: reports show no utilization
+            "compile": False,  # on a GPU, compiling would take longer than a run
             "save_every": scale.save_every,
             "keep_checkpoints": 1,
             "best": "none",
@@ -211,9 +212,12 @@ class Workspace:
 
 
 def _identity(source: str) -> str:
-    """A source by name and, if it is a file, by its size and time."""
+    """A source by name and, if it is a file, by a hash of its content, wherever it is."""
     path = Path(source)
-    return f"{path.resolve()} {path.stat().st_size} {path.stat().st_mtime_ns}" if source and path.is_file() else source
+    if not source or not path.is_file():
+        return source
+    with path.open("rb") as file:
+        return f"{path.name} {hashlib.file_digest(file, 'sha256').hexdigest()}"
 
 
 def content_hashes(data: PairDataset) -> list[str]:

@@ -13,7 +13,7 @@ import torch
 
 from pairgen.errors import NonFiniteLoss
 from pairgen.run_folder import EVAL, PAIRS
-from pairgen.run_folder.measured import MeasuredAt, measured_at, with_step, write_table
+from pairgen.run_folder.measured import MeasuredAt, measured_at, with_origin, write_table
 from pairgen.train.context import Phase, RunContext
 from pairgen.train.data.schedule import TrainingData, evaluation_batches
 from pairgen.train.layout.batch import Batch
@@ -21,6 +21,7 @@ from pairgen.train.scores.metrics import Sums, add, global_means
 from pairgen.train.scores.objective import Objective
 from pairgen.train.scores.pair_logps import PairLogps
 from pairgen.train.scores.pair_table import PairTable
+from pairgen.train.scores.speed import machine
 
 TRAINING_PAIRS = 200
 """Training pairs that are scored where there are no held-out pairs."""
@@ -103,7 +104,7 @@ class HeldOut:
 
     def _table(self, tables: list[PairTable], step: int) -> pa.Table:
         found = pa.concat_tables([table.table(self.context.world) for table in tables])
-        return with_step(found, MeasuredAt(step, self.data.steps))
+        return with_origin(found, MeasuredAt(step, self.data.steps), machine(self.objective.forward.device))
 
     def _write(self, table: pa.Table) -> None:
         if self.context.world.is_main:

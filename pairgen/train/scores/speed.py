@@ -1,5 +1,7 @@
 """The speed of training: pairs, tokens and model FLOPs per second, time by part, and memory."""
 
+import os
+import platform
 import resource
 import sys
 import time
@@ -71,6 +73,13 @@ def product_rate(device: torch.device, dtype: torch.dtype, clock: Callable[[], f
             torch.cuda.synchronize()
         seconds.append(clock() - started)
     return float(2 * size**3 / median(seconds[1:]))
+
+
+def machine(device: torch.device) -> str:
+    """A device of this machine in words, such as ``NVIDIA H200, torch 2.13.0`` or ``2 CPU cores (x86_64), ...``."""
+    if device.type == "cuda":
+        return f"{torch.cuda.get_device_name(device)}, torch {torch.__version__}"
+    return f"{os.cpu_count()} CPU cores ({platform.machine()}), torch {torch.__version__}"
 
 
 def peak_memory(device: torch.device) -> int:

@@ -3,14 +3,29 @@
 import json
 import math
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from pairgen.report.documents.bundle import report_files, report_json, undrawn
-from pairgen.report.documents.content import Bars, Cloud, Column, Histogram, Line, Lines, Points, Report, Table
+from pairgen.report.documents.bundle import figure_json, report_files, report_json, undrawn
+from pairgen.report.documents.content import (
+    Arrows,
+    Bars,
+    Cloud,
+    Column,
+    Histogram,
+    Line,
+    Lines,
+    Moves,
+    Points,
+    Report,
+    Table,
+)
+from pairgen.report.documents.drawing import PANELS
 from pairgen.report.documents.number_format import NATS, Spread
+from pairgen.report.documents.saved import read_report
 
 REPORT = Report(
     "Losses",
@@ -81,6 +96,27 @@ def test_two_figures_with_one_name_would_be_one_file() -> None:
     for name in ("../a", "A", "a b", "", "a.svg"):
         with pytest.raises(ValueError, match="lower-case"):
             Bars(name, "t", "x", "y", [], {})
+
+
+def test_figures_of_every_kind_are_read_back(tmp_path: Path) -> None:
+    shares = Histogram("h", "H", "x", "y", [0, 0.5, 1], {"a": [0.25, 0.75]}, x_percent=True)
+    bars = Bars("b", "B", "x", "y", ["c"], {"a": [Spread(1, 0, 2, 3)]}, base=0.5, labels=True)
+    lines = Lines("l", "L", "x", "y", {"a": Line([0, 1], [1, 2])}, y_percent=True)
+    points = Points("p", "P", "x", "y", {"a": Cloud([1], [2])})
+    arrows = Arrows("a", "A", "x", "y", {"a": Moves([0], [0], [1], [2])}, corners=["b", "c", "d", "e"])
+    figures = [shares, bars, lines, points, arrows]
+    assert {type(figure) for figure in figures} == {*PANELS}
+    (tmp_path / "report.json").write_text(json.dumps(report_json(Report("t", "q", {}, figures=figures))))
+    assert [figure_json(one) for one in read_report(tmp_path).report.figures] == [figure_json(one) for one in figures]
+
+
+def test_a_report_of_before_a_field_was_added_is_read(tmp_path: Path) -> None:
+    lines = Lines("l", "L", "x", "y", {"a": Line([0, 1], [1, 2])})
+    written = report_json(Report("t", "q", {}, figures=[lines]))
+    del written["figures"][0]["y_percent"]
+    (tmp_path / "report.json").write_text(json.dumps(written))
+    (found,) = read_report(tmp_path).report.figures
+    assert figure_json(found) == figure_json(lines)
 
 
 def test_data_that_do_not_fit_are_refused() -> None:

@@ -1,6 +1,5 @@
 """Figures: the same bytes every time, nothing outside the picture, and no legend on the data."""
 
-import contextlib
 import doctest
 import math
 import os
@@ -8,22 +7,21 @@ import re
 import struct
 import subprocess
 import sys
-from collections.abc import Iterator
-from typing import Any
 from xml.etree import ElementTree
 
 import matplotlib as mpl
 import numpy as np
 import pytest
+from helpers.pictures import assert_tidy, laid_out, overlap
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from matplotlib.figure import Figure as Canvas
 
-from pairgen.report.documents.content import Band, Bars, Cloud, Figure, Histogram, Line, Lines, Points
-from pairgen.report.documents.drawing import draw, layout, own_settings
+from pairgen.report.documents.content import Arrows, Band, Bars, Cloud, Figure, Histogram, Line, Lines, Moves, Points
+from pairgen.report.documents.drawing import draw, own_settings
 from pairgen.report.documents.number_format import SHARE, Spread
 from pairgen.report.documents.panels import ticks
-from pairgen.report.documents.panels.bar_plot import is_lying
+from pairgen.report.documents.panels.bar_plot import is_lying, value_text
 from pairgen.report.documents.panels.ticks import set_scale
 
 NAN = math.nan
@@ -58,12 +56,29 @@ HISTOGRAM = Histogram(
     x_percent=True,
     even=True,
 )
+ARROWS = Arrows(
+    "arrows",
+    "What became of each pair",
+    "chosen",
+    "rejected",
+    {"dpo": Moves([0, 0, 0], [0, 0, 0], [-1, -4, 2], [-3, -4, NAN]), "dpop": Moves([0, 0], [0, 0], [3, 1], [1, -2])},
+    zero="reference model",
+    diagonal="margin 0",
+    corners=["both rise", "chosen falls", "both fall", "chosen rises, rejected falls"],
+)
 HOSTILE = "$\\frac{ <b> & \x1b[31m _漢字 \ud800 \n\t --> " + "long " * 30
 FIGURES = {
     "lines": LINES,
     "points": POINTS,
     "bars": BARS,
     "histogram": HISTOGRAM,
+    "arrows": ARROWS,
+    "a thousand arrows": Arrows("a", "t", "x", "y", {"a": Moves([0] * 1000, [0] * 1000, range(1000), range(1000))}),
+    "no arrows": Arrows("a", "t", "x", "y", {"a": Moves([], [], [], []), "b": Moves([NAN], [0], [1], [2])}),
+    "one arrow of no length": Arrows("a", "t", "x", "y", {"a": Moves([1], [2], [1], [2])}, diagonal="margin 0"),
+    "hostile arrows": Arrows(
+        "a", HOSTILE, HOSTILE, HOSTILE, {HOSTILE: Moves([0], [0], [1], [1])}, zero=HOSTILE, corners=[HOSTILE] * 4
+    ),
     "wide bins": Histogram("a", "t", "x", "y", [0, 500_000, 1_000_000, 1_500_000], {"a": [0.5, 0.2, 0.1]}),
     "one bin": Histogram("a", "t", "x", "y", [-1.5, 2], {"a": [1]}, even=True),
     "no shares": Histogram("a", "t", "x", "y", [0, 1], {"a": [NAN]}),
@@ -72,6 +87,21 @@ FIGURES = {
         "a", "t", "x", "y", {"a": Line([0.001, 1], [0, 1])}, x_log=True, x_percent=True, y_percent=True
     ),
     "around half": Bars("a", "t", "x", "y", ["a", "b"], {"a": [0.4, 0.61]}, number=SHARE, base=0.5, base_label="coin"),
+    "labels": Bars(
+        "a", "t", "x", "y", ["a", "b"], {"a": [0.4, 0.61], "b": [None, 0.50004]}, number=SHARE, base=0.5, labels=True
+    ),
+    "labels, narrow": Bars(
+        "a", "t", "x", "y", [*"abcdefghij"], {name: [0.1] * 10 for name in "abc"}, number=SHARE, labels=True
+    ),
+    "labels, lying": Bars(
+        "a",
+        "t",
+        "x",
+        "y",
+        [f"one of {at} categories" for at in range(9)],
+        {"a": [Spread(1, 0.5, 9)] * 9, "b": [-5] * 9},
+        labels=True,
+    ),
     "one point": Lines("a", "t", "x", "y", {"a": Line([3], [5], [4], [6])}),
     "no values": Lines("a", "t", "x", "y", {"a": Line([], []), "b": Line([1, 2], [NAN, NAN])}),
     "no series": Bars("a", "t", "x", "y", [], {}),
@@ -108,39 +138,6 @@ def test_files(figure: Figure) -> None:
     width, height = struct.unpack(">II", drawing.png[16:24])
     assert width == 7 * 150
     assert 3.5 * 150 < height < 10 * 150
-
-
-@contextlib.contextmanager
-def laid_out(figure: Figure) -> Iterator[tuple[Any, Any]]:
-    """The picture and its axes, with every part in its place."""
-    with own_settings():
-        canvas = layout(figure)
-        canvas.draw_without_rendering()
-        (axes,) = canvas.axes
-        yield canvas, axes
-
-
-def assert_tidy(figure: Figure) -> None:
-    with laid_out(figure) as (canvas, axes):
-        tight, (width, height) = canvas.get_tightbbox(), canvas.get_size_inches()
-        assert min(tight.x0, tight.y0) >= -0.01
-        assert tight.x1 <= width + 0.01
-        assert tight.y1 <= height + 0.01
-        plot = axes.get_window_extent()
-        assert plot.width > 2 * canvas.dpi, "the plot itself has at least two inches"
-        assert plot.height > 1.5 * canvas.dpi
-        parts = [axes.get_legend(), canvas._suptitle, canvas._supxlabel, axes._left_title]
-        parts += [axes.xaxis.label, axes.yaxis.label]
-        boxes = [plot, *(part.get_window_extent() for part in parts if part)]
-        for at, box in enumerate(boxes):
-            assert not any(overlap(box, other) for other in boxes[at + 1 :])
-
-
-def overlap(one: Any, other: Any) -> bool:
-    """Whether two boxes share more than an edge."""
-    width = min(one.x1, other.x1) - max(one.x0, other.x0)
-    height = min(one.y1, other.y1) - max(one.y0, other.y0)
-    return width > 1 and height > 1
 
 
 def test_nothing_overlaps_or_is_cut(figure: Figure) -> None:
@@ -223,6 +220,30 @@ def test_bars_grow_from_their_base() -> None:
             (0.5, pytest.approx(0.11)),
         ]
         assert [text.get_text() for text in axes.get_legend().get_texts()] == ["a", "coin"]
+
+
+def test_labels_show_values_apart_from_the_base() -> None:
+    with laid_out(FIGURES["labels"]) as (_, axes):
+        assert [text.get_text() for text in axes.texts] == ["40.0%", "61.0%", "n/a", "50.004%"]
+    shares = Bars("a", "t", "x", "y", [], {}, number=SHARE)
+    assert [value_text(value, shares) for value in (0, 0.5, 0.0002, 0.9999, 1)] == [
+        "0%",
+        "50.0%",
+        "0.02%",
+        "99.99%",
+        "100%",
+    ]
+    assert value_text(1, Bars("a", "t", "x", "y", [], {})) == "1.00"
+
+
+@pytest.mark.parametrize("name", ["labels", "labels, narrow", "labels, lying"])
+def test_labels_overlap_neither_bars_nor_one_another(name: str) -> None:
+    with laid_out(FIGURES[name]) as (_, axes):
+        names = (axes.yaxis if name == "labels, lying" else axes.xaxis).get_ticklabels()
+        parts = (*axes.texts, *axes.patches, axes.get_legend(), *names)
+        boxes = [part.get_window_extent() for part in parts]
+        for at, box in enumerate(boxes):
+            assert not any(overlap(box, other) for other in boxes[at + 1 :])
 
 
 def test_ticks_of_bins_of_equal_width_are_their_edges() -> None:

@@ -4,15 +4,17 @@ import base64
 import hashlib
 import json
 import re
+import sys
 from collections.abc import Callable
-from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers.logged_runs import make_run
 from helpers.rows import good_pairs, make_folder
 from helpers.sample_rows import row
+from helpers.studies_on_disk import study_files, write_study
 from helpers.web_pages import Parsed, assert_inert, hostile
 from hypothesis import HealthCheck, given, settings
 from typer.testing import Result
@@ -20,9 +22,9 @@ from typer.testing import Result
 from pairgen.building.inspection.audit import pair_findings
 from pairgen.errors import InvalidReport, UsageError
 from pairgen.pairs.dataset import MANIFEST, open_pairs
-from pairgen.report.documents.bundle import report_files
-from pairgen.report.documents.content import Bars, Cloud, Column, Line, Lines, Points, Report, Table
-from pairgen.report.documents.number_format import NATS, Spread
+from pairgen.report.figures.dataset_figures import DATASET_FIGURES
+from pairgen.report.figures.run_figures import RUN_FIGURES
+from pairgen.report.pages import assembly
 from pairgen.report.pages.assembly import PageOptions, page
 from pairgen.report.pages.html.frame import Part, Section, document
 from pairgen.report.pages.html.markup import Html, paragraphs
@@ -30,44 +32,18 @@ from pairgen.report.text import safe_text
 
 Run = Callable[..., Result]
 
-STUDY = Report(
-    "Losses & <b>",
-    "Which loss?",
-    {"seeds": "0, 1, 2", "command": "pairgen study x"},
-    [
-        Table(
-            "Results",
-            [Column("loss"), Column("chosen", NATS)],
-            [["dpo", Spread(-1, -2, 2, 3)], ["ipo", None]],
-            ["A note."],
-        )
-    ],
-    [
-        Lines("curve", "Chosen", "step", "nats", {"dpo": Line([0, 1, 2], [0, -1.5, -2])}, note="It falls."),
-        Points("ches", "CHES", "score", "nats", {"a": Cloud([1, 2], [2, 3])}),
-        Bars("accuracy", "Accuracy", "loss", "share", ["dpo", "ipo"], {"arc": [0.25, None]}),
-    ],
-    ["Chosen falls with dpo."],
-    ["Nothing of larger models."],
-)
 
-
-@cache
-def study_files() -> dict[str, bytes]:
-    return report_files(STUDY)
-
-
-def write_study(folder: Path) -> Path:
-    for name, content in study_files().items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(content)
-    return folder
+@pytest.fixture(autouse=True)
+def no_figures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures, which take most of the time, are drawn only where a test names them."""
+    tables: dict[str, Any] = {"DATASET_FIGURES": DATASET_FIGURES, "RUN_FIGURES": RUN_FIGURES}
+    drawn = getattr(request, "param", ())
+    for name, table in tables.items():
+        monkeypatch.setattr(assembly, name, {key: plot for key, plot in table.items() if key in drawn})
 
 
 def make(*folders: Path, **options: Any) -> Parsed:
-    made = page(folders, PageOptions(**options), pair_findings, "pairgen report x")
-    assert made == page(folders, PageOptions(**options), pair_findings, "pairgen report x")
-    return assert_inert(made)
+    return assert_inert(page(folders, PageOptions(**options), pair_findings, "pairgen report x"))
 
 
 def headings(found: Parsed) -> list[int]:
@@ -135,6 +111,39 @@ def test_page_of_a_study_without_drawings(tmp_path: Path) -> None:
     assert "-1.5000" in found.text
 
 
+def test_page_of_runs(tmp_path: Path) -> None:
+    make_run(tmp_path / "dpo", "dpo", end=-14.2)
+    make_run(tmp_path / "dpop", "dpop")
+    found = make(tmp_path / "dpo", write_study(tmp_path / "study"), tmp_path / "dpop")
+    assert [head for head in found.texts if head in ("Training runs", "Losses & <b>")][-2:] == [
+        "Training runs",
+        "Losses & <b>",
+    ]
+    for part in (
+        "chosen log-ratio",
+        "nats per token",
+        "-13.69",
+        "Report on 2 runs and 1 study",
+        "reference",
+        "45.0",
+        "1 of 3 options differ: loss.",
+    ):
+        assert part in found.text, part
+    assert found.text.count("has no pairs.parquet") == 2
+    alone = make(tmp_path / "dpo", pairs=0)
+    assert "token by token" not in alone.text
+    assert alone.named("h1")
+    assert alone.texts.count("dpo") > 1
+
+
+def test_runs_may_be_called_anything(tmp_path: Path) -> None:
+    name = "<script>alert(1)&quot; javascript:x"
+    make_run(tmp_path / name / "run", "<b>\u202e")
+    make_run(tmp_path / "run")
+    found = make(tmp_path / name / "run", tmp_path / "run")
+    assert name in found.text
+
+
 @pytest.mark.parametrize("damage", ["{", "[]", '{"title": 1}', "{}"])
 def test_a_damaged_study(tmp_path: Path, damage: str) -> None:
     folder = write_study(tmp_path / "study")
@@ -185,7 +194,9 @@ def test_command(tmp_path: Path, run: Run) -> None:
     result = run("report", tmp_path / "own", "--out", out, "--title", "Mine")
     assert result.exit_code == 0, result.output
     assert "Wrote" in result.stderr
-    assert "<h1>Mine</h1>" in out.read_text("utf-8")
+    made = out.read_text("utf-8")
+    assert "<h1>Mine</h1>" in made
+    assert f"<code>pairgen report {tmp_path / 'own'} --title Mine</code>" in made
     for arguments, problem in (
         ([tmp_path / "own", "--out", tmp_path / "page.txt"], "must end in .html"),
         ([tmp_path, "--out", out], "neither a dataset"),
@@ -240,3 +251,23 @@ def test_any_study_stays_text(tmp_path: Path, one: str, two: str) -> None:
     found = make(folder)
     assert len(found.named("svg")) == 3
     assert all(safe_text(text).plain in found.text for text in (one, two))
+
+
+@pytest.mark.parametrize("no_figures", [("edit-distance", "plane", "log-ratios")], indirect=True)
+def test_without_matplotlib_there_are_tables(tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    run("build", "arc", "--source", "sample:20", "--out", tmp_path / "arc")
+    make_run(tmp_path / "run")
+    drawn = make(tmp_path / "arc", tmp_path / "run")
+    assert [str(one["aria-label"]).split(".")[0] for one in drawn.named("svg")] == [
+        "Edit distance between chosen and rejected",
+        "Log-ratios of chosen and rejected",
+    ]
+    assert drawn.source == make(tmp_path / "arc", tmp_path / "run").source
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    plain = make(tmp_path / "arc", tmp_path / "run")
+    assert not plain.named("svg")
+    assert "The figures were not drawn" in plain.text
+    for title in ("Edit distance between chosen and rejected", "Log-ratios of chosen and rejected"):
+        assert title in plain.text
+    assert len(plain.named("table")) == len(drawn.named("table"))

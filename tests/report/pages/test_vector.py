@@ -7,6 +7,7 @@ from hypothesis import given
 from pairgen.report.documents.content import Bars, Cloud, Line, Lines, Points
 from pairgen.report.documents.drawing import draw
 from pairgen.report.pages.html.markup import element, text
+from pairgen.report.pages.html.palette import LIGHT
 from pairgen.report.pages.html.vector import inline
 
 FIGURES = [
@@ -43,6 +44,21 @@ def test_a_drawing_takes_the_colors_of_the_page() -> None:
     assert "#ffffff" not in made
     assert "fill:var(--paper)" in made
     assert "#0072b2" in made
+
+
+@pytest.mark.parametrize(
+    ("color", "shown"),
+    [
+        *(("#000000", "ink"), ("#333333", "ink"), ("#444444", "axis"), ("#666666", "muted"), ("#aaaaaa", "rule")),
+        *(("#d9d9d9", "band"), ("#F5F5F5", "band"), ("#e6e6e6", "grid"), ("#FFFFFF", "paper")),
+    ],
+)
+def test_every_gray_is_a_color_of_the_page(color: str, shown: str) -> None:
+    """On a dark page, a dark gray could not be read."""
+    made = inline(svg(f"<path style='fill: {color}'/><path fill='#D55E00' stroke='none'/>"), "f", "x")
+    assert f'style="fill:var(--{shown})"' in made
+    assert shown in LIGHT
+    assert 'fill="#d55e00"' in made
 
 
 @pytest.mark.parametrize(

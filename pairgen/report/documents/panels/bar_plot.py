@@ -1,7 +1,7 @@
 """Grouped bars on matplotlib's axes: upright, or lying where the names of the categories are long."""
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
@@ -33,14 +33,31 @@ MAX_BAR = 0.4
 BASE: dict[str, Any] = {"color": "#444444", "linewidth": 0.8}
 """The line from which bars grow."""
 
+PLOT = 4.8
+"""Inches of the axis of the categories, about."""
+
+TEXT = 0.42
+"""Inches of a text at a bar, about."""
+
 MIN_CATEGORIES = 2
 """Categories for which there is space at least."""
+
+
+class _Way(NamedTuple):
+    """How the bars of a series are drawn."""
+
+    figure: Bars
+    fill: dict[str, Any]
+    lying: bool
+    upward: bool
+    """Whether texts at bars are turned, since the bars are narrow."""
 
 
 def draw_bars(axes: Any, figure: Bars) -> list[Entry]:
     """Draw bars with their ranges; ``n/a`` stands in place of a bar without a value."""
     lying = is_lying(figure)
     thick = min(GROUP / max(len(figure.series), 1), MAX_BAR)
+    narrow = not lying and PLOT * thick / max(len(figure.categories), MIN_CATEGORIES) < TEXT
     first = (1 - len(figure.series)) / 2 * thick
     more = max(MIN_CATEGORIES - len(figure.categories), 0) / 2
     (axes.set_ylim if lying else axes.set_xlim)(-0.55 - more, len(figure.categories) - 0.45 + more)
@@ -55,35 +72,60 @@ def draw_bars(axes: Any, figure: Bars) -> list[Entry]:
         }
         for place, height in enumerate(heights):
             middle = place + first + at * thick
-            values += _draw_bar(axes, middle, thick, height, (style, figure.base, lying))
+            values += _draw_bar(axes, middle, thick, height, _Way(figure, style, lying, narrow))
         entries.append((Patch(**style), name))
     if figure.base_label:
         entries.append((Line2D([], [], **BASE), figure.base_label))
+    if figure.labels:
+        axes.margins(**{"x" if lying else "y": 0.18 if narrow else 0.12})
     _label(axes, figure, lying)
     set_scale(axes.xaxis if lying else axes.yaxis, values, percent=figure.number.percent)
     return entries
 
 
-def _draw_bar(
-    axes: Any, middle: float, thick: float, height: Bar, how: tuple[dict[str, Any], float, bool]
-) -> list[float]:
+def _draw_bar(axes: Any, middle: float, thick: float, height: Bar, way: _Way) -> list[float]:
     """Draw a bar. Returns the values that it shows."""
-    style, base, lying = how
+    figure, style, lying, _ = way
     low, value, high = height.ends if isinstance(height, Spread) else (math.nan, _float(height), math.nan)
     if not is_drawable(value):
-        spot = (base, middle) if lying else (middle, base)
-        axes.annotate(
-            "n/a", spot, (3, 0) if lying else (0, 3), textcoords="offset points", fontsize=7, color="#666666",
-            ha="left" if lying else "center", va="center" if lying else "bottom", rotation=0 if lying else 90,
-        )  # fmt: skip
+        _write(axes, "n/a", (figure.base, middle), way._replace(upward=not lying))
         return []
-    (axes.barh if lying else axes.bar)(middle, value - base, 0.92 * thick, base, zorder=2, **style)
-    if is_drawable(low) and is_drawable(high):
+    (axes.barh if lying else axes.bar)(middle, value - figure.base, 0.92 * thick, figure.base, zorder=2, **style)
+    has_range = is_drawable(low) and is_drawable(high)
+    if has_range:
         error = [[value - low], [high - value]]
         where = {"x": value, "y": middle, "xerr": error} if lying else {"x": middle, "y": value, "yerr": error}
         axes.errorbar(**where, fmt="none", ecolor="black", elinewidth=1.0, capsize=2.5, capthick=1.0, zorder=3)
-        return [low, value, high]
-    return [value]
+    shown = [low, value, high] if has_range else [value]
+    if figure.labels:
+        end = min(shown) if value < figure.base else max(shown)
+        _write(axes, value_text(value, figure), (end, middle), way)
+    return shown
+
+
+def value_text(value: float, figure: Bars) -> str:
+    """A value beside its bar. It looks like the base, 0% or 100% only if it is that."""
+    number = figure.number.telling_apart(value, figure.base)
+    if not number.percent:
+        return number.show(value)
+    if value in (0, 1):
+        return f"{100 * value:.0f}%"
+    return number.telling_apart(value, 0).telling_apart(value, 1).show(value)
+
+
+def _write(axes: Any, text: str, spot: tuple[float, float], way: _Way) -> None:
+    """A small text beyond the end of a bar, which is at a value and at the middle of the bar."""
+    backward = spot[0] < way.figure.base
+    away = -3 if backward else 3
+    if way.lying:
+        where, offset, sides = spot, (away, 0), ("right" if backward else "left", "center")
+    else:
+        where, offset, sides = spot[::-1], (0, away), ("center", "top" if backward else "bottom")
+    horizontal, vertical = sides
+    axes.annotate(
+        text, where, offset, textcoords="offset points", fontsize=7, color="#666666",
+        ha=horizontal, va=vertical, rotation=90 if way.upward else 0,
+    )  # fmt: skip
 
 
 def _label(axes: Any, figure: Bars, lying: bool) -> None:

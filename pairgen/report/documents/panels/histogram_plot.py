@@ -7,9 +7,9 @@ import numpy as np
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from pairgen.report.documents.content import Histogram
+from pairgen.report.documents.content import Histogram, edge_text
 from pairgen.report.documents.panels.line_plot import COLORS, DASHES, Entry
-from pairgen.report.documents.panels.ticks import is_drawable, set_scale, tick_text
+from pairgen.report.documents.panels.ticks import is_drawable, set_scale
 
 CELLS = 56
 """Cells of the texts of all ticks side by side."""
@@ -32,7 +32,7 @@ def draw_histogram(axes: Any, figure: Histogram) -> list[Entry]:
     axes.set_ylim(bottom=0)
     axes.set_xlim(edges[0], edges[-1])
     if figure.even:
-        shown = _that_fit([tick_text(edge, figure.edges, figure.x_percent) for edge in figure.edges])
+        shown = _that_fit([edge_text(edge, figure.x_percent) for edge in figure.edges])
         axes.xaxis.set_ticks(list(shown), list(shown.values()))
         axes.xaxis.set_ticks([at for at in edges if at not in shown], minor=True)
     else:

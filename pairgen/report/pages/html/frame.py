@@ -31,11 +31,12 @@ class Part:
     sections: Sequence[Section]
 
 
-def document(title: str, parts: Sequence[Part], command: str = "") -> str:
+def document(title: str, parts: Sequence[Part], command: str = "", note: str = "") -> str:
     """The page as one HTML file that loads nothing, the same text every time.
 
     Args:
         command: the command that made it; none if empty.
+        note: shown at the top; none if empty.
     """
     policy = (
         "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
@@ -53,7 +54,7 @@ def document(title: str, parts: Sequence[Part], command: str = "") -> str:
     made_by = join([f"Made by pairgen {__version__}", *([" with ", code(command)] if command else []), "."])
     body = element(
         "body",
-        element("header", element("h1", title), _contents(parts)),
+        element("header", element("h1", title), _contents(parts), paragraphs(note, class_="note")),
         element("main", *(_part(at, part) for at, part in enumerate(parts))),
         element("footer", paragraphs(made_by)),
         element("script", Html(SCRIPT)),

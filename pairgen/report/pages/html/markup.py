@@ -68,6 +68,11 @@ def paragraphs(*texts: Child, class_: str | None = None) -> Html:
     return join(element("p", each, class_=class_) for each in texts if each)
 
 
+def prose(text_: str) -> Html:
+    """A text of the package, in which what is between backticks is code."""
+    return join(code(part) if at % 2 else part for at, part in enumerate(text_.split("`")))
+
+
 def bullets(items: Iterable[Child]) -> Html:
     """A list; nothing if it is empty."""
     made = [element("li", item) for item in items]

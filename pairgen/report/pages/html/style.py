@@ -41,11 +41,10 @@ table{{border-collapse:collapse;font:.875rem/1.4 {_SANS};font-variant-numeric:ta
 border-top:1px solid var(--ink);border-bottom:1px solid var(--ink)}}
 caption{{text-align:left;color:var(--muted);padding-bottom:.4rem;caption-side:top}}
 th,td{{padding:.28rem 1.1rem .28rem 0;text-align:left;vertical-align:baseline;overflow-wrap:break-word;min-width:2.5rem;
-max-width:26rem}}
+max-width:24rem}}
 th:last-child,td:last-child{{padding-right:0}}
 thead th{{border-bottom:1px solid var(--rule);font-weight:600;vertical-align:bottom}}
 tbody th{{font-weight:400}}
-td.wide{{min-width:16rem}}
 .n{{text-align:right;white-space:nowrap}}
 thead .n{{white-space:normal}}
 dl{{margin:.75rem 0;font:.875rem/1.5 {_SANS};font-variant-numeric:tabular-nums}}
@@ -87,18 +86,20 @@ _TOKENS = f"""
 .tokens{{display:flex;flex-wrap:wrap;gap:.5rem 2px;margin:.25rem 0 .75rem;font:.6875rem/1.3 {_SANS};
 font-variant-numeric:tabular-nums lining-nums}}
 .token{{display:flex;flex-direction:column;align-items:center;min-width:2.35rem;max-width:100%;
-padding:2px 0 0;border-top:2px solid transparent}}
-.token.edit{{border-top-color:var(--ink)}}
+padding:2px 0 0}}
+.token.edit b{{box-shadow:inset 0 0 0 2px var(--ink)}}
+.key-box{{display:flex;flex-wrap:wrap;gap:.25rem 1.25rem;align-items:center}}
+.key-box .note{{flex:1 1 18rem;margin:0}}
 .token .r{{color:var(--muted)}}
 .token b{{font:.9375rem/1.35 {_MONO};padding:.15rem .25rem;align-self:stretch;text-align:center;border-radius:2px;
 margin-top:1px;white-space:pre-wrap;unicode-bidi:isolate}}
 .token .d{{font-weight:600}}
 .token i{{color:var(--muted);font-style:normal}}
 .break{{flex-basis:100%;height:0}}
+.run b{{color:var(--ink)}}
 .same-start{{align-self:end;color:var(--muted);font-size:.8125rem;padding:0 .5rem .35rem 0}}
 .key-row{{display:flex;flex-wrap:wrap;gap:.25rem;font:.75rem/1.4 {_SANS};margin:.5rem 0 1rem}}
 .key-row span{{padding:.15rem .5rem;border-radius:2px}}
-.of-run{{border-left:2px solid var(--rule);padding-left:1rem;margin:1.25rem 0}}
 """
 
 _STEPS = (
@@ -108,7 +109,7 @@ _STEPS = (
 
 _NARROW = """
 @media(max-width:40rem){body{padding:1.25rem 1rem 3rem;font-size:1rem}h1{font-size:1.6rem}h2{font-size:1.35rem}
-dl div{display:block;padding:.2rem 0}.of-run{padding-left:.6rem}input{width:100%}
+dl div{display:block;padding:.2rem 0}table{width:max-content}th,td{max-width:15rem}input{width:100%}
 .controls label{flex:1 1 8rem;min-width:0}}
 @media print{body{max-width:none}.controls,.pager{display:none}.scroll{overflow:visible}}
 """

@@ -1,9 +1,10 @@
 """Tables and figures of reports (``documents.content``) as HTML: figures as drawings with their numbers below."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
-from pairgen.report.documents.content import Bars, Cell, Column, Figure, Lines, Table
-from pairgen.report.documents.number_format import NumberFormat
+from pairgen.report.documents.content import Bars, Cell, Column, Figure, Histogram, Lines, Table, edge_text
+from pairgen.report.documents.number_format import SHARE, NumberFormat
 from pairgen.report.pages.html import vector
 from pairgen.report.pages.html.markup import Html, element, join, paragraphs, scrolling, table
 
@@ -34,7 +35,7 @@ def figure_view(figure: Figure, prefix: str, svg: bytes | None) -> Html:
         return join(
             [
                 element("h4", figure.title),
-                listed or paragraphs("It has no table.", class_="note"),
+                listed or paragraphs("Its numbers are too many for a table.", class_="note"),
                 paragraphs(figure.note, class_="note"),
             ]
         )
@@ -55,6 +56,14 @@ def numbers_of(figure: Figure) -> Table | None:
             [name, *(values[at] for values in figure.series.values())] for at, name in enumerate(figure.categories)
         ]
         columns = [Column(figure.x_label), *(Column(name, figure.number) for name in figure.series)]
+        return Table(figure.title, columns, rows, [f"Values: {figure.y_label}."])
+    if isinstance(figure, Histogram):
+        edges = [edge_text(edge, figure.x_percent) for edge in figure.edges]
+        rows = [
+            [f"{low} to {high}", *(shares[at] for shares in figure.series.values())]
+            for at, (low, high) in enumerate(pairwise(edges))
+        ]
+        columns = [Column(figure.x_label), *(Column(name, SHARE) for name in figure.series)]
         return Table(figure.title, columns, rows, [f"Values: {figure.y_label}."])
     if isinstance(figure, Lines) and figure.series:
         places = _thinned(sorted({x for line in figure.series.values() for x in line.x}))

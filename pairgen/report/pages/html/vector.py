@@ -35,17 +35,9 @@ STYLES: Final = {
     *("stroke-linecap", "stroke-dasharray", "stroke-dashoffset", "stroke-miterlimit"),
 }
 
-GRAYS: Final = {
-    "#ffffff": "paper",
-    "#000000": "ink",
-    "#444444": "axis",
-    "#666666": "muted",
-    "#e6e6e6": "grid",
-    "#d9d9d9": "band",
-    "#ececec": "band",
-    "#f5f5f5": "band",
-}
-"""The colors of the page by grays of ``documents.drawing``."""
+GRID: Final = "#e6e6e6"
+GRAYS: Final = ((0x40, "ink"), (0x60, "axis"), (0x90, "muted"), (0xD0, "rule"), (0xF9, "band"), (0x100, "paper"))
+"""The colors of the page by grays of a drawing: each stands for those darker than this."""
 
 
 def inline(svg: bytes, prefix: str, name: str) -> Html:
@@ -118,9 +110,16 @@ def _style(style: str, prefix: str) -> str | None:
 def _color(value: str, prefix: str) -> str | None:
     """A color, or the pattern that is used as one."""
     if _COLOR.fullmatch(value):
-        gray = GRAYS.get(value.lower())
-        return f"var(--{gray})" if gray else value
+        return _of_page(value.lower())
     return _reference(value, prefix)
+
+
+def _of_page(color: str) -> str:
+    """A gray as a color of the page, others as they are."""
+    red, green, blue = color[1:3], color[3:5], color[5:7]
+    if color == GRID or color == "none" or not red == green == blue:
+        return "var(--grid)" if color == GRID else color
+    return f"var(--{next(name for limit, name in GRAYS if int(red, 16) < limit)})"
 
 
 def _reference(value: str, prefix: str) -> str | None:

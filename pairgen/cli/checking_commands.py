@@ -1,13 +1,22 @@
-"""The command that looks for false results in solutions: audit."""
+"""Commands that check solutions and datasets: audit, validate."""
 
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pairgen.cli.app import OutputConsole, Quiet, command, print_json, print_stderr
+from pairgen.cli.app import Json, OutputConsole, Quiet, command, print_json, print_stderr
 from pairgen.cli.bars import progress_reporter
+from pairgen.cli.dataset_commands import Dataset
 from pairgen.errors import UsageError, ValidationFailed, count
+
+if TYPE_CHECKING:
+    from pairgen.pairs.dataset import PairDataset
+
+MAX_SHORTCUT = 0.6
+"""How often a shortcut may be right in ``validate --strict``."""
 
 
 def parse_share(text: str) -> float:
@@ -90,3 +99,59 @@ def audit(
         raise ValidationFailed(
             f"{source}: {found.false_share:.2%} of the solutions have a false result, more than {allowed:.2%}"
         )
+
+
+@command(
+    help="Check every row of a dataset against the schema and its invariants; exit code 3 on violations.",
+    examples=["pairgen validate pairs", "pairgen validate pairs --strict"],
+)
+def validate(
+    path: Dataset,
+    strict: Annotated[
+        bool,
+        typer.Option(
+            "--strict", help=f"Also fail if a shortcut (`pairgen stats`) is right more than {MAX_SHORTCUT:.0%}."
+        ),
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    from pairgen.pairs.dataset import open_pairs
+    from pairgen.pairs.invariants import INVARIANTS
+    from pairgen.pairs.validate import shared_prompts, violations
+
+    dataset = open_pairs(path)
+    found = violations(dataset)
+    pairs = len(dataset)
+    strongest = _strongest_shortcuts(dataset) if strict and not found else {}
+    if as_json:
+        shortcuts = {"shortcuts": strongest} if strict else {}
+        print_json({"pairs": pairs, "violations": [asdict(violation) for violation in found], **shortcuts})
+    else:
+        for violation in found:
+            typer.echo(str(violation))
+    if found:
+        violated = f"{len(found)} {'invariant is' if len(found) == 1 else 'invariants are'} violated"
+        raise ValidationFailed(f"{path}: {violated} in {count(pairs, 'pair')}; build the dataset again")
+    if not as_json:
+        typer.echo(f"{path}: {count(pairs, 'pair')}, all {len(INVARIANTS)} invariants hold")
+    if shared := shared_prompts(dataset):
+        print_stderr(f"pairgen: {path}: {count(shared, 'prompt')} in more than one split")
+    _check_shortcuts(path, strongest)
+
+
+def _strongest_shortcuts(dataset: "PairDataset") -> dict[str, dict[str, float | str]]:
+    """The strongest shortcut of each split, and how often it, or its opposite, picks chosen."""
+    from pairgen.stats.shortcuts import measure
+
+    first = ((name, next(iter(measure(split).items()), None)) for name, split in dataset.splits.items())
+    return {name: {"rule": found[0], "right": found[1].strength} for name, found in first if found}
+
+
+def _check_shortcuts(path: Path, strongest: Mapping[str, Mapping[str, float | str]]) -> None:
+    """Name the strongest shortcuts. Raises ValidationFailed for one that is right too often."""
+    for split, shortcut in strongest.items():
+        right = float(shortcut["right"])
+        text = f"{path}: {split}: the strongest shortcut, {shortcut['rule']!r}, is right in {right:.1%} of pairs"
+        if right > MAX_SHORTCUT:
+            raise ValidationFailed(f"{text}, more than {MAX_SHORTCUT:.0%}; see `pairgen stats --shortcuts`")
+        print_stderr(f"pairgen: {text}")
