@@ -46,6 +46,13 @@ def test_offsets_from_the_edit(measured: Measured) -> None:
     assert [row.tolist() for row in measured.offsets("rejected")] == [[-2, -1, 1], [-1, 0, 0]]
 
 
+def test_sums_of_parts(measured: Measured) -> None:
+    assert measured.sums("chosen", part="before").tolist() == [-3, -1]
+    assert measured.logratio("chosen", "at").tolist() == [-3 + 1, -7 + 2]
+    assert measured.sums("rejected", part="at").tolist() == [0, -7], "one has no token there"
+    assert measured.sums("rejected", "reference", "after").tolist() == [-1, 0]
+
+
 def test_means_of_parts(measured: Measured) -> None:
     assert measured.pooled("chosen", "before") == pytest.approx((-1 - 2 - 1) / 3)
     assert measured.pooled("chosen", "at") == pytest.approx((-3 - 7) / 2)

@@ -1,7 +1,8 @@
 """Log-probs of the tokens of pairs, as runs and studies measure them: the file ``pairs.parquet``.
 
 A run writes the file after each evaluation, over the one before it, with all pairs of the evaluation. Without an eval
-split it writes the first training pairs after its last step. The texts of a completion's tokens, joined, are the
+split it writes the first training pairs after its last step. For a loss that has no reference, the reference is the
+model that the run started from. The texts of a completion's tokens, joined, are the
 completion as the model saw it, and what ends it, such as EOS. Of a character that is spread over several tokens, the
 last token has the text, and the others have none.
 """
@@ -30,7 +31,7 @@ SCORED = pa.schema(
         "pair_id": pa.string(),
         "chosen": LOGPS,  # under the policy
         "rejected": LOGPS,  # null for a loss that does not use rejected completions
-        "reference_chosen": LOGPS,  # under the reference model; null for a loss that needs none
+        "reference_chosen": LOGPS,  # under the reference model; null where that is not known
         "reference_rejected": LOGPS,
         "chosen_tokens": TEXTS,
         "rejected_tokens": TEXTS,
@@ -81,6 +82,14 @@ def machine_of(file: Path) -> str:
     """
     metadata: dict[bytes, bytes] = _read(file, pq.read_schema).metadata or {}
     return metadata.get(_MACHINE, b"").decode()
+
+
+def read_table(file: Path) -> pa.Table:
+    """A table of ``SCORED``. Raises RunFolderError if the file is missing, damaged, or something else."""
+    table = _read(file, pq.read_table)
+    if missing := [name for name in NEEDED if name not in table.column_names]:
+        raise RunFolderError(f"{file}: has no column {missing[0]}; pass a file that `pairgen train` wrote")
+    return table
 
 
 def write_table(table: pa.Table, file: Path) -> None:
@@ -140,11 +149,7 @@ class Measured:
         Raises:
             RunFolderError: a file is missing, damaged, or something else.
         """
-        tables = [_read(file, pq.read_table) for file in (policy, reference) if file]
-        for file, table in zip((policy, reference), tables, strict=False):
-            if missing := [name for name in NEEDED if name not in table.column_names]:
-                raise RunFolderError(f"{file}: has no column {missing[0]}; pass a file that `pairgen train` wrote")
-        return cls(*tables)
+        return cls(*(read_table(file) for file in (policy, reference) if file))
 
     def split(self, name: str) -> "Measured":
         """The pairs of one split: ``train`` or ``eval``."""
@@ -156,6 +161,12 @@ class Measured:
 
     def __len__(self) -> int:
         return int(self._table.num_rows)
+
+    @property
+    def step(self) -> int | None:
+        """The step that the policy was measured at, if the file says."""
+        found = (self._table.schema.metadata or {}).get(_STEP)
+        return None if found is None else int(found)
 
     @property
     def pair_ids(self) -> list[str]:
@@ -203,13 +214,17 @@ class Measured:
             return None
         return list(self._table[name].to_pylist())
 
-    def sums(self, side: str, of: str = "policy") -> Numbers:
-        """[P] log-prob of each completion, in nats."""
-        return np.array([row.sum() for row in self.tokens(side, of)])
+    def sums(self, side: str, of: str = "policy", part: str = "") -> Numbers:
+        """[P] log-prob of each completion, in nats; with a ``part`` of ``PARTS``, of its tokens there."""
+        rows = self.tokens(side, of)
+        if part:
+            sign = PARTS.index(part) - 1
+            rows = [row[np.sign(at) == sign] for row, at in zip(rows, self.offsets(side), strict=True)]
+        return np.array([row.sum() for row in rows])
 
-    def logratio(self, side: str) -> Numbers:
-        """[P] log pi(y|x) - log pi_ref(y|x), in nats."""
-        return self.sums(side) - self.sums(side, "reference")
+    def logratio(self, side: str, part: str = "") -> Numbers:
+        """[P] log pi(y|x) - log pi_ref(y|x), in nats; with a ``part`` of ``PARTS``, of its tokens there."""
+        return self.sums(side, "policy", part) - self.sums(side, "reference", part)
 
     @property
     def margin(self) -> Numbers:

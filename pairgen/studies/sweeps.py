@@ -6,7 +6,7 @@ import numpy as np
 
 from pairgen.report.documents.content import Cell, Column, Line, Lines, Table
 from pairgen.report.documents.number_format import NATS, NATS_PER_TOKEN, SHARE
-from pairgen.run_folder.measured import PARTS, Measured
+from pairgen.run_folder.measured import PARTS
 from pairgen.studies.running.results import Results
 from pairgen.studies.running.summaries import RATE, accuracy, below_reference, median_logratio, over_seeds
 from pairgen.studies.running.workspace import Finished
@@ -61,14 +61,7 @@ def change(run: Finished, part: str) -> float:
 
 def edit_below_reference(run: Finished) -> float:
     """Share of held-out pairs in which the chosen tokens of the edit are less likely than under the reference."""
-    pairs = run.measured.split("eval")
-    return float(np.mean(at_edit(pairs, "policy") < at_edit(pairs, "reference")))
-
-
-def at_edit(pairs: Measured, of: str) -> np.ndarray:
-    """[P] log-prob of the chosen tokens of the edit, in nats."""
-    parts = zip(pairs.tokens("chosen", of), pairs.offsets("chosen"), strict=True)
-    return np.array([tokens[offsets == 0].sum() for tokens, offsets in parts])
+    return float(np.mean(run.measured.split("eval").logratio("chosen", "at") < 0))
 
 
 def sweep_figure(option: str, series: Mapping[str, Mapping[float, Sequence[Finished]]]) -> Lines:

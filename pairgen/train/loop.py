@@ -60,6 +60,7 @@ class Trainer:
             OutOfMemory: the device has no memory left.
             KeyboardInterrupt: Ctrl-C or SIGTERM; a checkpoint was saved.
         """
+        start = self.state.step
         with graceful_interrupt() as interrupt, ThreadPoolExecutor(1, initializer=self._use_device) as worker:
             if self.state.step == 0 and self.data.evaluation:
                 metrics = self.held_out.evaluate(0, self.state.baseline)
@@ -74,7 +75,7 @@ class Trainer:
                 upcoming = worker.submit(self._batches, self.state.step + 1)  # while this step runs
                 norm = self._step(batches)
                 self._after_step(norm, interrupt)
-            self.held_out.finish(self.state.step)
+            self.held_out.finish(self.state.step, trained=self.state.step > start)
 
     def _use_device(self) -> None:
         """Select this process's GPU in the thread that prepares batches."""

@@ -92,9 +92,9 @@ def prepare(config: Config, context: RunContext) -> Trainer:
     )
     if saved:
         checkpoint.restore(saved, trainer.policy)
+        trainer.held_out.restore()
     if context.world.is_main:
         trainer.log.truncate(trainer.state.step)
-        trainer.held_out.remove_later(trainer.state.step)
     return trainer
 
 

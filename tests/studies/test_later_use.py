@@ -9,11 +9,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from pairgen.report.documents.number_format import Spread
+from pairgen.run_folder import PAIRS
 from pairgen.run_folder.measured import SCORED, Measured
 from pairgen.studies.later_use.margins import PARTS, accuracy, first_difference, inside, margins, mean_margin
 from pairgen.studies.later_use.used_again import enough, verdicts
 from pairgen.studies.running.plan import Variant
-from pairgen.studies.running.workspace import PAIRS, Finished
+from pairgen.studies.running.workspace import Finished
 
 START = 2
 """The first token that differs."""

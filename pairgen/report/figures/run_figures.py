@@ -112,24 +112,36 @@ def position(runs: Runs) -> Lines | None:
 
 def plane(runs: Runs) -> Arrows | None:
     """Log-ratios of chosen and rejected, an arrow for each pair from the reference to the trained model."""
-    found = {name: pairs for name, pairs in _with_reference(runs) if pairs.has("rejected")}
+    return _plane(runs, "", "plane", "What became of each pair", "log-ratio of {} (nats)")
+
+
+def edit_plane(runs: Runs) -> Arrows | None:
+    """The same of the tokens of the edit alone: those that chosen and rejected do not share."""
+    return _plane(
+        runs, "at", "edit-plane", "What became of the edit of each pair", "log-ratio of the edit of {} (nats)"
+    )
+
+
+def _plane(runs: Runs, part: str, name: str, title: str, label: str) -> Arrows | None:
+    """Args: ``part``: of ``PARTS``, or "" for whole completions; ``label``: of an axis, with a place for the side."""
+    found = {of: pairs for of, pairs in _with_reference(runs) if pairs.has("rejected")}
     if not found:
         return None
     moves, corners = {}, list(CORNERS)
-    for name, pairs in found.items():
-        chosen, rejected = pairs.logratio("chosen"), pairs.logratio("rejected")
+    for of, pairs in found.items():
+        chosen, rejected = pairs.logratio("chosen", part), pairs.logratio("rejected", part)
         shares = [float((((chosen > 0) == right) & ((rejected > 0) == up)).mean()) for right, up in CORNERS.values()]
         shown = [f"{text}: {share:.0%}" for text, share in zip(CORNERS, shares, strict=True)]
         origin = [0.0] * len(pairs)
-        moves[name if len(found) == 1 else f"{name}; {shown[BOTH_FALL]}"] = Moves(
+        moves[of if len(found) == 1 else f"{of}; {shown[BOTH_FALL]}"] = Moves(
             origin, origin, chosen.tolist(), rejected.tolist()
         )
         corners = shown if len(found) == 1 else corners
     return Arrows(
-        "plane",
-        "What became of each pair",
-        "log-ratio of chosen (nats)",
-        "log-ratio of rejected (nats)",
+        name,
+        title,
+        label.format("chosen"),
+        label.format("rejected"),
         moves,
         zero="reference model",
         diagonal="margin 0",
@@ -211,8 +223,10 @@ def _over_steps(runs: Runs, metrics: Mapping[str, str], splits: Sequence[str] = 
 
 
 def _measured(run: Run) -> Measured | None:
-    """The held-out pairs of a run; without any, the training pairs that were scored."""
+    """The held-out pairs of a run after some steps; without any, the training pairs that were scored."""
     pairs = run.measured
+    if pairs and pairs.step == 0:  # policy and reference are equal
+        return None
     held_out = pairs.split("eval") if pairs else None
     return held_out or pairs or None
 
@@ -230,6 +244,7 @@ RUN_FIGURES: dict[str, Plot[Runs]] = {
     "edit-parts": Plot("change of log-prob of chosen before, at and after the edit", edit_parts),
     "position": Plot("change of log-prob by position around the edit", position),
     "plane": Plot("log-ratios of chosen and rejected, an arrow for each pair", plane),
+    "edit-plane": Plot("log-ratios of the tokens of the edit alone, an arrow for each pair", edit_plane),
     "below-reference": Plot("share of pairs with chosen below the reference, over steps", below_reference),
     "accuracy": Plot("share of pairs with a positive margin, over steps", accuracy),
     "choice-accuracy": Plot("share of multiple-choice questions answered with chosen, over steps", choice_accuracy),

@@ -16,6 +16,9 @@ from pairgen.run_folder.follower import MetricsFollower
 PERIOD = 0.5
 """Seconds between two looks at the files."""
 
+REST = 20
+"""The curves of long runs are renewed less often: after this many times what it took the last time."""
+
 
 class Watch:
     """A run folder that is read again and again."""
@@ -84,17 +87,21 @@ def watch(runs: Sequence[Watch]) -> list[Watched]:
         RunFolderError: damaged files.
     """
     first, curves = 0, list[Drawn]()
-    drawn: tuple[Size, int, int] | None = None
+    changed, due, version = False, 0.0, 0
+    drawn: tuple[Size, int, int, int] | None = None
     with FullScreen() as terminal:
         while True:
             updates = [run.update() for run in runs]
             found = [watched for watched, _ in updates]
             if all(watched.is_finished for watched in found):
                 return found
-            if changed := any(changed for _, changed in updates):
-                curves = plots(found)
-            now = (terminal.size, first, int(time.monotonic()))  # the age of the last step is shown in seconds
-            if now != drawn or changed:
+            changed |= any(more for _, more in updates)
+            begun = time.monotonic()
+            if changed and begun >= due:
+                curves, changed, version = plots(found), False, version + 1
+                due = begun + REST * (time.monotonic() - begun)
+            now = (terminal.size, first, version, int(begun))  # the age of the last step is shown in seconds
+            if now != drawn:
                 terminal.draw(screen(found, curves, terminal.size, first), terminal.size)
                 drawn = now
             keys = terminal.keys(PERIOD)

@@ -51,7 +51,7 @@ def dataset_part(dataset: PairDataset, size: int, audit: Audit, figures: Mapping
     rows = sample(dataset, size)
     has_pairs, is_sft = len(dataset) > 0, bool(manifest.get("sft"))
     is_math = any("corruptions" in split for split in statistics.values())
-    findings = audit(rows) if is_math else {}
+    findings = audit(rows) if is_math and rows else {}
     bodies = {
         "Counts": numbers.counts(dataset),
         "Edit distance": numbers.distances(dataset, statistics) if has_pairs and not is_sft else None,
@@ -59,9 +59,9 @@ def dataset_part(dataset: PairDataset, size: int, audit: Audit, figures: Mapping
         "Lengths": numbers.lengths(statistics) if has_pairs else None,
         "Corruptions": numbers.corruptions(statistics),
         "Shortcuts": numbers.shortcuts(statistics),
-        "Audit": _audited(rows, findings) if is_math else None,
+        "Audit": _audited(rows, findings) if is_math and rows else None,
         "Other figures": None,
-        "Pairs": sample_view(rows, len(dataset), findings),
+        "Pairs": sample_view(rows, len(dataset), findings) if size else None,
         "How it was built": _built(manifest),
     }
     drawn = {

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from pairgen.report.viewer.body import body_lines, revealed, view_height
-from pairgen.report.viewer.line_input import ask, join_conditions, typed
+from pairgen.report.viewer.line_input import ask, ask_filter, typed
 from pairgen.report.viewer.marks import BAD, GOOD, Mark
 from pairgen.report.viewer.view_state import Request, Search, State, moved, seek, stopped
 
@@ -160,14 +160,16 @@ ACTIONS = (
     Action((":",), "0-9  :", "go to a pair by its number, or after : by its id", lambda state: ask(state, "pair")),
     Action(("o", "enter"), "o  Enter", "show this pair in full, or shorten it again", _fold),
     Action(("O",), "O", "show every pair in full, or shorten them again", _fold_all),
-    Action(("/",), "/", "search in prompt, chosen and rejected; Esc ends it", lambda state: ask(state, "search")),
+    Action(
+        ("/",), "/", "search in prompt, chosen and rejected; Esc ends it", lambda state: ask(state, "search"), False
+    ),
     Action(("n",), "n", "next pair that matches the search", _seek(1)),
     Action(("N",), "N", "previous pair that matches the search", _seek(-1)),
     Action(
         ("f",),
         "f",
         "filter as with --where, several with &; empty: all pairs",
-        lambda state: ask(state, "filter", join_conditions(state.filter)),
+        ask_filter,
         needs_pair=False,
     ),
     Action(("+", "="), "+", "mark as good", _mark(GOOD)),

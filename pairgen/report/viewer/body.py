@@ -10,7 +10,7 @@ from rich.segment import Segment
 from rich.text import Text
 
 from pairgen.report.pair_view import pair_view
-from pairgen.report.text import safe_text
+from pairgen.report.text import MAX_TEXT, safe_text, shorten
 from pairgen.report.viewer.book import Book
 from pairgen.report.viewer.line_input import join_conditions
 from pairgen.report.viewer.scan import hits
@@ -20,6 +20,9 @@ Line = list[Segment]
 """What one line of the terminal shows."""
 
 SAME_PROMPT = Text("(the prompt of the pair before; o shows it)", style="dim")
+
+FIRST_LINES, LAST_LINES = 2, 4
+"""Lines of a longer prompt that are shown, so that the completions are on the screen as well."""
 
 
 def view_height(size: Size) -> int:
@@ -54,7 +57,24 @@ def _repeats_prompt(state: State) -> bool:
 def _pair_lines(book: Book, number: int, width: int, folds: tuple[bool, bool], extra: tuple[str, Any]) -> list[Line]:
     (full, repeats), (query, mark) = folds, extra
     row = book.row(number) | dict(mark or ())
-    return rendered(pair_view(row, width, full, partial(hits, query=query), SAME_PROMPT if repeats else None), width)
+    find = partial(hits, query=query)
+    prompt = (
+        None
+        if full
+        else SAME_PROMPT
+        if repeats
+        else _folded(shorten(row["prompt"], MAX_TEXT, find(row["prompt"])), width)
+    )
+    return rendered(pair_view(row, width, full, find, prompt), width)
+
+
+def _folded(prompt: Text, width: int) -> Text:
+    """The first and the last lines of a prompt, if it has many."""
+    lines = prompt.wrap(Console(width=width), max(1, width - 2))
+    if len(lines) <= FIRST_LINES + 1 + LAST_LINES:
+        return prompt
+    note = Text("[... o shows it in full ...]", style="dim")
+    return Text("\n").join([*lines[:FIRST_LINES], note, *lines[-LAST_LINES:]])
 
 
 def _nothing(state: State) -> Text:

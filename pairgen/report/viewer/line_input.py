@@ -27,14 +27,23 @@ def ask(state: State, kind: str, text: str = "") -> State:
     return replace(state, input=Input(kind, text, len(text)), message="")
 
 
+def ask_filter(state: State) -> State:
+    """Let the reader change the filter."""
+    marks = ", mark=good, mark=none" if state.marks is not None else ""
+    hint = (
+        f"such as check=verified, source!=arc, edit_distance<0.1, chosen~text{marks}; several with &, empty: all pairs"
+    )
+    return replace(ask(state, "filter", join_conditions(state.filter)), message=hint)
+
+
 def typed(state: State, key: str) -> State:
     """The state after a key that is pressed while typing."""
     line = state.input
     assert line is not None
     if key == "enter":
-        return KINDS[line.kind].enter(replace(state, input=None), line.text)
+        return KINDS[line.kind].enter(replace(state, input=None, message=""), line.text)
     if key in ("escape", "ctrl-c") or (key == "backspace" and not line.text):
-        return replace(state, input=None)
+        return replace(state, input=None, message="")
     return replace(state, input=edited(line, key))
 
 

@@ -125,11 +125,11 @@ def moved(state: State, at: int) -> State:
 
 
 def searching(state: State, query: str) -> State:
-    """Start a search, which goes to the first pair that matches from this one on."""
-    if not len(state.order):
-        return state
+    """Start a search, which goes to the first pair that matches from this one on; it waits for a filter to be done."""
     search = Search(query, share=0.0, first=state.at, last=state.at - 1, pending=1, include=True)
-    return replace(state, search=search, filtering=None, request=Request("search"))
+    if state.filtering is not None:
+        return replace(state, search=search)
+    return replace(state, search=search, request=Request("search")) if len(state.order) else state
 
 
 def searched(state: State, found: Numbers, share: float, last: int) -> State:
@@ -193,7 +193,7 @@ def stopped(state: State) -> State:
 def filtered(state: State, order: Numbers, conditions: tuple[str, ...]) -> State:
     """Show these pairs only: the same pair as before, or the first one if it is not among them.
 
-    A search begins anew among them, and goes nowhere.
+    A search begins anew among them. It goes nowhere, unless it waited for this.
     """
     same = np.flatnonzero(order == state.number) if len(state.order) else NOTHING
     at = int(same[0]) if len(same) else 0
@@ -202,5 +202,5 @@ def filtered(state: State, order: Numbers, conditions: tuple[str, ...]) -> State
         state = replace(state, scroll=0, unfolded=False)
     if not state.search.query or not len(order):
         return replace(state, search=Search())
-    search = Search(state.search.query, share=0.0, first=at, last=at - 1)
+    search = replace(state.search, hits=NOTHING, share=0.0, stopped=False, first=at, last=at - 1)
     return replace(state, search=search, request=Request("search"))

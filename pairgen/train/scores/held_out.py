@@ -13,7 +13,7 @@ import torch
 
 from pairgen.errors import NonFiniteLoss
 from pairgen.run_folder import EVAL, PAIRS
-from pairgen.run_folder.measured import MeasuredAt, measured_at, with_origin, write_table
+from pairgen.run_folder.measured import MeasuredAt, measured_at, read_table, with_origin, write_table
 from pairgen.train.context import Phase, RunContext
 from pairgen.train.data.schedule import TrainingData, evaluation_batches
 from pairgen.train.layout.batch import Batch
@@ -47,8 +47,8 @@ class HeldOut:
     def evaluate(self, step: int, baseline: float) -> dict[str, float]:
         """Mean metrics over all pairs of the eval split and, if there are several datasets, over those of each.
 
-        The log-probs are written to ``pairs.parquet``, but for the first step, before which policy and reference are
-        equal, and the last one, for which there is ``finish``.
+        The log-probs are written to ``pairs.parquet``; after the last step, ``finish`` does that. Before the first step
+        they are kept as those of the reference, if the loss has none.
 
         Args:
             step: how many steps were done.
@@ -63,22 +63,36 @@ class HeldOut:
         for name, value in metrics.items():
             if not math.isfinite(value):
                 raise NonFiniteLoss(f"step {step}: {name} is {value}; the last checkpoint is intact")
-        if 0 < step < self.data.steps:
+        if step == 0 and not self.objective.loss.needs_reference:
+            self._pairs.use_as_reference()
+        if step < self.data.steps:
             self._write(self._table([self._pairs], step))
         return metrics
 
-    def finish(self, step: int) -> None:
-        """Write ``pairs.parquet`` after the last step, unless that was done."""
+    def restore(self) -> None:
+        """Read what ``pairs.parquet`` has as the reference of a loss that has none, when a run is resumed.
+
+        Raises:
+            RunFolderError: the file is damaged.
+        """
+        if self._pairs is None or self.objective.loss.needs_reference:
+            return
         file, world = self.context.folder / PAIRS, self.context.world
-        missing = world.is_main and not (file.is_file() and measured_at(file) == (step, self.data.steps))
+        table = read_table(file) if world.is_main and file.is_file() else None
+        known = table is not None and self._pairs.has_reference(table)
+        if world.any_rank(known, self.objective.forward.device):
+            self._pairs.read_reference(table)
+
+    def finish(self, step: int, trained: bool) -> None:
+        """Write ``pairs.parquet`` after the last step.
+
+        Args:
+            trained: whether a step was taken; if not, a file of this step need not be written again.
+        """
+        file, world = self.context.folder / PAIRS, self.context.world
+        missing = world.is_main and (trained or not file.is_file() or measured_at(file) != (step, self.data.steps))
         if world.any_rank(missing, self.objective.forward.device):
             self._write(self.score_pairs(step))
-
-    def remove_later(self, step: int) -> None:
-        """Remove ``pairs.parquet`` if it is of a later step, which a resumed run does again."""
-        file = self.context.folder / PAIRS
-        if file.is_file() and (at := measured_at(file)) and at.step > step:
-            file.unlink()
 
     def score_pairs(self, step: int) -> pa.Table:
         """Log-probs of training pairs (``RunContext.train_pairs``) and held-out pairs, in ``SCORED``.

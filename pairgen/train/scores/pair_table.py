@@ -5,8 +5,10 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from pairgen.run_folder.measured import SCORED, SIDES, TEXTS
 from pairgen.train.data.order import Indices
@@ -40,27 +42,49 @@ class PairTable:
         """Pairs of each group."""
         self._name, self._tokenizer = name, tokenizer
         self._sides = SIDES if loss.uses_rejected else SIDES[:1]
-        self._prefixes = (POLICY, REFERENCE) if loss.needs_reference else (POLICY,)
         self._first_pair = np.concatenate([[0], np.cumsum(self.pairs)])
-        self.clear()
+        prefixes = (POLICY, REFERENCE) if loss.needs_reference else (POLICY,)
+        self._values = {prefix + side: self._empty(side) for prefix in prefixes for side in self._sides}
 
-    def clear(self) -> None:
-        """Forget all log-probs."""
-        self._values = {
-            prefix + side: torch.zeros(int(self._starts[side][-1])) for prefix in self._prefixes for side in self._sides
-        }
+    def _empty(self, side: str) -> Tensor:
+        return torch.zeros(int(self._starts[side][-1]))
 
     def add(self, first: int, batch: Batch, logps: PairLogps) -> None:
         """Add the log-probs of a batch of consecutive groups of the table, of which ``first`` is the first."""
         pair = int(self._first_pair[first])
         for prefix, values in ((POLICY, logps.policy), (REFERENCE, logps.reference)):
-            if values is None or prefix not in self._prefixes:
+            if values is None:
                 continue
             for side, rows, inside in zip(SIDES, values.split(batch.pairs), logps.mask.split(batch.pairs), strict=True):
                 if side in self._sides:
                     found = rows[inside].float().cpu()  # the model computes them in float32: nothing is lost
                     start = int(self._starts[side][pair])
                     self._values[prefix + side][start : start + len(found)] = found
+
+    def use_as_reference(self) -> None:
+        """Keep the log-probs of the policy as those of the reference, too."""
+        self._values |= {REFERENCE + side: self._values[side].clone() for side in self._sides}
+
+    def has_reference(self, table: pa.Table) -> bool:
+        """Whether a table of ``SCORED`` has reference log-probs of these pairs, and of no others of their split."""
+        rows = self._rows(table)
+        ids = ("dataset", "pair_id")
+        same = all(
+            name in rows.column_names and rows[name].equals(pa.chunked_array([self._columns[name]])) for name in ids
+        )
+        names = [REFERENCE + side for side in self._sides]
+        return same and all(name in rows.column_names and not rows[name].null_count for name in names)
+
+    def read_reference(self, table: pa.Table | None) -> None:
+        """Take the reference log-probs from a table that has them. All processes but one give None."""
+        for side in self._sides:
+            values = self._empty(side)
+            if table is not None:
+                values += torch.tensor(pc.list_flatten(self._rows(table)[REFERENCE + side]).to_numpy())
+            self._values[REFERENCE + side] = values
+
+    def _rows(self, table: pa.Table) -> pa.Table:
+        return table.filter(pc.equal(table["split"], self._name))
 
     def table(self, world: World) -> pa.Table:
         """A table of ``SCORED``, with the log-probs of all processes. Every process must call it."""

@@ -13,7 +13,7 @@ from pairgen.report.documents.content import Arrows, Bars, Lines
 from pairgen.report.documents.drawing import draw
 from pairgen.report.figures.run_figures import FIRST, LAST, MIN_TOKENS, RUN_FIGURES
 from pairgen.run_folder import EVAL, PAIRS, Run, open_run
-from pairgen.run_folder.measured import SCORED
+from pairgen.run_folder.measured import SCORED, MeasuredAt, with_origin, write_table
 
 
 def pair(number: int, chosen: list[float], rejected: list[float] | None, **changes: Any) -> dict[str, Any]:
@@ -131,6 +131,10 @@ def test_the_plane_of_log_ratios(tmp_path: Path) -> None:
     (moves,) = figure.groups.values()
     assert set(moves.x) == set(moves.y) == {0}
     assert (list(moves.to_x), list(moves.to_y)) == ([-0.5, -3, 1, -0.5], [-3, -3, 1, 0.5])
+    edits = RUN_FIGURES["edit-plane"].figure([run])
+    assert isinstance(edits, Arrows)
+    (moves,) = edits.groups.values()
+    assert (list(moves.to_x), list(moves.to_y)) == ([0.5, -2, 0.5, -0.5], [-3, -3, 0.5, 0.5])
     several = RUN_FIGURES["plane"].figure([run, write_run(tmp_path / "b", [pair(0, [-1, -0.5, -2], [-1, -4, -1])])])
     assert isinstance(several, Arrows)
     assert list(several.groups) == ["run; both fall: 50%", "b; both fall: 100%"]
@@ -142,3 +146,9 @@ def test_without_held_out_pairs_the_training_pairs_are_shown(tmp_path: Path) -> 
     figure = RUN_FIGURES["plane"].figure([write_run(tmp_path / "run", PAIRS_OF[-1:], every=0)])
     assert isinstance(figure, Arrows)
     assert list(figure.groups["run"].to_x) == [-8]
+
+
+def test_pairs_measured_before_the_first_step_show_nothing(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", every=0)
+    write_table(with_origin(pa.Table.from_pylist(PAIRS_OF, SCORED), MeasuredAt(0, 9), "a machine"), run.path / PAIRS)
+    assert all(RUN_FIGURES[name].figure([open_run(run.path)]) is None for name in ("plane", "position", "edit-parts"))

@@ -73,6 +73,9 @@ def test_page_of_choices_and_of_a_dataset_without_a_build(tmp_path: Path, run: R
     assert "no <number>" in found.text
     assert "The dataset has no pairs." in found.text
     assert "more words of the prompt" in found.text
+    without = make(tmp_path / "own", sample=0)
+    assert not [one for one in without.named("div") if one.get("class") in ("pair", "sample")]
+    assert "Pairs" not in without.texts
 
 
 def test_page_of_data_for_fine_tuning(tmp_path: Path, run: Run) -> None:

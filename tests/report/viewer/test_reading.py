@@ -94,6 +94,16 @@ def test_a_prompt_is_folded_where_it_repeats(pairs: PairDataset) -> None:
     assert "  What shines?" in keyboard.shown
 
 
+def test_a_long_prompt_leaves_room_for_the_completions(pairs: PairDataset) -> None:
+    _, keyboard = read(pairs, [":", *typed("long-1")])
+    at = keyboard.shown.index("  [... o shows it in full ...]")
+    assert keyboard.shown[2] == "prompt"
+    assert keyboard.shown[at + 5] == "chosen"
+    assert keyboard.shown[at + 4].endswith("long?")
+    _, keyboard = read(pairs, [":", *typed("long-1"), "o"])
+    assert "chosen" not in keyboard.shown
+
+
 def test_controls_of_texts_are_escaped(pairs: PairDataset) -> None:
     _, keyboard = read(pairs, [":", *typed("control-1")])
     text = "\n".join(keyboard.shown)
@@ -161,7 +171,7 @@ def test_an_invalid_filter_can_be_mended(pairs: PairDataset) -> None:
 
 def test_search_stays_within_the_filter(pairs: PairDataset) -> None:
     state, _ = read(pairs, ["f", *typed("pair_id!=lamp-1"), "/", *typed("sun"), STOP, "n"])
-    assert state.filter == (), "typing a search cancels a filter that is not complete"
+    assert state.row["pair_id"] == "lamp-2", "a search waits for a filter that is not complete"
     state, _ = read(pairs, ["f", *typed("pair_id!=lamp-1"), STOP, "/", *typed("sun"), STOP, "n"])
     assert state.row["pair_id"] == "lamp-2"
     assert len(state.search.hits) == 2

@@ -14,6 +14,9 @@ from pairgen.report.documents.panels.ticks import is_drawable, set_scale, wrappe
 MOST = 300
 """Arrows of all groups together that are drawn; of more, as many at equal distances."""
 
+ROOM = 0.22
+"""Share of an axis that is on either side of 0 at least, if there are texts in the corners."""
+
 PLACES = ((0.985, 0.975, "right", "top"), (0.015, 0.975, "left", "top"), (0.015, 0.025, "left", "bottom"),
           (0.985, 0.025, "right", "bottom"))  # fmt: skip
 """Of the texts in the corners: x, y and alignment."""
@@ -42,6 +45,9 @@ def draw_arrows(axes: Any, figure: Arrows) -> list[Entry]:
         entries.append((Line2D([], [], **along), figure.diagonal))
     set_scale(axes.xaxis, chain.from_iterable((*arrows[:, 0], *arrows[:, 2]) for arrows in drawn))
     set_scale(axes.yaxis, chain.from_iterable((*arrows[:, 1], *arrows[:, 3]) for arrows in drawn))
+    if figure.corners:
+        _make_room(axes.get_xlim, axes.set_xlim)
+        _make_room(axes.get_ylim, axes.set_ylim)
     _label_corners(axes, figure)
     return entries
 
@@ -56,30 +62,25 @@ def _draw_thin(axes: Any, arrows: Any, color: str, marker: str) -> None:
     """Draw arrows as lines with a point at the end: the head of a short arrow could not be told from its line."""
     x, y, to_x, to_y = arrows.T
     gaps = np.full(len(x), np.nan)
-    alpha = 0.5 if len(x) <= 60 else 0.32
-    axes.plot(np.stack([x, to_x, gaps], 1).ravel(), np.stack([y, to_y, gaps], 1).ravel(), color=color, alpha=alpha,
-              linewidth=0.6, zorder=1.6)  # fmt: skip
-    axes.plot(to_x, to_y, color=color, marker=marker, linestyle="none", markersize=2.6, markeredgewidth=0,
-              alpha=min(1, 2.4 * alpha), zorder=1.7)  # fmt: skip
+    lines = [np.stack(ends, 1).ravel() for ends in ((x, to_x, gaps), (y, to_y, gaps))]
+    axes.plot(*lines, color=color, alpha=0.5 if len(x) <= 60 else 0.3, linewidth=0.6, zorder=1.6)
+    points: dict[str, Any] = {"marker": marker, "markersize": 3.4, "markeredgewidth": 0.4, "markeredgecolor": "white"}
+    axes.plot(to_x, to_y, color=color, linestyle="none", alpha=0.85, zorder=2.5, **points)
 
 
 def _draw_mean(axes: Any, arrow: Any, style: dict[str, Any]) -> None:
+    """Draw an arrow under the points, with a white border that sets it off from the thin lines."""
     x, y, to_x, to_y = arrow
-    color, width = style["color"], style["linewidth"]
-    for edge, thick in (("white", width + 1.8), (color, width)):  # a white border sets it off from the thin ones
-        axes.add_patch(
-            FancyArrowPatch(
-                (x, y),
-                (to_x, to_y),
-                arrowstyle="-|>",
-                mutation_scale=13,
-                shrinkA=0,
-                shrinkB=0,
-                zorder=3,
-                color=edge,
-                linewidth=thick,
-            )
-        )
+    shape: dict[str, Any] = {"arrowstyle": "-|>", "mutation_scale": 15, "shrinkA": 0, "shrinkB": 0, "zorder": 2}
+    for edge, thick in (("white", style["linewidth"] + 1.8), (style["color"], style["linewidth"])):
+        axes.add_patch(FancyArrowPatch((x, y), (to_x, to_y), color=edge, linewidth=thick, **shape))
+
+
+def _make_room(get: Any, put: Any) -> None:
+    """Widen an axis so that there is space for texts on both sides of 0."""
+    low, high = get()
+    if low <= high:
+        put(min(low, -ROOM * (high - min(low, 0))), max(high, ROOM * (max(high, 0) - low)))
 
 
 def _label_corners(axes: Any, figure: Arrows) -> None:

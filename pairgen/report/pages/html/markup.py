@@ -87,7 +87,7 @@ def code(value: object) -> Html:
 # ---------------------------------------------------------------- tables
 
 
-def table(caption: Child, heads: Sequence[Child], rows: Iterable[Sequence[Child]], numeric: Sequence[bool]) -> Html:
+def table(caption: str, heads: Sequence[Child], rows: Iterable[Sequence[Child]], numeric: Sequence[bool]) -> Html:
     """A table in a box of its own, which scrolls where it is wider than the page. The first cells of rows are heads.
 
     Args:
@@ -109,7 +109,8 @@ def table(caption: Child, heads: Sequence[Child], rows: Iterable[Sequence[Child]
         for row in rows
     ]
     title = element("caption", caption) if caption else None
-    return scrolling(element("table", title, element("thead", head), element("tbody", *body)), "Table")
+    made = element("table", title, element("thead", head), element("tbody", *body))
+    return scrolling(made, caption or "Table")
 
 
 def facts(rows: Iterable[tuple[Child, Child]]) -> Html:

@@ -46,7 +46,7 @@ def figure_view(figure: Figure, prefix: str, svg: bytes | None) -> Html:
 
 def drawing_view(svg: bytes, prefix: str, name: str) -> Html:
     """A drawing in a box that scrolls. Raises ValueError, see ``vector.inline``."""
-    return element("figure", scrolling(vector.inline(svg, prefix, name), "Figure"))
+    return element("figure", scrolling(vector.inline(svg, prefix, name), name.partition(".")[0]))
 
 
 def numbers_of(figure: Figure) -> Table | None:
