@@ -78,9 +78,12 @@ def counted(options: PlanOptions, progress: Progress = ignore) -> PairLoad:
             for step in range(steps)
         ]
     pairs = sum(batch.pairs for batch in batches)
-    work = [sum(batch.work[field] for batch in batches) / pairs for field in range(4)]
+    tokens, attended, labels, differing = (sum(batch.work[field] for batch in batches) / pairs for field in range(4))
     return PairLoad(
-        *work,
+        tokens,
+        attended,
+        labels,
+        differing,
         laid_out=sum(batch.tokens.numel() for batch in batches) / pairs,
         unshared=sum(batch.padded_tokens for batch in batches) / pairs,
         pairs=int(groups.pairs.sum()),
