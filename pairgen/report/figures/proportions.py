@@ -138,7 +138,7 @@ def shortcut_strengths(dataset: PairDataset) -> Bars | None:
     measured = f"the first {SHORTCUT_PAIRS:,} pairs of each split" if is_cut else "all pairs"
     return Bars(
         "shortcuts",
-        "Shortcuts: rules that pick a completion without the calculation or the fact",
+        "Shortcuts: rules that pick chosen without the calculation or the fact",
         "rule",
         "share of pairs where the rule picks chosen",
         [*rules],

@@ -102,6 +102,18 @@ FIGURES = {
         {"a": [Spread(1, 0.5, 9)] * 9, "b": [-5] * 9},
         labels=True,
     ),
+    "labels on both sides": Bars(
+        "a",
+        "t",
+        "rule",
+        "y",
+        [f"more words of the prompt {at}" for at in range(12)],
+        {"a": [0.96, 0.469, 0.49] * 4, "b": [0.97, 0.479, 0.52] * 4},
+        number=SHARE,
+        base=0.5,
+        base_label="50%: no better than a coin",
+        labels=True,
+    ),
     "one point": Lines("a", "t", "x", "y", {"a": Line([3], [5], [4], [6])}),
     "no values": Lines("a", "t", "x", "y", {"a": Line([], []), "b": Line([1, 2], [NAN, NAN])}),
     "no series": Bars("a", "t", "x", "y", [], {}),
@@ -236,12 +248,14 @@ def test_labels_show_values_apart_from_the_base() -> None:
     assert value_text(1, Bars("a", "t", "x", "y", [], {})) == "1.00"
 
 
-@pytest.mark.parametrize("name", ["labels", "labels, narrow", "labels, lying"])
+@pytest.mark.parametrize("name", ["labels", "labels, narrow", "labels, lying", "labels on both sides"])
 def test_labels_overlap_neither_bars_nor_one_another(name: str) -> None:
     with laid_out(FIGURES[name]) as (_, axes):
-        names = (axes.yaxis if name == "labels, lying" else axes.xaxis).get_ticklabels()
-        parts = (*axes.texts, *axes.patches, axes.get_legend(), *names)
-        boxes = [part.get_window_extent() for part in parts]
+        names = (axes.yaxis if is_lying(FIGURES[name]) else axes.xaxis).get_ticklabels()
+        others = [part.get_window_extent() for part in (*axes.patches, axes.get_legend(), *names)]
+        boxes = [text.get_window_extent() for text in axes.texts]
+        sides = 0 if name == "labels, narrow" else 4  # of 150 dots per inch
+        assert not any(overlap(box.padded(sides, 0), other) for box in boxes for other in others)
         for at, box in enumerate(boxes):
             assert not any(overlap(box, other) for other in boxes[at + 1 :])
 

@@ -73,6 +73,14 @@ def browser() -> str:
     return found
 
 
+def shown(browser: str, page: Path, arguments: Sequence[str] = ()) -> str:
+    """The elements of a page after its scripts ran."""
+    command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--dump-dom"]
+    command += [f"--user-data-dir={page.parent / 'profile'}", "--virtual-time-budget=10000", *arguments]
+    done = subprocess.run([*command, page.as_uri()], capture_output=True, text=True, timeout=180, check=True)
+    return done.stdout
+
+
 def measured(browser: str, page: Path, width: int, arguments: Sequence[str] = ()) -> dict[str, Any]:
     """What ``MEASURE`` finds in a page, in a frame of a width; a window of Chromium may not be as narrow."""
     source = page.read_text("utf-8")
@@ -81,11 +89,8 @@ def measured(browser: str, page: Path, width: int, arguments: Sequence[str] = ()
     frame = page.with_name(f"frame-{width}.html")
     frame.write_text(FRAME.replace("{page}", copy.name).replace("{width}", str(width)), "utf-8")
     copy.write_text(unlocked.replace("</body>", f"<script>{MEASURE}</script></body>"), "utf-8")
-    command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--dump-dom"]
-    command += [f"--user-data-dir={page.parent / 'profile'}", "--virtual-time-budget=10000", *arguments]
-    done = subprocess.run([*command, frame.as_uri()], capture_output=True, text=True, timeout=180, check=True)
-    match = re.search('<pre id="measured">(.+?)</pre>', done.stdout, re.DOTALL)
-    assert match, done.stderr[-2000:]
+    match = re.search('<pre id="measured">(.+?)</pre>', shown(browser, frame, arguments), re.DOTALL)
+    assert match
     found: dict[str, Any] = json.loads(html.unescape(match[1]))
     return found
 
@@ -149,6 +154,14 @@ def test_nothing_is_wider_than_the_page(browser: str, page: Path, width: int) ->
     assert found["shown"] == 20  # the first page of each sample
     assert found["second"] == 10
     assert found["matching"] == "30 of 30 pairs"
+
+
+@pytest.mark.slow
+def test_the_policy_lets_only_the_script_of_the_page_run(browser: str, page: Path) -> None:
+    assert "1 to 10 of 30" in shown(browser, page)
+    other = page.with_name("other.html")
+    other.write_text(page.read_text("utf-8").replace("const SIZE = 10", "const SIZE = 5"), "utf-8")
+    assert "1 to 5 of 30" not in shown(browser, other)
 
 
 @pytest.mark.slow

@@ -77,7 +77,7 @@ def draw_bars(axes: Any, figure: Bars) -> list[Entry]:
     if figure.base_label:
         entries.append((Line2D([], [], **BASE), figure.base_label))
     if figure.labels:
-        axes.margins(**{"x" if lying else "y": 0.18 if narrow else 0.12})
+        axes.margins(**{"x" if lying else "y": 0.18 if lying or narrow else 0.12})
     _label(axes, figure, lying)
     set_scale(axes.xaxis if lying else axes.yaxis, values, percent=figure.number.percent)
     return entries
