@@ -84,6 +84,7 @@ COMMAND_ORDER = (
         "export",
         "card",
         "push",
+        "plan",
         "train",
         "watch",
         "compare",

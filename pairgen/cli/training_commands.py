@@ -1,4 +1,4 @@
-"""Training commands: train, watch, compare."""
+"""Training commands: plan, train, watch, compare."""
 
 import os
 import shlex
@@ -17,6 +17,7 @@ from pairgen.errors import TrainingError, UsageError, install_hint
 from pairgen.progress import Progress, Warn
 from pairgen.train.config import PRESETS, Config, combine
 from pairgen.train.losses import LOSSES
+from pairgen.train.planning.request import PlanOptions
 
 PANELS = {
     "model": "Run",
@@ -29,6 +30,9 @@ PANELS = {
     "log_every": "Logging and checkpoints",
 }
 """Headings of the help, each by the first option under it."""
+
+PLAN_PANELS = {"model": "Model and machine", "precision": "Training", "data": "Pairs"}
+"""The same for `plan`."""
 
 PRINTED_HEIGHT = 48
 """Lines of the curves of a run that are not printed on a terminal."""
@@ -193,6 +197,30 @@ def _training(out: str, quiet: bool) -> Iterator[tuple[Progress, Warn]]:
         started = (Path(out) / "config.toml").is_file()
         hint = f"resume with: pairgen train --resume --out {shlex.quote(out)}" if started else "no run was started"
         raise KeyboardInterrupt(*interrupt.args, hint) from None
+
+
+@command(
+    help="Plan a training run on paper, from the model's config alone: memory by part, the micro-batch that fits, "
+    "pairs per second, hours, and the smallest machine that would do.",
+    examples=[
+        "pairgen plan --model yi-34b --gpus 8 --gpu H100 --precision bf16-pure --steps 1000",
+        "pairgen plan --model config.json --gpus 2 --gpu-memory 48 --lora 16 --tokens-per-pair 700 --pairs 100000",
+        "pairgen plan --model my-model --data pairs --json  # counts the tokens of a pair dataset",
+    ],
+)
+@with_options(PlanOptions, PLAN_PANELS)
+def plan(quiet: Quiet = False, as_json: Json = False, **flags: Any) -> None:
+    from pairgen.train.planning.plan import as_values, plan
+
+    options = PlanOptions(**flags)
+    with training_packages(), progress_reporter(quiet) as (progress, _):
+        found = as_values(plan(options, progress))
+    if as_json:
+        print_json(found)
+        return
+    from pairgen.report.run_tables import plan_view
+
+    OutputConsole().print(plan_view(found))
 
 
 @command(

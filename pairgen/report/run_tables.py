@@ -176,3 +176,42 @@ def preview_view(preview: Mapping[str, Any]) -> RenderableType:
         for part in (Text(f"\n{name}", style="bold"), shorten(text, MAX_TEXT))
     ]
     return Group(facts(sizes.items()), *texts)
+
+
+def plan_view(plan: Mapping[str, Any]) -> RenderableType:
+    """What a run would take: memory by part, then what fits, speed and hours.
+
+    Args:
+        plan: ``pairgen.train.planning.plan.Plan`` as a mapping.
+    """
+    trained = plan["trained_weights"]
+    adapter = "" if trained == plan["weights"] else f", {trained / 1e6:,.1f} million trained"
+    title = Text.assemble(
+        (shorten(plan["model"]).plain, "bold"), f", {plan['weights'] / 1e9:,.2f} billion weights{adapter}"
+    )
+    table = FittedTable(Column("memory of each GPU at its peak", numeric=False), Column("GB"))
+    for part, size in plan["memory_gb"].items():
+        table.add_row(part, f"{size:,.1f}")
+    style = "bold" if plan["fits"] else "bold red"
+    table.add_row(f"total, of {plan['gpu_memory_gb']:g} GB", f"{plan['total_gb']:,.1f}", style=style)
+    rates = f"{plan['pairs_per_second']:,.3g} pairs/s, {plan['tokens_per_second']:,.0f} tokens/s"
+    rows = [
+        ("peak", f"{plan['moment']}, {count(plan['micro_batch_size'], 'pair')} per forward pass"),
+        ("fits", _fit(plan)),
+        ("smallest machine", plan["smallest_machine"] or "none of the GPUs that pairgen knows"),
+        ("speed", f"{rates} on {count(plan['gpus'], 'GPU')}, {plan['seconds_per_step']:,.3g} s per step"),
+    ]
+    if plan["pairs"]:
+        amount = f"{count(plan['pairs'], 'pair')} in {count(plan['steps'], 'step')}"
+        reference = f", of which {plan['reference_hours']:,.3g} for the reference" if plan["reference_hours"] else ""
+        rows.append(("time", f"{plan['hours']:,.3g} hours for {amount}{reference}"))
+    rows += [("assuming", text) for text in plan["assumptions"]]
+    return Group(title, table, Text(), facts(rows))
+
+
+def _fit(plan: Mapping[str, Any]) -> str:
+    if plan["fits"]:
+        return f"yes; up to {count(plan['largest_micro_batch_size'], 'pair')} per forward pass"
+    if plan["change"]:
+        return f"no; it would with {plan['change']}"
+    return "no; it needs more or larger GPUs"

@@ -17,16 +17,14 @@ import torch
 from pairgen.train.distributed import World
 from pairgen.train.layout.batch import Batch, Work
 from pairgen.train.model.step_timer import PARTS
+from pairgen.train.scores.flops import Flops, attention_flops
 from pairgen.train.scores.metrics import Sums, add
 
 
 class ModelFlops:
-    """Counts the FLOPs of training steps of a model, without recomputed activations.
+    """Counts the FLOPs of training steps of a model, by the formula of ``pairgen.train.scores.flops``.
 
-    A weight of a matrix takes 2 FLOPs per token forward, and 4 backward, or 2 if it is frozen (PaLM, arXiv 2204.02311,
-    Appendix B). Attention takes 4 per query, key that it attends to and head dimension, and twice that backward. The LM
-    head is counted at labels, backward only where log-probs of chosen and rejected do not cancel. Of experts, the share
-    that a token is sent to is counted; recurrent layers count as their matrices.
+    Of experts, the share that a token is sent to is counted; recurrent layers count as their matrices.
 
     Args:
         model: a transformers model, before it is sharded.
@@ -36,24 +34,21 @@ class ModelFlops:
         config = model.config.get_text_config()
         heads = getattr(config, "num_attention_heads", 0) or 0
         size = getattr(config, "head_dim", None) or (config.hidden_size // heads if heads else 0)
-        self._per_key = 12.0 * heads * size * config.num_hidden_layers
         head = model.get_output_embeddings().weight
-        self._head = head.numel()
-        self._trains_head = head.requires_grad
         experts = next((getattr(config, name, None) for name in _EXPERTS if getattr(config, name, None)), 0)
         share = config.num_experts_per_tok / experts if experts and hasattr(config, "num_experts_per_tok") else 1.0
         tables = {id(head), id(model.get_input_embeddings().weight)}
-        self._per_token = 0.0
+        per_token = 0.0
         for name, weight in model.named_parameters():
             if weight.ndim >= 2 and id(weight) not in tables:
                 used = share if ".experts." in name else 1.0
-                self._per_token += (6.0 if weight.requires_grad else 4.0) * used * weight.numel()
+                per_token += (6.0 if weight.requires_grad else 4.0) * used * weight.numel()
+        per_key = attention_flops(heads, size, config.num_hidden_layers)
+        self._formula = Flops(per_token, per_key, head.numel(), head.requires_grad)
 
     def of(self, work: Work) -> float:
         """FLOPs of a forward and a backward pass."""
-        trained = work.differing or work.labels  # without rejected completions, all labels are trained
-        head = self._head * (2.0 * work.labels + (4.0 if self._trains_head else 2.0) * trained)
-        return float(self._per_token * work.tokens + self._per_key * work.attended + head)
+        return self._formula.of(work)
 
 
 MAX_SECONDS = 0.5

@@ -1,0 +1,65 @@
+"""Bytes per token that a layer keeps for its backward pass, as the layers of transformers and attention compute them.
+
+The tests compare with the tensors that autograd keeps. H is the hidden size, Q the width of queries (heads times head
+size), K that of keys, I the intermediate size. For a Llama in float32 they are, without compilation::
+
+    norms       the input x and x / rms(x), of two norms       4 H
+    inputs      of q, k, v; of gate, up                        2 H
+    attention   query, key, value, output                      2 Q + 2 K
+    MLP         gate, silu(gate), up, their product            4 I
+
+In bfloat16 with autocast, x is float32 and every product keeps its own cast of its input. Compiled layers keep the
+inputs and results of products, and compute the rest again.
+"""
+
+from pairgen.train.planning.setting import Setting
+from pairgen.train.planning.shape import Shape
+
+
+def per_token(shape: Shape, setting: Setting) -> float:
+    """Bytes per token of a layer, without gradient checkpointing."""
+    return _compiled(shape, setting) if setting.compiled else _norms(shape, setting) + _products(shape, setting)
+
+
+def layer_input(shape: Shape, setting: Setting) -> int:
+    """Bytes per token of the input of a layer: all that is kept of it with gradient checkpointing."""
+    return shape.hidden * setting.weight_bytes
+
+
+def final_norm(shape: Shape, setting: Setting) -> int:
+    """Bytes per token of the norm behind the layers, which is not compiled."""
+    return shape.hidden * _norm(setting)
+
+
+def _norm(setting: Setting) -> int:
+    """Bytes per value of a norm: its input, in float32, and the normalized input if its weight is trained."""
+    return 4 + (0 if setting.lora else setting.weight_bytes)
+
+
+def _norms(shape: Shape, setting: Setting) -> int:
+    heads = shape.query_width + shape.key_width if shape.head_norms else 0
+    return shape.norms * shape.hidden * _norm(setting) + heads * (4 + (0 if setting.lora else setting.bytes))
+
+
+def _products(shape: Shape, setting: Setting) -> int:
+    size, hidden, query = setting.bytes, shape.hidden, shape.query_width
+    adapted = setting.precision == "bf16-pure" and setting.lora > 0  # peft keeps adapters in float32, and casts to it
+    per_input = 4 if adapted else size
+    gates = 2 if shape.gated else 1
+    casts = 3 + gates if setting.autocast or adapted else 2
+    inputs = casts * hidden * per_input
+    float32 = setting.trees and not setting.on_gpu  # see ``cpu_attention.split_attention``, which also repeats heads
+    attention = 4 * query * 4 if float32 else 2 * (query + shape.key_width) * size
+    if adapted or (float32 and size < 4):
+        attention += query * per_input  # the output, cast for the next product
+    active = shape.active_experts * shape.intermediate
+    return inputs + attention + active * ((2 * gates - 1) * size + per_input)
+
+
+def _compiled(shape: Shape, setting: Setting) -> int:
+    size, hidden = setting.bytes, shape.hidden
+    gates = 2 if shape.gated else 1
+    active = shape.active_experts * shape.intermediate
+    heads = (shape.query_width + shape.key_width) * size if shape.head_norms else 0  # before they are normalized
+    residual = hidden * setting.weight_bytes + shape.norms // 2 * 3 * hidden * size
+    return residual + 2 * (shape.query_width + shape.key_width) * size + heads + (1 + gates) * active * size
