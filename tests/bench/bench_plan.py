@@ -1,14 +1,14 @@
-"""Memory of training as `pairgen plan` computes it, against what a process takes; and the paper's hours against the plan's.
+"""Memory of training as `pairgen plan` computes it, against what a process takes; the paper's hours against its.
 
     python tests/bench/bench_plan.py [--precision float32] [--steps 3] [--checkpointing]
     python tests/bench/bench_plan.py --paper
 
-Each size is trained for some steps in a new process, on a CPU, on random pairs in token trees, with AdamW. Measured is the
-increase of the resident memory's peak (``ru_maxrss``) over that before the model is made, after a step of a tiny model:
-weights, gradients, optimizer states, activations and logits, without Python, torch and its code.
+Each size is trained for some steps in a new process, on a CPU, on random pairs in token trees, with AdamW. Measured
+is the increase of the resident memory's peak (``ru_maxrss``) over that before the model is made, after a step of a
+tiny model: weights, gradients, optimizer states, activations and logits, without Python, torch and its code.
 
-``--paper`` prints, for each model of the Smaug paper, the memory of a GPU and the hours of its steps, with batches of 64
-pairs, and the pairs per step with which the plan would take the hours that the paper states.
+``--paper`` prints, for each model of the Smaug paper, the memory of a GPU and the hours of its steps, with batches of
+64 pairs, and the pairs per step with which the plan would take the hours that the paper states.
 """
 
 import argparse
@@ -29,7 +29,7 @@ PAPER = (
     ("yi-34b", {"gpus": 8, "steps": 6000}, 108.0),
     ("qwen-72b", {"gpus": 8, "steps": 5000}, 144.0),
 )
-"""Base models, machines and steps of the paper, and the hours that it states; those of 34B include supervised training."""
+"""Base models, machines and steps of the paper, and the hours that it states; for 34B, with its SFT."""
 PAPER_BATCH = 64
 
 
