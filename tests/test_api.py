@@ -35,6 +35,7 @@ def test_public_name_exists_and_is_documented(name: str) -> None:
     assert getattr(pairgen, name).__doc__
 
 
+@pytest.mark.slow
 def test_examples_of_the_docstrings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {"pairgen": pairgen}

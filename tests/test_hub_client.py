@@ -21,6 +21,7 @@ def test_offline_if_unreachable_restores_the_client(monkeypatch: pytest.MonkeyPa
         assert constants.HF_HUB_OFFLINE is False
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command", [["build", "arc", "--source", "some/name", "--out", "o"], ["train", "pairs", "--model", "some/name"]]
 )

@@ -105,6 +105,7 @@ CALCULATIONS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [name for name, kind in ERRORS.items() if kind.rewrite])
 @pytest.mark.parametrize("name", [*CALCULATIONS, "annotations", "units", "words"])
 def test_wrong_steps_are_found_fast(name: str, kind: str) -> None:

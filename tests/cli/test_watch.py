@@ -61,6 +61,7 @@ def test_what_is_no_run_is_one_message(name: str, message: str, run: Run, tmp_pa
     assert message in " ".join(done.stderr.split())
 
 
+@pytest.mark.slow
 def test_a_run_is_watched_from_its_start_to_its_end(tmp_path: Path) -> None:
     folder = started(tmp_path / "run")
     with terminal("watch", folder) as tty:

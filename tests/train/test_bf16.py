@@ -67,6 +67,7 @@ def test_every_step_of_the_first_epoch_starts_at_the_reference(
         assert line["grad_norm"] == pytest.approx(other["grad_norm"], rel=0.1)
 
 
+@pytest.mark.slow
 def test_log_probs_of_other_batches_are_not_used(data: list[str], tmp_path: Path) -> None:
     """An untrained model with large weights, which is quick to make."""
     model = str(runs.start_model(Path(data[0]), tmp_path / "model"))

@@ -192,6 +192,7 @@ def test_a_compiled_model_gives_the_same_losses(
     assert curves[1] == pytest.approx(curves[0], abs=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changes", [{"micro_batch_size": 1}, {"reference": "online"}])
 def test_micro_batches_and_online_reference_give_the_same_losses(
     pairs: Path, done: Path, tmp_path: Path, changes: dict[str, Any]
@@ -322,6 +323,7 @@ def test_resuming_with_more_steps_equals_an_uninterrupted_run(pairs: Path, done:
     assert [line["step"] for line in lines(tmp_path / "resumed")] == [0, 1, 2, 3, 4, 5, 6]
 
 
+@pytest.mark.slow
 def test_a_deleted_reference_is_recomputed_with_the_starting_model(pairs: Path, tmp_path: Path) -> None:
     changes: dict[str, Any] = {"lr_schedule": "constant", "warmup_ratio": 0.0, "best": "none", "loss": "dpo"}
     for name, steps in (("uninterrupted", 4), ("resumed", 3)):
@@ -557,6 +559,7 @@ def test_an_unknown_best_metric_is_refused(pairs: Path, tmp_path: Path) -> None:
         train(runs.config(pairs, tmp_path / "run", best="eval/choice/acc", sft_steps=0))
 
 
+@pytest.mark.slow
 def test_lora_after_sft_loads_with_its_trained_base(pairs: Path, done: Path, tmp_path: Path) -> None:
     from pairgen.train.model import loading as models
 
@@ -586,6 +589,7 @@ def test_options_without_effect_are_said(pairs: Path, tmp_path: Path) -> None:
     assert not [text for text in warnings if "has no effect" in text]
 
 
+@pytest.mark.slow
 def test_resume_with_more_steps_says_that_the_rate_rises(pairs: Path, tmp_path: Path) -> None:
     options: dict[str, Any] = {"steps": 4, "sft_steps": 0, "learning_rate": 1e-3}
     for schedule in ("cosine", "constant"):

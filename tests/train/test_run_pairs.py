@@ -128,6 +128,7 @@ def test_log_probs_and_texts_are_those_of_a_plain_pass(tmp_path: Path, pairs: Pa
             assert row["corrupted" if side == "rejected" else "correct"] in "".join(words[first:stop])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", ["dpop", "simpo"])
 def test_the_file_is_of_the_last_evaluation_wherever_the_run_stops(
     pairs: Path, start: Path, tmp_path: Path, loss: str

@@ -121,6 +121,7 @@ def test_every_question_of_gsm_ansaug_is_one_of_gsm8k(real_data: Path, tmp_path:
     assert found.prompts["question"] == found.questions["question"] == len({row["prompt"] for row in dataset})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("other", ["arc/hub_layout_validation", "hellaswag/hub_layout_validation"])
 def test_disjoint_real_sets_do_not_overlap(other: str, real_data: Path, tmp_path: Path) -> None:
     dataset = build("metamath", tmp_path / "pairs", BuildOptions((str(real_data / "metamath/GSM_AnsAug.json"),)))

@@ -43,6 +43,7 @@ def slowly_kept(dataset: PairDataset, by: str) -> list[str]:
     return kept
 
 
+@pytest.mark.slow
 @given(train=triple_lists(), held_out=triple_lists(0, 4), by=st.sampled_from(["answer", "question"]))
 @settings(deadline=None, max_examples=60)
 def test_exact_duplicates_are_those_of_the_slow_twin(train: Triples, held_out: Triples, by: str) -> None:

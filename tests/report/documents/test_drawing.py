@@ -288,6 +288,7 @@ def ids_and_references(svg: bytes) -> tuple[list[str], set[str]]:
     return [one.attrib["id"] for one in elements if "id" in one.attrib], links | urls
 
 
+@pytest.mark.slow
 def test_ids_of_drawings_on_one_page_do_not_collide() -> None:
     drawn = [draw(figure).svg for figure in FIGURES.values()]
     found = [ids_and_references(svg) for svg in drawn]

@@ -199,6 +199,7 @@ def wrong_backend(graph: Any, _: Any) -> Any:
     return lambda *inputs: tuple(value * 1.5 if isinstance(value, Tensor) else value for value in graph(*inputs))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("backend", "message"),
     [
