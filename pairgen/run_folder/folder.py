@@ -99,15 +99,20 @@ def open_run(path: Path) -> Run:
     Raises:
         RunFolderError: the folder does not exist, is not a run, has no logged steps yet, or is damaged.
     """
-    if not path.is_dir():
-        raise RunFolderError(f"{path}: no such folder")
-    for name in (CONFIG, METRICS):
-        if not (path / name).is_file():
-            raise RunFolderError(f"{path}: not a run (no {name}); pass a folder that `pairgen train --out` wrote")
+    check_folder(path, CONFIG, METRICS)
     lines = read_metrics(path / METRICS)
     if not lines:
         raise RunFolderError(f"{path}: no steps logged yet")
     return Run(path, read_config(path), lines)
+
+
+def check_folder(path: Path, *files: str) -> None:
+    """Raise RunFolderError unless a folder has the files of a run."""
+    if not path.is_dir():
+        raise RunFolderError(f"{path}: no such folder")
+    for name in files:
+        if not (path / name).is_file():
+            raise RunFolderError(f"{path}: not a run (no {name}); pass a folder that `pairgen train --out` wrote")
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -151,13 +156,21 @@ def read_metrics(file: Path) -> list[dict[str, Any]]:
             continue
         where = f"{file}, line {number}"
         try:
-            line = json.loads(row)
-        except ValueError as error:
+            line = parse_line(row, where)
+        except RunFolderError:
             if number == len(rows):
                 break
-            raise RunFolderError(f"{where}: invalid JSON ({error}); remove the line to read the others") from error
+            raise
         add_line(lines, line, where)
     return lines
+
+
+def parse_line(row: str | bytes, where: str) -> Any:
+    """A line of the metrics as JSON. Raises RunFolderError."""
+    try:
+        return json.loads(row)
+    except ValueError as error:
+        raise RunFolderError(f"{where}: invalid JSON ({error}); remove the line to read the others") from error
 
 
 def add_line(lines: list[dict[str, Any]], line: Any, where: str) -> None:

@@ -1,13 +1,12 @@
 """Reading the metrics of a run again and again while they are written."""
 
-import json
 import os
 from collections.abc import Container
 from pathlib import Path
 from typing import Any
 
 from pairgen.errors import RunFolderError
-from pairgen.run_folder.folder import add_line
+from pairgen.run_folder.folder import add_line, parse_line
 
 
 class MetricsFollower:
@@ -54,10 +53,7 @@ class MetricsFollower:
 
     def _add(self, row: bytes) -> None:
         where = f"{self._file}, line {self._rows}"
-        try:
-            line = json.loads(row)
-        except ValueError as error:
-            raise RunFolderError(f"{where}: invalid JSON ({error}); remove the line to read the others") from error
+        line = parse_line(row, where)
         if self._keys is not None and isinstance(line, dict):
             line = {key: value for key, value in line.items() if key == "step" or key in self._keys}
         add_line(self.lines, line, where)

@@ -155,6 +155,12 @@ class Measured:
         """The pairs of one split: ``train`` or ``eval``."""
         return self._where(np.asarray(self._table["split"]) == name)
 
+    @property
+    def held_out(self) -> "Measured":
+        """The held-out pairs; without any, the training pairs."""
+        found = self.split("eval")
+        return found if len(found) else self
+
     def _where(self, chosen: NDArray[np.bool_]) -> "Measured":
         mask = pa.array(chosen)
         return Measured(self._table.filter(mask), self._reference and self._reference.filter(mask))

@@ -227,8 +227,7 @@ def _measured(run: Run) -> Measured | None:
     pairs = run.measured
     if pairs and pairs.step == 0:  # policy and reference are equal
         return None
-    held_out = pairs.split("eval") if pairs else None
-    return held_out or pairs or None
+    return pairs.held_out if pairs else None
 
 
 def _with_reference(runs: Runs) -> list[tuple[str, Measured]]:

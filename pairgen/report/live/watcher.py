@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pairgen.errors import RunFolderError
 from pairgen.report.live.progress_view import KEYS, Drawn, Watched, plots, progress_view, total_steps
 from pairgen.report.viewer.body import Line, rendered
 from pairgen.report.viewer.full_screen import FullScreen
 from pairgen.report.viewer.view_state import Size
 from pairgen.run_folder import CONFIG, FINAL, METRICS, SFT, Run, read_config
+from pairgen.run_folder.folder import check_folder
 from pairgen.run_folder.follower import MetricsFollower
 
 PERIOD = 0.5
@@ -25,10 +25,7 @@ class Watch:
 
     def __init__(self, path: Path, name: str) -> None:
         """Raises RunFolderError: the folder does not exist, or is no run."""
-        if not path.is_dir():
-            raise RunFolderError(f"{path}: no such folder")
-        if not (path / CONFIG).is_file():
-            raise RunFolderError(f"{path}: not a run (no {CONFIG}); pass a folder that `pairgen train --out` wrote")
+        check_folder(path, CONFIG)
         self._path, self._name = path, name
         self._folder = path
         self._config: dict[str, Any] = {}

@@ -73,10 +73,10 @@ def choose(runs: dict[str, Run], number: int) -> Chosen:
     found: dict[str, Measured] = {}
     notes = []
     for name, run in runs.items():
-        if not (run.path / PAIRS).is_file():
+        if run.measured is None:
             notes.append(f"{name}: has no {PAIRS}, which runs of this release have.")
             continue
-        measured = _held_out(Measured.read(run.path / PAIRS))
+        measured = run.measured.held_out
         if not len(measured):
             notes.append(f"{name}: its {PAIRS} has no pairs.")
         elif measured.texts("chosen") is None:
@@ -100,11 +100,6 @@ def choose(runs: dict[str, Run], number: int) -> Chosen:
         why = f"{why} of {len(order):,} pairs, under {first}"
         pairs.append(TokenPair(ids[at], why, prompts.get(ids[at]), sides))
     return Chosen(pairs, notes)
-
-
-def _held_out(measured: Measured) -> Measured:
-    held_out = measured.split("eval")
-    return held_out if len(held_out) else measured
 
 
 def _keys(measured: Measured) -> list[tuple[str, str]]:
