@@ -15,12 +15,14 @@ import shlex
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from pairgen import run_folder
 from pairgen.evaluate.outcome import Evaluation, differences
+from pairgen.evaluate.paired import Paired
 from pairgen.evaluate.results_folder import is_results, load
 from pairgen.report.documents.content import Bars, Cell, Column, Report, Table
 from pairgen.report.documents.number_format import COUNT, NATS, SHARE, NumberFormat, Spread
@@ -123,7 +125,8 @@ def pairgen(arguments: list[str]) -> None:
 def make_report(chosen: Any, work: Path, found: dict[tuple[str, float], Evaluation], unseen: int) -> Report:
     """Accuracies with their intervals, paired differences, and what they say."""
     asked = next(iter(found.values())).scores[0].questions
-    comparisons = len(FILTERS) * len(compared(found))
+    comparisons = compared(found)
+    by_chance = 0.05 * len(comparisons)
     pairs = json.loads((work / "pairs" / "pairgen.json").read_text())["splits"]
     return Report(
         title="GSM8K before and after training on MetaMath pairs",
@@ -138,12 +141,12 @@ def make_report(chosen: Any, work: Path, found: dict[tuple[str, float], Evaluati
             "questions": f"{asked:,} of the {unseen:,} questions of GSM8K's train split that no pair asks; "
             "5 shots of others, greedy decoding, lm-evaluation-harness",
         },
-        tables=[accuracy_table(work, found), difference_table(found)],
+        tables=[accuracy_table(work, found), difference_table(comparisons)],
         figures=[bars(found)],
-        findings=findings(found),
+        findings=findings(comparisons),
         not_shown=[
             "What another seed of training would give: each run is one seed. The intervals are over questions.",
-            f"Which difference is real: {0.05 * comparisons:.1f} of {comparisons} intervals exclude 0 by chance.",
+            f"Which difference is real: {by_chance:.1f} of {len(comparisons)} intervals exclude 0 by chance.",
             "GSM8K's test split, longer training, larger models.",
         ],
     )
@@ -194,16 +197,40 @@ def accuracy_table(work: Path, found: dict[tuple[str, float], Evaluation]) -> Ta
     return Table("Models", columns, rows, notes)
 
 
-def compared(found: dict[tuple[str, float], Evaluation]) -> list[tuple[str, str, float, Evaluation, Evaluation]]:
+@dataclass(frozen=True)
+class Comparison:
+    """One model against another on the same questions, with one way of reading the answer."""
+
+    name: str
+    other: str
+    rate: float
+    about: str
+    """How the answer is read."""
+    paired: Paired
+
+    @property
+    def difference(self) -> Spread:
+        """The difference with its interval, widened to include the difference itself."""
+        value, (low, high) = self.paired.difference, self.paired.interval
+        return Spread(value, min(low, value), max(high, value))
+
+
+def compared(found: dict[tuple[str, float], Evaluation]) -> list[Comparison]:
     """Every model against the base, and DPOP against DPO at each learning rate."""
     base = found[BASE, 0.0]
     pairs = [(loss, BASE, rate, base, one) for (loss, rate), one in found.items() if loss != BASE]
     rates = dict.fromkeys(rate for loss, rate in found if loss != BASE)
-    return pairs + [("dpop", "dpo", rate, found["dpo", rate], found["dpop", rate]) for rate in rates]
+    pairs += [("dpop", "dpo", rate, found["dpo", rate], found["dpop", rate]) for rate in rates]
+    return [
+        Comparison(name, other, rate, FILTERS[one.filter], one.paired)
+        for name, other, rate, a, b in pairs
+        for one in differences(a, b, warn=print)
+        if one.filter in FILTERS
+    ]
 
 
-def difference_table(found: dict[tuple[str, float], Evaluation]) -> Table:
-    """A row per comparison and way of reading the answer."""
+def difference_table(comparisons: list[Comparison]) -> Table:
+    """A row per comparison."""
     columns = [
         Column("model"),
         Column("against"),
@@ -214,20 +241,12 @@ def difference_table(found: dict[tuple[str, float], Evaluation]) -> Table:
         Column("only the second is correct", COUNT),
         Column("p (McNemar)", P_VALUE),
     ]
-    rows: list[list[Cell]] = []
-    for name, other, rate, a, b in compared(found):
-        for one in differences(a, b, warn=print):
-            paired = one.paired
-            if one.filter in FILTERS:
-                difference = Spread(paired.difference, *widened(paired.difference, paired.interval))
-                about = FILTERS[one.filter]
-                rows.append([name, other, rate, about, difference, paired.only_b, paired.only_a, paired.p_value])
+    rows: list[list[Cell]] = [
+        [one.name, one.other, one.rate, one.about, one.difference, one.paired.only_b, one.paired.only_a,
+         one.paired.p_value]
+        for one in comparisons
+    ]  # fmt: skip
     return Table("Differences on the same questions", columns, rows, ["With 95% bootstrap intervals over questions."])
-
-
-def widened(value: float, interval: tuple[float, float]) -> tuple[float, float]:
-    """An interval that includes the value itself."""
-    return min(interval[0], value), max(interval[1], value)
 
 
 def bars(found: dict[tuple[str, float], Evaluation]) -> Bars:
@@ -246,27 +265,21 @@ def bars(found: dict[tuple[str, float], Evaluation]) -> Bars:
     )
 
 
-def findings(found: dict[tuple[str, float], Evaluation]) -> list[str]:
-    """A sentence per difference whose paired interval excludes 0, and one that lists the other comparisons."""
-    texts, alike = [], 0
-    for name, other, rate, a, b in compared(found):
-        for one in differences(a, b, warn=print):
-            if one.filter not in FILTERS:
-                continue
-            paired = one.paired
-            low, high = paired.interval
-            if low <= 0 <= high:
-                alike += 1
-                continue
-            difference = Spread(paired.difference, *widened(paired.difference, paired.interval))
+def findings(comparisons: list[Comparison]) -> list[str]:
+    """A sentence per difference whose paired interval excludes 0, and one that counts the other comparisons."""
+    texts = []
+    for one in comparisons:
+        paired = one.paired
+        low, high = paired.interval
+        if not low <= 0 <= high:
             texts.append(
-                f"At a learning rate of {rate:g}, {name} answers {'more' if low > 0 else 'fewer'} questions correctly "
-                f"({FILTERS[one.filter]}) than {other}: {SHARE.show(paired.mean_b)} against "
-                f"{SHARE.show(paired.mean_a)}, a difference of {POINTS.show(difference)}; McNemar's p = "
+                f"At a learning rate of {one.rate:g}, {one.name} answers {'more' if low > 0 else 'fewer'} questions "
+                f"correctly ({one.about}) than {one.other}: {SHARE.show(paired.mean_b)} against "
+                f"{SHARE.show(paired.mean_a)}, a difference of {POINTS.show(one.difference)}; McNemar's p = "
                 f"{P_VALUE.show(paired.p_value)}."
             )
-    if alike:
-        texts.append(f"In {alike} of {len(texts) + alike} comparisons, the difference cannot be told from chance.")
+    if alike := len(comparisons) - len(texts):
+        texts.append(f"In {alike} of {len(comparisons)} comparisons, the difference cannot be told from chance.")
     return texts
 
 
