@@ -149,6 +149,16 @@ def seconds(tty: Terminal, words: str) -> float:
     return time.perf_counter() - begun
 
 
+def answered(tty: Terminal, key: str, prompt: str, text: str, answer: str) -> float:
+    """Seconds from a text that is typed after a key to what the screen says then."""
+    tty.press(key)
+    tty.wait(prompt)
+    begun = time.perf_counter()
+    tty.type(text)
+    tty.wait(answer)
+    return time.perf_counter() - begun
+
+
 @pytest.mark.slow
 def test_400_000_pairs(pairs: PairDataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The bounds are generous, for a machine that does other things as well; the times are printed."""
@@ -156,18 +166,9 @@ def test_400_000_pairs(pairs: PairDataset, tmp_path: Path, capsys: pytest.Captur
     assert len(open_pairs(many.path)) == 400_000
     with terminal("show", many.path) as tty:
         opening = seconds(tty, "1 of 400,000 ")
-        tty.press("/")
-        tty.wait("search:")
-        begun = time.perf_counter()
-        tty.type("in no pair at all")
-        tty.wait("no match for 'in no pair at all'")
-        searching = time.perf_counter() - begun
-        tty.press("f")
-        tty.wait("filter:")
-        begun = time.perf_counter()
-        tty.type("check=verified & chosen~pencil")
-        tty.wait("filter check=verified & chosen~pencil")
-        filtering = time.perf_counter() - begun
+        searching = answered(tty, "/", "search:", "in no pair at all", "no match for 'in no pair at all'")
+        conditions = "check=verified & chosen~pencil"
+        filtering = answered(tty, "f", "filter:", conditions, f"filter {conditions}")
         tty.press("q")
         tty.wait("[exit 0]")
     with capsys.disabled():
