@@ -12,8 +12,8 @@ from pairgen.report.documents.content import Figure
 from pairgen.report.documents.saved import read_report
 from pairgen.report.figures.dataset_figures import DATASET_FIGURES
 from pairgen.report.figures.entry import Plot, Subject
+from pairgen.report.figures.folder_kinds import DATASET, RUN, kind_of
 from pairgen.report.figures.run_figures import RUN_FIGURES
-from pairgen.report.folder_kinds import DATASET, RUN, kind_of
 from pairgen.run_folder import open_run
 
 

@@ -9,8 +9,8 @@ from pairgen.errors import count
 from pairgen.pairs.dataset import open_pairs
 from pairgen.report.documents.bundle import undrawn
 from pairgen.report.figures.dataset_figures import DATASET_FIGURES
+from pairgen.report.figures.folder_kinds import DATASET, RUN, STUDY, kind_of
 from pairgen.report.figures.run_figures import RUN_FIGURES
-from pairgen.report.folder_kinds import DATASET, RUN, STUDY, kind_of
 from pairgen.report.pages.dataset_page import Audit, dataset_part
 from pairgen.report.pages.html.frame import Part, document
 from pairgen.report.pages.illustrations import illustrations
