@@ -27,7 +27,7 @@ from pairgen.errors import SourceError
 from pairgen.pairs.dataset import PairDataset, SplitInfo
 from pairgen.pairs.writing import DatasetWriter
 from pairgen.progress import BuildPhase, Progress, Warn, ignore
-from pairgen.sources.locate import hashed_provenance
+from pairgen.sources.origin import hashed_provenance
 
 UNREADABLE = "unreadable row"
 """Why a row that cannot be read yields no pair."""

@@ -19,7 +19,8 @@ from pairgen.progress import BuildPhase, Progress, Warn, ignore
 from pairgen.sources import formats
 from pairgen.sources.columns import check_names, named, names_of, parse_columns
 from pairgen.sources.formats import Columns
-from pairgen.sources.locate import Source, resolve
+from pairgen.sources.locate import resolve
+from pairgen.sources.origin import Source
 
 SHOT_POOL = 1024
 """Few-shot examples that ``shots_per_row`` samples from."""

@@ -14,7 +14,7 @@ import pyarrow as pa
 from pairgen.errors import InvalidRow
 from pairgen.progress import Progress, Warn, ignore
 from pairgen.sources.formats import Block, Row
-from pairgen.sources.locate import Source
+from pairgen.sources.origin import Source
 
 R = TypeVar("R")
 
