@@ -52,9 +52,9 @@ def rows_in(blocks: Iterable[tuple[str, Block]]) -> Read:
     return [(file, block.unit, number, row) for file, block in blocks for number, row in block.rows()]
 
 
-def whole(source: Source) -> Read | str:
+def whole(source: Source, block_bytes: int = 1 << 20) -> Read | str:
     try:
-        return rows_in(source.blocks(1 << 20))
+        return rows_in(source.blocks(block_bytes))
     except SourceError as error:
         return str(error)
 
@@ -92,7 +92,7 @@ def test_any_text_in_parts(
         content = (b"\xef\xbb\xbf" if mark else b"") + content
         files[-1].write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
     source = Source(COLUMNS, {}, tuple(files))
-    assert in_parts(source, part_bytes, block_bytes) == whole(source)
+    assert in_parts(source, part_bytes, block_bytes) == whole(source, block_bytes)
 
 
 def lines(rows: list[dict[str, Any]], path: Path) -> None:
