@@ -112,6 +112,21 @@ class BuildOptions:
         at_least=0,
         aliases=("--num-proc",),
     )
+    engine: str = option(
+        "local",
+        "What converts the rows: worker processes of this machine (local), or Ray Data, on this machine or a cluster "
+        "(ray; needs the extra `ray`). The output is the same.",
+        choices=("local", "ray"),
+    )
+    address: str | None = option(
+        None,
+        "With --engine ray: the Ray to use, auto for the one that runs on this machine or HOST:PORT; every machine of "
+        "its cluster must see the sources. Default: RAY_ADDRESS, else one is started here, on --workers cores.",
+        metavar="ADDRESS",
+    )
+    ray_blocks: int = option(
+        0, "With --engine ray: blocks to divide the rows into; 0 for one per 16 MB. The output is the same.", at_least=0
+    )
 
     def __post_init__(self) -> None:
         check(self)
@@ -124,6 +139,8 @@ class BuildOptions:
                 f"--corruption {self.corruption} is about wrong results, which --error {self.error} does not use; "
                 "drop one of the two"
             )
+        if self.engine != "ray" and (self.address is not None or self.ray_blocks):
+            raise UsageError("--address and --ray-blocks need --engine ray")
         if self.shots_per_row and not self.shots:
             raise UsageError("--shots-per-row needs --shots K")
 
