@@ -2,32 +2,15 @@
 
 import json
 import math
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 from helpers import tiny_runs as runs
+from helpers.processes import losses, resume, torchrun
 
 from pairgen.run_folder import PAIRS
-from pairgen.train import config as configs
-
-
-def torchrun(config: configs.Config, file: Path, *more: str, processes: int = 2) -> "subprocess.CompletedProcess[str]":
-    configs.save(config, file)
-    command = [
-        sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes),
-        "-m", "pairgen", "train", "--config", str(file), *more,
-    ]  # fmt: skip
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
-    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300, check=False)
-
-
-def losses(run: Path) -> list[float]:
-    return [json.loads(line)["loss"] for line in (run / "metrics.jsonl").read_text().splitlines()]
 
 
 @pytest.mark.slow
@@ -105,17 +88,7 @@ def test_two_processes_resume(tmp_path: Path, parallel: str) -> None:
         config = runs.config(data, tmp_path / name, **changes, steps=steps, reference_dir=str(tmp_path / "r"))
         done = torchrun(config, tmp_path / f"{name}.toml")
         assert done.returncode == 0, done.stderr
-    again = subprocess.run(
-        [
-            sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "pairgen",
-            "train", "--resume", "--out", str(tmp_path / "resumed"), "--steps", "6",
-        ],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        timeout=300,
-        check=False,
-    )  # fmt: skip
+    again = resume(tmp_path / "resumed", "--steps", "6")
     assert again.returncode == 0, again.stderr
     assert losses(tmp_path / "resumed") == pytest.approx(losses(tmp_path / "uninterrupted"), abs=1e-6)
 
