@@ -258,4 +258,5 @@ def save(model: Any, tokenizer: Any, folder: Path, state: dict[str, torch.Tensor
 def save_weights(model: Any, folder: Path, state: dict[str, torch.Tensor] | None = None) -> None:
     """Save the weights and the config of a model: all of them, or some, by their names."""
     _transformers()
+    model.should_save_on_this_rank = lambda *_: True  # transformers itself lets the first process alone write
     model.save_pretrained(folder, state_dict=state)

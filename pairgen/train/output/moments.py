@@ -1,11 +1,13 @@
 """The optimizer's state on disk: the parts of each process, by torch.distributed.checkpoint, as safetensors.
 
-``optimizer/shard-RANK-model-FILE-of-FILES.safetensors`` holds tensors named ``exp_avg/model.layers.0...`` with their
-places in the whole ones, so that any number of processes reads just what it needs of them. There is no other file: the
-format that torch writes by default has a pickle.
+``optimizer/shard-PROCESS.safetensors`` holds tensors named ``exp_avg/model.layers.0...`` with their places in the whole
+ones, so that any number of processes reads just what it needs of them. There is no other file: the format that torch
+writes by default has a pickle.
 """
 
+import json
 import warnings
+from collections import defaultdict
 from collections.abc import Mapping
 from math import prod
 from pathlib import Path
@@ -13,14 +15,15 @@ from typing import Any
 
 import torch
 import torch.distributed.checkpoint as dcp
+from safetensors.torch import save_file
 from torch import Tensor
 from torch.distributed.checkpoint.api import CheckpointException
 from torch.distributed.checkpoint.hf_storage import HuggingFaceStorageReader, HuggingFaceStorageWriter
+from torch.distributed.checkpoint.planner import SavePlan, SavePlanner, WriteItem
+from torch.distributed.checkpoint.storage import WriteResult
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.tensor import DTensor
-
-MAX_FILE = 2 << 30
-"""Bytes of all processes in files of the same number: torch has the file of a process in memory twice."""
+from torch.futures import Future
 
 warnings.filterwarnings("ignore", "torch.distributed is disabled", UserWarning)  # in a run of one process
 
@@ -49,14 +52,7 @@ def write(folder: Path, state: Mapping[str, Tensor], group: Any) -> None:
         Exception: what it failed with, in this or another process.
     """
     folder.mkdir(exist_ok=True)
-    files: dict[str, int] = {}
-    file, size = 1, 0
-    for name, value in state.items():
-        size += value.numel() * value.element_size()  # of all processes: so the number is the same in all of them
-        if size > MAX_FILE and files:
-            file, size = file + 1, value.numel() * value.element_size()
-        files[name] = file
-    writer = HuggingFaceStorageWriter(str(folder), files, save_distributed=True)
+    writer = _Writer(str(folder), save_distributed=True)
     try:
         dcp.save(dict(state), storage_writer=writer, process_group=group, no_dist=group is None)
     except CheckpointException as error:
@@ -73,14 +69,12 @@ def restore(folder: Path, weights: Mapping[str, Tensor], optimizer: torch.optim.
     Raises:
         OSError, ValueError, RuntimeError, SafetensorError: it is incomplete or damaged, or belongs to another model.
     """
-    files = {file.name.removesuffix(".safetensors").split("-")[3]: file for file in folder.glob("shard-*.safetensors")}
-    number = int(next(iter(files.values())).stem.split("-")[5]) if files else 1
-    if len(files) < number:
-        raise ValueError(f"{number - len(files)} of {number} files are missing in {folder.name}/")
     reader = HuggingFaceStorageReader(str(folder))
     wanted: dict[str, Any] = {}
+    moments: dict[str, set[str]] = defaultdict(set)
     for name, found in reader.read_metadata().state_dict_metadata.items():
-        of = name.split("/", 1)[1]
+        moment, of = name.split("/", 1)
+        moments[of].add(moment)
         if of not in weights:
             raise ValueError(f"the model has no {of}")
         if sum(prod(chunk.sizes) for chunk in found.chunks) != prod(found.size):
@@ -89,6 +83,8 @@ def restore(folder: Path, weights: Mapping[str, Tensor], optimizer: torch.optim.
             raise ValueError(f"{of}: {list(weights[of].shape)} in the model, {list(found.size)} here")
         like = weights[of] if found.size else torch.zeros((), device=weights[of].device)
         wanted[name] = torch.zeros_like(like, dtype=found.properties.dtype, requires_grad=False)
+    if len({frozenset(of) for of in moments.values()}) != 1:
+        raise ValueError(f"a part of {folder.name}/ is missing")
     try:
         dcp.load(wanted, storage_reader=reader, no_dist=alone)
     except CheckpointException as error:
@@ -97,6 +93,25 @@ def restore(folder: Path, weights: Mapping[str, Tensor], optimizer: torch.optim.
     for name, value in wanted.items():
         moment, of = name.split("/", 1)
         optimizer.state[weights[of]][moment] = value
+
+
+class _Writer(HuggingFaceStorageWriter):
+    """Writes the file of a process straight from memory. That of torch copies it first, and stops other threads."""
+
+    def write_data(self, plan: SavePlan, planner: SavePlanner) -> Future[list[WriteResult]]:
+        """Write the tensors of a plan, with the first index of each in the whole one."""
+        tensors = {item.index.fqn: planner.resolve_data(item).contiguous() for item in plan.items}
+        places = {item.index.fqn: {"saved_offsets": _offsets(item)} for item in plan.items}
+        if tensors:
+            file = Path(self.path) / f"shard-{plan.storage_data['shard_index']:05}.safetensors"
+            save_file(tensors, file, metadata={"DCP_SHARDING_INFO": json.dumps(places), "format": "pt"})
+        done: Future[list[WriteResult]] = Future()
+        done.set_result([WriteResult(item.index, 0, None) for item in plan.items])
+        return done
+
+
+def _offsets(item: WriteItem) -> list[int]:
+    return list(item.tensor_data.chunk.offsets) if item.tensor_data else []
 
 
 def _on_cpu(value: Tensor, copy: bool) -> Tensor:

@@ -9,6 +9,7 @@ import re
 import shutil
 from collections import defaultdict
 from collections.abc import Iterable
+from importlib.metadata import version
 from pathlib import Path
 
 from safetensors import safe_open
@@ -70,6 +71,8 @@ def write_part(folder: Path, policy: Policy, weights: dict[str, Tensor], world: 
         models.save(policy.blueprint, policy.tokenizer, part, weights)
     elif weights:
         models.save_weights(policy.blueprint, part, weights)
+    if weights and not list(part.glob("*.safetensors")):
+        raise RuntimeError(f"transformers {version('transformers')} wrote no weights in process {world.rank}")
 
 
 def merge_parts(folder: Path) -> None:
