@@ -26,6 +26,7 @@ from pairgen.train.data.order import BatchSampler
 from pairgen.train.data.schedule import TrainingData
 from pairgen.train.data.token_cache import TokenCache
 from pairgen.train.data.tokenization import PairTokenizer
+from pairgen.train.layout.group_work import GroupCost
 from pairgen.train.layout.tree import tree_batch
 from pairgen.train.loop import Trainer
 from pairgen.train.losses import LOSSES
@@ -35,6 +36,7 @@ from pairgen.train.model.scorer import Scorer
 from pairgen.train.output import checkpoint
 from pairgen.train.output.checkpoint import Policy, TrainState
 from pairgen.train.output.metrics_log import MetricsLog
+from pairgen.train.output.saver import Saver
 from pairgen.train.reference.cache import ReferenceLogps
 from pairgen.train.reference.passes import precompute
 from pairgen.train.reference.start import StartingModel, check_start
@@ -58,6 +60,8 @@ def prepare(config: Config, context: RunContext) -> Trainer:
     scorer = Scorer(model)
     groups = sample_groups(training.groups_by_split(), LOSSES[config.loss].uses_rejected)
     forward = choose_forward(config, scorer, tokenizer, groups, context.warn)
+    flops = ModelFlops(scorer.causal)  # before the model is distributed
+    training = replace(training, cost_of=GroupCost(flops.of_each, forward.share, LOSSES[config.loss].uses_rejected))
 
     def load_start() -> Scorer:
         """Load the starting model again."""
@@ -72,26 +76,28 @@ def prepare(config: Config, context: RunContext) -> Trainer:
     if needs_reference and not online:  # before the model is distributed
         start = StartingModel(load_start if saved else lambda: scorer, forward)
         reference = precompute(config, training.batches_by_split(config, context.world), start, context)
-    interval = Interval(ModelFlops(scorer.causal), _peak(config, device))
+    interval = Interval(flops, _peak(config, device))
     module = distributed.wrap(scorer, config.parallel, context.world, device).train()
     if needs_reference and online:
         reference = module if config.lora else _frozen(load_start(), scorer)
     weights = [weight for weight in module.parameters() if weight.requires_grad]
     optimizer = torch.optim.AdamW(weights, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True)
     objective = Objective(config, module, forward, reference, _is_multiple_choice(datasets, training.pairs))
+    policy = Policy(module, optimizer, tokenizer)
     trainer = Trainer(
         config=config,
         context=context,
         objective=objective,
-        policy=Policy(module, optimizer, tokenizer),
+        policy=policy,
         data=training,
         held_out=HeldOut(objective, training, tokenizer, context),
         state=checkpoint.read_state(saved) if saved else TrainState(),
+        saver=Saver(context.folder, policy, config.keep_checkpoints, context.world),
         interval=interval,
         log=MetricsLog(context.folder, config.report_to if context.world.is_main else "none", asdict(config)),
     )
     if saved:
-        checkpoint.restore(saved, trainer.policy)
+        checkpoint.restore(saved, policy, context.world)
         trainer.held_out.restore()
     if context.world.is_main:
         trainer.log.truncate(trainer.state.step)
@@ -189,7 +195,7 @@ def choose_forward(config: Config, scorer: Scorer, tokenizer: Any, groups: Seque
         warn(f"attention over token trees is slower than it could be: torch {torch.__version__} lacks {missing}")
     precision = models.precision(config, device)
     name, layout = f"{precision}-{share}", partial(layout, share=share)
-    forward = Forward(name, layout, device, autocast=precision == "bf16")
+    forward = Forward(name, layout, device, autocast=precision == "bf16", share=share)
     if models.compiles(config, device):
         try:
             compile_layers(scorer, plain, forward)
