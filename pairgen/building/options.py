@@ -114,7 +114,8 @@ class BuildOptions:
         aliases=("--num-proc",),
     )
     resume: bool = option(
-        False, "Continue a build to the same --out that was killed or interrupted; if there is none, start."
+        False,
+        "Continue a build to the same --out that was killed or interrupted; if there is none, start.",
     )
     shard: str | None = option(
         None,

@@ -3,10 +3,12 @@
 This process reads rows and writes pairs, both in order; workers convert batches of rows in between.
 """
 
+import json
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cache, partial
+from pathlib import Path
 from typing import Any
 
 from pairgen import stats
@@ -20,7 +22,7 @@ from pairgen.building.parts.resuming import Work, begin, check_resumable, kept_i
 from pairgen.building.parts.tally import SplitTally, Tally
 from pairgen.building.planning import Plan
 from pairgen.building.reading import Reader
-from pairgen.pairs.dataset import PairDataset
+from pairgen.pairs.dataset import MANIFEST, PairDataset, open_pairs
 from pairgen.pairs.writing import DatasetWriter
 from pairgen.progress import BuildPhase, Progress, Warn, ignore
 from pairgen.sources.locate import hashed_provenance
@@ -48,6 +50,9 @@ def build(
         SourceError: rows are unavailable or unreadable, or a split has no pairs.
         OutputError: ``out`` already exists or cannot be written; nothing incomplete is left behind.
     """
+    if options.resume and not overwrite and (complete := _complete(builder, out, options)) is not None:
+        warn(f"{complete.path} is complete")
+        return complete
     writer = DatasetWriter(out, overwrite, options.resume)
     plan = Plan.of(builder, options)
     shard = parse_shard(options.shard)
@@ -79,6 +84,17 @@ def build(
                 "pairs": work.tally.pairs_by_block,
             }
         return writer.commit(manifest, lambda dataset: stats.describe(dataset, names=stats.RECORDED))
+
+
+def _complete(builder: str | Builder, out: str | os.PathLike[str], options: BuildOptions) -> PairDataset | None:
+    """The dataset at ``out``, if it is what this build would give: it was not killed, or only after its last step."""
+    if not (Path(out) / MANIFEST).is_file():
+        return None
+    dataset, plan = open_pairs(out), Plan.of(builder, options)
+    provenance = {split: hashed_provenance(source) for split, source in plan.sources.items()}
+    described = describe_build(plan.builder, os.fspath(out), options, plan.eval_size, provenance)
+    expected = {**json.loads(json.dumps(described)), "history": None}
+    return dataset if all(dataset.manifest.get(key) == value for key, value in expected.items()) else None
 
 
 def _new_tally(plan: Plan, recipe: Recipe) -> Tally:

@@ -18,6 +18,8 @@ _WORDS = {
     "versions": "versions of pairgen, Python or its libraries",
     "template": "prompt template",
     "block_bytes": "blocks of rows",
+    "license": "--license",
+    "id_column": "--id-column",
 }
 """What a condition is called, if not by the name of an option."""
 
@@ -56,5 +58,5 @@ def differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
                 if options[0].get(key) != options[1].get(key)
             ]
         elif one.get(name) != other.get(name):
-            names.append(_WORDS.get(name, flag(name) if name == "id_column" else name))
-    return names
+            names.append(_WORDS.get(name, name))
+    return list(dict.fromkeys(names))

@@ -5,7 +5,7 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -94,7 +94,7 @@ class Tally:
                 )
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        return {**vars(self), "splits": {name: vars(split) for name, split in self.splits.items()}}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "Tally":

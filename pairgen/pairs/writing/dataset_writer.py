@@ -6,6 +6,7 @@ are written after the manifest, so that even the hidden folder cannot be opened 
 
 import contextlib
 import os
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -124,6 +125,9 @@ class DatasetWriter:
         self.note = checkpoint.note
         for name in ("dataset_dict.json", MANIFEST):  # of a writer that was killed in ``commit``
             (self._new / name).unlink(missing_ok=True)
+        for folder in self._new.iterdir():
+            if folder.is_dir() and folder.name not in checkpoint.states:  # a split that began after the checkpoint
+                shutil.rmtree(folder)
         for name, state in checkpoint.states.items():
             self._splits[name] = SplitWriter.restored(self._new / name, state, checkpoint.pending[name])
 
