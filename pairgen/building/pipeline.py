@@ -21,11 +21,11 @@ from pairgen.building.parts.part_number import parse_shard
 from pairgen.building.parts.resuming import Work, begin, check_resumable, kept_if_unfinished, note_of
 from pairgen.building.parts.tally import SplitTally, Tally
 from pairgen.building.planning import Plan
-from pairgen.building.reading import Reader
+from pairgen.building.reading import Engine, Reader
 from pairgen.pairs.dataset import MANIFEST, PairDataset, open_pairs
 from pairgen.pairs.writing import DatasetWriter
 from pairgen.progress import BuildPhase, Progress, Warn, ignore
-from pairgen.sources.locate import hashed_provenance
+from pairgen.sources.origin import hashed_provenance
 
 
 def build(
@@ -56,7 +56,7 @@ def build(
     writer = DatasetWriter(out, overwrite, options.resume)
     plan = Plan.of(builder, options)
     shard = parse_shard(options.shard)
-    with writer, kept_if_unfinished(writer, warn), ThreadPoolExecutor(1) as hashing:
+    with writer, kept_if_unfinished(writer, warn), ThreadPoolExecutor(1) as hashing, plan.engine:
         hashes = {split: hashing.submit(hashed_provenance, source) for split, source in plan.sources.items()}
 
         @cache
@@ -72,7 +72,7 @@ def build(
             warn(f"resuming after {work.tally.rows:,} rows")
         reader = replace(plan.reader(warn), first=shard.number + work.tally.blocks * shard.of, every=shard.of)
         with work.drops:
-            _write_pairs(work, recipe, reader, plan.workers, progress)
+            _write_pairs(work, recipe, reader, plan.engine, progress)
         provenance = {split: future.result() for split, future in hashes.items()}
         manifest = describe_build(plan.builder, os.fspath(out), options, plan.eval_size, provenance)
         manifest["splits"] = {split: of_split.info() for split, of_split in work.tally.splits.items()}
@@ -103,9 +103,9 @@ def _new_tally(plan: Plan, recipe: Recipe) -> Tally:
     return Tally({split: SplitTally() for split in splits}, pairs_by_block=blocks if plan.options.shard else None)
 
 
-def _write_pairs(work: Work, recipe: Recipe, reader: Reader, workers: int, progress: Progress) -> None:
+def _write_pairs(work: Work, recipe: Recipe, reader: Reader, engine: Engine, progress: Progress) -> None:
     """Convert all rows that are left, and write their pairs and the list of drops."""
-    for made in reader.map(BuildPhase.MAKING, partial(convert, recipe), workers, progress):
+    for made in reader.map(BuildPhase.MAKING, partial(convert, recipe), engine, progress):
         work.add(made, reader.invalid)
     if work.tally.pairs_by_block is None:
         work.tally.check_pairs()
