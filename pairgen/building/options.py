@@ -6,6 +6,7 @@ from pairgen.arithmetic.errors.carry import CARRY
 from pairgen.arithmetic.errors.kinds import ERRORS, MIXED, RESULT
 from pairgen.builders import CORRUPTIONS
 from pairgen.builders.interface import CorruptionOptions
+from pairgen.building.parts.part_number import parse_shard
 from pairgen.errors import UsageError
 from pairgen.options import check, option
 from pairgen.pairs.card import check_license
@@ -127,6 +128,15 @@ class BuildOptions:
     ray_blocks: int = option(
         0, "With --engine ray: blocks to divide the rows into; 0 for one per 16 MB. The output is the same.", at_least=0
     )
+    resume: bool = option(
+        False,
+        "Continue a build to the same --out that was killed or interrupted; if there is none, start.",
+    )
+    shard: str | None = option(
+        None,
+        "Build part I (from 0) of N, on a machine of its own; `pairgen merge` joins all parts to what one build gives.",
+        metavar="I/N",
+    )
 
     def __post_init__(self) -> None:
         check(self)
@@ -134,6 +144,7 @@ class BuildOptions:
             check_license(self.license)
         if self.columns is not None:
             parse_columns(self.columns)
+        parse_shard(self.shard)
         if self.corruption != "near" and self.error not in (RESULT, MIXED):
             raise UsageError(
                 f"--corruption {self.corruption} is about wrong results, which --error {self.error} does not use; "
@@ -141,6 +152,10 @@ class BuildOptions:
             )
         if self.engine != "ray" and (self.address is not None or self.ray_blocks):
             raise UsageError("--address and --ray-blocks need --engine ray")
+        if self.engine == "ray" and (self.resume or self.shard is not None):
+            raise UsageError(
+                "--resume and --shard are for --engine local: Ray divides the rows and repeats lost work itself"
+            )
         if self.shots_per_row and not self.shots:
             raise UsageError("--shots-per-row needs --shots K")
 

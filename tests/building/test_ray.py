@@ -24,6 +24,7 @@ from pairgen.building.pipeline import build
 from pairgen.errors import InvalidRow, PairgenError, SourceError, UsageError
 from pairgen.pairs.edits import span
 from pairgen.pairs.record import Rejection
+from pairgen.pairs.writing import shards
 from pairgen.sources import formats, sample
 
 Row = dict[str, Any]
@@ -228,11 +229,37 @@ def test_an_error_of_a_builder_is_raised_as_it_is(tmp_path: Path) -> None:
     assert "In a process of Ray" in error.value.__notes__[0]
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("ray")
+def test_no_checkpoint_is_kept_as_its_blocks_are_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shards, "SHARD_BYTES", 20_000)
+    rows = [{"ask": f"What is {n}?", "right": f"{n}", "wrong": f"{n + 1}"} for n in range(20_000)]
+    (tmp_path / "rows.jsonl").write_text(lines(rows), "utf-8")
+
+    def read(row: Mapping[str, Any]) -> Example:
+        if row["right"] == "19000":
+            raise ZeroDivisionError("a bug")
+        return Example(row["ask"], row["right"], "outside", row["ask"], row["ask"], row, row["wrong"])
+
+    monkeypatch.setattr(formats, "BLOCK_BYTES", 50_000)
+    left = []
+    for engine in ("local", "ray"):
+        with pytest.raises(ZeroDivisionError):
+            build(
+                outside(read), tmp_path / engine / "out", BuildOptions((str(tmp_path / "rows.jsonl"),), engine=engine)
+            )
+        left.append(bool(list((tmp_path / engine).iterdir())))
+    assert left == [True, False]
+
+
 def test_options_that_need_ray() -> None:
     with pytest.raises(UsageError, match="need --engine ray"):
         BuildOptions(address="auto")
     with pytest.raises(UsageError, match="need --engine ray"):
         BuildOptions(ray_blocks=2)
+    for local in ({"resume": True}, {"shard": "0/2"}):
+        with pytest.raises(UsageError, match="--resume and --shard are for --engine local"):
+            BuildOptions(engine="ray", **local)
 
 
 def test_without_ray(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
