@@ -6,8 +6,8 @@ import pytest
 
 from pairgen.errors import OutputExists
 from pairgen.report.documents.content import Bars, Report
+from pairgen.report.documents.report_folder import write_report
 from pairgen.studies import writing
-from pairgen.studies.writing import write_report
 
 FIGURE = Bars("accuracy", "Accuracy", "loss", "share", ["dpo"], {"arc": [0.5]})
 REPORT = Report("A report", "Why?", {}, figures=[FIGURE])

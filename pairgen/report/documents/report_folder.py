@@ -1,0 +1,56 @@
+"""Writing the folder of a report, and the command that made it as the report shows it."""
+
+import shlex
+from collections.abc import Collection, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from pairgen.atomic import new_folder
+from pairgen.errors import OutputExists
+from pairgen.options import flag
+from pairgen.report.documents.bundle import report_files
+from pairgen.report.documents.content import Report
+from pairgen.report.documents.markdown import FOLDER
+
+CONTENT = {"report.md", "report.json", FOLDER}
+
+
+def write_report(report: Report, folder: Path) -> list[Path]:
+    """Write a report to a folder of its own, whole or not at all. Returns its files, ``report.md`` first.
+
+    An earlier report there is replaced. Without matplotlib there are no figures; see ``bundle.undrawn``.
+
+    Raises:
+        OutputExists: ``folder`` is a file or has other files than those of a report.
+        OutputError: the disk is full, or the folder cannot be written.
+    """
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        raise OutputExists(f"{folder}: is a file or a symbolic link; choose another folder for the report")
+    if folder.exists() and (others := {path.name for path in folder.iterdir()} - CONTENT):
+        raise OutputExists(
+            f"{folder}: contains files that are not of a report, such as {min(others)}; choose another folder"
+        )
+    files = report_files(report)
+    with new_folder(folder) as new:
+        for name, content in files.items():
+            (new / name).parent.mkdir(exist_ok=True)
+            (new / name).write_bytes(content)
+    return [folder / name for name in files]
+
+
+def shown_command(words: Sequence[str], options: Any, without: Collection[str] = ()) -> str:
+    """The command that gives a report, with the options that are not the defaults. Paths are shown by their last part.
+
+    Args:
+        words: the command and its arguments.
+        options: an object of a class of options.
+        without: options that do not change the report.
+    """
+    shown = ["pairgen", *words]
+    for item in fields(options):
+        value = getattr(options, item.name)
+        if value != item.default and item.name not in without:
+            for one in value if isinstance(value, tuple) else [value]:
+                shown += [flag(item.name), Path(one).name if isinstance(one, str) else f"{one:g}"]
+    return shlex.join(shown)
