@@ -32,7 +32,8 @@ from pairgen.arithmetic.errors.rng import RowRng
 from pairgen.builders.prompts import STYLES, Style
 from pairgen.pairs.messages import Message
 from pairgen.pairs.record import DropRow, Rejection
-from pairgen.sources.locate import Hub, Source
+from pairgen.sources.locate import Hub
+from pairgen.sources.origin import Source
 
 MAX_LENGTH = 100_000
 """Maximum length of a question or an answer in code points; longer rows are dropped, so that no row stalls a build."""

@@ -19,7 +19,7 @@ from pairgen.builders.choices import choice_example, label_text, labelled, rejec
 from pairgen.builders.interface import Builder, Example, clean_text
 from pairgen.errors import WrongColumns
 from pairgen.pairs.record import DropRow
-from pairgen.sources.locate import Source
+from pairgen.sources.origin import Source
 
 LOOKED_AT = 1000
 """Rows that are looked at to find out from what answers count; more if these do not show it."""

@@ -168,8 +168,9 @@ def find_questions(recipe: Recipe, source_split: str, rows: Sequence[SourceRow])
     return np.array([text_key(example.question_group) for example in _examples(recipe, rows)], np.uint64)
 
 
-def find_shots(recipe: Recipe, questions: frozenset[int], rows: Sequence[SourceRow]) -> list[Shot]:
+def find_shots(recipe: Recipe, questions: frozenset[int], source_split: str, rows: Sequence[SourceRow]) -> list[Shot]:
     """A few-shot example for each of ``questions`` that occurs in the rows, from its first row."""
+    del source_split
     found: dict[int, Shot] = {}
     for example in _examples(recipe, rows):
         question = text_key(example.question_group)

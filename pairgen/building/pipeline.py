@@ -21,13 +21,13 @@ from pairgen.building.convert import Recipe, SplitPairs, convert
 from pairgen.building.manifest import describe_build
 from pairgen.building.options import BuildOptions
 from pairgen.building.planning import Plan
-from pairgen.building.reading import Reader
+from pairgen.building.reading import Engine, Reader
 from pairgen.building.selection import SeenKeys
 from pairgen.errors import SourceError
 from pairgen.pairs.dataset import PairDataset, SplitInfo
 from pairgen.pairs.writing import DatasetWriter
 from pairgen.progress import BuildPhase, Progress, Warn, ignore
-from pairgen.sources.locate import hashed_provenance
+from pairgen.sources.origin import hashed_provenance
 
 UNREADABLE = "unreadable row"
 """Why a row that cannot be read yields no pair."""
@@ -57,10 +57,10 @@ def build(
     """
     writer = DatasetWriter(out, overwrite)
     plan = Plan.of(builder, options)
-    with writer, ThreadPoolExecutor(1) as hashing:
+    with writer, ThreadPoolExecutor(1) as hashing, plan.engine:
         hashes = {split: hashing.submit(hashed_provenance, source) for split, source in plan.sources.items()}
         recipe = plan.recipe(progress, warn)
-        counts = _write_pairs(writer, recipe, plan.reader(warn), plan.workers, progress)
+        counts = _write_pairs(writer, recipe, plan.reader(warn), plan.engine, progress)
         if options.drops is not None:
             _write_drops(Path(options.drops), counts)
         provenance = {split: future.result() for split, future in hashes.items()}
@@ -104,12 +104,12 @@ class _Counts:
 
 
 def _write_pairs(
-    writer: DatasetWriter, recipe: Recipe, reader: Reader, workers: int, progress: Progress
+    writer: DatasetWriter, recipe: Recipe, reader: Reader, engine: Engine, progress: Progress
 ) -> dict[str, _Counts]:
     """Convert all rows and write their pairs. Returns counts by split, each of which has pairs."""
     counts = {split: _Counts() for split in [*reader.sources, *(["eval"] if recipe.held_out else [])]}
     seen = SeenKeys()
-    for splits in reader.map(BuildPhase.MAKING, partial(convert, recipe), workers, progress):
+    for splits in reader.map(BuildPhase.MAKING, partial(convert, recipe), engine, progress):
         for split, result in splits.items():
             counts[split].add(result)
             if result.batch is not None and result.id_keys is not None:

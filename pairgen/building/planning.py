@@ -9,16 +9,18 @@ from pairgen.builders import BUILDERS, Builder, prompts
 from pairgen.builders.interface import CorruptionOptions
 from pairgen.building import selection
 from pairgen.building.convert import Recipe, find_questions, find_shots
+from pairgen.building.engines.local import LocalEngine
 from pairgen.building.manifest import license_of
 from pairgen.building.options import BuildOptions, corruption_options
-from pairgen.building.reading import Reader
+from pairgen.building.reading import Engine, Reader
 from pairgen.building.selection import Keys
 from pairgen.errors import UsageError
 from pairgen.progress import BuildPhase, Progress, Warn, ignore
 from pairgen.sources import formats
 from pairgen.sources.columns import check_names, named, names_of, parse_columns
 from pairgen.sources.formats import Columns
-from pairgen.sources.locate import Source, resolve
+from pairgen.sources.locate import resolve
+from pairgen.sources.origin import Source
 
 SHOT_POOL = 1024
 """Few-shot examples that ``shots_per_row`` samples from."""
@@ -37,7 +39,7 @@ class Plan:
     style: prompts.PromptStyle
     sources: dict[str, Source]
     eval_size: int
-    workers: int
+    engine: Engine
 
     @classmethod
     def of(cls, builder: str | Builder, options: BuildOptions) -> "Plan":
@@ -65,7 +67,7 @@ class Plan:
         if builder.adapt:
             builder = builder.adapt(sources)
         eval_size = _eval_size(builder, options, sources)
-        return cls(builder, options, style, sources, eval_size, options.workers or fitting_workers(sources))
+        return cls(builder, options, style, sources, eval_size, _engine(options, sources))
 
     def reader(self, warn: Warn = ignore) -> Reader:
         """Reads the rows of all splits, in batches whose pairs fit in memory."""
@@ -83,7 +85,7 @@ class Plan:
             keeps_unchecked=(self.options.on_unchecked or self.builder.on_unchecked) == "keep",
         )
         reader = Reader(self.sources, formats.BLOCK_BYTES, self.options.on_error == "skip")
-        return _FirstPass(reader, self.workers, progress, warn).choose(recipe, self.options, self.eval_size)
+        return _FirstPass(reader, self.engine, progress, warn).choose(recipe, self.options, self.eval_size)
 
 
 def _find_builder(builder: str | Builder) -> Builder:
@@ -124,6 +126,10 @@ def _eval_size(builder: Builder, options: BuildOptions, sources: dict[str, Sourc
     return options.eval_size
 
 
+def _engine(options: BuildOptions, sources: dict[str, Source]) -> Engine:
+    return LocalEngine(options.workers or fitting_workers(sources))
+
+
 def fitting_workers(sources: dict[str, Source]) -> int:
     """As many workers as there are cores, or fewer for a small source."""
     size = sum(source.size for source in sources.values())
@@ -135,7 +141,7 @@ class _FirstPass:
     """Reads all training rows to choose the questions to hold out and the few-shot examples."""
 
     reader: Reader
-    workers: int
+    engine: Engine
     progress: Progress
     warn: Warn
 
@@ -146,7 +152,7 @@ class _FirstPass:
         if "train" not in self.reader.sources:
             raise UsageError("--shots are training rows, but there is no training source; add --source train=FILE")
         reader = replace(self.reader, sources={"train": self.reader.sources["train"]})
-        keys = list(reader.map(BuildPhase.READING, partial(find_questions, recipe), self.workers, self.progress))
+        keys = list(reader.map(BuildPhase.READING, partial(find_questions, recipe), self.engine, self.progress))
         if eval_size:
             held_out, rows = selection.held_out_questions(keys, eval_size, options.seed)
             if rows < eval_size:
@@ -175,10 +181,9 @@ class _FirstPass:
             raise UsageError(f"--shots {options.shots}: the training source has only {len(questions)} questions")
         chosen = frozenset(questions)
         shots: dict[int, prompts.Shot] = {}
-        for batch, batch_keys in zip(reader.batches(), keys, strict=True):
+        for found in reader.map(BuildPhase.READING, partial(find_shots, recipe, chosen), self.engine, ignore):
+            for shot in found:
+                shots.setdefault(shot.question, shot)
             if len(shots) == len(chosen):
                 break
-            if not chosen.isdisjoint(batch_keys.tolist()):
-                for shot in find_shots(recipe, chosen, batch.rows()[0]):
-                    shots.setdefault(shot.question, shot)
         return tuple(shots[question] for question in questions)

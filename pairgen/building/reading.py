@@ -1,19 +1,20 @@
 """A function mapped over the rows of all sources; unreadable rows are counted, or stop it."""
 
 import gc
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from types import TracebackType
+from typing import NamedTuple, Protocol, TypeVar
 
 import pyarrow as pa
 
-from pairgen.building.workers import Workers
 from pairgen.errors import InvalidRow
 from pairgen.progress import Progress, Warn, ignore
 from pairgen.sources.formats import Block, Row
-from pairgen.sources.locate import Source
+from pairgen.sources.origin import Source
 
 R = TypeVar("R")
 
@@ -80,7 +81,7 @@ class Reader:
         return sum(source.size for source in self.sources.values())
 
     def map(
-        self, phase: str, function: Callable[[str, list[SourceRow]], R], workers: int, progress: Progress
+        self, phase: str, function: Callable[[str, list[SourceRow]], R], engine: "Engine", progress: Progress
     ) -> Iterator[R]:
         """The function's results for the split and rows of each batch, in order, with progress in bytes read.
 
@@ -89,8 +90,8 @@ class Reader:
         """
         progress(phase, 0, self.size)
         pa.array([])  # pyarrow imports pandas for its first array: once here, so that forked workers share it
-        with Workers(workers, partial(_apply, function)) as pool:
-            for split, position, invalid, result in pool.map(self.batches()):
+        with closing(engine.map(self, partial(_apply, function))) as results:
+            for split, position, invalid, result in results:
                 self.report(split, invalid)
                 progress(phase, position, self.size)
                 yield result
@@ -116,6 +117,20 @@ class Reader:
             skipped.append(row)
             if len(skipped) <= MAX_WARNINGS:
                 self.warn(f"skipped: {row.location}: {row.problem}")
+
+
+class Engine(Protocol):
+    """What applies a function to all batches of rows: worker processes, or Ray. It works within a ``with`` block."""
+
+    def __enter__(self) -> "Engine": ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None, /
+    ) -> None: ...
+
+    def map(self, reader: Reader, function: Callable[[RowBatch], R]) -> Generator[R]:
+        """The function's results for the batches of all sources, in order; how rows are batched is up to the engine."""
+        ...
 
 
 def _apply(function: Callable[[str, list[SourceRow]], R], batch: RowBatch) -> tuple[str, int, list[Invalid], R]:

@@ -31,7 +31,7 @@ from pairgen.evaluate.outcome import Evaluation
 from pairgen.evaluate.tasks import LEADERBOARD_SHOTS, TASKS, LocalRows, ours, rows_of
 from pairgen.hub_client import offline_if_unreachable
 from pairgen.progress import Progress, Warn, ignore
-from pairgen.sources.locate import Source
+from pairgen.sources.origin import Source
 
 SEEDS = {"random_seed": 0, "numpy_random_seed": 1234, "torch_random_seed": 1234, "fewshot_random_seed": 1234}
 """The harness's own; ``--seed`` replaces them all, as its command line does."""

@@ -12,7 +12,7 @@ from pairgen.evaluate import results_folder
 from pairgen.evaluate.options import EvaluationOptions
 from pairgen.evaluate.tasks import LocalRows, local_rows
 from pairgen.progress import Progress, Warn, ignore
-from pairgen.sources.locate import hashed_provenance
+from pairgen.sources.origin import hashed_provenance
 
 if TYPE_CHECKING:
     from pairgen.evaluate.outcome import Evaluation

@@ -14,7 +14,8 @@ from pairgen.builders.choices import label_text, labelled, structured
 from pairgen.errors import SourceError, UsageError
 from pairgen.pairs.record import DropRow
 from pairgen.sources.formats import Columns, Row
-from pairgen.sources.locate import Source, resolve
+from pairgen.sources.locate import resolve
+from pairgen.sources.origin import Source
 
 
 @dataclass(frozen=True)

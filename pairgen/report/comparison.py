@@ -86,9 +86,14 @@ def differing_options(runs: Sequence[Run]) -> list[str]:
 
 
 def named(runs: Sequence[Run]) -> list[tuple[str, Run]]:
-    """Folder names, or paths where two runs have the same."""
-    names = [run.name for run in runs]
-    return [(str(run.path) if names.count(run.name) > 1 else run.name, run) for run in runs]
+    """Runs, each after its brief name."""
+    return list(zip(brief_names([run.path for run in runs]), runs, strict=True))
+
+
+def brief_names(folders: Sequence[Path]) -> list[str]:
+    """The names of folders, or their paths where two have the same name."""
+    names = [folder.resolve().name for folder in folders]
+    return [str(path) if names.count(name) > 1 else name for path, name in zip(folders, names, strict=True)]
 
 
 def comparison(runs: Sequence[Run], width: int) -> RenderableType:

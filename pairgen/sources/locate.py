@@ -5,97 +5,22 @@ This module knows formats, not datasets: reading a source yields plain dictionar
 
 import atexit
 import glob
-import hashlib
 import logging
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from functools import cache, reduce
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from pairgen.errors import SourceError, SourceNotFound, UsageError, in_short
 from pairgen.hub_client import offline_if_unreachable
 from pairgen.sources import formats, sample
-from pairgen.sources.columns import Names, renamed
-from pairgen.sources.formats import Block, Columns, Records
+from pairgen.sources.formats import Columns
+from pairgen.sources.origin import Sample, Source
 
 SAMPLE_ROWS = {"train": 1000, "eval": 200}
-
-_SAMPLE_ROW_BYTES = 1000
-"""Assumed size of a sample row, for progress."""
-
-
-class Sample(NamedTuple):
-    """Generated rows of one split of a dataset."""
-
-    dataset: str
-    split: str
-    rows: int
-    seed: int
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where the rows of one split come from.
-
-    ``provenance`` is recorded in the manifest (``hashed_provenance`` adds hashes). ``files`` are read in order.
-    """
-
-    columns: Columns
-    provenance: dict[str, Any]
-    files: tuple[Path, ...] = ()
-    sample: Sample | None = None
-    limit: int | None = None
-    """Only the first rows, as many as this."""
-    names: Names = field(default_factory=dict)
-    """What columns are called in the files, by the names that rows have them under."""
-    size: int = field(init=False)
-    """Bytes to read, for progress."""
-
-    def __post_init__(self) -> None:
-        rows = self.sample.rows if self.sample else 0
-        size = sum(file.stat().st_size for file in self.files) + rows * _SAMPLE_ROW_BYTES
-        object.__setattr__(self, "size", size)
-
-    def blocks(self, block_bytes: int = formats.BLOCK_BYTES) -> Iterator[tuple[str, Block]]:
-        """The path of each file, with its rows in blocks; their positions count the bytes of all files.
-
-        Nothing is read after the last of ``limit`` rows.
-
-        Raises:
-            SourceError: a file is damaged or cannot be read.
-        """
-        left = self.limit
-        for file, block in self._all_blocks(block_bytes):
-            if left is not None:
-                block, count = formats.cut(block, left)
-                left -= count
-            yield file, renamed(block, self.names)
-            if left == 0:
-                return
-
-    def _all_blocks(self, block_bytes: int) -> Iterator[tuple[str, Block]]:
-        if self.sample:
-            size = max(1, block_bytes // _SAMPLE_ROW_BYTES)
-            for start in range(0, self.sample.rows, size):
-                stop = min(start + size, self.sample.rows)
-                yield "sample", Block(stop * _SAMPLE_ROW_BYTES, start + 1, (self.sample, stop), _sample_rows)
-        before = 0
-        for file in self.files:
-            try:
-                for block in formats.read(file, self.columns, block_bytes):
-                    yield str(file), block._replace(position=before + block.position)
-                before += file.stat().st_size
-            except OSError as error:
-                raise SourceError(f"{file}: cannot be read ({error.strerror or error})") from error
-
-
-def _sample_rows(data: tuple[Sample, int], first: int) -> Records:
-    (dataset, split, _, seed), stop = data
-    return ((index + 1, sample.row(dataset, split, index, seed)) for index in range(first - 1, stop))
 
 
 class Hub(NamedTuple):
@@ -285,15 +210,3 @@ def _hub(hub: Hub, split: str, columns: Columns) -> Source:
     source = _arrow_files([Path(file["filename"]) for file in loaded.cache_files], hub.id, columns)
     provenance = {"hub": hub.id, "config": hub.config, "split": split, "fingerprint": loaded._fingerprint}
     return Source(columns, provenance, source.files)
-
-
-def hashed_provenance(source: Source) -> dict[str, Any]:
-    """``provenance``, with the SHA-256 of every local file (in order) added."""
-    if "files" not in source.provenance:
-        return source.provenance
-    return {**source.provenance, "sha256": [_sha256(file) for file in source.files]}
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -26,6 +26,7 @@ from pairgen.train.data.order import BatchSampler
 from pairgen.train.data.schedule import TrainingData
 from pairgen.train.data.token_cache import TokenCache
 from pairgen.train.data.tokenization import PairTokenizer
+from pairgen.train.layout.group_work import GroupCost
 from pairgen.train.layout.tree import tree_batch
 from pairgen.train.loop import Trainer
 from pairgen.train.losses import LOSSES
@@ -58,6 +59,8 @@ def prepare(config: Config, context: RunContext) -> Trainer:
     scorer = Scorer(model)
     groups = sample_groups(training.groups_by_split(), LOSSES[config.loss].uses_rejected)
     forward = choose_forward(config, scorer, tokenizer, groups, context.warn)
+    flops = ModelFlops(scorer.causal)  # before the model is distributed
+    training = replace(training, cost_of=GroupCost(flops.of_each, forward.share, LOSSES[config.loss].uses_rejected))
 
     def load_start() -> Scorer:
         """Load the starting model again."""
@@ -72,7 +75,7 @@ def prepare(config: Config, context: RunContext) -> Trainer:
     if needs_reference and not online:  # before the model is distributed
         start = StartingModel(load_start if saved else lambda: scorer, forward)
         reference = precompute(config, training.batches_by_split(config, context.world), start, context)
-    interval = Interval(ModelFlops(scorer.causal), _peak(config, device))
+    interval = Interval(flops, _peak(config, device))
     module = distributed.wrap(scorer, config.parallel, context.world, device).train()
     if needs_reference and online:
         reference = module if config.lora else _frozen(load_start(), scorer)
@@ -189,7 +192,7 @@ def choose_forward(config: Config, scorer: Scorer, tokenizer: Any, groups: Seque
         warn(f"attention over token trees is slower than it could be: torch {torch.__version__} lacks {missing}")
     precision = models.precision(config, device)
     name, layout = f"{precision}-{share}", partial(layout, share=share)
-    forward = Forward(name, layout, device, autocast=precision == "bf16")
+    forward = Forward(name, layout, device, autocast=precision == "bf16", share=share)
     if models.compiles(config, device):
         try:
             compile_layers(scorer, plain, forward)

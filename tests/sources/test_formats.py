@@ -19,7 +19,7 @@ from pairgen.building.reading import Reader
 from pairgen.errors import InvalidRow, SourceError, UsageError, WrongColumns
 from pairgen.sources import formats
 from pairgen.sources.formats import Columns
-from pairgen.sources.locate import Source
+from pairgen.sources.origin import Source
 
 Row = dict[str, Any]
 COLUMNS = frozenset({"query", "response"})

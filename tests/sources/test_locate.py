@@ -21,6 +21,7 @@ from pairgen.sources import locate as sources
 from pairgen.sources import sample
 from pairgen.sources.formats import Columns
 from pairgen.sources.locate import Hub
+from pairgen.sources.origin import hashed_provenance
 
 Row = dict[str, Any]
 COLUMNS = frozenset({"query", "response"})
@@ -140,7 +141,7 @@ def test_a_file_is_hashed_for_the_manifest(tmp_path: Path) -> None:
     source = sources.resolve([str(path)], "metamath", HUB, Columns(COLUMNS))["train"]
     assert source.files == (path,)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    assert sources.hashed_provenance(source) == {"files": ["rows.jsonl"], "sha256": [digest]}
+    assert hashed_provenance(source) == {"files": ["rows.jsonl"], "sha256": [digest]}
 
 
 # ---------------------------------------------------------------- what cannot be found or read
@@ -298,7 +299,7 @@ def test_hub_rows_come_from_the_cache(offline: Path) -> None:
     populate(offline, "meta-math___meta_math_qa", train=rows_of(7))
     assert find() == {"train": rows_of(7)}
     source = sources.resolve([], "metamath", HUB, Columns(COLUMNS))["train"]
-    about = sources.hashed_provenance(source)
+    about = hashed_provenance(source)
     assert (about["hub"], about["split"]) == ("meta-math/MetaMathQA", "train")
     assert str(offline) not in json.dumps(about), "no path of this machine is published"
 

@@ -1,4 +1,4 @@
-"""Two gloo processes against one: the same losses under DDP and FSDP, with and without micro-batches."""
+"""Two and four gloo processes against one: the same losses under DDP and FSDP, with and without micro-batches."""
 
 import json
 import math
@@ -31,9 +31,10 @@ def losses(run: Path) -> list[float]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("micro", [0, 1])
-@pytest.mark.parametrize("parallel", ["ddp", "fsdp"])
-def test_two_processes_match_one(tmp_path: Path, parallel: str, micro: int) -> None:
+@pytest.mark.parametrize(
+    ("parallel", "micro", "processes"), [("ddp", 0, 2), ("ddp", 1, 2), ("fsdp", 0, 2), ("fsdp", 1, 2), ("fsdp", 1, 4)]
+)
+def test_several_processes_match_one(tmp_path: Path, parallel: str, micro: int, processes: int) -> None:
     from pairgen.train.run import train
 
     data = runs.dataset(tmp_path / "pairs")
@@ -49,7 +50,7 @@ def test_two_processes_match_one(tmp_path: Path, parallel: str, micro: int) -> N
     }
     train(runs.config(data, tmp_path / "one", **changes, reference_dir=str(tmp_path / "r1")))
     two = runs.config(data, tmp_path / "two", **changes, parallel=parallel, reference_dir=str(tmp_path / "r2"))
-    done = torchrun(two, tmp_path / "two.toml")
+    done = torchrun(two, tmp_path / "two.toml", processes=processes)
     assert done.returncode == 0, done.stdout + done.stderr
     assert losses(tmp_path / "two") == pytest.approx(losses(tmp_path / "one"), abs=1e-6)
     assert len(losses(tmp_path / "two")) == 6

@@ -35,7 +35,8 @@ from pairgen.errors import SourceError, UsageError
 from pairgen.progress import BuildPhase, Progress, Warn, ignore
 from pairgen.sources.columns import check_names, names_of, parse_columns
 from pairgen.sources.formats import BLOCK_BYTES, Columns
-from pairgen.sources.locate import Source, resolve
+from pairgen.sources.locate import resolve
+from pairgen.sources.origin import Source
 
 CONTEXT = 60
 """Code points of the text before a finding that are shown."""

@@ -10,7 +10,8 @@ from pairgen.errors import SourceError, SourceNotFound, WrongColumns, count
 from pairgen.pairs.record import DropRow
 from pairgen.progress import Warn, ignore
 from pairgen.sources.formats import FORMATS, Columns, Row
-from pairgen.sources.locate import Hub, Source, resolve
+from pairgen.sources.locate import Hub, resolve
+from pairgen.sources.origin import Source
 
 KNOWN = {name: builder for name, builder in BUILDERS.items() if builder.hub and "eval" in builder.hub.splits}
 """Evaluation sets by name: the held-out splits of datasets on the Hub."""

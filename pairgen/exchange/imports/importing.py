@@ -26,7 +26,8 @@ from pairgen.pairs.record import DropRow, Rejection
 from pairgen.progress import Progress, Warn, ignore
 from pairgen.sources.formats import Block, Columns, Records
 from pairgen.sources.formats.record import grouped
-from pairgen.sources.locate import Hub, Source, resolve
+from pairgen.sources.locate import Hub, resolve
+from pairgen.sources.origin import Source, SourcePart
 
 MAX_SOURCE = 200
 """Characters of a row's own ``source`` or ``dataset`` that are kept as the source of its pair."""
@@ -189,6 +190,11 @@ class _Arranged(Source):
             records = ((number, row) for _, number, row in rows)
             for block in grouped(records, lambda: self.size, block_bytes):
                 yield file, block
+
+    def parts(self, part_bytes: int) -> Iterator[SourcePart]:
+        """One part: rows that are joined may be anywhere."""
+        del part_bytes
+        yield self.blocks
 
 
 def _arrange(by_name: str | Layout, source: Source) -> Source:

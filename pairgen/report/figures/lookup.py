@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pairgen.errors import UsageError
-from pairgen.pairs.dataset import MANIFEST, open_pairs
+from pairgen.pairs.dataset import open_pairs
 from pairgen.report.documents.content import Figure
-from pairgen.report.documents.saved import NUMBERS, read_report
+from pairgen.report.documents.saved import read_report
 from pairgen.report.figures.dataset_figures import DATASET_FIGURES
 from pairgen.report.figures.entry import Plot, Subject
+from pairgen.report.figures.folder_kinds import DATASET, RUN, kind_of
 from pairgen.report.figures.run_figures import RUN_FIGURES
-from pairgen.run_folder import CONFIG, METRICS, open_run
+from pairgen.run_folder import open_run
 
 
 class Offered(NamedTuple):
@@ -22,10 +23,6 @@ class Offered(NamedTuple):
     about: str
     figure: Callable[[], Figure | None]
     """None if they have nothing to show in it."""
-
-
-KINDS = {MANIFEST: "a dataset", CONFIG: "a run", METRICS: "a run", NUMBERS: "the report of a study"}
-"""What a folder is, by a file that only this kind has."""
 
 
 def offered(folders: Sequence[Path]) -> dict[str, Offered]:
@@ -37,13 +34,13 @@ def offered(folders: Sequence[Path]) -> dict[str, Offered]:
     """
     if not folders:
         raise UsageError("no folder to draw; pass a dataset, runs, or the report of a study")
-    kinds = [_kind(folder) for folder in folders]
-    if set(kinds) == {"a run"}:
+    kinds = [kind_of(folder) for folder in folders]
+    if set(kinds) == {RUN}:
         return _offered(RUN_FIGURES, [open_run(folder) for folder in folders])
     if len(folders) > 1:
-        folder, kind = next(item for item in zip(folders, kinds, strict=True) if item[1] != "a run")
-        raise UsageError(f"{folder}: is {kind}; only runs can be drawn over one another, so pass this folder alone")
-    if kinds == ["a dataset"]:
+        folder, kind = next(item for item in zip(folders, kinds, strict=True) if item[1] != RUN)
+        raise UsageError(f"{folder}: is a {kind}; only runs can be drawn over one another, so pass this folder alone")
+    if kinds == [DATASET]:
         return _offered(DATASET_FIGURES, open_pairs(folders[0]))
     return {one.name: Offered(one.title, partial(_same, one)) for one in read_report(folders[0]).report.figures}
 
@@ -56,14 +53,6 @@ def split_words(words: Sequence[str]) -> tuple[list[Path], str | None]:
     *others, last = words
     is_name = bool(others) and (last in {*DATASET_FIGURES, *RUN_FIGURES} or not Path(last).is_dir())
     return [Path(word) for word in (others if is_name else words)], last if is_name else None
-
-
-def _kind(folder: Path) -> str:
-    for file, kind in KINDS.items():
-        if (folder / file).is_file():
-            return kind
-    problem = "neither a dataset nor a run nor the report of a study" if folder.is_dir() else "no such folder"
-    raise UsageError(f"{folder}: {problem}; pass a folder that `pairgen build`, `train` or `study` wrote")
 
 
 def _offered(table: Mapping[str, Plot[Subject]], subject: Subject) -> dict[str, Offered]:

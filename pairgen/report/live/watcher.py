@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from pairgen.report.comparison import brief_names
 from pairgen.report.live.progress_view import KEYS, Drawn, Watched, plots, progress_view, total_steps
 from pairgen.report.viewer.body import Line, rendered
 from pairgen.report.viewer.full_screen import FullScreen
@@ -70,8 +71,7 @@ class Watch:
 
 def watches(paths: Sequence[Path]) -> list[Watch]:
     """The runs to watch, named as briefly as tells them apart. Raises RunFolderError."""
-    names = [path.resolve().name for path in paths]
-    return [Watch(path, str(path) if names.count(name) > 1 else name) for path, name in zip(paths, names, strict=True)]
+    return [Watch(path, name) for path, name in zip(paths, brief_names(paths), strict=True)]
 
 
 def watch(runs: Sequence[Watch]) -> list[Watched]:

@@ -5,18 +5,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pairgen.errors import UsageError, count
-from pairgen.pairs.dataset import MANIFEST, open_pairs
+from pairgen.errors import count
+from pairgen.pairs.dataset import open_pairs
 from pairgen.report.documents.bundle import undrawn
-from pairgen.report.documents.saved import NUMBERS
 from pairgen.report.figures.dataset_figures import DATASET_FIGURES
+from pairgen.report.figures.folder_kinds import DATASET, RUN, STUDY, kind_of
 from pairgen.report.figures.run_figures import RUN_FIGURES
 from pairgen.report.pages.dataset_page import Audit, dataset_part
 from pairgen.report.pages.html.frame import Part, document
 from pairgen.report.pages.illustrations import illustrations
 from pairgen.report.pages.run_page import run_part
 from pairgen.report.pages.study_page import study_part
-from pairgen.run_folder import CONFIG, METRICS, open_run
+from pairgen.run_folder import open_run
 
 
 @dataclass(frozen=True)
@@ -29,10 +29,6 @@ class PageOptions:
     """Most pairs shown of each dataset."""
     pairs: int = 6
     """Most pairs of the runs that are shown token by token."""
-
-
-KINDS = {"dataset": (MANIFEST,), "run": (CONFIG, METRICS), "study": (NUMBERS,)}
-"""By kind, the files of its folder."""
 
 
 def page(folders: Sequence[Path], options: PageOptions, audit: Audit, command: str = "") -> str:
@@ -49,14 +45,14 @@ def page(folders: Sequence[Path], options: PageOptions, audit: Audit, command: s
     parts: list[Part] = []
     for at, folder in enumerate(folders):
         kind = kind_of(folder)
-        if kind == "dataset":
+        if kind == DATASET:
             dataset = open_pairs(folder)
             figures = illustrations(DATASET_FIGURES, dataset, f"f{at}")
             parts.append(dataset_part(dataset, options.sample, audit, figures))
-        elif kind == "run" and not any(part.kind.startswith("run") for part in parts):
-            runs = [open_run(path) for path in folders if kind_of(path) == "run"]
+        elif kind == RUN and not any(part.kind.startswith("run") for part in parts):
+            runs = [open_run(path) for path in folders if kind_of(path) == RUN]
             parts.append(run_part(runs, options.pairs, illustrations(RUN_FIGURES, runs, f"f{at}")))
-        elif kind == "study":
+        elif kind == STUDY:
             parts.append(study_part(folder, f"f{at}"))
     return document(options.title or _title(folders, parts), parts, command, undrawn())
 
@@ -68,12 +64,3 @@ def _title(folders: Sequence[Path], parts: Sequence[Part]) -> str:
     kinds = Counter(map(kind_of, folders))
     names = [count(number, kind).replace("studys", "studies") for kind, number in kinds.items()]
     return f"Report on {', '.join(names[:-1])}{' and ' if names[:-1] else ''}{names[-1]}"
-
-
-def kind_of(folder: Path) -> str:
-    """``dataset``, ``run`` or ``study``. Raises UsageError for any other folder."""
-    for kind, files in KINDS.items():
-        if all((folder / name).is_file() for name in files):
-            return kind
-    problem = "neither a dataset nor a run nor a study" if folder.is_dir() else "no such folder"
-    raise UsageError(f"{folder}: {problem}; pass folders that `pairgen build`, `train` or `study` wrote")

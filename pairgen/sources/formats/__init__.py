@@ -1,31 +1,45 @@
 """Readers of files of rows. A new format is one function, and one line in ``FORMATS``."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from pairgen.errors import UsageError
-from pairgen.sources.formats.arrow import read_arrow, read_parquet, shards
+from pairgen.sources.formats.arrow import cut_arrow, cut_parquet, read_arrow, read_parquet, shards
 from pairgen.sources.formats.delimited import read_csv, read_tsv
-from pairgen.sources.formats.json_values import read_json, read_json_lines
-from pairgen.sources.formats.record import Block, Blocks, Columns, Reader, Records, Row, check_columns, cut
+from pairgen.sources.formats.json_values import cut_json, cut_json_lines, read_json, read_json_lines
+from pairgen.sources.formats.record import (
+    Block,
+    Blocks,
+    Columns,
+    Cutter,
+    Part,
+    Reader,
+    Records,
+    Row,
+    check_columns,
+    cut,
+)
 
 
 class Format(NamedTuple):
     """A file format."""
 
     read: Reader
+    cut: Cutter | None = None
+    """Cuts a file into parts; None if rows are found only by reading all before them."""
     may_be_compressed: bool = True
 
 
 FORMATS = {
-    ".jsonl": Format(read_json_lines),
-    ".ndjson": Format(read_json_lines),
-    ".json": Format(read_json),
+    ".jsonl": Format(read_json_lines, cut_json_lines),
+    ".ndjson": Format(read_json_lines, cut_json_lines),
+    ".json": Format(read_json, cut_json),
     ".csv": Format(read_csv),
     ".tsv": Format(read_tsv),
-    ".parquet": Format(read_parquet, may_be_compressed=False),
-    ".arrow": Format(read_arrow, may_be_compressed=False),
+    ".parquet": Format(read_parquet, cut_parquet, may_be_compressed=False),
+    ".arrow": Format(read_arrow, cut_arrow, may_be_compressed=False),
 }
 
 BLOCK_BYTES = 1 << 20
@@ -41,6 +55,16 @@ def read(path: Path, columns: Columns, block_bytes: int = BLOCK_BYTES) -> Blocks
         SourceError: the file is damaged or ends too early, so that no row after the fault can be read.
     """
     return format_of(path).read(path, columns, block_bytes)
+
+
+def parts(path: Path, columns: Columns, part_bytes: int) -> Iterator[Part]:
+    """What reads the rows of a file part by part, in processes that need not be the same: parts of about as many
+    bytes, or one if rows are found only by reading all before them. Their rows are those that ``read`` yields.
+
+    Raises what ``read`` raises.
+    """
+    cut = format_of(path).cut
+    yield from cut(path, columns, part_bytes) if cut else [partial(read, path, columns)]
 
 
 def rows(path: Path, columns: Columns) -> Iterator[tuple[str, Row | str]]:
@@ -74,11 +98,13 @@ __all__ = [
     "FORMATS",
     "Block",
     "Columns",
+    "Part",
     "Records",
     "Row",
     "check_rows",
     "cut",
     "format_of",
+    "parts",
     "read",
     "rows",
     "shards",

@@ -1,7 +1,9 @@
 """Parquet and Arrow files, and the folders that ``save_to_disk`` writes."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +12,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pairgen.errors import SourceError
-from pairgen.sources.formats.record import Block, Blocks, Columns, Records, Row, check_columns
+from pairgen.sources.formats.record import Block, Blocks, Columns, Part, Records, Row, check_columns
 from pairgen.sources.formats.text import check_content
 
 MAX_BLOCK_ROWS = 1024
+
+_Batch = tuple[pa.RecordBatch, int]
 
 
 @contextlib.contextmanager
@@ -32,13 +36,28 @@ def _arrow_errors(path: Path) -> Iterator[None]:
 
 def read_parquet(path: Path, columns: Columns, block_bytes: int) -> Blocks:
     """Read row group by row group. Positions are estimated from the number of rows read."""
+    yield from read_row_groups(path, columns, (0, None), 1, block_bytes)
+
+
+def cut_parquet(path: Path, columns: Columns, part_bytes: int) -> Iterator[Part]:
+    """Parts of whole row groups, from the metadata of the file."""
+    with _arrow_errors(path), pq.ParquetFile(path) as file:
+        groups = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
+    for start, stop, first in _cut([(group.num_rows, group.total_byte_size) for group in groups], part_bytes):
+        yield partial(read_row_groups, path, columns, (start, stop), first)
+
+
+def read_row_groups(
+    path: Path, columns: Columns, groups: tuple[int, int | None], first: int, block_bytes: int
+) -> Blocks:
+    """The rows of row groups from one up to another (None: all). ``first`` is the number of the first row."""
     with _arrow_errors(path), pq.ParquetFile(path) as file:
         names = _column_names(path, file.schema_arrow, columns)
         metadata = file.metadata
         row_bytes = sum(metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups))
         rows = _block_rows(block_bytes, row_bytes, metadata.num_rows)
-        first = 1
-        for batch in file.iter_batches(rows, columns=names):
+        chosen = range(metadata.num_row_groups)[slice(*groups)]
+        for batch in file.iter_batches(rows, row_groups=[*chosen], columns=names):
             position = path.stat().st_size * (first - 1 + batch.num_rows) // metadata.num_rows
             yield Block(position, first, (batch, columns.required), parse_batch)
             first += batch.num_rows
@@ -46,22 +65,60 @@ def read_parquet(path: Path, columns: Columns, block_bytes: int) -> Blocks:
 
 def read_arrow(path: Path, columns: Columns, block_bytes: int) -> Blocks:
     """Read an Arrow stream, as ``datasets`` writes it, or an Arrow file, batch by batch."""
-    with _arrow_errors(path), pa.memory_map(str(path)) as source:
-        is_file = source.read(6) == b"ARROW1"
-        source.seek(0)
-        reader = pa.ipc.open_file(source) if is_file else pa.ipc.open_stream(source)
-        names = _column_names(path, reader.schema, columns)
-        batches = (reader.get_batch(i) for i in range(reader.num_record_batches)) if is_file else reader
-        first = 1
-        for number, batch in enumerate(batches, 1):
-            position = path.stat().st_size * number // reader.num_record_batches if is_file else source.tell()
-            batch = batch.select(names)
+    yield from read_batches(path, columns, (0, None), 1, block_bytes)
+
+
+def cut_arrow(path: Path, columns: Columns, part_bytes: int) -> Iterator[Part]:
+    """Parts of whole record batches. Their sizes are read, not their values, as the file is mapped into memory."""
+    with _open_arrow(path) as (_, batches):
+        sizes = [(batch.num_rows, batch.nbytes) for batch, _ in batches(0, None)]
+    for start, stop, first in _cut(sizes, part_bytes):
+        yield partial(read_batches, path, columns, (start, stop), first)
+
+
+def read_batches(path: Path, columns: Columns, numbers: tuple[int, int | None], first: int, block_bytes: int) -> Blocks:
+    """The rows of record batches from one up to another (None: all). ``first`` is the number of the first row."""
+    with _open_arrow(path) as (schema, batches):
+        names = _column_names(path, schema, columns)
+        for whole, position in batches(*numbers):
+            batch = whole.select(names)
             rows = _block_rows(block_bytes, batch.nbytes, batch.num_rows)
             for start in range(0, batch.num_rows, rows):
                 # Unlike a slice, ``take`` copies: pickle writes the whole buffers of a slice.
                 part = batch.take(np.arange(start, min(start + rows, batch.num_rows)))
                 yield Block(position, first + start, (part, columns.required), parse_batch)
             first += batch.num_rows
+
+
+@contextlib.contextmanager
+def _open_arrow(path: Path) -> Iterator[tuple[pa.Schema, Callable[[int, int | None], Iterator[_Batch]]]]:
+    """The schema, and what yields record batches from one up to another with the bytes of the file read by then."""
+    with _arrow_errors(path), pa.memory_map(str(path)) as source:
+        is_file = source.read(6) == b"ARROW1"
+        source.seek(0)
+        reader = pa.ipc.open_file(source) if is_file else pa.ipc.open_stream(source)
+
+        def batches(start: int, stop: int | None) -> Iterator[_Batch]:
+            if not is_file:
+                yield from islice(((batch, source.tell()) for batch in reader), start, stop)
+                return
+            count = reader.num_record_batches
+            for number in range(count)[start:stop]:
+                yield reader.get_batch(number), path.stat().st_size * (number + 1) // count
+
+        yield reader.schema, batches
+
+
+def _cut(sizes: Sequence[tuple[int, int]], part_bytes: int) -> Iterator[tuple[int, int, int]]:
+    """Consecutive pieces joined to parts of at least ``part_bytes``: the first piece, the one after the last, and the
+    number of the first row. ``sizes`` are the rows and bytes of each piece.
+    """
+    start, first, size, rows = 0, 1, 0, 0
+    for number, (piece_rows, piece_bytes) in enumerate(sizes, 1):
+        size, rows = size + piece_bytes, rows + piece_rows
+        if size >= part_bytes or number == len(sizes):
+            yield start, number, first
+            start, first, size, rows = number, first + rows, 0, 0
 
 
 def _column_names(path: Path, schema: pa.Schema, columns: Columns) -> list[str]:

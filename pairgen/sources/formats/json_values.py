@@ -1,10 +1,11 @@
-"""JSON text: an object per line, lists of objects, or a table written as one object."""
+"""JSON text: lists of objects, a table written as one object, or an object per line (see ``json_lines``)."""
 
 import codecs
 import json
 import re
 from collections import deque
 from collections.abc import Iterator
+from functools import partial
 from itertools import chain, zip_longest
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,17 @@ from typing import Any
 import orjson
 
 from pairgen.errors import SourceError
-from pairgen.sources.formats.record import Block, Blocks, Columns, Records, Row, grouped, unreadable_after
-from pairgen.sources.formats.text import TextFile, open_text
+from pairgen.sources.formats.json_lines import (
+    NOT_AN_OBJECT,
+    checked_value,
+    cut_lines,
+    line_blocks,
+    parse_line,
+    reason_of,
+)
+from pairgen.sources.formats.record import Block, Blocks, Columns, Part, Records, grouped, unreadable_after
+from pairgen.sources.formats.text import TextFile, is_compressed, open_text
 
-NOT_AN_OBJECT = "is not a JSON object"
 SPACE = b" \t\r\n"
 _LIST_OF_OBJECTS = re.compile(rb"\s*\[\s*\{")
 _BOUNDARY = re.compile(rb"\}\s*(,)\s*\{")
@@ -28,7 +36,7 @@ def read_json_lines(path: Path, columns: Columns, block_bytes: int) -> Blocks:
         if _LIST_OF_OBJECTS.match(file.peek(4096)):
             yield from _list_blocks(path, file, block_bytes)
         else:
-            yield from _line_blocks(file, b"", block_bytes)
+            yield from line_blocks(file, b"", block_bytes)
 
 
 def read_json(path: Path, columns: Columns, block_bytes: int) -> Blocks:
@@ -38,75 +46,52 @@ def read_json(path: Path, columns: Columns, block_bytes: int) -> Blocks:
         SourceError: invalid JSON, after which no row can be found, or a file that is not UTF-8.
     """
     with open_text(path) as file:
-        if file.peek(4096).lstrip(SPACE).startswith(b"["):
+        if _begins_with_bracket(file):
             yield from _list_blocks(path, file, block_bytes)
             return
-        blank, line = b"", file.readline()
-        while line.isspace():
-            blank, line = blank + line, file.readline()
-        if file.peek(1) and isinstance(_parse_line(line), dict):
-            yield from _line_blocks(file, blank + line, block_bytes)
+        blank, line = _first_line(file)
+        if _is_one_of_many(file, line):
+            yield from line_blocks(file, blank + line, block_bytes)
             return
         values = list(_Scanner(path, file, line, 0).values(in_list=False))
         rows = rows_of_table(values[0], columns) if len(values) == 1 else values
         yield from grouped(_checked(enumerate(rows, 1)), file.position, block_bytes)
 
 
-# ---------------------------------------------------------------- an object per line
+def cut_json_lines(path: Path, columns: Columns, part_bytes: int) -> Iterator[Part]:
+    """Parts of whole lines. A list under a wrong name is one part, and so is a compressed file."""
+    with open_text(path) as file:
+        in_lines = not is_compressed(path) and not _LIST_OF_OBJECTS.match(file.peek(4096))
+    yield from cut_lines(path, part_bytes) if in_lines else [partial(read_json_lines, path, columns)]
 
 
-def _line_blocks(file: TextFile, data: bytes, block_bytes: int) -> Blocks:
-    first = 1
-    while data := data + file.read(block_bytes):
-        data += file.readline()
-        yield Block(file.position(), first, data, parse_lines, "line")
-        first += data.count(b"\n")
-        data = b""
+def cut_json(path: Path, columns: Columns, part_bytes: int) -> Iterator[Part]:
+    """Parts of whole lines, if there is an object per line; one part otherwise."""
+    with open_text(path) as file:
+        in_lines = not is_compressed(path) and not _begins_with_bracket(file)
+        in_lines = in_lines and _is_one_of_many(file, _first_line(file)[1])
+    yield from cut_lines(path, part_bytes) if in_lines else [partial(read_json, path, columns)]
 
 
-def parse_lines(data: bytes, first: int) -> Records:
-    """The rows of whole lines."""
-    for number, line in enumerate(data.split(b"\n"), first):
-        try:
-            row = orjson.loads(line)
-            yield number, (row if type(row) is dict else NOT_AN_OBJECT)
-        except orjson.JSONDecodeError:
-            if line and not line.isspace():
-                yield number, _parse_line(line)
+def _begins_with_bracket(file: TextFile) -> bool:
+    return file.peek(4096).lstrip(SPACE).startswith(b"[")
 
 
-def _parse_line(line: bytes) -> Row | str:
-    """The object in a line, or what is wrong. Python's parser accepts NaN, which other columns may hold."""
-    try:
-        return _checked_value(json.loads(line.decode()))
-    except UnicodeDecodeError as error:
-        return f"is not UTF-8 ({error.reason})"
-    except (ValueError, RecursionError) as error:
-        return f"invalid JSON ({_reason(error)})"
+def _first_line(file: TextFile) -> tuple[bytes, bytes]:
+    """Blank lines, and the first one that is not."""
+    blank, line = b"", file.readline()
+    while line.isspace():
+        blank, line = blank + line, file.readline()
+    return blank, line
 
 
-def _reason(error: ValueError | RecursionError) -> str:
-    """Why JSON is invalid, without line and column, which count within one row."""
-    if isinstance(error, RecursionError):
-        return "nested too deeply"
-    reason = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
-    return reason[:1].lower() + reason[1:]
+def _is_one_of_many(file: TextFile, line: bytes) -> bool:
+    """Whether a line is an object, and not the last one."""
+    return bool(file.peek(1)) and isinstance(parse_line(line), dict)
 
 
 def _checked(values: Iterator[tuple[int, Any]]) -> Records:
-    return ((number, _checked_value(value)) for number, value in values)
-
-
-def _checked_value(value: Any) -> Row | str:
-    r"""The object, or what is wrong: Python's parser also accepts half a surrogate pair (``"\ud83d"``)."""
-    if type(value) is not dict:
-        return NOT_AN_OBJECT
-    try:
-        orjson.dumps(value)
-    except orjson.JSONEncodeError as error:
-        if "surrogates" in str(error):
-            return "contains half a surrogate pair, which is not valid Unicode"
-    return value
+    return ((number, checked_value(value)) for number, value in values)
 
 
 # ---------------------------------------------------------------- lists of objects
@@ -201,7 +186,7 @@ class _Scanner:
                 return value
             except (ValueError, RecursionError) as error:
                 if not (character and _may_be_incomplete(error) and self._read_more()):
-                    raise self._error(f"is invalid JSON ({_reason(error)})") from error
+                    raise self._error(f"is invalid JSON ({reason_of(error)})") from error
 
     def _next_character(self) -> str:
         """The next character that is not white space; empty at the end of the file."""

@@ -46,6 +46,10 @@ class Block(NamedTuple):
 Blocks = Iterator[Block]
 Reader = Callable[[Path, Columns, int], Blocks]
 """Reads a file in blocks of about as many bytes. Rows may have more columns than asked for."""
+Part = Callable[[int], Blocks]
+"""Reads some consecutive rows of a file as ``Reader`` does. It is small, and can be sent to another process."""
+Cutter = Callable[[Path, Columns, int], Iterator[Part]]
+"""Cuts a file into parts of about as many bytes, in order. Nothing but what tells where rows begin is kept of it."""
 
 
 def grouped(records: Records, position: Callable[[], int], block_bytes: int, unit: str = "row") -> Blocks:

@@ -40,21 +40,29 @@ class TextFile(NamedTuple):
 
 
 @contextlib.contextmanager
-def open_text(path: Path) -> Iterator[TextFile]:
-    """Open a file of UTF-8 text, after its byte order mark.
+def open_text(path: Path, start: int = 0) -> Iterator[TextFile]:
+    """Open a file of UTF-8 text, after its byte order mark, or one that is not compressed at the byte ``start``.
 
     Raises:
         SourceError: the file is damaged, ends too early, or is recognized as something else than UTF-8 text.
     """
     with cast(io.BufferedReader, path.open("rb", BUFFER_BYTES)) as raw:
-        file = gzip.GzipFile(fileobj=raw) if path.suffix.lower() == ".gz" else raw
+        file = gzip.GzipFile(fileobj=raw) if is_compressed(path) else raw
         try:
-            check_content(path, file.peek(32))
-            if file.peek(3).startswith(BYTE_ORDER_MARK):
-                file.read(3)
+            if start:
+                raw.seek(start)
+            else:
+                check_content(path, file.peek(32))
+                if file.peek(3).startswith(BYTE_ORDER_MARK):
+                    file.read(3)
             yield TextFile(file.read, file.readline, file.peek, raw.tell)
         except (EOFError, OSError, zlib.error) as error:
             raise SourceError(f"{path}: is damaged or ends too early ({error}); download or copy it again") from error
+
+
+def is_compressed(path: Path) -> bool:
+    """Whether a file is compressed, by its name."""
+    return path.suffix.lower() == ".gz"
 
 
 def check_content(path: Path, start: bytes, expected: bytes = b"") -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -64,6 +65,19 @@ class TokenGroup:
         return replace(self, completions=self.completions[:1], num_chars=self.num_chars[:1])
 
 
+class Lengths(NamedTuple):
+    """Tokens of G groups with P pairs in all."""
+
+    prompt: NDArray[np.int64]
+    """[G]"""
+    chosen: NDArray[np.int64]
+    """[G]"""
+    rejected: NDArray[np.int64]
+    """[P] in the order of the groups; empty without rejected completions."""
+    edit_start: NDArray[np.int64]
+    """[P] tokens of chosen before the edit, which rejected has, too."""
+
+
 class GroupTable:
     """Groups in memory-mapped Arrow tables of ``SCHEMA``; indexing converts a row to a ``TokenGroup``.
 
@@ -108,6 +122,16 @@ class GroupTable:
 
     def __iter__(self) -> Iterator[TokenGroup]:
         return (self[index] for index in range(len(self)))
+
+    def lengths(self) -> Lengths:
+        """The lengths of all groups, without reading their tokens."""
+        prompt, completions, _, edit, _ = self._columns
+        lengths = _lengths(pc.list_flatten(completions))
+        counts = _lengths(completions)
+        is_chosen = np.zeros(len(lengths), bool)
+        is_chosen[np.cumsum(counts) - counts] = True
+        starts = np.asarray(pc.list_flatten(edit), dtype=np.int64)[::2]
+        return Lengths(_lengths(prompt), lengths[is_chosen], lengths[~is_chosen], starts)
 
     def table_of(self, indices: NDArray[np.int64]) -> NDArray[np.int64]:
         """The table of each of some groups."""

@@ -74,23 +74,3 @@ def chunks(pairs: Sequence[int] | NDArray[np.int64], size: int) -> list[tuple[in
             count = 0
         count += more
     return list(zip(starts, [*starts[1:], len(pairs)], strict=True)) if len(pairs) else []
-
-
-def split_batch(
-    batch: Indices, pairs: NDArray[np.int64], micro: int, rank: int, size: int
-) -> list[tuple[Indices, bool]]:
-    """The micro-batches of one of ``size`` processes.
-
-    All processes get the same number, since they exchange gradients after each one; a process that has fewer gets
-    filler groups with weight 0.
-
-    Args:
-        micro: pairs per micro-batch; 0: all in one.
-
-    Returns:
-        The groups of each micro-batch, and whether they are weighted.
-    """
-    by_rank = [batch[other::size] for other in range(size)]
-    parts = [chunks(pairs[groups], micro or int(pairs[batch].sum())) for groups in by_rank]
-    own = [(by_rank[rank][start:stop], True) for start, stop in parts[rank]]
-    return own + [(batch[:1], False)] * (max(map(len, parts)) - len(own))

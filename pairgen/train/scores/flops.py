@@ -6,7 +6,12 @@ head is counted at labels, backward only where log-probs of chosen and rejected 
 """
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+Number = TypeVar("Number", float, NDArray[np.float64])
 
 
 class Amount(Protocol):
@@ -20,6 +25,19 @@ class Amount(Protocol):
     def labels(self) -> float: ...
     @property
     def differing(self) -> float: ...
+
+
+class Amounts(NamedTuple):
+    """The same for each of N groups."""
+
+    tokens: NDArray[np.int64]
+    """[N]"""
+    attended: NDArray[np.int64]
+    """[N]"""
+    labels: NDArray[np.int64]
+    """[N]"""
+    differing: NDArray[np.int64]
+    """[N]"""
 
 
 def attention_flops(heads: int, head_size: int, layers: int) -> float:
@@ -43,5 +61,13 @@ class Flops:
     def of(self, work: Amount) -> float:
         """FLOPs of some work."""
         trained = work.differing or work.labels  # without rejected completions, all labels are trained
-        head = self.head * (2.0 * work.labels + (4.0 if self.trains_head else 2.0) * trained)
-        return float(self.per_token * work.tokens + self.per_key * work.attended + head)
+        return float(self._sum(float(work.tokens), float(work.attended), float(work.labels), float(trained)))
+
+    def of_each(self, work: Amounts) -> NDArray[np.float64]:
+        """[N] FLOPs of the work of each of N groups."""
+        tokens, attended, labels, differing = (np.asarray(values, np.float64) for values in work)
+        return self._sum(tokens, attended, labels, np.where(differing > 0, differing, labels))
+
+    def _sum(self, tokens: Number, attended: Number, labels: Number, trained: Number) -> Number:
+        head = self.head * (2.0 * labels + (4.0 if self.trains_head else 2.0) * trained)
+        return self.per_token * tokens + self.per_key * attended + head

@@ -23,6 +23,8 @@ class Forward:
     device: torch.device
     autocast: bool
     """Whether to compute in bfloat16 with weights in float32."""
+    share: str = "shots"
+    """What the layout shares, as in ``tree_batch``."""
 
     @property
     def low_precision(self) -> bool:

@@ -15,7 +15,7 @@ from pairgen.errors import NonFiniteLoss
 from pairgen.run_folder import EVAL, PAIRS
 from pairgen.run_folder.measured import MeasuredAt, measured_at, read_table, with_origin, write_table
 from pairgen.train.context import Phase, RunContext
-from pairgen.train.data.schedule import TrainingData, evaluation_batches
+from pairgen.train.data.schedule import TrainingData
 from pairgen.train.layout.batch import Batch
 from pairgen.train.scores.metrics import Sums, add, global_means
 from pairgen.train.scores.objective import Objective
@@ -146,21 +146,20 @@ class HeldOut:
     def _scored(
         self, pairs: PairTable, first: int, end: int, baseline: float = 0.0
     ) -> Iterator[tuple[Batch, PairLogps]]:
-        """This process's batches of groups ``first`` to ``end`` (exclusive) of a table, scored and added to it.
-
-        All processes run the same number of batches, since a sharded model needs all of them for each; a process that
-        has fewer runs the last one again, with weight 0.
-        """
-        world, groups = self.context.world, pairs.split.groups
-        parts = evaluation_batches(pairs.pairs, first, end, self.objective.config)
-        for index in range(world.rank, len(parts) + world.rank, world.size):
-            start, stop = parts[min(index, len(parts) - 1)]
-            batch = self.objective.batch([groups[at] for at in pairs.groups[start:stop]], weighted=index < len(parts))
+        """This process's batches of groups ``first`` to ``end`` (exclusive) of a table, scored and added to it."""
+        config, world = self.objective.config, self.context.world
+        before, within, total = (
+            int(pairs.pairs[part].sum()) for part in (slice(first), slice(first, end), slice(None))
+        )
+        passes = self.data.passes(pairs.split, pairs.groups, (first, end), config, world)
+        for number, (start, stop, weighted) in enumerate(passes, 1):
+            groups = [pairs.split.groups[at] for at in pairs.groups[start:stop]]
+            batch = self.objective.batch(groups, weighted)
             logps = self.objective.logps(batch, baseline)
-            if index < len(parts):
+            if weighted:
                 pairs.add(start, batch, logps)
             yield batch, logps
-            self.context.progress(Phase.EVALUATION, int(pairs.pairs[:stop].sum()), int(pairs.pairs.sum()), {})
+            self.context.progress(Phase.EVALUATION, before + within * number // len(passes), total, {})
 
     @contextlib.contextmanager
     def _without_gradients(self) -> Iterator[None]:

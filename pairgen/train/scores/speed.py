@@ -12,12 +12,14 @@ from functools import cache
 from statistics import median
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from pairgen.train.distributed import World
 from pairgen.train.layout.batch import Batch, Work
 from pairgen.train.model.step_timer import PARTS
-from pairgen.train.scores.flops import Flops, attention_flops
+from pairgen.train.scores.flops import Amounts, Flops, attention_flops
 from pairgen.train.scores.metrics import Sums, add
 
 
@@ -49,6 +51,10 @@ class ModelFlops:
     def of(self, work: Work) -> float:
         """FLOPs of a forward and a backward pass."""
         return self._formula.of(work)
+
+    def of_each(self, work: Amounts) -> NDArray[np.float64]:
+        """[N] FLOPs of a forward and a backward pass over each of N groups."""
+        return self._formula.of_each(work)
 
 
 MAX_SECONDS = 0.5

@@ -20,7 +20,7 @@ from pairgen.exchange.curation.evaluation_sets import KNOWN, EvaluationSet, read
 from pairgen.pairs.dataset import PairDataset
 from pairgen.pairs.validate import violations
 from pairgen.sources import sample
-from pairgen.sources.locate import Source
+from pairgen.sources.origin import Source
 
 SHARED = "Mia has {} boxes with {} pens each and gives {} pens to Tom. How many pens does Mia have after that?"
 

@@ -162,7 +162,7 @@ def test_a_damaged_study(tmp_path: Path, damage: str) -> None:
 def test_other_folders(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no such folder"):
         make(tmp_path / "missing")
-    with pytest.raises(UsageError, match="neither a dataset nor a run nor a study"):
+    with pytest.raises(UsageError, match="neither a dataset nor a run nor the report of a study"):
         make(tmp_path)
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pairgen.train.data.order import BatchSampler, chunks, split_batch
+from pairgen.train.data.order import BatchSampler, chunks
 
 SIZES = st.lists(st.integers(1, 7), min_size=1, max_size=60).map(lambda sizes: np.array(sizes, dtype=np.int64))
 
@@ -67,15 +67,3 @@ def test_chunks_partition_groups(pairs: np.ndarray, size: int) -> None:
     cut = chunks(pairs, size)
     assert [index for start, stop in cut for index in range(start, stop)] == list(range(len(pairs)))
     assert chunks([], size) == []
-
-
-@given(SIZES, st.integers(0, 9), st.integers(1, 5))
-def test_split_batch_equal_passes_per_process(pairs: np.ndarray, micro: int, size: int) -> None:
-    batch = np.random.default_rng(0).permutation(len(pairs))
-    shares = [split_batch(batch, pairs, micro, rank, size) for rank in range(size)]
-    assert len({len(parts) for parts in shares}) == 1
-    counted = [index for parts in shares for part, counts in parts if counts for index in part.tolist()]
-    assert sorted(counted) == sorted(batch.tolist())
-    assert all(len(part) for parts in shares for part, _ in parts)
-    if micro:
-        assert all(pairs[part].sum() <= micro or len(part) == 1 for parts in shares for part, _ in parts)
