@@ -90,6 +90,7 @@ COMMAND_ORDER = (
         "compare",
         "eval",
         "study",
+        "run",
         "report",
         "plot",
     ),

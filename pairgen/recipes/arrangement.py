@@ -184,30 +184,39 @@ class _Arranger:
 
     def _model(self, name: str, named: str) -> tuple[str, str]:
         """The model that a training stage starts from, and the stage that makes it, if one does."""
+        where = f"{self.recipe.file}: stages.{name}.model"
         if not named:
-            order = [one for one in self.variant.run if one == name or one in self.found]
-            before = order[: order.index(name)] if name in order else []
-            named = next((one for one in reversed(before) if self.found.get(one)), START)
+            order = self.variant.run
+            before = order[: order.index(name)] if name in order else ()
+            named = next((one for one in reversed(before) if self._stage(one)), START)
         if named == START:
-            named = self._start()
+            named, where = self._start()
             if named == name:  # the stage that makes the model to start from
                 named = TINY
         if named in self.recipe.stages:
             stage = self._stage(named)
             if stage is None:
-                raise UsageError(f"{self.recipe.file}: stages.{name}.model: {named} was left out; name another model")
+                raise UsageError(f"{where}: {named} was left out; name another model")
             return str(stage.folder), named
-        _check_exists(named, f"--model {named}")
+        _check_exists(named, f"{where}: {named}")
         return named, ""
 
-    def _start(self) -> str:
-        """The model that the recipe starts from, or the name of the stage that makes it."""
-        named = self.given.model or self.scale.model or self.variant.model
-        if named:
-            return named
+    def _start(self) -> tuple[str, str]:
+        """The model that the recipe starts from, or the name of the stage that makes it; and what says so."""
+        file, scale, variant = self.recipe.file, self.scale, self.variant
+        for named, where in (
+            (self.given.model, "--model"),
+            (scale.model, f"{file}: scales.{scale.name}.model"),
+            (
+                variant.model if scale.hub or Path(variant.model).exists() else "",
+                f"{file}: variants.{variant.name}.model",
+            ),
+        ):
+            if named:
+                return named, where
         from pairgen.train.model.installed_model import installed_gguf
 
-        return installed_gguf()
+        return installed_gguf(), "the installed model"
 
     # ------------------------------------------------------------ evaluation
 
@@ -220,14 +229,11 @@ class _Arranger:
         if not options["tasks"]:
             self.left_out.append("Evaluation: no task has questions.")
             return list(trained)
-        ordered: list[Stage] = []
         self.ordered = []
-        start, maker = self._model("", START)
-        if start != TINY and not maker:
-            self._add("eval-start", EVAL, options, model=start)
+        if trained[0].model != TINY:
+            self._add(f"eval-{START}", EVAL, options, model=trained[0].model)
         for stage in trained:
-            ordered = self.ordered
-            ordered.append(stage)
+            self.ordered.append(stage)
             self._add(f"eval-{stage.name}", EVAL, options, model=str(stage.folder), after=stage.name)
         return self.ordered
 

@@ -75,6 +75,10 @@ class Journal:
         Args:
             stage: its key.
         """
+        file = self.out / FILE
+        if file.is_file() and not file.read_bytes().endswith(b"\n"):  # a killed process cut its last line off
+            with file.open("a", encoding="utf-8") as lines:
+                lines.write("\n")
         session = Session(self, stage)
         try:
             yield session

@@ -7,8 +7,8 @@ A file has ``title``, ``about``, and these tables, of which only ``stages`` is r
 [train]           options of every training stage; likewise [build], [import], [sft-data], [mix]
 [variants.NAME]   ``about``, ``model`` (to start from) and ``run``: the training stages in order, by default all of the
                   file; and the tables above, which override the file's
-[scales.NAME]     ``about``, ``model``, ``hub`` (false: no rows come from the Hub), and the tables above, which override
-                  those of the file and of the variant
+[scales.NAME]     ``about``, ``model``, ``hub`` (false: no rows come from the Hub), ``not_shown``, and the tables above,
+                  which override those of the file and of the variant
 
 A training stage continues from the one before it unless it has ``model``: a model, the name of a training stage, or
 ``start``. Data stages that no training stage of a variant needs are not made.
@@ -38,6 +38,8 @@ class Layer:
     name: str
     about: str
     model: str
+    not_shown: tuple[str, ...]
+    """What the report says that the scale cannot show."""
     hub: bool
     """Whether rows may come from the Hub."""
     run: tuple[str, ...]
@@ -151,7 +153,7 @@ class _Reader:
 
     def _layer(self, name: str, values: Values, table: str) -> Layer:
         key = f"{table}.{name}"
-        own = ("run",) if table == "variants" else ("hub",)
+        own = ("run",) if table == "variants" else ("hub", "not_shown")
         self._known(values, key, ("about", "model", *own, "stages", *KINDS))
         stages = self.values["stages"]
         by_stage = {}
@@ -169,6 +171,7 @@ class _Reader:
             name=name,
             about=self._text(values, "about", key),
             model=self._text(values, "model", key),
+            not_shown=self._names(values, "not_shown", key),
             hub=values.get("hub", True),
             run=order or tuple(name for name, one in stages.items() if one["kind"] == TRAIN),
             by_kind=by_kind,

@@ -1,4 +1,4 @@
-"""What evaluations say about the stages of a recipe: scores, paired comparisons, and sentences that follow from both."""
+"""What evaluations say about the stages of a recipe: scores, paired comparisons, and sentences that follow."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -34,11 +34,8 @@ class Task:
 
     name: str
     """Its name in the results; that of a pair dataset is its folder's."""
+    shown: str
     is_pairs: bool
-
-    @property
-    def shown(self) -> str:
-        return self.name
 
 
 @dataclass(frozen=True)
@@ -64,7 +61,7 @@ class Evaluated:
         for member in members:
             keys = [(metric, how) for name, metric, how in by_question if name == member]
             if keys:
-                metric, how = min(keys, key=lambda key: _rank(*key, task.is_pairs))
+                metric, how = min(keys, key=lambda key: _rank(key, task.is_pairs))
                 scores = by_question[member, metric, how]
                 found |= {(member, *question): score for question, score in scores.items()}
         return found
@@ -73,7 +70,7 @@ class Evaluated:
         """The metric that ``scores`` has."""
         members = _members(self.evaluation.results, task.name)
         keys = [(metric, how) for name, metric, how in self.evaluation.by_question() if name in members]
-        return min(keys, key=lambda key: _rank(*key, task.is_pairs))[0] if keys else ""
+        return min(keys, key=lambda key: _rank(key, task.is_pairs))[0] if keys else ""
 
 
 def _members(results: Mapping[str, Any], task: str) -> list[str]:
@@ -82,7 +79,8 @@ def _members(results: Mapping[str, Any], task: str) -> list[str]:
     return [name for one in below for name in _members(results, one)] or [task]
 
 
-def _rank(metric: str, how: str, is_pairs: bool) -> tuple[int, int]:
+def _rank(key: tuple[str, str], is_pairs: bool) -> tuple[int, int]:
+    metric, how = key
     order = (PAIRS_METRIC,) if is_pairs else METRICS
     return (
         order.index(metric) if metric in order else len(order),
