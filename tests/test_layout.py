@@ -89,7 +89,6 @@ MAY_IMPORT = {
     },
     "recipes": {
         "atomic",
-        "builders",
         "building",
         "content_key",
         "errors",
@@ -100,6 +99,7 @@ MAY_IMPORT = {
         "progress",
         "report",
         "run_folder",
+        "sources",
         "train",
     },
     "cli": {
