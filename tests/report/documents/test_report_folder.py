@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from pairgen.errors import OutputExists
+from pairgen.report.documents import report_folder
 from pairgen.report.documents.content import Bars, Report
 from pairgen.report.documents.report_folder import write_report
-from pairgen.report.documents import report_folder
 
 FIGURE = Bars("accuracy", "Accuracy", "loss", "share", ["dpo"], {"arc": [0.5]})
 REPORT = Report("A report", "Why?", {}, figures=[FIGURE])
