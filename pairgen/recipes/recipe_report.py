@@ -6,6 +6,7 @@ from pathlib import Path
 from pairgen import __version__
 from pairgen.atomic import write_text
 from pairgen.evaluate.tasks import TASKS
+from pairgen.options import shown_command
 from pairgen.progress import Progress, Warn, ignore
 from pairgen.recipes.arrangement import Arrangement, arrange
 from pairgen.recipes.execution import run_stages
@@ -23,7 +24,7 @@ from pairgen.recipes.score_tables import (
 from pairgen.recipes.stage_kinds import DATA, EVAL, TRAIN
 from pairgen.recipes.stage_tables import data_table, evaluated, time_table, training_figures, training_table
 from pairgen.report.documents.content import Report
-from pairgen.report.documents.report_folder import shown_command, write_report
+from pairgen.report.documents.report_folder import write_report
 from pairgen.report.pages.assembly import PageOptions, page
 from pairgen.run_folder import PAIRS
 from pairgen.run_folder.described import about_model, machines

@@ -3,9 +3,10 @@
 from dataclasses import replace
 from pathlib import Path
 
+from pairgen.options import shown_command
 from pairgen.progress import Progress, Warn, ignore
 from pairgen.report.documents.content import Report
-from pairgen.report.documents.report_folder import shown_command, write_report
+from pairgen.report.documents.report_folder import write_report
 from pairgen.studies import load
 from pairgen.studies.running.plan import StudyOptions
 from pairgen.studies.running.runner import run_study, setting_of

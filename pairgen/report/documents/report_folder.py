@@ -1,14 +1,9 @@
-"""Writing the folder of a report, and the command that made it as the report shows it."""
+"""Writing the folder of a report: ``report.md``, ``report.json`` and the figures."""
 
-import shlex
-from collections.abc import Collection, Sequence
-from dataclasses import fields
 from pathlib import Path
-from typing import Any
 
 from pairgen.atomic import new_folder
 from pairgen.errors import OutputExists
-from pairgen.options import flag
 from pairgen.report.documents.bundle import report_files
 from pairgen.report.documents.content import Report
 from pairgen.report.documents.markdown import FOLDER
@@ -37,20 +32,3 @@ def write_report(report: Report, folder: Path) -> list[Path]:
             (new / name).parent.mkdir(exist_ok=True)
             (new / name).write_bytes(content)
     return [folder / name for name in files]
-
-
-def shown_command(words: Sequence[str], options: Any, without: Collection[str] = ()) -> str:
-    """The command that gives a report, with the options that are not the defaults. Paths are shown by their last part.
-
-    Args:
-        words: the command and its arguments.
-        options: an object of a class of options.
-        without: options that do not change the report.
-    """
-    shown = ["pairgen", *words]
-    for item in fields(options):
-        value = getattr(options, item.name)
-        if value != item.default and item.name not in without:
-            for one in value if isinstance(value, tuple) else [value]:
-                shown += [flag(item.name), Path(one).name if isinstance(one, str) else f"{one:g}"]
-    return shlex.join(shown)
