@@ -6,6 +6,7 @@ from pairgen.arithmetic.errors.carry import CARRY
 from pairgen.arithmetic.errors.kinds import ERRORS, MIXED, RESULT
 from pairgen.builders import CORRUPTIONS
 from pairgen.builders.interface import CorruptionOptions
+from pairgen.building.parts.part_number import parse_shard
 from pairgen.errors import UsageError
 from pairgen.options import check, option
 from pairgen.pairs.card import check_license
@@ -112,6 +113,15 @@ class BuildOptions:
         at_least=0,
         aliases=("--num-proc",),
     )
+    resume: bool = option(
+        False,
+        "Continue a build to the same --out that was killed or interrupted; if there is none, start.",
+    )
+    shard: str | None = option(
+        None,
+        "Build part I (from 0) of N, on a machine of its own; `pairgen merge` joins all parts to what one build gives.",
+        metavar="I/N",
+    )
 
     def __post_init__(self) -> None:
         check(self)
@@ -119,6 +129,7 @@ class BuildOptions:
             check_license(self.license)
         if self.columns is not None:
             parse_columns(self.columns)
+        parse_shard(self.shard)
         if self.corruption != "near" and self.error not in (RESULT, MIXED):
             raise UsageError(
                 f"--corruption {self.corruption} is about wrong results, which --error {self.error} does not use; "
