@@ -11,10 +11,8 @@ from pairgen.errors import SourceNotFound, UsageError
 from pairgen.evaluate.tasks import TASKS, ours
 from pairgen.recipes.options import RecipeOptions
 from pairgen.recipes.recipe_file import START, Layer, Recipe, find
-from pairgen.recipes.stage_kinds import BUILD, DATA, EVAL, KINDS, MIX, SOURCED, TRAIN, Stage
+from pairgen.recipes.stage_kinds import BUILD, DATA, EVAL, KINDS, MIX, SOURCED, TINY, TRAIN, Stage
 from pairgen.sources.formats import FORMATS
-
-TINY = "tiny"
 
 FOLDER = "stages"
 """Folder of the stages. Each has the name of its stage, in a folder named by all that it depends on."""

@@ -22,12 +22,19 @@ from pairgen.recipes.score_tables import (
     scores_table,
 )
 from pairgen.recipes.stage_kinds import DATA, EVAL, TRAIN
-from pairgen.recipes.stage_tables import data_table, evaluated, time_table, training_figures, training_table
+from pairgen.recipes.stage_tables import (
+    about_start,
+    data_table,
+    evaluated,
+    time_table,
+    training_figures,
+    training_table,
+)
 from pairgen.report.documents.content import Report
 from pairgen.report.documents.report_folder import write_report
 from pairgen.report.pages.assembly import PageOptions, page
 from pairgen.run_folder import PAIRS
-from pairgen.run_folder.described import about_model, machines
+from pairgen.run_folder.described import machines
 
 FOLDER, PAGE = "report", "report.html"
 
@@ -69,25 +76,26 @@ def report_of(arrangement: Arrangement, command: str) -> Report:
     models = [Evaluated.read(*one) for one in evaluated(stages)]
     tasks = _tasks(arrangement)
     compared = comparisons(models, tasks)
-    scored = [scores_table(models, tasks), *([comparisons_table(compared)] if compared else [])] if models else []
     figures = [*([scores_figure(models, tasks)] if len(models) > 1 else []), *training_figures(stages)]
+    setting = {
+        "command": command,
+        "date": datetime.now(UTC).date().isoformat(),
+        "pairgen": __version__,
+        "machine": machines([file for stage in trained if (file := stage.folder / PAIRS).is_file()]) or "unknown",
+        "variant": arrangement.variant.about,
+        "scale": arrangement.scale.about,
+        "model at the start": about_start(trained[0].model),
+    }
     return Report(
         kind="recipe",
         title=arrangement.title,
         question=arrangement.recipe.about or "What does each stage change?",
-        setting={
-            "command": command,
-            "date": datetime.now(UTC).date().isoformat(),
-            "pairgen": __version__,
-            "machine": machines([file for stage in trained if (file := stage.folder / PAIRS).is_file()]) or "unknown",
-            "variant": arrangement.variant.about,
-            "scale": arrangement.scale.about,
-            "model at the start": about_model(trained[0].model),
-        },
+        setting={name: value for name, value in setting.items() if value},
         tables=[
-            *scored,
+            *([scores_table(models, tasks)] if models else []),
             training_table(stages),
             data_table(stages),
+            *([comparisons_table(compared)] if compared else []),
             time_table(stages, Journal(arrangement.out).spent()),
         ],
         figures=figures,

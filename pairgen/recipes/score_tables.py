@@ -159,7 +159,9 @@ def scores_table(models: Sequence[Evaluated], tasks: Sequence[Task]) -> Table:
         + "."
     ]
     if any(task.is_pairs for task in tasks):
-        notes.append("Tasks ending in -pairs: held-out pairs of the dataset, correct if chosen is the likeliest.")
+        notes.append(
+            "Tasks that are datasets of the recipe: held-out pairs, correct if chosen is the likeliest completion."
+        )
     return Table("Scores", columns, rows, notes)
 
 
@@ -227,9 +229,10 @@ def findings(found: Sequence[Comparison]) -> list[str]:
     texts = [sentence(_difference(one)) for one in shown]
     rest = len(found) - len(shown)
     if rest:
+        which = f"The other {plural(rest, 'comparison')}" if shown else plural(rest, "comparison", "comparisons")
         texts.append(
-            f"{plural(rest, 'comparison')} of {len(found):,} {'show' if rest != 1 else 'shows'} no difference "
-            f"that chance would not explain (p below {LEVEL:g} after Holm's correction)."
+            f"{which} of two models on a task {'show' if rest != 1 else 'shows'} no difference that chance does not "
+            f"explain (p at least {LEVEL:g} after Holm's correction)."
         )
     return texts
 
@@ -240,7 +243,7 @@ def _difference(one: Comparison) -> str:
     low, high = map(DIFFERENCE.show, paired.interval)
     p = f"p = {one.p_adjusted:.2g} after Holm's correction"
     return (
-        f"{one.task.shown}: {'higher' if paired.difference > 0 else 'lower'} after {one.b} than after {one.a}, "
-        f"{shown.show(paired.mean_b)} against {shown.show(paired.mean_a)} of {plural(paired.questions, 'question')} "
-        f"({low} to {high}; {p})"
+        f"on {one.task.shown}, the score is {'higher' if paired.difference > 0 else 'lower'} after {one.b} than after "
+        f"{one.a}: {shown.show(paired.mean_b)} against {shown.show(paired.mean_a)} of "
+        f"{plural(paired.questions, 'question')} (95% interval of the difference: {low} to {high}; {p})"
     )

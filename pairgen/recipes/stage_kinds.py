@@ -26,6 +26,9 @@ SOURCED = (BUILD, IMPORT, SFT_DATA)
 
 DATA = (*SOURCED, MIX)
 
+TINY = "tiny"
+"""A model that `pairgen train` makes, with random weights."""
+
 
 @dataclass(frozen=True, eq=False)
 class Stage:

@@ -2,17 +2,18 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 from pairgen.errors import count
 from pairgen.pairs.dataset import PairDataset, open_pairs
 from pairgen.recipes.journal import Spent
-from pairgen.recipes.stage_kinds import DATA, EVAL, TRAIN, Stage
+from pairgen.recipes.stage_kinds import DATA, EVAL, TINY, TRAIN, Stage
 from pairgen.report.documents.content import Cell, Column, Line, Lines, Table
 from pairgen.report.documents.number_format import COUNT, NATS, SHARE, NumberFormat
 from pairgen.run_folder import Run, open_run
+from pairgen.run_folder.described import about_model
 
-MINUTES = NumberFormat(1, unit="min")
 RATE = NumberFormat(0, scientific=True)
 LOSS = NumberFormat(3)
 
@@ -25,8 +26,8 @@ def time_table(stages: Sequence[Stage], spent: Mapping[str, Spent]) -> Table:
         Column("stage"),
         Column("kind"),
         Column("result"),
-        Column("time", MINUTES),
-        Column("CPU time", MINUTES),
+        Column("time"),
+        Column("CPU time"),
         Column("begun", COUNT),
     ]
     rows: list[Sequence[Cell]] = []
@@ -34,26 +35,36 @@ def time_table(stages: Sequence[Stage], spent: Mapping[str, Spent]) -> Table:
     for stage in stages:
         one = spent.get(stage.key, Spent())
         total.seconds, total.cpu_seconds = total.seconds + one.seconds, total.cpu_seconds + one.cpu_seconds
-        rows.append([stage.name, stage.kind, _result(stage), one.seconds / 60, one.cpu_seconds / 60, one.begun or None])
-    rows.append(["total", "", "", total.seconds / 60, total.cpu_seconds / 60, None])
-    notes = ["Time: elapsed time of all the times that a stage was begun; more than one if it was interrupted."]
+        rows.append([stage.name, stage.kind, _result(stage), *_times(one), one.begun or None])
+    rows.append(["total", "", "", *_times(total), None])
+    notes = ["Times are in hours, minutes and seconds, summed over all the times that a stage was begun."]
     if any(one.begun > 1 for one in spent.values()):
         notes.append("Of a process that was killed, the last seconds before are missing.")
     return Table("Stages", columns, rows, notes)
 
 
+def _times(spent: Spent) -> tuple[str, str]:
+    seconds, cpu = (str(timedelta(seconds=round(one))) for one in (spent.seconds, spent.cpu_seconds))
+    return seconds, cpu
+
+
 def _result(stage: Stage) -> str:
     if stage.kind in DATA:
-        splits = open_pairs(stage.folder).splits
-        noun = "row" if open_pairs(stage.folder).manifest.get("sft") else "pair"
+        data = open_pairs(stage.folder)
+        noun = "row" if data.manifest.get("sft") else "pair"
         return ", ".join(
-            count(split.pairs, noun) + ("" if name == "train" else " held out") for name, split in splits.items()
+            f"{split.pairs:,} held out" if name == "eval" else count(split.pairs, noun)
+            for name, split in data.splits.items()
         )
     if stage.kind == TRAIN:
-        return (
-            f"{count(open_run(stage.folder).lines[-1]['step'], 'step')} from {stage.after or 'the model at the start'}"
-        )
-    return f"{count(len(stage.options['tasks']), 'task')}"
+        steps = count(open_run(stage.folder).lines[-1]["step"], "step")
+        return f"{steps} from {stage.after or about_start(stage.model)}"
+    return count(len(stage.options["tasks"]), "task")
+
+
+def about_start(model: str) -> str:
+    """A model that no stage has made, in words."""
+    return "a tiny Llama with random weights" if model == TINY else about_model(model)
 
 
 # ---------------------------------------------------------------- data
