@@ -143,6 +143,11 @@ class _Arranger:
         folder = self.out / FOLDER / key / name
         self.keys[str(folder)] = key
         stage = Stage(name, kind, options, folder, tuple(one.folder for one in data), model, after)
+        try:
+            stage.command()  # options that conflict are found now, not after hours
+        except UsageError as error:
+            where = EVAL if kind == EVAL else f"stages.{name}"
+            raise UsageError(f"{self.recipe.file}: {where}: {error}") from None
         self.ordered.append(stage)
         return stage
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from pairgen.building.options import BuildOptions
 from pairgen.errors import PairgenError, TrainingError
+from pairgen.evaluate.judging import require_packages
 from pairgen.evaluate.options import EvaluationOptions
 from pairgen.exchange.curation.curation_options import MixOptions
 from pairgen.options import arguments
@@ -143,6 +144,8 @@ def run_stages(arrangement: Arrangement, launch: str = "", progress: Progress = 
         PairgenError: as in builds, training and evaluation, with the name of the stage; what is done is kept.
     """
     total, journal = len(arrangement.stages), Journal(arrangement.out)
+    if any(stage.kind == EVAL and not stage.is_done for stage in arrangement.stages):
+        require_packages()  # before hours of training, not after
     with locked(arrangement.out) as lock:
         for number, stage in enumerate(arrangement.stages):
             if stage.is_done:

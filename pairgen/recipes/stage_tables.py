@@ -124,7 +124,6 @@ def training_table(stages: Sequence[Stage]) -> Table:
         Column("stage"),
         Column("loss function"),
         Column("data"),
-        Column("from"),
         Column("steps", COUNT),
         Column("batch size", COUNT),
         Column("learning rate", RATE),
@@ -142,7 +141,7 @@ def training_table(stages: Sequence[Stage]) -> Table:
             start, end = run.values(prefix, last=False), run.values(prefix, last=True)
             rows.append(
                 [
-                    *(stage.name, run.loss, ", ".join(folder.name for folder in stage.data), stage.after or "start"),
+                    *(stage.name, run.loss, ", ".join(folder.name for folder in stage.data)),
                     *(end["step"], run.config["batch_size"], run.config["learning_rate"]),
                     *(start.get("loss"), end.get("loss")),
                     *(end.get(key) for key in (CHOSEN, "chosen_below_reference", "rewards/accuracies")),

@@ -90,6 +90,8 @@ def test_smaug_has_the_settings_of_the_paper() -> None:
         ('source = ["sample:metamath:30"]', "", r"stages\.solutions\.source: missing; name the rows to sft-data"),
         ('["sample:metamath:30"]', '["gone.jsonl"]', r"stages\.solutions\.source: gone\.jsonl: no such file or folder"),
         ("[stages.chat]", "[stages.chat", r"invalid TOML"),
+        ('loss = "sft"', 'loss = "sft"\nlora = 4', r"stages\.tune: --lora needs a pretrained model"),
+        ("shots = 0", "shots = 0\nleaderboard = true", r"eval: --leaderboard and --shots both set the number"),
     ],
 )
 def test_what_is_wrong_is_named_with_file_and_key(before: str, after: str, message: str, tmp_path: Path) -> None:
