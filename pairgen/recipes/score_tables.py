@@ -229,7 +229,9 @@ def findings(found: Sequence[Comparison]) -> list[str]:
     texts = [sentence(_difference(one)) for one in shown]
     rest = len(found) - len(shown)
     if rest:
-        which = f"The other {plural(rest, 'comparison')}" if shown else plural(rest, "comparison", "comparisons")
+        which = plural(rest, "comparison")
+        if shown:
+            which = f"The other {which.removeprefix('1 ')}"
         texts.append(
             f"{which} of two models on a task {'show' if rest != 1 else 'shows'} no difference that chance does not "
             f"explain (p at least {LEVEL:g} after Holm's correction)."
