@@ -7,7 +7,7 @@ Each size is trained for some steps in a new process, on a CPU, on random pairs 
 is the increase of the resident memory's peak (``ru_maxrss``) over that before the model is made, after a step of a
 tiny model: weights, gradients, optimizer states, activations and logits, without Python, torch and its code, which are
 printed in a column of their own. Freed tensors are given back to the system, as in a ``pairgen train`` that needs much
-of the memory, except with ``--keep-freed``; the seconds of CPU time per step, in torch and in the system, show what that costs.
+of the memory, except with ``--keep-freed``; CPU time per step, in torch and in the system, shows what that costs.
 
 ``--paper`` prints, for each model of the Smaug paper, the memory of a GPU and the hours of its steps, with batches of
 64 pairs, and the pairs per step with which the plan would take the hours that the paper states.
