@@ -3,8 +3,8 @@
 The allocator of the C library (glibc) keeps the memory of freed tensors of up to 32 MB for later ones. They rarely fit
 into the holes: the resident memory grows from step to step, to 1.5 times what the tensors take after three steps of a
 Llama of 12 million weights. ``return_freed_memory`` makes each large tensor a mapping of its own, which is gone once
-the tensor is freed, so that a process takes what ``pairgen plan`` computes. New mappings cost page faults, up to a third of
-a step (tests/bench/RESULTS.md), so runs that need little of the memory there is keep the faster allocator.
+the tensor is freed, so that a process takes what ``pairgen plan`` computes. New mappings cost page faults, up to a
+third of a step (tests/bench/RESULTS.md), so runs that need little of the memory there is keep the faster allocator.
 """
 
 import ctypes
