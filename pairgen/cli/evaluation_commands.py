@@ -272,6 +272,7 @@ def _list_recipes(as_json: bool) -> None:
             for name, layer in layers_of.items():
                 table.add_row("", f"{option} {name}", layer.about)
     OutputConsole().print(table)
+    print_stderr(f"To make a recipe of your own, copy a file of {next(iter(RECIPES.values())).parent}.")
 
 
 def _show_stages(found: "Arrangement", as_json: bool) -> None:

@@ -4,7 +4,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -72,7 +72,7 @@ class Work:
     # ------------------------------------------------------------ training
 
     def _train(self, stage: Stage) -> None:
-        from pairgen.train.continuing import remove_leftovers, train_or_continue
+        from pairgen.train.continuing import train_or_continue
 
         config = train_config(stage)
         changes = {name: value for name, value in stage.options.items() if name in KINDS[TRAIN].unimportant}
@@ -80,7 +80,7 @@ class Work:
             self._train_launched(config, changes)
         else:
             train_or_continue(config, changes, progress=self.progress, warn=self.warn)
-        remove_leftovers(stage.folder)
+        _tidy(stage)
         _free_memory()
 
     def _train_launched(self, config: Config, changes: Mapping[str, Any]) -> None:
@@ -91,7 +91,7 @@ class Work:
         if can_continue(folder):
             words = ["--resume", *arguments(Config(**changes)), "--out", str(folder)]
         else:
-            words = [*config.data, *arguments(_without_data(config)), "--overwrite"]
+            words = [*config.data, *arguments(replace(config, data=())), "--overwrite"]
         command = [*shlex.split(self.launch), "-m", "pairgen", "train", *words, "--quiet"]
         try:
             process = subprocess.Popen(command, stdout=sys.stderr, pass_fds=[self.lock] if self.lock >= 0 else [])
@@ -106,10 +106,12 @@ class Work:
             raise TrainingError(f"--launch {self.launch}: training ended with exit code {code}; see the messages above")
 
 
-def _without_data(config: Config) -> Config:
-    from dataclasses import replace
+def _tidy(stage: Stage) -> None:
+    """Remove what a finished stage no longer needs, also if the process was killed before it could."""
+    if stage.kind == TRAIN:
+        from pairgen.train.continuing import remove_leftovers
 
-    return replace(config, data=())
+        remove_leftovers(stage.folder)
 
 
 def _free_memory() -> None:
@@ -149,6 +151,7 @@ def run_stages(arrangement: Arrangement, launch: str = "", progress: Progress = 
     with locked(arrangement.out) as lock:
         for number, stage in enumerate(arrangement.stages):
             if stage.is_done:
+                _tidy(stage)
                 continue
             progress(STAGES, number, total, {"next": stage.name})
             with journal.session(stage.key) as session:
