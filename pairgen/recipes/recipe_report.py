@@ -94,7 +94,7 @@ def report_of(arrangement: Arrangement, command: str) -> Report:
         tables=[
             *([scores_table(models, tasks)] if models else []),
             training_table(stages),
-            data_table(stages),
+            data_table(stages, {name: one.get("source", ()) for name, one in arrangement.recipe.stages.items()}),
             *([comparisons_table(compared)] if compared else []),
             time_table(stages, Journal(arrangement.out).spent()),
         ],

@@ -70,11 +70,17 @@ def about_start(model: str) -> str:
 # ---------------------------------------------------------------- data
 
 
-def data_table(stages: Sequence[Stage]) -> Table:
-    """A row per dataset: where its rows come from, and what they are like."""
+def data_table(stages: Sequence[Stage], named: Mapping[str, Sequence[str]]) -> Table:
+    """A row per dataset: where its rows come from, and what they are like.
+
+    Args:
+        named: the sources that the recipe names, by stage.
+    """
+    instead = any(_instead_of(stage, named) for stage in stages)
     columns = [
         Column("dataset"),
         Column("source"),
+        *([Column("instead of")] if instead else []),
         Column("license"),
         Column("train", COUNT),
         Column("held out", COUNT),
@@ -90,7 +96,9 @@ def data_table(stages: Sequence[Stage]) -> Table:
             distance = manifest.get("statistics", {}).get("train", {}).get("edit_distance", {})
             rows.append(
                 [
-                    *(stage.name, _source(data, stage), manifest.get("license") or "unknown"),
+                    *(stage.name, _source(data, stage)),
+                    *([_instead_of(stage, named)] if instead else []),
+                    manifest.get("license") or "unknown",
                     *(data.splits[name].pairs if name in data.splits else 0 for name in ("train", "eval")),
                     dropped,
                     None if manifest.get("sft") else distance.get("quantiles", {}).get("50"),
@@ -98,6 +106,12 @@ def data_table(stages: Sequence[Stage]) -> Table:
             )
     notes = ["Edit distance: Levenshtein over characters / longer completion, of training pairs."]
     return Table("Data", columns, rows, notes)
+
+
+def _instead_of(stage: Stage, named: Mapping[str, Sequence[str]]) -> str:
+    """The sources that the recipe names, if others were given."""
+    own = named.get(stage.name, ())
+    return ", ".join(own) if list(own) != list(stage.options.get("source", own)) else ""
 
 
 def _source(data: PairDataset, stage: Stage) -> str:
