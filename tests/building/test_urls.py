@@ -200,7 +200,7 @@ def test_a_connection_that_breaks_is_one_sentence(
         def open(self, path: str, *arguments: Any, **options: Any) -> Any:
             file = super().open(path, *arguments, **options)
 
-            def read(size: int) -> bytes:
+            def read(_: int) -> bytes:
                 raise RuntimeError("the connection was lost")
 
             file.read = read
