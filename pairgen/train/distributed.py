@@ -3,16 +3,19 @@
 import contextlib
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from pairgen.errors import TrainingError
 from pairgen.train.model.scorer import layers_of
+
+T = TypeVar("T")
 
 TIMEOUT = timedelta(hours=6)
 """How long processes wait for each other: one of them tokenizes for all."""
@@ -54,6 +57,40 @@ class World:
     def any_rank(self, flag: bool, device: torch.device) -> bool:
         """Whether the flag is true in any process."""
         return flag if self.size == 1 else bool(self.sum(torch.tensor(float(flag), device=device)).item())
+
+    def own_group(self) -> Any:
+        """A group of all processes, for a thread that must not mix its messages with those of others; None for one."""
+        return dist.new_group(backend="gloo", timeout=TIMEOUT) if self.size > 1 else None
+
+    def agree(self, action: Callable[[], T], group: Any = None) -> T:
+        """Run an action in every process; if it fails in one, raise in all of them, so that none waits for ever.
+
+        Raises:
+            TrainingError: it failed in another process; this one raises what the action raises.
+        """
+        if self.size == 1:
+            return action()
+        failed = torch.ones(1)
+        try:
+            result = action()
+            failed.zero_()
+        finally:
+            dist.all_reduce(failed, group=group)
+        if failed.item():
+            raise TrainingError(f"stopped, since {int(failed.item())} of {self.size} processes failed")
+        return result
+
+    def text_of_main(self, text: str, group: Any = None) -> str:
+        """The text of the main process, in all of them."""
+        if self.size == 1:
+            return text
+        content = torch.frombuffer(bytearray(text.encode() or b" "), dtype=torch.uint8)
+        length = torch.tensor([len(content)])
+        dist.broadcast(length, 0, group=group)
+        if not self.is_main:
+            content = torch.empty(int(length.item()), dtype=torch.uint8)
+        dist.broadcast(content, 0, group=group)
+        return bytes(content.numpy()).decode()
 
 
 @contextlib.contextmanager

@@ -21,9 +21,10 @@ from pairgen.train.data.schedule import TrainingData
 from pairgen.train.interrupts import graceful_interrupt
 from pairgen.train.layout.batch import Batch
 from pairgen.train.model import loading as models
-from pairgen.train.output import checkpoint, rounding
+from pairgen.train.output import rounding
 from pairgen.train.output.checkpoint import Policy, TrainState
 from pairgen.train.output.metrics_log import MetricsLog
+from pairgen.train.output.saver import Saver
 from pairgen.train.scores.held_out import HeldOut
 from pairgen.train.scores.metrics import Sums, add, global_means
 from pairgen.train.scores.objective import Objective
@@ -45,6 +46,7 @@ class Trainer:
     data: TrainingData
     held_out: HeldOut
     state: TrainState
+    saver: Saver
     log: MetricsLog
     interval: Interval
 
@@ -58,6 +60,7 @@ class Trainer:
         Raises:
             NonFiniteLoss: the loss is NaN or infinite; the pairs of the batch are in ``non-finite-RANK.json``.
             OutOfMemory: the device has no memory left.
+            OutputError: a checkpoint cannot be written.
             KeyboardInterrupt: Ctrl-C or SIGTERM; a checkpoint was saved.
         """
         start = self.state.step
@@ -76,6 +79,7 @@ class Trainer:
                 norm = self._step(batches)
                 self._after_step(norm, interrupt)
             self.held_out.finish(self.state.step, trained=self.state.step > start)
+        self.saver.wait()
 
     def _use_device(self) -> None:
         """Select this process's GPU in the thread that prepares batches."""
@@ -141,7 +145,7 @@ class Trainer:
         """Save a checkpoint of the previous step and the pairs of this one, then raise."""
         self.policy.optimizer.zero_grad(set_to_none=True)
         if self.state.step:
-            self._save_checkpoint()
+            self.saver.checkpoint(self.state, wait=True)
         file = self.context.folder / NON_FINITE.format(rank=self.context.world.rank)
         pair_ids = [pair_id for batch in batches for pair_id in batch.pair_ids]
         content = {"step": self.state.step + 1, "loss": str(loss), "pairs": pair_ids}
@@ -160,7 +164,9 @@ class Trainer:
     def _after_step(self, norm: float, interrupt: threading.Event) -> None:
         """Evaluate, log and save where it is due."""
         step, is_last = self.state.step, self.state.step == self.data.steps
-        interrupted = self.context.world.any_rank(interrupt.is_set(), self._device)
+        interrupted = self.context.world.any_rank(interrupt.is_set() or self.saver.failed, self._device)
+        if interrupted:
+            self.saver.wait()  # raises what failed
         evaluates = self.data.evaluation and (is_last or _is_due(step, self.config.eval_every))
         saves = is_last or interrupted or _is_due(step, self.config.save_every)
         if not (evaluates or saves or self._is_logged(step)):
@@ -172,7 +178,7 @@ class Trainer:
             self._save_if_best(line)
         self._log(line)
         if saves:
-            self._save_checkpoint()
+            self.saver.checkpoint(self.state, wait=is_last or interrupted)
         self.interval = self.interval.restarted()
         if interrupted and not is_last:
             raise KeyboardInterrupt(f"stopped after step {step} of {self.data.steps}; a checkpoint was saved")
@@ -201,11 +207,7 @@ class Trainer:
         value, best = line[name], self.state.best
         if best is None or (value < best if name.removeprefix(EVAL) in LOWER_IS_BETTER else value > best):
             self.state.best = value
-            checkpoint.save_model(self.context.folder / BEST, self.policy, self.context.world)
-
-    def _save_checkpoint(self) -> None:
-        world, keep = self.context.world, self.config.keep_checkpoints
-        checkpoint.save(self.context.folder, self.state, self.policy, keep, world)
+            self.saver.model(self.context.folder / BEST)
 
     def _log(self, line: dict[str, float]) -> None:
         if self.context.world.is_main:

@@ -36,6 +36,7 @@ from pairgen.train.model.scorer import Scorer
 from pairgen.train.output import checkpoint
 from pairgen.train.output.checkpoint import Policy, TrainState
 from pairgen.train.output.metrics_log import MetricsLog
+from pairgen.train.output.saver import Saver
 from pairgen.train.reference.cache import ReferenceLogps
 from pairgen.train.reference.passes import precompute
 from pairgen.train.reference.start import StartingModel, check_start
@@ -82,19 +83,21 @@ def prepare(config: Config, context: RunContext) -> Trainer:
     weights = [weight for weight in module.parameters() if weight.requires_grad]
     optimizer = torch.optim.AdamW(weights, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True)
     objective = Objective(config, module, forward, reference, _is_multiple_choice(datasets, training.pairs))
+    policy = Policy(module, optimizer, tokenizer)
     trainer = Trainer(
         config=config,
         context=context,
         objective=objective,
-        policy=Policy(module, optimizer, tokenizer),
+        policy=policy,
         data=training,
         held_out=HeldOut(objective, training, tokenizer, context),
         state=checkpoint.read_state(saved) if saved else TrainState(),
+        saver=Saver(context.folder, policy, config.keep_checkpoints, context.world),
         interval=interval,
         log=MetricsLog(context.folder, config.report_to if context.world.is_main else "none", asdict(config)),
     )
     if saved:
-        checkpoint.restore(saved, trainer.policy)
+        checkpoint.restore(saved, policy, context.world)
         trainer.held_out.restore()
     if context.world.is_main:
         trainer.log.truncate(trainer.state.step)

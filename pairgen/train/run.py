@@ -216,9 +216,10 @@ def _run(config: Config, context: RunContext) -> TrainResult:
             )
         try:
             trainer.run()
+            return _finish(config, trainer)
         finally:
+            trainer.saver.close()
             trainer.log.close()
-        return _finish(config, trainer)
 
 
 def _shown(name: str, value: Any) -> str:
@@ -250,7 +251,7 @@ def _run_sft(config: Config, context: RunContext) -> Config:
 
 def _finish(config: Config, trainer: Trainer) -> TrainResult:
     """Write the final model with its card."""
-    run, world, pairs = Path(config.out), trainer.context.world, trainer.data.pairs
+    run, pairs = Path(config.out), trainer.data.pairs
     final = run / run_folder.FINAL
     summary = {
         "out": str(run),
@@ -261,6 +262,5 @@ def _finish(config: Config, trainer: Trainer) -> TrainResult:
         "drops": dict(pairs.drops),
         "metrics": run_folder.read_metrics(run / run_folder.METRICS)[-1],
     }
-    checkpoint.save_model(final, trainer.policy, world, model_card.render(config, summary))
-    world.barrier()
+    trainer.saver.model(final, model_card.render(config, summary))
     return TrainResult(run, summary)

@@ -2,32 +2,15 @@
 
 import json
 import math
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 from helpers import tiny_runs as runs
+from helpers.processes import losses, resume, torchrun
 
 from pairgen.run_folder import PAIRS
-from pairgen.train import config as configs
-
-
-def torchrun(config: configs.Config, file: Path, *more: str, processes: int = 2) -> "subprocess.CompletedProcess[str]":
-    configs.save(config, file)
-    command = [
-        sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes),
-        "-m", "pairgen", "train", "--config", str(file), *more,
-    ]  # fmt: skip
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
-    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300, check=False)
-
-
-def losses(run: Path) -> list[float]:
-    return [json.loads(line)["loss"] for line in (run / "metrics.jsonl").read_text().splitlines()]
 
 
 @pytest.mark.slow
@@ -61,9 +44,11 @@ def test_several_processes_match_one(tmp_path: Path, parallel: str, micro: int, 
         found = [table[name].combine_chunks().values.to_numpy() for table in tables]
         assert found[1] == pytest.approx(found[0], abs=1e-3)
     import torch
-    from safetensors.torch import load_file
 
-    mine, theirs = (load_file(tmp_path / name / "final" / "model.safetensors") for name in ("one", "two"))
+    from pairgen.train.model.loading import load_model
+
+    folders = (tmp_path / name / "final" for name in ("one", "two"))
+    mine, theirs = (load_model(str(folder), torch.float32).state_dict() for folder in folders)
     assert mine.keys() == theirs.keys()
     difference = torch.cat([(theirs[name] - weight).abs().flatten() for name, weight in mine.items()])
     # AdamW divides a gradient by its own size: where that is rounding alone, as for a token that chosen and rejected
@@ -106,17 +91,7 @@ def test_two_processes_resume(tmp_path: Path, parallel: str) -> None:
         config = runs.config(data, tmp_path / name, **changes, steps=steps, reference_dir=str(tmp_path / "r"))
         done = torchrun(config, tmp_path / f"{name}.toml")
         assert done.returncode == 0, done.stderr
-    again = subprocess.run(
-        [
-            sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "pairgen",
-            "train", "--resume", "--out", str(tmp_path / "resumed"), "--steps", "6",
-        ],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        timeout=300,
-        check=False,
-    )  # fmt: skip
+    again = resume(tmp_path / "resumed", "--steps", "6")
     assert again.returncode == 0, again.stderr
     assert losses(tmp_path / "resumed") == pytest.approx(losses(tmp_path / "uninterrupted"), abs=1e-6)
 

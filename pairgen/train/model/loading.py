@@ -247,12 +247,16 @@ def save(model: Any, tokenizer: Any, folder: Path, state: dict[str, torch.Tensor
     """Save a model, or the adapter that was trained, with its tokenizer in the Hugging Face layout.
 
     Args:
-        state: the gathered weights of a model that is sharded over processes.
+        state: the weights to save in place of the model's, such as those gathered from several processes; tied ones
+            are the same tensor.
     """
-    _transformers()
-    if state:
-        # gathered weights are copies, in which transformers does not recognize those that are tied
-        state |= {name: state[first] for name, first in tied_weights(model).items() if name in state and first in state}
-    model.save_pretrained(folder, state_dict=state)
+    save_weights(model, folder, state)
     tokenizer.save_pretrained(folder)
     copy_processor(tokenizer.name_or_path, folder, is_multimodal(model.config))
+
+
+def save_weights(model: Any, folder: Path, state: dict[str, torch.Tensor] | None = None) -> None:
+    """Save the weights and the config of a model: all of them, or some, by their names."""
+    _transformers()
+    model.should_save_on_this_rank = lambda *_: True  # transformers itself lets the first process alone write
+    model.save_pretrained(folder, state_dict=state)
