@@ -84,6 +84,15 @@ def test_tokens_returns_the_log_probs_of_each_pair(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("exact", [False, True])
+def test_a_process_without_batches_knows_what_others_wrote(tmp_path: Path, exact: bool) -> None:
+    groups = some_groups()
+    compute_missing(work(groups, tmp_path, Model(), IN_ORDER))
+    idle = work(groups, tmp_path, Model(stop_after=0), [], exact=exact)
+    compute_missing(idle)
+    assert all(pair_id in idle.known() for group in groups for pair_id in group.pair_ids)
+
+
+@pytest.mark.parametrize("exact", [False, True])
 def test_a_second_run_computes_nothing(tmp_path: Path, exact: bool) -> None:
     groups, again = some_groups(), Model(stop_after=0)
     compute_missing(work(groups, tmp_path, Model(), IN_ORDER))

@@ -72,8 +72,8 @@ class ReferencePass:
         """The batches to score, each with its key."""
         is_known = self.known().contain(self._wanted.pairs, self.exact)
         stops = np.cumsum(self._wanted.counts)
-        batches = zip(self.batches, self.keys, np.split(is_known, stops[:-1]), strict=True)
-        return [(batch, key) for batch, key, known in batches if not known.all()]
+        of_batches = zip(self.batches, self.keys, stops - self._wanted.counts, stops, strict=True)
+        return [(batch, key) for batch, key, start, stop in of_batches if not is_known[start:stop].all()]
 
     def _pair_ids(self, batch: NDArray[np.int64]) -> list[str]:
         return [pair_id for index in batch for pair_id in self.groups.pair_ids(index)]
