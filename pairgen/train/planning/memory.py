@@ -16,6 +16,8 @@ GATHERED = 2
 """Layers that FSDP has whole at a time: the one that is computed, and the next one."""
 CUDA_CONTEXT = 1.0e9
 """Bytes allowed for the CUDA context, libraries and their workspaces; not measured."""
+LIBRARIES = 0.45e9
+"""Bytes of Python, torch and transformers in a process on a CPU, as tests/bench/bench_plan.py measures them."""
 HEAD_BLOCKS = {"cpu": (4096, 2048), "cuda": (512, 1 << 30)}
 """``BLOCKS`` of ``pairgen.train.model.logprobs``: positions and tokens of the vocabulary in a block of logits."""
 LOADED_WHOLE = True
@@ -88,6 +90,7 @@ class _Count:
             "reference model": weights if needs_copy else 0.0,  # not sharded
             "gathered layers": whole if setting.shards > 1 else 0.0,
             "CUDA context": CUDA_CONTEXT if setting.on_gpu else 0.0,
+            "Python and libraries": 0.0 if setting.on_gpu else LIBRARIES,
         }
 
     def moments(self) -> list[tuple[str, dict[str, float]]]:
