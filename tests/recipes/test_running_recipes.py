@@ -113,10 +113,10 @@ def test_a_recipe_that_is_killed_at_random_goes_on(whole: Path, seed: int, tmp_p
     moments = random.Random(seed)
     finished: dict[str, list[int]] = {}
     killed = 0
-    for _ in range(5):
+    for _ in range(6):
         process = start(tmp_path)
         assert process.stderr is not None
-        for _ in range(moments.randint(2, 16)):  # lines of progress: however busy the machine is, it gets somewhere
+        for _ in range(moments.randint(1, 8)):  # lines of progress: however busy the machine is, it gets somewhere
             process.stderr.readline()
         time.sleep(moments.uniform(0, 1))
         process.send_signal(signal.SIGKILL)
@@ -128,7 +128,7 @@ def test_a_recipe_that_is_killed_at_random_goes_on(whole: Path, seed: int, tmp_p
     process = start(tmp_path)
     _, err = process.communicate(timeout=550)
     assert process.returncode == 0, err
-    assert killed >= 3
+    assert killed >= 4
     assert finished.items() <= done(tmp_path).items()
     assert content(tmp_path) == content(whole)
 
