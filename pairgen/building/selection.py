@@ -67,11 +67,15 @@ def few_shot_questions(keys: Sequence[Keys], held_out: frozenset[int], count: in
     return [question for question in questions.tolist() if question not in held_out][:count]
 
 
+MAX_RUN = 1 << 20
+"""Keys of a sorted run in memory: 8 MB."""
+
+
 class SeenKeys:
     """Counts how often keys occurred before, with 8 bytes per distinct key.
 
     Keys are held in sorted runs. As in a log-structured merge tree, a run is merged with the one before it once it is
-    as large, so that there are few.
+    as large, so that there are few; but not beyond ``MAX_RUN``, as a merge takes twice the memory of what it merges.
     """
 
     def __init__(self) -> None:
@@ -103,9 +107,11 @@ class SeenKeys:
         if not len(run):
             return
         self._runs.append(run)
-        while len(self._runs) > 1 and len(self._runs[-2]) <= len(self._runs[-1]):
+        while len(self._runs) > 1 and len(self._runs[-2]) <= len(self._runs[-1]) <= MAX_RUN // 2:
             last = self._runs.pop()
-            self._runs[-1] = np.sort(np.concatenate([self._runs[-1], last]), kind="stable")
+            merged = np.concatenate([self._runs[-1], last])
+            merged.sort(kind="stable")
+            self._runs[-1] = merged
 
 
 def number_duplicates(batch: pa.RecordBatch, before: Iterable[int] | None) -> pa.RecordBatch:
