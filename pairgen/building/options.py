@@ -113,6 +113,21 @@ class BuildOptions:
         at_least=0,
         aliases=("--num-proc",),
     )
+    engine: str = option(
+        "local",
+        "What converts the rows: worker processes of this machine (local), or Ray Data, on this machine or a cluster "
+        "(ray; needs the extra `ray`). The output is the same.",
+        choices=("local", "ray"),
+    )
+    address: str | None = option(
+        None,
+        "With --engine ray: the Ray to use, auto for the one that runs on this machine or HOST:PORT; every machine of "
+        "its cluster must see the sources. Default: RAY_ADDRESS, else one is started here, on --workers cores.",
+        metavar="ADDRESS",
+    )
+    ray_blocks: int = option(
+        0, "With --engine ray: blocks to divide the rows into; 0 for one per 16 MB. The output is the same.", at_least=0
+    )
     resume: bool = option(
         False,
         "Continue a build to the same --out that was killed or interrupted; if there is none, start.",
@@ -134,6 +149,12 @@ class BuildOptions:
             raise UsageError(
                 f"--corruption {self.corruption} is about wrong results, which --error {self.error} does not use; "
                 "drop one of the two"
+            )
+        if self.engine != "ray" and (self.address is not None or self.ray_blocks):
+            raise UsageError("--address and --ray-blocks need --engine ray")
+        if self.engine == "ray" and (self.resume or self.shard is not None):
+            raise UsageError(
+                "--resume and --shard are for --engine local: Ray divides the rows and repeats lost work itself"
             )
         if self.shots_per_row and not self.shots:
             raise UsageError("--shots-per-row needs --shots K")

@@ -30,8 +30,10 @@ class Work:
     writer: DatasetWriter
     tally: Tally
     drops: DropList
-    note: Callable[[], Mapping[str, Any]]
-    """What the checkpoint records of the build besides this; it is called once a shard is complete."""
+    note: Callable[[], Mapping[str, Any]] | None
+    """What the checkpoint records of the build besides this; it is called once a shard is complete. Without it, there
+    are no checkpoints.
+    """
     seen: SeenKeys = field(default_factory=SeenKeys)
 
     def add(self, made: Mapping[str, SplitPairs], invalid: Mapping[str, list[Invalid]]) -> None:
@@ -43,7 +45,7 @@ class Work:
             result = made.get(split)
             if result is not None and result.batch is not None and result.id_keys is not None:
                 self.writer.write(split, number_duplicates(result.batch, self.seen.count_and_add(result.id_keys)))
-        if self.writer.closed_shards > closed:
+        if self.note and self.writer.closed_shards > closed:
             drops = self.drops.size()
             self.writer.save({**self.note(), "tally": self.tally.to_json(), "drops": drops})
 
@@ -73,12 +75,14 @@ def begin(writer: DatasetWriter, tally: Tally, options: BuildOptions, note: Call
 
     Args:
         tally: the empty one.
-        note: what ``note_of`` gives.
+        note: what ``note_of`` gives. Only the local engine has the blocks that checkpoints count.
     """
     old = writer.note or {"drops": 0}
     if writer.note:
         tally = Tally.from_json(old["tally"])
-    work = Work(writer, tally, DropList(options.drops, writer.beside, old["drops"]), note)
+    work = Work(
+        writer, tally, DropList(options.drops, writer.beside, old["drops"]), note if options.engine == "local" else None
+    )
     for ids in writer.pair_ids():
         work.seen.count_and_add(id_keys(ids.to_pylist()))
     return work
