@@ -1,6 +1,6 @@
 """Builds that are killed and resumed, or divided into parts and merged, against one uninterrupted build; and memory.
 
-    python tests/bench/bench_resume.py [--rows 100000] [--source GSM_AnsAug.json] [--kills 3] [--parts 3]
+    python tests/bench/bench_resume.py [--rows 100000] [--source GSM_AnsAug.json] [--kills 3] [--shard-bytes B]
     python tests/bench/bench_resume.py --memory 400000 [--source GSM_AnsAug.json]
 
 The first compares the hashes of all files, and prints times, rows that were converted more than once, and the rows of a
@@ -29,6 +29,7 @@ from pairgen.building.convert import convert
 from pairgen.building.options import BuildOptions
 from pairgen.building.parts.merging import merge
 from pairgen.pairs.dataset import file_hash, open_pairs
+from pairgen.pairs.writing import shards
 
 
 class Counted:
@@ -50,6 +51,7 @@ def child(out: Path, log: Path, options: BuildOptions) -> None:
 
 def start(asked: argparse.Namespace, source: Path, out: Path, log: Path, part: str = "") -> subprocess.Popen[bytes]:
     words = [sys.executable, __file__, "--child", source, out, log, "--workers", asked.workers, "--part", part]
+    words += ["--shard-bytes", asked.shard_bytes]
     return subprocess.Popen([str(word) for word in words])
 
 
@@ -80,20 +82,19 @@ def compare(asked: argparse.Namespace, folder: Path) -> None:
     print(f"{asked.rows:,} rows, {asked.workers} workers; {len(sizes)} shards of at most {max(sizes):,} pairs")
     print(f"one build: {seconds:.1f} s, {len(whole)} files")
 
-    spent, kills = 0.0, 0
+    kills, begun = 0, time.perf_counter()
     while True:
-        begun = time.perf_counter()
+        target = rows_in(folder / "resumed.log") + draws.uniform(0.1, 0.9) * asked.rows
         process = start(asked, source, folder / "resumed" / "out", folder / "resumed.log")
-        try:
-            process.wait(draws.uniform(0.3, 0.7) * seconds if kills < asked.kills else None)
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-            kills += 1
-        spent += time.perf_counter() - begun
-        if process.returncode != -signal.SIGKILL:
+        while process.poll() is None and kills < asked.kills:
+            if rows_in(folder / "resumed.log") >= target:
+                process.send_signal(signal.SIGKILL)
+                kills += process.wait() == -signal.SIGKILL
+            time.sleep(0.05)
+        if process.wait() != -signal.SIGKILL:
             finished(process)
             break
+    spent = time.perf_counter() - begun
     redone = rows_in(folder / "resumed.log") - rows_in(folder / "log")
     equal = hashes(folder / "resumed" / "out") == whole
     each = f"{redone:,} rows converted again ({redone // max(kills, 1):,} a kill)"
@@ -107,6 +108,7 @@ def compare(asked: argparse.Namespace, folder: Path) -> None:
         finished(start(asked, source, folder / f"part-{index}", folder / "parts.log", f"{index}/{asked.parts}"))
         times.append(time.perf_counter() - begun)
     begun = time.perf_counter()
+    shards.SHARD_BYTES = asked.shard_bytes
     merge([folder / f"part-{index}" for index in range(asked.parts)], folder / "merged" / "out")
     merging = time.perf_counter() - begun
     equal_parts = hashes(folder / "merged" / "out") == whole
@@ -172,16 +174,18 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=3)
     parser.add_argument("--parts", type=int, default=3)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--shard-bytes", type=int, default=shards.SHARD_BYTES)
     parser.add_argument("--memory", type=int, metavar="ROWS")
     parser.add_argument("--child", nargs=3, type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--part", default="", help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.child:
         source, out, log = asked.child
+        shards.SHARD_BYTES = asked.shard_bytes
         child(out, log, BuildOptions((str(source),), workers=asked.workers, resume=True, shard=asked.part or None))
         return
     with tempfile.TemporaryDirectory(dir=".") as name:
-        (compare_memory if asked.memory else compare)(asked, Path(name))
+        (compare_memory if asked.memory else compare)(asked, Path(name).absolute())
 
 
 if __name__ == "__main__":
