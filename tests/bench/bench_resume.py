@@ -84,7 +84,7 @@ def compare(asked: argparse.Namespace, folder: Path) -> None:
 
     kills, begun = 0, time.perf_counter()
     while True:
-        target = rows_in(folder / "resumed.log") + draws.uniform(0.1, 0.9) * asked.rows
+        target = rows_in(folder / "resumed.log") + draws.uniform(0.1, 0.4) * asked.rows
         process = start(asked, source, folder / "resumed" / "out", folder / "resumed.log")
         while process.poll() is None and kills < asked.kills:
             if rows_in(folder / "resumed.log") >= target:
