@@ -116,8 +116,8 @@ class _Speed:
 
     @property
     def step_seconds(self) -> float:
-        """Seconds of training on a pair; with gradient checkpointing, layers are computed once more."""
-        again = self.shape.forward_flops().of(self.load) if self.setting.checkpointing else 0.0
+        """Seconds of training on a pair; with full activation checkpointing, layers are computed once more."""
+        again = self.shape.forward_flops().of(self.load) if self.setting.checkpointing == "full" else 0.0
         return (self.model_flops + again) / self.rate
 
     @property
@@ -137,6 +137,10 @@ def _assumptions(options: PlanOptions) -> list[str]:
         source = ", the default" if options.tokens_per_pair == DEFAULT_TOKENS else ""
         shared = f", {options.sharing:g} times fewer with sharing" if options.sharing > 1 else ", none of them shared"
         found.append(f"{options.tokens_per_pair:,.0f} tokens per pair{source}{shared}; --data counts them")
+    if options.device == "cpu":
+        found.append(
+            "freed memory is given back; a run that needs little of a machine's memory keeps up to half as much"
+        )
     if options.gpus > 1:
         found.append("communication between GPUs costs no time beyond what --mfu accounts for")
     return found
