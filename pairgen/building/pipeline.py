@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pairgen import stats
+from pairgen.atomic import remove_stale
 from pairgen.builders import Builder
 from pairgen.building.convert import Recipe, convert
 from pairgen.building.manifest import describe_build
@@ -62,6 +63,7 @@ def build(
 
         return written_to(os.fspath(out), write, overwrite, progress)
     if options.resume and not overwrite and (complete := _complete(builder, out, options)) is not None:
+        remove_stale(complete.path.absolute().parent)  # of a build that was killed after its last step
         warn(f"{complete.path} is complete")
         return complete
     writer = DatasetWriter(out, overwrite, options.resume)
