@@ -193,6 +193,15 @@ def test_a_journal_counts_sessions_and_ignores_a_line_that_was_cut_off(tmp_path:
     assert Journal(tmp_path / "none").spent() == {}
 
 
+def test_torchrun_starts_the_training_of_a_recipe_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(load_app(), ["run", write(tmp_path)])
+    assert result.exit_code == 2
+    assert "start a recipe once, and its training with --launch" in result.output
+    assert [path.name for path in tmp_path.iterdir()] == ["small.toml"]
+
+
 def test_a_recipe_needs_a_name() -> None:
     result = CliRunner().invoke(load_app(), ["run"])
     assert result.exit_code == 2
