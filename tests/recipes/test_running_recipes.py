@@ -107,6 +107,7 @@ def test_finished_stages_are_not_done_again(whole: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("seed", [0, 1])
 def test_a_recipe_that_is_killed_at_random_goes_on(whole: Path, seed: int, tmp_path: Path) -> None:
     write(tmp_path)
