@@ -30,6 +30,10 @@ _KEPT_NAMES = (
 )
 
 
+WIDENS = 8
+"""A product whose result is more than so many times as wide as its input is computed again."""
+
+
 def _operators(model: Any) -> set[Any]:
     """The operators whose results are kept for a model, as far as this version of torch has them."""
     names = set(_KEPT_NAMES)
@@ -37,12 +41,24 @@ def _operators(model: Any) -> set[Any]:
         names.discard("_grouped_mm")  # a bias of experts: transformers adds it to the result in place
     packets = [getattr(torch.ops.aten, name, None) for name in names]
     kept: set[Any] = {packet.default for packet in packets if packet is not None}
+    if hasattr(torch.ops.bitsandbytes, "gemm_4bit"):  # registered when bitsandbytes is imported
+        kept.add(torch.ops.bitsandbytes.gemm_4bit.default)
     flex = getattr(torch.ops.higher_order, "flex_attention", None)
     return kept | ({flex} if flex is not None else set())
 
 
-def _policy(kept: set[Any], context: Any, operator: Any, *_: Any, **__: Any) -> CheckpointPolicy:  # noqa: ARG001
-    return CheckpointPolicy.MUST_SAVE if operator in kept else CheckpointPolicy.PREFER_RECOMPUTE
+def _policy(kept: set[Any], context: Any, operator: Any, *inputs: Any, **_: Any) -> CheckpointPolicy:  # noqa: ARG001
+    keeps = operator in kept and not (operator in _PRODUCTS and _is_cheap(inputs[-1]))
+    return CheckpointPolicy.MUST_SAVE if keeps else CheckpointPolicy.PREFER_RECOMPUTE
+
+
+_PRODUCTS = (torch.ops.aten.mm.default, torch.ops.aten.addmm.default)
+
+
+def _is_cheap(weight: torch.Tensor) -> bool:
+    """Whether a product with a weight [K, N] has few FLOPs for its result: K is small, as in the second of a LoRA."""
+    inputs, outputs = weight.shape
+    return bool(outputs > WIDENS * inputs)
 
 
 def checkpoint_activations(model: Any, kind: str) -> None:
