@@ -37,7 +37,7 @@ def resolve(names: Iterable[str], dataset: str, hub: Hub | None, columns: Column
     - a file: .json, .jsonl, .csv, .tsv, .parquet, .arrow; text files also compressed, as .gz;
     - a pattern of files, ``'part-*.jsonl'``, or ``-``: JSON or JSON Lines on stdin;
     - a folder that ``save_to_disk`` wrote (of several splits, those are used whose names match ours);
-    - ``sample``, ``sample:ROWS`` or ``sample:ROWS:SEED``;
+    - ``sample``, ``sample:ROWS`` or ``sample:ROWS:SEED``; with the name of another dataset, ``sample:NAME:ROWS``;
     - a Hub dataset ``owner/name``.
 
     Several files of a split are read one after another. No name means the dataset's own id on the Hub.
@@ -103,9 +103,13 @@ def _looks_like_hub_id(where: str) -> bool:
 
 
 def _sample(where: str, dataset: str, split: str, columns: Columns) -> Source:
-    if dataset not in sample.DATASETS:
-        raise UsageError(f"--source {where}: no built-in sample for {dataset}; give --source FILE")
     _, *numbers = where.split(":")
+    known = (*sample.DATASETS, *sample.CONVERSATIONS)
+    if numbers and numbers[0] in known:
+        dataset, *numbers = numbers
+    elif dataset not in known:
+        names = ", ".join(known)
+        raise UsageError(f"--source {where}: no built-in sample for {dataset}; give sample:NAME, of {names}, or a file")
     if len(numbers) > 2 or not all(number.isdecimal() for number in numbers):
         raise UsageError(f"--source {where}: invalid sample; expected sample, sample:ROWS or sample:ROWS:SEED")
     rows = int(numbers[0]) if numbers else SAMPLE_ROWS[split]
