@@ -2,7 +2,8 @@
 
 import builtins
 import json
-import logging
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,7 @@ def loaded(model: Path, **changes: Any) -> Any:
     return loading.load(Config(**{**values, **changes}), [], torch.device("cpu"))[0]
 
 
+@pytest.mark.slow
 def test_training_lowers_the_loss_and_resumes(pairs: Path, model: Path, tmp_path: Path) -> None:
     changes = {"model": str(model), "lora": 8, "quantize": "4bit", "sft_steps": 0, "learning_rate": 1e-2, "loss": "sft"}
     train(runs.config(pairs, tmp_path / "whole", **changes, steps=8))
@@ -59,14 +61,18 @@ def test_training_lowers_the_loss_and_resumes(pairs: Path, model: Path, tmp_path
     assert all(weight.dtype == torch.float32 for weight in merged.parameters())
 
 
-@pytest.mark.parametrize("reference", ["precomputed", "online"])
-def test_the_reference_is_the_quantized_model(pairs: Path, model: Path, tmp_path: Path, reference: str) -> None:
+@pytest.mark.parametrize(
+    ("reference", "precision"), [pytest.param("precomputed", "bf16", marks=pytest.mark.slow), ("online", "float32")]
+)
+def test_the_reference_is_the_quantized_model(
+    pairs: Path, model: Path, tmp_path: Path, reference: str, precision: str
+) -> None:
     """The adapter starts at zero, so the first loss is ln 2: the reference has the same weights."""
     changes = {"model": str(model), "lora": 4, "quantize": "4bit", "loss": "dpo", "sft_steps": 0, "steps": 2}
-    checkpointing = {"activation_checkpointing": "selective" if reference == "online" else "none"}
-    train(runs.config(pairs, tmp_path / "run", **changes, reference=reference, **checkpointing))
+    other = {"activation_checkpointing": "selective" if reference == "online" else "none", "precision": precision}
+    train(runs.config(pairs, tmp_path / "run", **changes, reference=reference, **other))
     found = {line["step"]: line["loss"] for line in lines(tmp_path / "run")}
-    assert found[1] == pytest.approx(0.693147, abs=1e-5)
+    assert found[1] == pytest.approx(0.693147, abs=1e-5 if precision == "float32" else 2e-3)
     assert found[2] != found[1]
 
 
@@ -82,7 +88,8 @@ def test_weights_take_half_a_byte_and_evaluations_leave_them_alone(model: Path) 
         logits = quantized.eval()(ids).logits
     assert torch.equal(frozen.data.view(-1), before.view(-1))
     assert torch.equal(quantized.train()(ids).logits, logits)
-    off = float((logits - plain(ids).logits).std() / plain(ids).logits.std())
+    expected = plain(ids).logits.detach()
+    off = float((logits - expected).std() / expected.std())
     assert 0.001 < off < 0.5
 
 
@@ -105,11 +112,16 @@ def test_checks_compute_in_float32(model: Path) -> None:
     assert layer.compute_dtype == torch.bfloat16
 
 
-def test_loading_is_quiet(model: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.WARNING):
-        loaded(model)
-    assert not caplog.records
-    assert capfd.readouterr() == ("", "")
+@pytest.mark.slow
+def test_loading_is_quiet(model: Path) -> None:
+    """In a new process, since bitsandbytes has its say when it is imported."""
+    code = (
+        "import torch; from pairgen.train.config import Config; from pairgen.train.model.loading import load; "
+        f"config = Config(data=('pairs',), model={str(model)!r}, lora=4, quantize='4bit', out='run'); "
+        "load(config, [], torch.device('cpu'))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("", "")
 
 
 def test_bitsandbytes_is_missing(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -72,7 +72,7 @@ def _products(shape: Shape, setting: Setting) -> int:
     inputs = casts * hidden * per_input
     float32 = _in_float32(setting)
     attention = 4 * query * 4 if float32 else 2 * (query + shape.key_width) * size
-    if adapted or (float32 and size < 4):
+    if adapted or (float32 and setting.bytes < 4):
         attention += query * per_input  # the output, cast for the next product
     active = shape.active_experts * shape.intermediate
     return inputs + attention + active * ((2 * gates - 1) * size + per_input)

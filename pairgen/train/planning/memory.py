@@ -83,7 +83,7 @@ class _Count:
         """What is there at every moment."""
         shape, setting = self.shape, self.setting
         linear = [inputs * outputs for inputs, outputs in shape.linear] if setting.quantize != "none" else []
-        weights = setting.weight_bytes * shape.weights
+        weights: float = setting.weight_bytes * shape.weights
         weights -= (setting.weight_bytes - FOUR_BIT) * shape.layers * sum(linear)
         adapter = self.trainable if setting.lora else 0
         whole = setting.weight_bytes * (shape.tables + GATHERED * shape.layer_weights)

@@ -156,7 +156,7 @@ def test_activations_of_a_layer_are_the_tensors_that_autograd_keeps(case: dict[s
         run.scorer.causal.model.layers = run.scorer.causal.model.layers[:layers]
         config.num_hidden_layers = layers
         kept.append(kept_bytes(run.scorer, run.forward))
-    copies = 2 * run.shape.layer_matrices if run.setting.autocast else 0
+    copies = 2 * run.shape.layer_matrices if run.setting.autocast and run.setting.quantize == "none" else 0
     adapters = 2 * run.shape.adapter(run.setting.lora) / run.shape.layers if run.setting.autocast else 0
     per_layer = (kept[1] - kept[0]) / 2 - copies - adapters
     planned = activations.per_token(run.shape, run.setting) * run.batch.tokens.numel()
