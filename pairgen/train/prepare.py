@@ -30,9 +30,9 @@ from pairgen.train.layout.group_work import GroupCost
 from pairgen.train.layout.tree import tree_batch
 from pairgen.train.loop import Trainer
 from pairgen.train.losses import LOSSES
+from pairgen.train.memory_savers.quantization import check_parallel
 from pairgen.train.model import loading as models
 from pairgen.train.model.kernels.torch_internals import missing_for_trees
-from pairgen.train.model.quantization import check_parallel
 from pairgen.train.model.scorer import Scorer
 from pairgen.train.output import checkpoint
 from pairgen.train.output.checkpoint import Policy, TrainState

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from pairgen.train.data.groups import Ids, TokenGroup
-from pairgen.train.model.quantization import computing_in_float32
+from pairgen.train.memory_savers.quantization import computing_in_float32
 
 MAX_LOGITS = 1 << 28
 """Most logits of a sequence that are computed at once, 1 GB in float32, if the model can compute only the last ones."""

@@ -16,11 +16,11 @@ from torch import nn
 from pairgen.errors import UnsupportedModel, UsageError, in_short
 from pairgen.hub_client import offline_if_unreachable
 from pairgen.train.config import Config
-from pairgen.train.cpu_memory import return_freed_memory_if_short
+from pairgen.train.memory_savers.cpu_memory import return_freed_memory_if_short
+from pairgen.train.memory_savers.quantization import is_quantized, keep_layout, loading_options
+from pairgen.train.memory_savers.recomputation import checkpoint_activations
 from pairgen.train.model.adapters import add_adapter, peft_library
 from pairgen.train.model.gguf import dequantized, is_gguf, location
-from pairgen.train.model.quantization import is_quantized, keep_layout, loading_options
-from pairgen.train.model.recomputation import checkpoint_activations
 from pairgen.train.model.tiny import tiny_model, train_tokenizer
 from pairgen.train.output.processor_files import copy_processor, is_multimodal
 

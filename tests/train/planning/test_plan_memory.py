@@ -13,9 +13,9 @@ from helpers.torch_memory import allocated_peak, kept_bytes
 from pairgen.train.config import Config
 from pairgen.train.layout.batch import Batch
 from pairgen.train.layout.tree import tree_batch
+from pairgen.train.memory_savers.quantization import keep_layout, loading_options
+from pairgen.train.memory_savers.recomputation import checkpoint_activations
 from pairgen.train.model import logprobs
-from pairgen.train.model.quantization import keep_layout, loading_options
-from pairgen.train.model.recomputation import checkpoint_activations
 from pairgen.train.model.scorer import Scorer
 from pairgen.train.planning import activations, memory
 from pairgen.train.planning.architectures import shape_of

@@ -14,9 +14,9 @@ from helpers import tiny_runs as runs
 from pairgen import run_folder
 from pairgen.errors import UsageError
 from pairgen.train.config import Config
+from pairgen.train.memory_savers.quantization import check_parallel, computing_in_float32
 from pairgen.train.model import loading
 from pairgen.train.model.fingerprint import fingerprint
-from pairgen.train.model.quantization import check_parallel, computing_in_float32
 from pairgen.train.run import resume, train
 
 pytest.importorskip("bitsandbytes")
