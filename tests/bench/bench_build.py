@@ -146,7 +146,7 @@ def build(source: Path, out: Path, how: Sequence[str], clock: Clock, watch: bool
 def _memory_of_family(pid: int) -> int:
     """Memory of a process and its children, pages they share counted once (Linux; 0 elsewhere)."""
     total = 0
-    for one in [pid, *_children(pid)]:
+    for one in [pid, *children_of(pid)]:
         try:
             text = Path(f"/proc/{one}/smaps_rollup").read_text()
         except OSError:
@@ -155,14 +155,14 @@ def _memory_of_family(pid: int) -> int:
     return total * 1024
 
 
-def _children(pid: int) -> list[int]:
+def children_of(pid: int) -> list[int]:
     found = []
     for task in Path(f"/proc/{pid}/task").glob("*/children"):
         try:
             direct = [int(word) for word in task.read_text().split()]
         except OSError:
             continue
-        found += direct + [below for child in direct for below in _children(child)]
+        found += direct + [below for child in direct for below in children_of(child)]
     return found
 
 
