@@ -128,7 +128,9 @@ def run(words: list[str]) -> None:
 
 
 def trains(line: str) -> bool:
-    return any(f"pairgen {name} " in line for name in ("train", "watch", "compare", "report", "eval", "study"))
+    """Whether a command trains, reads a run or, which takes as long, starts Ray."""
+    needs_run = any(f"pairgen {name} " in line for name in ("train", "watch", "compare", "report", "eval", "study"))
+    return needs_run or "--engine ray" in line
 
 
 def run_readme(*, training: bool) -> int:
@@ -255,7 +257,7 @@ def test_every_command_in_a_data_card_parses(card: Path) -> None:
 
 
 def test_readme_is_short() -> None:
-    assert len(README.splitlines()) <= 280
+    assert len(README.splitlines()) <= 300
 
 
 def test_readme_names_every_command_and_builder() -> None:
