@@ -11,11 +11,11 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_N
 
 from pairgen.errors import UnsupportedModel
 from pairgen.train.checks.exactness import TOLERANCE
+from pairgen.train.checks.forward_choice import choose_forward
 from pairgen.train.checks.plain import plain_logps, rounded_embeddings
 from pairgen.train.config import Config
 from pairgen.train.model.loading import disable_dropout
 from pairgen.train.model.scorer import Scorer
-from pairgen.train.prepare import choose_forward
 
 NOT_BUILT = {
     *("blt", "cohere_compass_text", "dbrx", "dots3_note", "gemma4_assistant", "gemma4_unified_assistant"),

@@ -43,7 +43,7 @@ def policy_of(model: Any, steps: int = 1) -> Policy:
         sum((weight.float() ** 2).sum() for weight in scorer.parameters()).backward()  # type: ignore[union-attr]
         optimizer.step()
         optimizer.zero_grad()
-    return Policy(scorer, optimizer, byte_level())
+    return Policy(scorer, optimizer, byte_level(), model)
 
 
 # ---------------------------------------------------------------- one process
