@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pairgen.api import audit, build, compare, describe, plot, train
     from pairgen.building.inspection.explain import explain
     from pairgen.building.options import BuildOptions
+    from pairgen.building.parts.merging import merge
     from pairgen.evaluate.ches import ches
     from pairgen.evaluate.functions import evaluate
     from pairgen.exchange.functions import decontaminate, dedup, export, import_pairs, mix
@@ -53,6 +54,7 @@ __all__ = [
     "explain",
     "export",
     "import_pairs",
+    "merge",
     "mix",
     "open_pairs",
     "plot",
@@ -74,6 +76,7 @@ _MODULES = {
     "explain": "pairgen.building.inspection.explain",
     "export": "pairgen.exchange.functions",
     "import_pairs": "pairgen.exchange.functions",
+    "merge": "pairgen.building.parts.merging",
     "mix": "pairgen.exchange.functions",
     "open_pairs": "pairgen.pairs.dataset",
     "plot": "pairgen.api",

@@ -6,10 +6,11 @@ from typing import Protocol
 
 
 class BuildPhase(StrEnum):
-    """Phases of a build or an audit, as passed to progress callbacks; all count bytes of the source."""
+    """Phases of a build or an audit, as passed to callbacks; merging counts pairs, all others bytes of the source."""
 
     READING = "reading questions"
     MAKING = "building pairs"
+    MERGING = "merging parts"
     AUDITING = "auditing solutions"
 
 

@@ -12,7 +12,7 @@ from pairgen.builders import Builder
 from pairgen.builders.interface import CorruptionOptions, Example
 from pairgen.builders.prompts import PromptStyle, Shot, with_shots
 from pairgen.building.reading import SourceRow
-from pairgen.building.selection import Keys, text_key
+from pairgen.building.selection import Keys, id_keys, text_key
 from pairgen.pairs.record import DropRow, Pair, Rejection, to_batch
 
 ID_DIGITS = 20
@@ -54,6 +54,10 @@ class SplitPairs:
     id_keys: Keys | None = None
     """64-bit keys of the pair ids."""
 
+    @property
+    def pairs(self) -> int:
+        return self.batch.num_rows if self.batch is not None else 0
+
 
 def convert(recipe: Recipe, source_split: str, rows: Sequence[SourceRow]) -> dict[str, SplitPairs]:
     """The pairs of rows, by split."""
@@ -79,8 +83,7 @@ def convert(recipe: Recipe, source_split: str, rows: Sequence[SourceRow]) -> dic
             pairs.setdefault(split, []).extend(made)
     for split, of_split in pairs.items():
         splits[split].batch = to_batch(of_split)
-        digests = (xxhash.xxh3_64_intdigest(pair.pair_id.encode()) for pair in of_split)
-        splits[split].id_keys = np.fromiter(digests, np.uint64, len(of_split))
+        splits[split].id_keys = id_keys([pair.pair_id for pair in of_split])
     return splits
 
 

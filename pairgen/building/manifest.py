@@ -81,7 +81,9 @@ _REST = {
 def rebuild_command(builder: Builder, out: str, options: BuildOptions) -> str:
     """The command line that builds the same dataset again. Absolute paths lose their folder: cards are published."""
     sources = tuple(_without_folder(source) for source in options.source)
-    options = replace(options, source=sources, workers=1, drops=None)
+    options = replace(
+        options, source=sources, drops=None, resume=False, workers=1, engine="local", address=None, ray_blocks=0
+    )
     words = ["build", builder.name]
     if builder.is_import:
         words = [

@@ -6,6 +6,7 @@ from pairgen.arithmetic.errors.carry import CARRY
 from pairgen.arithmetic.errors.kinds import ERRORS, MIXED, RESULT
 from pairgen.builders import CORRUPTIONS
 from pairgen.builders.interface import CorruptionOptions
+from pairgen.building.parts.part_number import parse_shard
 from pairgen.errors import UsageError
 from pairgen.options import check, option
 from pairgen.pairs.card import check_license
@@ -112,6 +113,30 @@ class BuildOptions:
         at_least=0,
         aliases=("--num-proc",),
     )
+    engine: str = option(
+        "local",
+        "What converts the rows: worker processes of this machine (local), or Ray Data, on this machine or a cluster "
+        "(ray; needs the extra `ray`). The output is the same.",
+        choices=("local", "ray"),
+    )
+    address: str | None = option(
+        None,
+        "With --engine ray: the Ray to use, auto for the one that runs on this machine or HOST:PORT; every machine of "
+        "its cluster must see the sources. Default: RAY_ADDRESS, else one is started here, on --workers cores.",
+        metavar="ADDRESS",
+    )
+    ray_blocks: int = option(
+        0, "With --engine ray: blocks to divide the rows into; 0 for one per 16 MB. The output is the same.", at_least=0
+    )
+    resume: bool = option(
+        False,
+        "Continue a build to the same --out that was killed or interrupted; if there is none, start.",
+    )
+    shard: str | None = option(
+        None,
+        "Build part I (from 0) of N, on a machine of its own; `pairgen merge` joins all parts to what one build gives.",
+        metavar="I/N",
+    )
 
     def __post_init__(self) -> None:
         check(self)
@@ -119,10 +144,17 @@ class BuildOptions:
             check_license(self.license)
         if self.columns is not None:
             parse_columns(self.columns)
+        parse_shard(self.shard)
         if self.corruption != "near" and self.error not in (RESULT, MIXED):
             raise UsageError(
                 f"--corruption {self.corruption} is about wrong results, which --error {self.error} does not use; "
                 "drop one of the two"
+            )
+        if self.engine != "ray" and (self.address is not None or self.ray_blocks):
+            raise UsageError("--address and --ray-blocks need --engine ray")
+        if self.engine == "ray" and (self.resume or self.shard is not None):
+            raise UsageError(
+                "--resume and --shard are for --engine local: Ray divides the rows and repeats lost work itself"
             )
         if self.shots_per_row and not self.shots:
             raise UsageError("--shots-per-row needs --shots K")

@@ -5,32 +5,27 @@ This process reads rows and writes pairs, both in order; workers convert batches
 
 import json
 import os
-from collections import Counter
-from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import replace
+from functools import cache, partial
 from pathlib import Path
-
-import pyarrow as pa
+from typing import Any
 
 from pairgen import stats
-from pairgen.atomic import write_text
 from pairgen.builders import Builder
-from pairgen.building.convert import Recipe, SplitPairs, convert
+from pairgen.building.convert import Recipe, convert
 from pairgen.building.manifest import describe_build
 from pairgen.building.options import BuildOptions
+from pairgen.building.parts.conditions import conditions_of, digest_of
+from pairgen.building.parts.part_number import parse_shard
+from pairgen.building.parts.resuming import Work, begin, check_resumable, kept_if_unfinished, note_of
+from pairgen.building.parts.tally import SplitTally, Tally
 from pairgen.building.planning import Plan
 from pairgen.building.reading import Engine, Reader
-from pairgen.building.selection import SeenKeys
-from pairgen.errors import SourceError
-from pairgen.pairs.dataset import PairDataset, SplitInfo
+from pairgen.pairs.dataset import MANIFEST, PairDataset, open_pairs
 from pairgen.pairs.writing import DatasetWriter
 from pairgen.progress import BuildPhase, Progress, Warn, ignore
 from pairgen.sources.origin import hashed_provenance
-
-UNREADABLE = "unreadable row"
-"""Why a row that cannot be read yields no pair."""
 
 
 def build(
@@ -55,94 +50,63 @@ def build(
         SourceError: rows are unavailable or unreadable, or a split has no pairs.
         OutputError: ``out`` already exists or cannot be written; nothing incomplete is left behind.
     """
-    writer = DatasetWriter(out, overwrite)
+    if options.resume and not overwrite and (complete := _complete(builder, out, options)) is not None:
+        warn(f"{complete.path} is complete")
+        return complete
+    writer = DatasetWriter(out, overwrite, options.resume)
     plan = Plan.of(builder, options)
-    with writer, ThreadPoolExecutor(1) as hashing, plan.engine:
+    shard = parse_shard(options.shard)
+    with writer, kept_if_unfinished(writer, warn), ThreadPoolExecutor(1) as hashing, plan.engine:
         hashes = {split: hashing.submit(hashed_provenance, source) for split, source in plan.sources.items()}
+
+        @cache
+        def note() -> dict[str, Any]:
+            """Waits for the hashes of all sources."""
+            return note_of(options, conditions_of(plan, {split: future.result() for split, future in hashes.items()}))
+
+        if writer.note is not None:
+            check_resumable(writer, note(), options)
         recipe = plan.recipe(progress, warn)
-        counts = _write_pairs(writer, recipe, plan.reader(warn), plan.engine, progress)
-        if options.drops is not None:
-            _write_drops(Path(options.drops), counts)
+        work = begin(writer, _new_tally(plan, recipe), options, note)
+        if writer.note is not None:
+            warn(f"resuming after {work.tally.rows:,} rows")
+        reader = replace(plan.reader(warn), first=shard.number + work.tally.blocks * shard.of, every=shard.of)
+        with work.drops:
+            _write_pairs(work, recipe, reader, plan.engine, progress)
         provenance = {split: future.result() for split, future in hashes.items()}
         manifest = describe_build(plan.builder, os.fspath(out), options, plan.eval_size, provenance)
-        manifest["splits"] = {split: of_split.info() for split, of_split in counts.items()}
+        manifest["splits"] = {split: of_split.info() for split, of_split in work.tally.splits.items()}
+        if work.tally.pairs_by_block is not None:
+            manifest["shard"] = {
+                "index": shard.number,
+                "of": shard.of,
+                "conditions": digest_of(note()["conditions"]),
+                "pairs": work.tally.pairs_by_block,
+            }
         return writer.commit(manifest, lambda dataset: stats.describe(dataset, names=stats.RECORDED))
 
 
-# ---------------------------------------------------------------- pairs
+def _complete(builder: str | Builder, out: str | os.PathLike[str], options: BuildOptions) -> PairDataset | None:
+    """The dataset at ``out``, if it is what this build would give: it was not killed, or only after its last step."""
+    if not (Path(out) / MANIFEST).is_file():
+        return None
+    dataset, plan = open_pairs(out), Plan.of(builder, options)
+    provenance = {split: hashed_provenance(source) for split, source in plan.sources.items()}
+    described = describe_build(plan.builder, os.fspath(out), options, plan.eval_size, provenance)
+    expected = {**json.loads(json.dumps(described)), "history": None}
+    return dataset if all(dataset.manifest.get(key) == value for key, value in expected.items()) else None
 
 
-@dataclass
-class _Counts:
-    """What one split yielded."""
-
-    rows: int = 0
-    pairs: int = 0
-    rows_with_fewer_pairs: int = 0
-    repeated_pairs: int = 0
-    drops: list[tuple[str, str]] = field(default_factory=list)
-    """Where each row is that yielded no pair, and the reason."""
-
-    def add(self, result: SplitPairs) -> None:
-        self.rows += result.rows
-        self.pairs += result.batch.num_rows if result.batch else 0
-        self.rows_with_fewer_pairs += result.rows_with_fewer_pairs
-        self.repeated_pairs += result.repeated_pairs
-        self.drops += result.drops
-
-    @property
-    def reasons(self) -> Counter[str]:
-        return Counter(reason for _, reason in self.drops)
-
-    def info(self) -> SplitInfo:
-        info: SplitInfo = {"rows": self.rows}
-        if self.rows_with_fewer_pairs:
-            info["rows_with_fewer_pairs"] = self.rows_with_fewer_pairs
-        if self.repeated_pairs:
-            info["repeated_pairs"] = self.repeated_pairs
-        return {**info, "drops": dict(sorted(self.reasons.items()))}
+def _new_tally(plan: Plan, recipe: Recipe) -> Tally:
+    splits = [*plan.sources, *(["eval"] if recipe.held_out else [])]
+    blocks: dict[str, list[int]] = {split: [] for split in splits}
+    return Tally({split: SplitTally() for split in splits}, pairs_by_block=blocks if plan.options.shard else None)
 
 
-def _write_pairs(
-    writer: DatasetWriter, recipe: Recipe, reader: Reader, engine: Engine, progress: Progress
-) -> dict[str, _Counts]:
-    """Convert all rows and write their pairs. Returns counts by split, each of which has pairs."""
-    counts = {split: _Counts() for split in [*reader.sources, *(["eval"] if recipe.held_out else [])]}
-    seen = SeenKeys()
-    for splits in reader.map(BuildPhase.MAKING, partial(convert, recipe), engine, progress):
-        for split, result in splits.items():
-            counts[split].add(result)
-            if result.batch is not None and result.id_keys is not None:
-                writer.write(split, number_duplicates(result.batch, seen.count_and_add(result.id_keys)))
-    for split, invalid in reader.invalid.items():
-        counts[split].rows += len(invalid)
-        counts[split].drops += ((row.where, UNREADABLE) for row in invalid)
-    for split, of_split in counts.items():
-        if not of_split.pairs:
-            reasons = ", ".join(f"{reason}: {times:,}" for reason, times in of_split.reasons.most_common(3))
-            raise SourceError(
-                f"the {split} split has no pairs ({reasons or 'its source has no rows'}); "
-                "check that --source fits this dataset"
-            )
-    return counts
-
-
-def _write_drops(path: Path, counts: dict[str, _Counts]) -> None:
-    rows = [
-        {"split": split, "row": where, "reason": reason}
-        for split, of_split in counts.items()
-        for where, reason in of_split.drops
-    ]
-    write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
-
-
-def number_duplicates(batch: pa.RecordBatch, before: Iterable[int] | None) -> pa.RecordBatch:
-    """Append ``~2`` to the id of a pair whose row occurred once before, ``~3`` to the next, and so on.
-
-    Rows that are exact duplicates have the same id otherwise.
-    """
-    if before is None:
-        return batch
-    ids = batch["pair_id"].to_pylist()
-    numbered = [f"{pair_id}~{times + 1}" if times else pair_id for pair_id, times in zip(ids, before, strict=True)]
-    return batch.set_column(batch.schema.get_field_index("pair_id"), batch.schema.field("pair_id"), pa.array(numbered))
+def _write_pairs(work: Work, recipe: Recipe, reader: Reader, engine: Engine, progress: Progress) -> None:
+    """Convert all rows that are left, and write their pairs and the list of drops."""
+    for made in reader.map(BuildPhase.MAKING, partial(convert, recipe), engine, progress):
+        work.add(made, reader.invalid)
+    if work.tally.pairs_by_block is None:
+        work.tally.check_pairs()
+    work.drops.finish()

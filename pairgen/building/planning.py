@@ -10,6 +10,7 @@ from pairgen.builders.interface import CorruptionOptions
 from pairgen.building import selection
 from pairgen.building.convert import Recipe, find_questions, find_shots
 from pairgen.building.engines.local import LocalEngine
+from pairgen.building.engines.ray_data import RayEngine
 from pairgen.building.manifest import license_of
 from pairgen.building.options import BuildOptions, corruption_options
 from pairgen.building.reading import Engine, Reader
@@ -127,6 +128,8 @@ def _eval_size(builder: Builder, options: BuildOptions, sources: dict[str, Sourc
 
 
 def _engine(options: BuildOptions, sources: dict[str, Source]) -> Engine:
+    if options.engine == "ray":
+        return RayEngine(options.workers, options.address, options.ray_blocks)
     return LocalEngine(options.workers or fitting_workers(sources))
 
 

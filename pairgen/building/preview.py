@@ -28,7 +28,7 @@ def preview(
     builder: str | Builder, options: BuildOptions, *, progress: Progress = ignore, warn: Warn = ignore
 ) -> dict[str, Preview]:
     """Convert the first rows of each source, without writing anything. Raises what ``pipeline.build`` raises."""
-    plan = Plan.of(builder, options)
+    plan = Plan.of(builder, replace(options, engine="local", address=None, ray_blocks=0))
     recipe = plan.recipe(progress, warn)
     previews: dict[str, Preview] = {}
     for split, source in plan.sources.items():

@@ -1,10 +1,12 @@
 """A function mapped over the rows of all sources; unreadable rows are counted, or stop it."""
 
 import gc
+from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Protocol, TypeVar
@@ -66,14 +68,19 @@ class RowBatch(NamedTuple):
 class Reader:
     """Reads the sources of all splits in order.
 
-    ``block_bytes`` limits a batch. ``invalid`` holds the unreadable rows by split, if they are skipped.
+    ``block_bytes`` limits a batch. Of all batches, only every ``every``-th from number ``first`` (from 0) on is read.
     """
 
     sources: Mapping[str, Source]
     block_bytes: int
     skip_invalid: bool = False
     warn: Warn = ignore
+    first: int = 0
+    every: int = 1
     invalid: dict[str, list[Invalid]] = field(default_factory=dict)
+    """The unreadable rows of the last batch by split, if they are skipped."""
+    skipped: Counter[str] = field(default_factory=Counter)
+    """The number of all unreadable rows by split."""
 
     @property
     def size(self) -> int:
@@ -95,13 +102,16 @@ class Reader:
                 self.report(split, invalid)
                 progress(phase, position, self.size)
                 yield result
-        for split, skipped in self.invalid.items():
-            if len(skipped) > MAX_WARNINGS:
-                self.warn(f"skipped {len(skipped) - MAX_WARNINGS:,} more unreadable rows of {split}")
+        for split, skipped in self.skipped.items():
+            if skipped > MAX_WARNINGS:
+                self.warn(f"skipped {skipped - MAX_WARNINGS:,} more unreadable rows of {split}")
         progress(phase, self.size, self.size)
 
     def batches(self) -> Iterator[RowBatch]:
-        """Batches of rows."""
+        """Batches of rows. Those that are not read are cut, but not parsed."""
+        return islice(self._all_batches(), self.first, None, self.every)
+
+    def _all_batches(self) -> Iterator[RowBatch]:
         start = 0
         for split, source in self.sources.items():
             for file, block in source.blocks(self.block_bytes):
@@ -109,13 +119,13 @@ class Reader:
             start += source.size
 
     def report(self, split: str, invalid: Sequence[Invalid]) -> None:
-        """Count unreadable rows and warn of the first ones. Raises InvalidRow unless they are skipped."""
+        """Count the unreadable rows of a batch, and warn of the first. Raises InvalidRow unless they are skipped."""
+        self.invalid = {split: list(invalid)}
         for row in invalid:
             if not self.skip_invalid:
                 raise InvalidRow(row.location, row.problem)
-            skipped = self.invalid.setdefault(split, [])
-            skipped.append(row)
-            if len(skipped) <= MAX_WARNINGS:
+            self.skipped[split] += 1
+            if self.skipped[split] <= MAX_WARNINGS:
                 self.warn(f"skipped: {row.location}: {row.problem}")
 
 

@@ -4,9 +4,10 @@ They are made on 64-bit keys, and depend only on the keys and the seed, not on t
 workers.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
+import pyarrow as pa
 import xxhash
 from numpy.typing import NDArray
 
@@ -18,6 +19,12 @@ Keys = NDArray[np.uint64]
 def text_key(text: str) -> int:
     """64-bit key of a text, ignoring case and whitespace."""
     return xxhash.xxh3_64_intdigest(" ".join(text.split()).casefold().encode("utf-8", "surrogatepass"))
+
+
+def id_keys(pair_ids: Sequence[str]) -> Keys:
+    """64-bit keys of pair ids, without the numbers of duplicates: ``0f-0`` and ``0f-0~2`` have the same."""
+    digest = xxhash.xxh3_64_intdigest
+    return np.fromiter((digest(one.partition("~")[0].encode()) for one in pair_ids), np.uint64, len(pair_ids))
 
 
 def shuffled_questions(keys: Sequence[Keys], seed: int, purpose: str) -> tuple[Keys, NDArray[np.int64]]:
@@ -99,3 +106,15 @@ class SeenKeys:
         while len(self._runs) > 1 and len(self._runs[-2]) <= len(self._runs[-1]):
             last = self._runs.pop()
             self._runs[-1] = np.sort(np.concatenate([self._runs[-1], last]), kind="stable")
+
+
+def number_duplicates(batch: pa.RecordBatch, before: Iterable[int] | None) -> pa.RecordBatch:
+    """Append ``~2`` to the id of a pair whose row occurred once before, ``~3`` to the next, and so on.
+
+    Rows that are exact duplicates have the same id otherwise.
+    """
+    if before is None:
+        return batch
+    ids = batch["pair_id"].to_pylist()
+    numbered = [f"{pair_id}~{times + 1}" if times else pair_id for pair_id, times in zip(ids, before, strict=True)]
+    return batch.set_column(batch.schema.get_field_index("pair_id"), batch.schema.field("pair_id"), pa.array(numbered))

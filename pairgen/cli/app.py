@@ -76,6 +76,7 @@ def _with_dashes(argument: str) -> str:
 COMMAND_ORDER = (
     *("build", "import", "sft-data", "validate", "explain", "audit", "show", "stats"),
     *(
+        "merge",
         "sample",
         "split",
         "mix",

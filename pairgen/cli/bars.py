@@ -58,12 +58,15 @@ def progress_reporter(quiet: bool = False) -> Iterator[tuple[Progress, Warn]]:
 
 @contextmanager
 def output_reporter(quiet: bool, out: Path | None) -> Iterator[tuple[Progress, Warn]]:
-    """``progress_reporter`` for commands that write ``out`` atomically: if interrupted, they say that nothing was."""
+    """``progress_reporter`` for commands that write ``out`` atomically: if interrupted, they say that nothing was,
+    unless the interrupt says what was.
+    """
     try:
         with progress_reporter(quiet) as callbacks:
             yield callbacks
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(*([f"nothing was written to {out}"] if out else [])) from None
+    except KeyboardInterrupt as interrupt:
+        nothing = [f"nothing was written to {out}"] if out else []
+        raise KeyboardInterrupt(*(interrupt.args or nothing)) from None
 
 
 def _new_bars(console: Console) -> rich_progress.Progress:

@@ -1,4 +1,4 @@
-"""The command build, and what other commands that write datasets share with it."""
+"""The commands build and merge, and what other commands that write datasets share with them."""
 
 import shlex
 from collections.abc import Mapping
@@ -81,6 +81,27 @@ def build(
         dataset = build(name, out, options, overwrite=overwrite, progress=progress, warn=warn)
     pushed = _push(out, push_to, private, quiet) if push_to else {}
     print_built(dataset, out, as_json, options.pairs_per_row, pushed)
+
+
+@command(
+    help="Join the parts that `pairgen build --shard I/N` made, in any order, to the dataset that one build writes, "
+    "byte for byte.\n\nAn array of Slurm jobs builds them; a job that was stopped goes on when it is requeued:\n\n"
+    "`sbatch --array=0-7 --wrap 'pairgen build metamath --source rows.jsonl --resume --shard $SLURM_ARRAY_TASK_ID/8 "
+    "--out part-$SLURM_ARRAY_TASK_ID'`",
+    examples=["pairgen merge part-* --out pairs"],
+)
+def merge(
+    paths: Annotated[list[Path], typer.Argument(metavar="DIR...", help="All parts of a build.")],
+    out: AtomicOut,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    from pairgen.building.parts.merging import merge
+
+    with output_reporter(quiet, out) as (progress, _):
+        dataset = merge(paths, out, overwrite=overwrite, progress=progress)
+    print_built(dataset, out, as_json, dataset.manifest["options"].get("pairs_per_row", 1))
 
 
 def required(out: Path | None) -> Path:

@@ -22,7 +22,7 @@ AnyDataset = PairDataset | AnyPath
 
 BUILD_ONLY = (
     *("source", "corruption", "error", "carry", "pairs_per_row", "false_steps", "on_unchecked"),
-    *("prompt_style", "shots", "shots_per_row"),
+    *("prompt_style", "shots", "shots_per_row", "engine", "address", "ray_blocks"),
 )
 """Options of a build that do not apply to existing prompts and completions."""
 

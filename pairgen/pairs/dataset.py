@@ -58,6 +58,18 @@ class SplitInfo(TypedDict, total=False):
     shards: list[ShardInfo]
 
 
+class PartInfo(TypedDict):
+    """Which part of a build a dataset is: part ``index`` (from 0) of ``of``, with every ``of``-th block of the source.
+
+    ``pairs`` has, for each split, the pairs of each of these blocks. ``conditions`` is a digest that all parts share.
+    """
+
+    index: int
+    of: int
+    conditions: str
+    pairs: dict[str, list[int]]
+
+
 class SplitHistory(TypedDict):
     """What a command did to a split: pairs before and after, and the pairs that it removed, by reason."""
 
@@ -84,7 +96,7 @@ class HistoryEntry(TypedDict, total=False):
 
 class Manifest(TypedDict, total=False):
     """What ``pairgen.json`` records. ``format`` and ``splits`` are in every manifest; builds write all other keys but
-    ``history``, which lists what was done since the build.
+    ``history``, which lists what was done since the build, and ``shard``, which a part of a build has.
     """
 
     format: int
@@ -99,6 +111,7 @@ class Manifest(TypedDict, total=False):
     sources: dict[str, Any]
     versions: dict[str, str]
     splits: dict[str, SplitInfo]
+    shard: PartInfo
     statistics: dict[str, Any]
     history: list[HistoryEntry]
 

@@ -1,17 +1,20 @@
 """Memory of training as `pairgen plan` computes it, against what a process takes; the paper's hours against its.
 
-    python tests/bench/bench_plan.py [--precision float32] [--steps 3] [--checkpointing]
+    python tests/bench/bench_plan.py [--precision float32] [--steps 3] [--checkpointing] [--keep-freed]
     python tests/bench/bench_plan.py --paper
 
 Each size is trained for some steps in a new process, on a CPU, on random pairs in token trees, with AdamW. Measured
 is the increase of the resident memory's peak (``ru_maxrss``) over that before the model is made, after a step of a
-tiny model: weights, gradients, optimizer states, activations and logits, without Python, torch and its code.
+tiny model: weights, gradients, optimizer states, activations and logits, without Python, torch and its code, which are
+printed in a column of their own. Freed tensors are given back to the system, as in a ``pairgen train`` that needs much
+of the memory, except with ``--keep-freed``; CPU time per step, in torch and in the system, shows what that costs.
 
 ``--paper`` prints, for each model of the Smaug paper, the memory of a GPU and the hours of its steps, with batches of
 64 pairs, and the pairs per step with which the plan would take the hours that the paper states.
 """
 
 import argparse
+import os
 import resource
 import subprocess
 import sys
@@ -38,8 +41,8 @@ def peak() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
-def trained(size: dict[str, int], setting: Any, steps: int) -> tuple[Any, Any]:
-    """Train a Llama of some size; returns its shape and the batch."""
+def trained(size: dict[str, int], setting: Any, steps: int) -> tuple[Any, Any, list[os.times_result]]:
+    """Train a Llama of some size; returns its shape, the batch, and the CPU times after each step."""
     import torch
     from helpers.token_groups import random_groups
     from transformers import LlamaConfig, LlamaForCausalLM
@@ -63,6 +66,7 @@ def trained(size: dict[str, int], setting: Any, steps: int) -> tuple[Any, Any]:
     scorer = Scorer(model)
     optimizer = torch.optim.AdamW(model.parameters(), fused=True)
     batch = tree_batch(random_groups(0, size["groups"], length=LENGTH, vocabulary=size["vocabulary"]), 8192, "group")
+    times = []
     for _ in range(steps):
         with torch.autocast("cpu", torch.bfloat16, enabled=setting.autocast):
             logps = scorer(batch)
@@ -70,41 +74,44 @@ def trained(size: dict[str, int], setting: Any, steps: int) -> tuple[Any, Any]:
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad()
-    return shape_of(config.to_dict(), "llama"), batch
+        times.append(os.times())
+    return shape_of(config.to_dict(), "llama"), batch, times
 
 
-def measure(name: str, precision: str, checkpointing: bool, steps: int) -> tuple[int, int, float, int]:
-    """Weights, tokens, planned and measured bytes of one size, in this process."""
+def measure(name: str, precision: str, checkpointing: bool, steps: int, keep_freed: bool) -> tuple[float, ...]:
+    """Weights, tokens, bytes planned, measured and of libraries, and seconds per step (user, system), of one size."""
+    from pairgen.train.cpu_memory import return_freed_memory
+    from pairgen.train.planning.memory import LIBRARIES
     from pairgen.train.planning.memory import peak as planned
     from pairgen.train.planning.setting import Setting
 
+    if not keep_freed:
+        return_freed_memory()
     setting = Setting(precision=precision, checkpointing=checkpointing, compiled=False, on_gpu=False)
     trained({"hidden": 64, "layers": 1, "intermediate": 64, "vocabulary": 512, "groups": 2}, setting, 1)
     before = peak()
-    shape, batch = trained(SIZES[name], setting, steps)
+    shape, batch, times = trained(SIZES[name], setting, steps)
     found = planned(shape, setting, batch.tokens.numel(), len(batch.targets))
-    return shape.weights, batch.tokens.numel(), found.total, peak() - before
+    spent = [(times[-1][kind] - times[0][kind]) / max(1, steps - 1) for kind in range(2)]
+    return shape.weights, batch.tokens.numel(), found.total - LIBRARIES, peak() - before, before, *spent
 
 
 def compare(options: argparse.Namespace) -> None:
     """Print a row for each size."""
-    print("| weights | tokens | plan | measured | plan / measured |\n| --- | --- | --- | --- | --- |")
-    for name in SIZES:
-        command = [
-            sys.executable,
-            __file__,
-            "--size",
-            name,
-            "--precision",
-            options.precision,
-            "--steps",
-            str(options.steps),
-        ]
-        command += ["--checkpointing"] if options.checkpointing else []
-        words = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
-        weights, tokens, plan, measured = map(float, words)
+    print(
+        "| weights | tokens | plan | measured | plan / measured | Python, libraries | seconds per step, user + system |"
+    )
+    print("| --- | --- | --- | --- | --- | --- | --- |")
+    for name in SIZES if not options.only else [options.only]:
+        words = [sys.executable, __file__, "--size", name, "--precision", options.precision]
+        words += ["--steps", str(options.steps), *["--checkpointing"] * options.checkpointing]
+        words += ["--keep-freed"] * options.keep_freed
+        output = subprocess.run(words, check=True, capture_output=True, text=True).stdout.split()
+        weights, tokens, plan, measured, libraries, user, system = map(float, output)
         sizes = f"{weights / 1e6:,.1f}M | {tokens:,.0f} | {plan / 1e6:,.0f} MB | {measured / 1e6:,.0f} MB"
-        print(f"| {sizes} | {plan / measured:.2f} |", flush=True)
+        print(
+            f"| {sizes} | {plan / measured:.2f} | {libraries / 1e6:,.0f} MB | {user:.2f} + {system:.2f} |", flush=True
+        )
 
 
 def paper() -> None:
@@ -132,15 +139,18 @@ def paper() -> None:
 def main() -> None:
     options = argparse.ArgumentParser()
     options.add_argument("--precision", default="float32", choices=["float32", "bf16", "bf16-pure"])
-    options.add_argument("--steps", type=int, default=3)
+    options.add_argument("--steps", type=int, default=3, choices=range(2, 1000), metavar="N")
     options.add_argument("--checkpointing", action="store_true")
+    options.add_argument("--keep-freed", action="store_true", help="let the C library keep the memory of freed tensors")
+    options.add_argument("--only", choices=SIZES, help="one size")
     options.add_argument("--paper", action="store_true")
     options.add_argument("--size", choices=SIZES, help=argparse.SUPPRESS)
     arguments = options.parse_args()
     if arguments.paper:
         paper()
     elif arguments.size:
-        print(*measure(arguments.size, arguments.precision, arguments.checkpointing, arguments.steps))
+        given = arguments.precision, arguments.checkpointing, arguments.steps, arguments.keep_freed
+        print(*measure(arguments.size, *given))
     else:
         compare(arguments)
 

@@ -160,11 +160,12 @@ def test_look_ahead_is_bounded() -> None:
 _IS_SHARED = """
 import sys
 from pairgen.building.options import BuildOptions
+from pairgen.building.engines.local import LocalEngine
 from pairgen.building.planning import Plan
 
 reader = Plan.of("metamath", BuildOptions(("sample:20",))).reader()
 assert "pandas" not in sys.modules
-print(all(reader.map("", lambda split, rows: "pandas" in sys.modules, 2, lambda *_: None)))
+print(all(reader.map("", lambda split, rows: "pandas" in sys.modules, LocalEngine(2), lambda *_: None)))
 """
 
 

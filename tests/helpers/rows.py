@@ -9,10 +9,11 @@ import pyarrow as pa
 import pytest
 
 from pairgen.pairs import dataset as store
-from pairgen.pairs import edits, writing
+from pairgen.pairs import edits
 from pairgen.pairs.dataset import SplitInfo
 from pairgen.pairs.record import SCHEMA, Pair, Provenance, to_batch
 from pairgen.pairs.writing import DatasetWriter
+from pairgen.pairs.writing import shards as writing
 
 CORRUPTION = {
     "correct": "2",

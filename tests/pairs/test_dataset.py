@@ -23,11 +23,11 @@ from pairgen.building.options import BuildOptions
 from pairgen.building.pipeline import build
 from pairgen.errors import InvalidDataset, OutputError, OutputExists
 from pairgen.pairs import dataset as store
-from pairgen.pairs import writing
 from pairgen.pairs.dataset import MANIFEST, Manifest, PairDataset, file_hash, open_pairs
 from pairgen.pairs.record import SCHEMA, Pair, Provenance, to_batch
 from pairgen.pairs.validate import violations
 from pairgen.pairs.writing import DatasetWriter
+from pairgen.pairs.writing import shards as writing
 from pairgen.stats import describe
 
 
@@ -342,7 +342,7 @@ def listening(listener: Listener) -> Iterator[None]:
 @contextmanager
 def trapped(folder: Path, at: int, lasting: bool = False) -> Iterator[Trap]:
     trap = Trap(folder, at, lasting)
-    steps = {name: getattr(writing._SplitWriter, name) for name in ("_open_shard", "_write_batch", "_close_shard")}
+    steps = {name: getattr(writing.SplitWriter, name) for name in ("_open_shard", "_write_batch", "_close_shard")}
 
     def stepping(call: Callable[..., Any]) -> Callable[..., Any]:
         def stepped(*args: Any) -> Any:
@@ -353,7 +353,7 @@ def trapped(folder: Path, at: int, lasting: bool = False) -> Iterator[Trap]:
 
     with pytest.MonkeyPatch.context() as patch, listening(trap.hear):
         for name, call in steps.items():
-            patch.setattr(writing._SplitWriter, name, stepping(call))
+            patch.setattr(writing.SplitWriter, name, stepping(call))
         yield trap
 
 
@@ -395,7 +395,7 @@ def test_errors_of_the_operating_system_are_one_message(
     def refuse(*_: object) -> None:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(writing._SplitWriter, "_write_batch", refuse)
+    monkeypatch.setattr(writing.SplitWriter, "_write_batch", refuse)
     with pytest.raises(OutputError) as error:
         write(tmp_path / "out")
     words = "the disk is full" if number in (errno.ENOSPC, errno.EDQUOT) else os.strerror(number)

@@ -58,7 +58,7 @@ def read_all(path: Path, block_bytes: int) -> Outcome | SourceError:
             )
     except SourceError as error:
         return error
-    return Outcome(rows, len(reader.invalid.get("train", [])))
+    return Outcome(rows, reader.skipped["train"])
 
 
 def check(case: Case, path: Path, block_bytes: int, is_compressed: bool) -> None:

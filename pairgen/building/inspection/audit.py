@@ -126,18 +126,19 @@ def audit(
     chosen = [name for name in given if name not in QUESTIONS]
     found = Audit()
     rows: Counter[str] = Counter()
+    first: Invalid | None = None
     progress(BuildPhase.AUDITING, 0, reader.size)
     with Workers(fitting_workers(sources), partial(_audit_batch, chosen, steps)) as pool:
         for result in pool.map(reader.batches()):
             reader.report(result.split, result.invalid)
+            first = first or next(iter(result.invalid), None)
             found.found += (one._replace(row=one.row + rows[result.split]) for one in result.found)
             found.solutions += result.solutions
             found.flagged += result.flagged
             rows[result.split] += result.rows
             progress(BuildPhase.AUDITING, result.position, reader.size)
-    found.rows, found.unreadable = rows.total(), sum(map(len, reader.invalid.values()))
+    found.rows, found.unreadable = rows.total(), reader.skipped.total()
     if not found.solutions:
-        first = next((row for rows in reader.invalid.values() for row in rows), None)
         raise SourceError(
             f"{first.location}: {first.problem}; name the column with --columns solution=NAME"
             if first

@@ -27,7 +27,7 @@ Rows = Iterable[tuple[str, pa.RecordBatch]]
 
 TRAIN = "train"
 
-_WRITTEN = ("format", "splits", "statistics", "history")
+_WRITTEN = ("format", "splits", "shard", "statistics", "history")
 """Keys of a manifest that are written anew."""
 
 _OWN = ("title", "description", "command", "sources")

@@ -14,7 +14,7 @@ from pairgen.sources.formats.text import TextFile, open_text
 
 NOT_AN_OBJECT = "is not a JSON object"
 
-_COUNTED_BYTES = 1 << 20
+_COUNTED_BYTES = 1 << 16
 """Bytes in which lines are counted at once."""
 
 

@@ -15,6 +15,7 @@ from torch import nn
 from pairgen.errors import UnsupportedModel, UsageError, in_short
 from pairgen.hub_client import offline_if_unreachable
 from pairgen.train.config import Config
+from pairgen.train.cpu_memory import return_freed_memory_if_short
 from pairgen.train.model.adapters import add_adapter, peft_library
 from pairgen.train.model.gguf import dequantized, is_gguf, location
 from pairgen.train.model.tiny import tiny_model, train_tokenizer
@@ -86,6 +87,10 @@ def load(config: Config, texts: Iterable[str], device: torch.device, resumed: Pa
     if config.lora:
         with device if without_data else nullcontext():
             model = add_adapter(model, config, adapter)
+    if device.type == "cpu":  # gradients and two moments of what is trained
+        return_freed_memory_if_short(
+            sum(weight.nbytes * (4 if weight.requires_grad else 1) for weight in model.parameters())
+        )
     return model, tokenizer
 
 

@@ -137,6 +137,10 @@ def _assumptions(options: PlanOptions) -> list[str]:
         source = ", the default" if options.tokens_per_pair == DEFAULT_TOKENS else ""
         shared = f", {options.sharing:g} times fewer with sharing" if options.sharing > 1 else ", none of them shared"
         found.append(f"{options.tokens_per_pair:,.0f} tokens per pair{source}{shared}; --data counts them")
+    if options.device == "cpu":
+        found.append(
+            "freed memory is given back; a run that needs little of a machine's memory keeps up to half as much"
+        )
     if options.gpus > 1:
         found.append("communication between GPUs costs no time beyond what --mfu accounts for")
     return found
