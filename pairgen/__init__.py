@@ -7,6 +7,7 @@ pairgen/
   hub_client.py   the Hub's client, without long retries
   errors.py       exception hierarchy and exit codes
   atomic.py       files and folders that are written completely or not at all
+  content_key.py  names of folders by what their content depends on
   options.py      options as dataclasses: defaults, help texts, limits
   progress.py     progress and warning callbacks
   run_folder/     what a training run leaves on disk, read without torch
@@ -21,6 +22,7 @@ pairgen/
   train/          the trainer: data, layouts, model, reference log-probs, loop, checkpoints
   evaluate/       lm-evaluation-harness, multiple choice through token trees, paired tests
   studies/        experiments of many runs, and their reports
+  recipes/        datasets, training stages and evaluations from a TOML file, with one report
   cli/            the command line
 """
 

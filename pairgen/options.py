@@ -6,8 +6,9 @@ checked here, with the same messages.
 
 import inspect
 import re
+import shlex
 import tomllib
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import MISSING, Field, field, fields
 from pathlib import Path
 from typing import Any, TypedDict, TypeVar, Unpack, get_args, get_origin
@@ -162,6 +163,23 @@ def arguments(options: Any) -> Iterator[str]:
         else:
             for part in value if is_list(item) else (value,):
                 yield from (name, str(part))
+
+
+def shown_command(words: Sequence[str], options: Any, without: Collection[str] = ()) -> str:
+    """The command that gives a report, with the options that are not the defaults. Paths are shown by their last part.
+
+    Args:
+        words: the command and its arguments.
+        options: an object of a class of options.
+        without: options that do not change the report.
+    """
+    shown = ["pairgen", *words]
+    for item in fields(options):
+        value = getattr(options, item.name)
+        if value != item.default and item.name not in without:
+            for one in value if isinstance(value, tuple) else [value]:
+                shown += [flag(item.name), Path(one).name if isinstance(one, str) else f"{one:g}"]
+    return shlex.join(shown)
 
 
 def _require(item: "Field[Any]", value: Any, name: str) -> None:

@@ -91,6 +91,7 @@ COMMAND_ORDER = (
         "compare",
         "eval",
         "study",
+        "run",
         "report",
         "plot",
     ),

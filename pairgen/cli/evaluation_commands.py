@@ -1,6 +1,7 @@
-"""Commands that measure what training did: eval, study."""
+"""Commands that measure what training did: eval, study, run."""
 
 import os
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,12 +13,15 @@ from pairgen.cli.flags import with_options
 from pairgen.cli.training_commands import training_packages
 from pairgen.errors import UsageError
 from pairgen.evaluate.options import EvaluationOptions
+from pairgen.recipes import RECIPES
+from pairgen.recipes.options import RecipeOptions
 from pairgen.report.tables import Column, FittedTable
 from pairgen.studies import STUDIES
 from pairgen.studies.running.plan import StudyOptions
 
 if TYPE_CHECKING:
     from pairgen.evaluate.outcome import Difference, Score
+    from pairgen.recipes.arrangement import Arrangement
     from pairgen.report.documents.content import Report
 
 PANELS = {"tasks": "Questions", "batch_size": "Answers", "device": "Model", "generate": "Answers for an outside judge"}
@@ -193,5 +197,93 @@ def _show_report(report: "Report", files: list[Path], as_json: bool) -> None:
     if as_json:
         print_json(report_json(report))
         return
-    OutputConsole().print(report_view(report, folder=str(files[0].parent)))
+    folder = next(file.parent for file in files if file.name == "report.md")
+    OutputConsole().print(report_view(report, folder=str(folder)))
     print_stderr(f"Wrote {files[0]}")
+
+
+# ---------------------------------------------------------------- run
+
+RECIPE_PANELS = {"scale": "Recipe", "out": "Run"}
+"""The same for `run`."""
+
+
+@command(
+    help="Run a recipe: build datasets, train in several stages, evaluate the model before and after each, and report "
+    "on all of it.\n\n"
+    "Finished stages are reused, as long as their settings and what they are made of stay the same, and an interrupted "
+    "recipe continues where it stopped. A recipe of your own is a TOML file like those of the package.",
+    examples=[
+        "pairgen run --list",
+        "pairgen run smaug  # sample rows and a tiny model",
+        "pairgen run smaug --variant 7b --dry-run",
+        "pairgen run smaug --scale real --source metamath-pairs=MetaMathQA.jsonl --source arc-pairs=ARC-Train.jsonl",
+        "pairgen run smaug --scale full --launch 'torchrun --nproc-per-node 8' --out smaug-34b",
+    ],
+)
+@with_options(RecipeOptions, RECIPE_PANELS)
+def run(
+    recipe: Annotated[
+        str | None,
+        typer.Argument(metavar="RECIPE", help=f"A recipe of the package ({', '.join(RECIPES)}), or a TOML file."),
+    ] = None,
+    list_: Annotated[bool, typer.Option("--list", help="List the recipes with their variants and scales.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Write nothing: print the stages, and the command that does the same.")
+    ] = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+    **flags: Any,
+) -> None:
+    if list_:
+        _list_recipes(as_json)
+        return
+    if recipe is None:
+        raise UsageError(f"run: no recipe given; available: {', '.join(RECIPES)}, or a TOML file")
+    options = RecipeOptions(**flags)
+    if dry_run:
+        from pairgen.recipes.arrangement import arrange
+
+        _show_stages(arrange(recipe, options), as_json)
+        return
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    try:
+        with training_packages(), progress_reporter(quiet) as (progress, warn):
+            from pairgen.recipes.recipe_report import run_and_report
+
+            report, files = run_and_report(recipe, options, progress, warn)
+    except KeyboardInterrupt as interrupt:
+        raise KeyboardInterrupt(*interrupt.args, "run the same command to continue") from None
+    _show_report(report, files, as_json)
+
+
+def _list_recipes(as_json: bool) -> None:
+    from pairgen.recipes.recipe_file import find
+
+    found = [find(name) for name in RECIPES]
+    if as_json:
+        layers = {one.name: {"variants": [*one.variants], "scales": [*one.scales]} for one in found}
+        print_json({one.name: {"title": one.title, "about": one.about, **layers[one.name]} for one in found})
+        return
+    table = FittedTable(Column("recipe", numeric=False), Column("", numeric=False), Column("about", numeric=False))
+    for one in found:
+        table.add_row(one.name, "", one.about)
+        for option, layers_of in (("--variant", one.variants), ("--scale", one.scales)):
+            for name, layer in layers_of.items():
+                table.add_row("", f"{option} {name}", layer.about)
+    OutputConsole().print(table)
+    print_stderr(f"To make a recipe of your own, copy a file of {next(iter(RECIPES.values())).parent}.")
+
+
+def _show_stages(found: "Arrangement", as_json: bool) -> None:
+    if as_json:
+        stages = [
+            {"stage": one.name, "kind": one.kind, "done": one.is_done, "command": one.command()} for one in found.stages
+        ]
+        print_json({"out": str(found.out), "stages": stages, "left_out": list(found.left_out)})
+        return
+    for number, one in enumerate(found.stages, 1):
+        typer.echo(f"# {number}. {one.name}{' (done)' if one.is_done else ''}\n{shlex.join(one.command())}")
+    for text in found.left_out:
+        typer.echo(f"# left out: {text}")
+    print_stderr(f"{found.title}: {len(found.stages)} stages. Nothing was written.")

@@ -26,8 +26,9 @@ from pairgen.evaluate.paired import Paired
 from pairgen.evaluate.results_folder import is_results, load
 from pairgen.report.documents.content import Bars, Cell, Column, Report, Table
 from pairgen.report.documents.number_format import COUNT, NATS, SHARE, NumberFormat, Spread
-from pairgen.studies.running.about import about_model, this_machine
-from pairgen.studies.writing import write_report
+from pairgen.report.documents.report_folder import write_report
+from pairgen.run_folder.described import about_model
+from pairgen.studies.running.about import this_machine
 
 BASE = "base"
 LOSSES = ("dpo", "dpop")

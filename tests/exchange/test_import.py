@@ -235,6 +235,13 @@ EXAMPLES: dict[str, tuple[list[Row], str, str, list[str], list[Row] | None]] = {
         [""],
         [{"role": "system", "content": SYSTEM}, user()],
     ),
+    "orca-chat": (
+        [{"cluster": "a", "instruction": SYSTEM, "conversation": [{"input": QUESTION, "output": GOOD}]}],
+        f"{SYSTEM}\n\n{QUESTION}",
+        f"\n{GOOD}",
+        [""],
+        [{"role": "system", "content": SYSTEM}, user()],
+    ),
     "sft-alpaca": (
         [{"instruction": "Say blue.", "input": "", "output": "blue"}],
         "Say blue.",

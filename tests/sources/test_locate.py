@@ -228,8 +228,19 @@ def test_the_sample_fills_the_splits_of_its_dataset() -> None:
     assert list(sources.resolve(["eval=sample:7:3"], "arc", TWO, Columns(frozenset()))) == ["eval"]
 
 
+def test_the_sample_of_another_dataset() -> None:
+    by_name = sources.resolve(["sample:truthy:7:3"], "import", None, Columns(frozenset()))["train"]
+    assert rows_in(by_name) == [sample.row("truthy", "train", index, 3) for index in range(7)]
+    own, named = (sources.resolve([given], "arc", TWO, Columns(frozenset())) for given in ("sample:4", "sample:arc:4"))
+    assert own == named
+    with pytest.raises(UsageError, match="expected sample, sample:ROWS or sample:ROWS:SEED"):
+        find("sample:truthy:x")
+
+
 def test_a_dataset_without_a_sample() -> None:
-    with pytest.raises(UsageError, match="no built-in sample for outside; give --source FILE"):
+    with pytest.raises(
+        UsageError, match=r"no built-in sample for outside; give sample:NAME, of metamath, .*, truthy, or a file"
+    ):
         sources.resolve(["sample:40"], "outside", HUB, Columns(COLUMNS))
 
 

@@ -5,8 +5,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pairgen.run_folder.described import about_model, machines
 from pairgen.run_folder.measured import MeasuredAt, with_origin
-from pairgen.studies.running.about import about_model, machines, this_machine
+from pairgen.studies.running.about import this_machine
 
 
 def test_a_report_names_each_machine_with_its_runs(tmp_path: Path) -> None:

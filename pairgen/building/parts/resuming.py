@@ -70,19 +70,19 @@ def check_resumable(writer: DatasetWriter, note: Mapping[str, Any], options: Bui
         )
 
 
-def begin(writer: DatasetWriter, tally: Tally, options: BuildOptions, note: Callable[[], Mapping[str, Any]]) -> Work:
+def begin(
+    writer: DatasetWriter, tally: Tally, options: BuildOptions, note: Callable[[], Mapping[str, Any]] | None
+) -> Work:
     """The work of a build that starts, or goes on from where the writer does.
 
     Args:
         tally: the empty one.
-        note: what ``note_of`` gives. Only the local engine has the blocks that checkpoints count.
+        note: what ``note_of`` gives; None for a build without checkpoints.
     """
     old = writer.note or {"drops": 0}
     if writer.note:
         tally = Tally.from_json(old["tally"])
-    work = Work(
-        writer, tally, DropList(options.drops, writer.beside, old["drops"]), note if options.engine == "local" else None
-    )
+    work = Work(writer, tally, DropList(options.drops, writer.beside, old["drops"]), note)
     for ids in writer.pair_ids():
         work.seen.count_and_add(id_keys(ids.to_pylist()))
     return work

@@ -65,7 +65,9 @@ def _message(value: Any, what: str) -> Message:
         if not all(isinstance(part, Mapping) and part.get("type") == "text" for part in content):
             raise DropRow(f"{what} has a message that is not text")
         content = "".join(str(part.get("text", "")) for part in content)
-    return Message(role, content or "" if role == "system" else text_of(content, f"a message of {what}"))
+    if role == "system" and (content is None or content == ""):
+        return Message(role, "")
+    return Message(role, text_of(content, f"a message of {what}"))
 
 
 def transcript(text: str) -> list[Message]:

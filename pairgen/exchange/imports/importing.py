@@ -39,6 +39,7 @@ HUBS = {
     hub.id: hub
     for hub in (
         Hub("HuggingFaceH4/ultrafeedback_binarized", None, {"train": "train_prefs", "eval": "test_prefs"}),
+        Hub("allenai/ultrafeedback_binarized_cleaned", None, {"train": "train_prefs", "eval": "test_prefs"}),
         Hub("Anthropic/hh-rlhf", None, {"train": "train", "eval": "test"}),
     )
 }

@@ -129,6 +129,22 @@ def _turns(row: Row) -> Iterator[Row]:
         yield {**row, "completion": None}
 
 
+def _exchanges(row: Row) -> Iterator[Row]:
+    """A row for each turn of input and output, with the turns before it and the instruction as system message."""
+    turns = structured(row["conversation"])
+    messages = [{"role": "system", "content": row.get("instruction")}]
+    for turn in turns if isinstance(turns, list) else ():
+        if not isinstance(turn, Mapping):
+            break
+        messages += [
+            {"role": "user", "content": turn.get("input")},
+            {"role": "assistant", "content": turn.get("output")},
+        ]
+        yield {**row, "completion": [*messages]}
+    if len(messages) == 1:
+        yield {**row, "completion": None}
+
+
 _BOTH_TEXT = {"chosen": is_text, "rejected": is_text}
 _BOTH_CHAT = {"chosen": is_chat, "rejected": is_chat}
 _BOTH_MESSAGE = {"chosen": is_message, "rejected": is_message}
@@ -217,6 +233,13 @@ LAYOUTS: dict[str, Layout] = {
         names={"messages": "conversations"},
         read=demonstration,
         expand=_turns,
+        sft=True,
+    ),
+    "orca-chat": Layout(
+        "instruction, conversation with input and output: one row per output (orca-chat)",
+        {"instruction": is_text_or_null, "conversation": has_objects("input", "output")},
+        read=demonstration,
+        expand=_exchanges,
         sft=True,
     ),
     "sft-alpaca": Layout(

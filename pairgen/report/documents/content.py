@@ -286,6 +286,8 @@ class Report:
     """What was shown."""
     not_shown: Sequence[str] = ()
     """What was not shown, and what the study cannot tell."""
+    kind: str = "study"
+    """What it is a report of: ``study`` or ``recipe``."""
 
     def __post_init__(self) -> None:
         names = [figure.name for figure in self.figures]

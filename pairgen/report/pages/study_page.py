@@ -38,4 +38,4 @@ def study_part(folder: Path, prefix: str) -> Part:
         ),
     }
     sections = [Section(title, body) for title, body in bodies.items() if body]
-    return Part("study", report.title, paragraphs(report.question), sections)
+    return Part(report.kind, report.title, paragraphs(report.question), sections)

@@ -32,7 +32,7 @@ def setting_of(options: StudyOptions) -> Setting:
     )
     model = options.model or scale.model
     if not model:
-        from pairgen.studies.running.gemma import installed_gguf
+        from pairgen.train.model.installed_model import installed_gguf
 
         model = installed_gguf()
     if model != TINY and scale.sft_steps:

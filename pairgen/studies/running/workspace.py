@@ -10,9 +10,6 @@ OUT/
 A hash is one of everything that the content depends on, so that whatever is found under its name can be used.
 """
 
-import hashlib
-import json
-import shutil
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +20,7 @@ import pyarrow as pa
 
 from pairgen import run_folder
 from pairgen.atomic import staging
+from pairgen.content_key import digest, identity
 from pairgen.errors import UsageError
 from pairgen.exchange.curation.subsets import sample
 from pairgen.pairs.dataset import MANIFEST, PairDataset, open_pairs
@@ -30,9 +28,7 @@ from pairgen.progress import Progress, Warn, ignore
 from pairgen.run_folder.measured import Measured, measured_at, write_table
 from pairgen.studies.running.plan import TINY, Make, Setting, Trained, Variant
 from pairgen.train.config import Config
-
-FORMAT = 1
-"""Part of every hash: to be raised when the same options give something else."""
+from pairgen.train.continuing import remove_leftovers, train_or_continue
 
 BETA = 0.3
 """The paper's (Pal et al., 2024), for every loss that has a beta."""
@@ -69,12 +65,6 @@ class Finished:
         return float(np.logaddexp(0, -BETA * self.measured.split("eval").margin).mean())
 
 
-def digest(*parts: Any) -> str:
-    """A short hash of plain values."""
-    text = json.dumps([FORMAT, *parts], sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
 @dataclass(frozen=True)
 class Workspace:
     """Makes what a study needs, or finds it."""
@@ -95,7 +85,7 @@ class Workspace:
             UsageError: it has no held-out pairs.
         """
         setting, scale = self.setting, self.setting.scale
-        key = digest(name, _identity(setting.source), _identity(setting.choices), scale.pairs, scale.held_out)
+        key = digest(name, identity(setting.source), identity(setting.choices), scale.pairs, scale.held_out)
         folder = setting.out / "data" / f"{name}-{key}"
         if not (folder / MANIFEST).is_file():
             folder.parent.mkdir(parents=True, exist_ok=True)
@@ -132,8 +122,8 @@ class Workspace:
         folder = setting.out / "start" / f"{data.path.name}-seed{seed}-{self._key(config, data)}"
         config = replace(config, out=str(folder))
         if not (folder / run_folder.FINAL).is_dir():
-            self._train(config, folder)
-            _remove(folder, run_folder.CHECKPOINTS, run_folder.TOKENS)
+            self._train(config)
+            remove_leftovers(folder)
         return str(folder / run_folder.FINAL)
 
     # ------------------------------------------------------------ runs
@@ -171,13 +161,11 @@ class Workspace:
         if not is_whole(folder / run_folder.PAIRS) or (missing and not (folder / run_folder.FINAL).is_dir()):
             for file in (run_folder.PAIRS, *variant.files):  # of a run whose model is gone
                 (folder / file).unlink(missing_ok=True)
-            self._train(replace(config, out=str(folder)), folder, scale.measured)
+            self._train(replace(config, out=str(folder)), scale.measured)
             missing = dict(variant.files)
         for file, measure in missing.items():
             write_table(measure(Trained(folder / run_folder.FINAL, start, data, rate)), folder / file)
-        if not self.setting.keep_models:
-            _remove(folder, run_folder.FINAL)
-        _remove(folder, run_folder.CHECKPOINTS, run_folder.TOKENS)
+        remove_leftovers(folder, *(() if self.setting.keep_models else (run_folder.FINAL,)))
         return Finished(variant, seed, rate, folder, reference)
 
     def reference(self, config: Config, data: PairDataset, start: str) -> Path:
@@ -190,34 +178,18 @@ class Workspace:
                 write_table(score_start(config, measured, folder / "start"), file)
         return file
 
-    def _train(self, config: Config, folder: Path, train_pairs: int = 0) -> None:
-        from pairgen.train.output import checkpoint
-        from pairgen.train.run import resume, train
-
-        more: dict[str, Any] = {"progress": self.progress, "warn": self.warn, "train_pairs": train_pairs}
-        if (folder / run_folder.CONFIG).is_file() and checkpoint.newest(folder):
-            resume(folder, **more)
-        else:
-            train(config, overwrite=True, **more)
+    def _train(self, config: Config, train_pairs: int = 0) -> None:
+        train_or_continue(config, progress=self.progress, warn=self.warn, train_pairs=train_pairs)
 
     def _start_key(self, start: str) -> str:
         """What a starting model is known by: for one made here, the name of its run, wherever --out is."""
         made_here = self.setting.is_tiny and start != TINY
-        return Path(start).parent.name if made_here else _identity(start)
+        return Path(start).parent.name if made_here else identity(start)
 
     def _key(self, config: Config, data: PairDataset) -> str:
         """A hash of what the numbers of a run depend on."""
         options = config.resolved().fixed() | {"data": "", "out": "", "model": self._start_key(config.model)}
         return digest(options, content_hashes(data), config.steps, config.epochs, config.learning_rate)
-
-
-def _identity(source: str) -> str:
-    """A source by name and, if it is a file, by a hash of its content, wherever it is."""
-    path = Path(source)
-    if not source or not path.is_file():
-        return source
-    with path.open("rb") as file:
-        return f"{path.name} {hashlib.file_digest(file, 'sha256').hexdigest()}"
 
 
 def content_hashes(data: PairDataset) -> list[str]:
@@ -240,8 +212,3 @@ def score_start(config: Config, train_pairs: int, folder: Path) -> pa.Table:
     trainer = prepare(replace(config, out=str(folder), loss="simpo").resolved(), context)
     trainer.log.close()
     return trainer.held_out.score_pairs(0)
-
-
-def _remove(folder: Path, *names: str) -> None:
-    for name in names:
-        shutil.rmtree(folder / name, ignore_errors=True)

@@ -7,9 +7,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from pairgen.content_key import digest
 from pairgen.run_folder.measured import write_table
 from pairgen.studies.running.results import Results
-from pairgen.studies.running.workspace import Finished, content_hashes, digest
+from pairgen.studies.running.workspace import Finished, content_hashes
 from pairgen.studies.same_rows.edit_levels import FIRST
 from pairgen.studies.same_rows.predictors import Outcome, Trial
 

@@ -23,7 +23,8 @@ from pairgen.train.context import Phase, RunContext
 from pairgen.train.data.groups import GroupTable, TokenGroup
 from pairgen.train.data.schedule import Scheduled
 from pairgen.train.layout.batch import Batch
-from pairgen.train.reference.cache import FORMAT, SCHEMA, ReferenceLogps, folder_of, read
+from pairgen.train.reference.cache import FORMAT, SCHEMA, ReferenceLogps, Stream, Wanted, folder_of, read
+from pairgen.train.reference.hashes import digest, from_digests
 from pairgen.train.reference.start import StartingModel, recorded_fingerprint
 
 
@@ -46,27 +47,35 @@ class ReferencePass:
     """How many passes this process takes part in, given how many it needs: of a sharded model, the most of any."""
 
     @cached_property
-    def keys(self) -> list[str]:
+    def keys(self) -> Sequence[str]:
         """The key of each batch: a hash of its pairs and the setting."""
-        named = (json.dumps([self.setting, *self._pair_ids(batch)]).encode() for batch in self.batches)
-        return [xxhash.xxh3_64_hexdigest(name) for name in named]
+        return self._wanted.batches
+
+    @cached_property
+    def _wanted(self) -> Wanted:
+        keys, digests = [], bytearray()
+        for batch in self.batches:
+            ids = self._pair_ids(batch)
+            keys.append(xxhash.xxh3_64_hexdigest(json.dumps([self.setting, *ids]).encode()))
+            digests += b"".join(map(digest, ids))
+        counts = [self.groups.pairs[batch].sum() for batch in self.batches]
+        return Wanted(from_digests(digests), keys, np.array(counts, np.int64))
+
+    def streams(self) -> list[Stream]:
+        """What all processes have written so far."""
+        folders = zip(self.folders, self.groups.prefixes, strict=True)
+        return [stream for folder, prefix in folders for stream in read(folder, prefix, self._wanted)]
 
     def known(self) -> ReferenceLogps:
-        """What all processes have written so far."""
-        wanted = {
-            pair: key for batch, key in zip(self.batches, self.keys, strict=True) for pair in self._pair_ids(batch)
-        }
-        found = ReferenceLogps()
-        for folder, prefix in zip(self.folders, self.groups.prefixes, strict=True):
-            found.add(read(folder), prefix, wanted)
-        return found
+        """The same by pair."""
+        return ReferenceLogps(self.streams())
 
     def missing(self) -> list[tuple[NDArray[np.int64], str]]:
         """The batches to score, each with its key."""
-        known = self.known()
-        is_known = known.is_exact if self.exact else known.__contains__
-        batches = zip(self.batches, self.keys, strict=True)
-        return [(batch, key) for batch, key in batches if not all(map(is_known, self._pair_ids(batch)))]
+        is_known = self.known().contain(self._wanted.pairs, self.exact)
+        stops = np.cumsum(self._wanted.counts)
+        of_batches = zip(self.batches, self.keys, stops - self._wanted.counts, stops, strict=True)
+        return [(batch, key) for batch, key, start, stop in of_batches if not is_known[start:stop].all()]
 
     def _pair_ids(self, batch: NDArray[np.int64]) -> list[str]:
         return [pair_id for index in batch for pair_id in self.groups.pair_ids(index)]
@@ -138,7 +147,7 @@ def precompute(
         _ = model.scorer  # loading it records it
     world.barrier()
     prefix = f"{str(recorded_fingerprint(file))[:16]}-{model.forward.name}"
-    known = ReferenceLogps()
+    streams: list[Stream] = []
     for split, batches, trained_on in schedule:
         folders = [
             folder_of(tokens.dataset, config.reference_dir, context.folder / REFERENCE)
@@ -158,8 +167,8 @@ def precompute(
         names = ", ".join(tokens.dataset.name for tokens in split.datasets)
         compute_missing(work, partial(context.progress, f"{Phase.REFERENCE} {names}"))
         world.barrier()
-        known.update(work.known())
-    return known
+        streams += work.streams()
+    return ReferenceLogps(streams)
 
 
 def _machine(device: torch.device) -> tuple[str, str, int]:

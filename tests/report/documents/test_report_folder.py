@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from pairgen.errors import OutputExists
+from pairgen.report.documents import report_folder
 from pairgen.report.documents.content import Bars, Report
-from pairgen.studies import writing
-from pairgen.studies.writing import write_report
+from pairgen.report.documents.report_folder import write_report
 
 FIGURE = Bars("accuracy", "Accuracy", "loss", "share", ["dpo"], {"arc": [0.5]})
 REPORT = Report("A report", "Why?", {}, figures=[FIGURE])
@@ -36,7 +36,7 @@ def test_an_earlier_report_is_replaced(tmp_path: Path) -> None:
 def test_an_error_leaves_the_earlier_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_report(REPORT, tmp_path / "report")
     before = (tmp_path / "report" / "report.md").read_bytes()
-    monkeypatch.setattr(writing, "report_files", lambda _: {"report.md": b"half", "report.json": None})
+    monkeypatch.setattr(report_folder, "report_files", lambda _: {"report.md": b"half", "report.json": None})
     with pytest.raises(TypeError):
         write_report(Report("Another", "Why?", {}), tmp_path / "report")
     assert (tmp_path / "report" / "report.md").read_bytes() == before

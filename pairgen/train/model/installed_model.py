@@ -1,4 +1,4 @@
-"""The pretrained model that studies use where none is named."""
+"""The pretrained model that studies and recipes use where none is named."""
 
 import importlib.metadata
 
