@@ -1,4 +1,4 @@
-"""Distributed training: the process group, messages between processes, and DDP; FSDP is in ``sharding``."""
+"""Distributed training: the process group, messages between processes, and DDP; FSDP is in ``devices``."""
 
 import contextlib
 import os

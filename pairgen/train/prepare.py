@@ -21,6 +21,8 @@ from pairgen.train.data.order import BatchSampler
 from pairgen.train.data.schedule import TrainingData
 from pairgen.train.data.token_cache import TokenCache
 from pairgen.train.data.tokenization import PairTokenizer
+from pairgen.train.devices.placement import Placement
+from pairgen.train.devices.sharding import own_weights
 from pairgen.train.layout.group_work import GroupCost
 from pairgen.train.loop import Trainer
 from pairgen.train.losses import LOSSES
@@ -30,14 +32,12 @@ from pairgen.train.output import checkpoint
 from pairgen.train.output.checkpoint import Policy, TrainState
 from pairgen.train.output.metrics_log import MetricsLog
 from pairgen.train.output.saver import Saver
-from pairgen.train.placement import Placement
 from pairgen.train.reference.cache import ReferenceLogps
 from pairgen.train.reference.passes import precompute
 from pairgen.train.reference.start import StartingModel
 from pairgen.train.scores.held_out import HeldOut
 from pairgen.train.scores.objective import Objective
 from pairgen.train.scores.speed import Interval, ModelFlops, product_rate
-from pairgen.train.sharding import own_weights
 
 
 def prepare(config: Config, context: RunContext) -> Trainer:

@@ -12,14 +12,14 @@ from helpers.token_groups import random_groups
 from pairgen.progress import ignore
 from pairgen.train.config import Config
 from pairgen.train.context import RunContext
+from pairgen.train.devices.placement import Placement
+from pairgen.train.devices.sharding import own_weights
 from pairgen.train.distributed import World, join_world
 from pairgen.train.layout.padded import padded_batch
 from pairgen.train.model import loading
 from pairgen.train.model.scorer import Scorer
 from pairgen.train.output import weights
 from pairgen.train.output.checkpoint import Policy
-from pairgen.train.placement import Placement
-from pairgen.train.sharding import own_weights
 
 CPU = torch.device("cpu")
 

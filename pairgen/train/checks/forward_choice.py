@@ -13,12 +13,12 @@ from pairgen.train.checks.exactness import Plain, check_model, check_trees, comp
 from pairgen.train.checks.plain import device_of
 from pairgen.train.config import Config
 from pairgen.train.data.groups import TokenGroup
+from pairgen.train.devices.sharding import is_sharded
 from pairgen.train.layout.tree import tree_batch
 from pairgen.train.model import loading as models
 from pairgen.train.model.kernels.torch_internals import missing_for_trees
 from pairgen.train.model.scorer import Scorer
 from pairgen.train.scores.forward import Forward
-from pairgen.train.sharding import is_sharded
 
 
 def choose_forward(config: Config, scorer: Scorer, tokenizer: Any, groups: Sequence[TokenGroup], warn: Warn) -> Forward:

@@ -25,6 +25,6 @@ def test_the_reference_is_sharded_and_no_copies_are_kept(reference: str, precisi
 
 def test_an_adapter_of_72_billion_weights_fits_8_gpus_of_80_gb() -> None:
     """Their float32 weights alone are 289 GB."""
-    setting = Setting(lora=16, gpus=8, checkpointing=False)
+    setting = Setting(lora=16, gpus=8)
     assert peak(find_shape("qwen-72b"), setting, 1024, 512).total < 80e9
-    assert peak(find_shape("qwen-72b"), replace(setting, sharded=False), 1024, 512).total > 300e9
+    assert peak(find_shape("qwen-72b"), replace(setting, sharded=False), 1024, 512).total > 289e9

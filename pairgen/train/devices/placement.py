@@ -12,11 +12,11 @@ from torch import nn
 from pairgen.errors import UnsupportedModel
 from pairgen.train.config import Config
 from pairgen.train.context import RunContext
+from pairgen.train.devices.sharding import META, Parts, spread
 from pairgen.train.distributed import replicated
 from pairgen.train.model import loading as models
 from pairgen.train.model.scorer import Scorer
 from pairgen.train.reference.start import check_start
-from pairgen.train.sharding import META, Parts, spread
 
 
 @dataclass(frozen=True)
