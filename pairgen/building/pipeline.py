@@ -52,7 +52,8 @@ def build(
     Raises:
         UsageError: an unknown name, or options that conflict.
         SourceError: rows are unavailable or unreadable, or a split has no pairs.
-        OutputError: ``out`` already exists or cannot be written; nothing incomplete is left behind.
+        OutputError: ``out`` already exists or cannot be written; nothing incomplete is left behind, except what
+            ``resume`` goes on with: hidden beside ``out``, until it is written anew.
     """
     if is_remote(out):
         if options.resume:
@@ -135,6 +136,4 @@ def _write_pairs(work: Work, recipe: Recipe, reader: Reader, engine: Engine, pro
     """Convert all rows that are left, and write their pairs and the list of drops."""
     for made in reader.map(BuildPhase.MAKING, partial(convert, recipe), engine, progress):
         work.add(made, reader.invalid)
-    if work.tally.pairs_by_block is None:
-        work.tally.check_pairs()
-    work.drops.finish()
+    work.finish()

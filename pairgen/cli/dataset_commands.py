@@ -100,7 +100,7 @@ def build(
     examples=["pairgen merge part-* --out pairs"],
 )
 def merge(
-    paths: Annotated[list[Path], typer.Argument(metavar="DIR...", help="All parts of a build.")],
+    paths: Annotated[list[Path], typer.Argument(metavar="DIR", help="All parts of a build.")],
     out: AtomicOut,
     overwrite: Overwrite = False,
     quiet: Quiet = False,

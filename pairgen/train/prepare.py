@@ -26,6 +26,7 @@ from pairgen.train.devices.sharding import own_weights
 from pairgen.train.layout.group_work import GroupCost
 from pairgen.train.loop import Trainer
 from pairgen.train.losses import LOSSES
+from pairgen.train.memory_savers.quantization import check_parallel
 from pairgen.train.model import loading as models
 from pairgen.train.model.scorer import Scorer
 from pairgen.train.output import checkpoint
@@ -42,6 +43,7 @@ from pairgen.train.scores.speed import Interval, ModelFlops, product_rate
 
 def prepare(config: Config, context: RunContext) -> Trainer:
     """The trainer of a run, in the state of its latest checkpoint. Raises PairgenError for unusable data or models."""
+    check_parallel(config, context.world.size)
     config = _with_merged_adapter(config, context)
     datasets = data.open_datasets(config.data, LOSSES[config.loss])
     device = models.pick_device(config.device, context.world.local_rank)

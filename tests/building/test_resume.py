@@ -242,11 +242,18 @@ def test_a_row_that_stops_a_build_can_be_skipped(tmp_path: Path) -> None:
     assert warnings[0].startswith("resuming after ")
 
 
-def test_nothing_is_kept_of_a_source_that_ends_too_early(tmp_path: Path) -> None:
-    source = tmp_path / "rows.json"
-    source.write_text(json.dumps([row("metamath", index) for index in range(60)])[:-1])
-    with pytest.raises(SourceError):
-        build("metamath", tmp_path / "out", BuildOptions((str(source),)))
+def test_a_source_that_cannot_be_read_for_a_while(tmp_path: Path) -> None:
+    options = BuildOptions((write(tmp_path / "rows.jsonl", rows_of(60)),), on_error="skip")
+    whole = content(build("metamath", tmp_path / "whole" / "out", options).path)
+    stopped(tmp_path / "out", options, LATE, SourceError("the network is unreachable"))
+    assert content(build("metamath", tmp_path / "out", replace(options, resume=True)).path) == whole
+
+
+def test_nothing_is_kept_where_a_split_has_no_pairs(tmp_path: Path) -> None:
+    train = write(tmp_path / "train.jsonl", [row("metamath", index) for index in range(60)])
+    held_out = write(tmp_path / "eval.jsonl", [{"query": "Why?", "response": "Because."}])
+    with pytest.raises(SourceError, match="the eval split has no pairs"):
+        build("metamath", tmp_path / "out", BuildOptions((f"train={train}", f"eval={held_out}")))
     assert not hidden(tmp_path)
 
 

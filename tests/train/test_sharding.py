@@ -24,7 +24,8 @@ MODELS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "adapter": ("llama", {}, {"lora": 3}),
     "bfloat16": ("llama", {}, {"precision": "bf16-pure"}),
     "mixed": ("llama", {}, {"precision": "bf16"}),
-    "recomputed": ("llama", {}, {"gradient_checkpointing": True}),
+    "recomputed": ("llama", {}, {"activation_checkpointing": "full"}),
+    "partly recomputed": ("llama", {}, {"activation_checkpointing": "selective"}),
 }
 """Families, settings of their configs, and options of the run."""
 

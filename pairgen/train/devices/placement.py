@@ -14,6 +14,7 @@ from pairgen.train.config import Config
 from pairgen.train.context import RunContext
 from pairgen.train.devices.sharding import META, Parts, spread
 from pairgen.train.distributed import replicated
+from pairgen.train.memory_savers.quantization import is_quantized
 from pairgen.train.model import loading as models
 from pairgen.train.model.scorer import Scorer
 from pairgen.train.reference.start import check_start
@@ -45,7 +46,7 @@ class Placement:
 
     def _loaded(self, texts: Iterable[str], device: torch.device, resumed: Path | None) -> tuple[Any, Any]:
         model, tokenizer = models.load(self.config, texts, device, resumed)
-        if self.sharded and models.is_quantized(model):
+        if self.sharded and is_quantized(model):
             raise UnsupportedModel(
                 f"--model {self.config.model}: FSDP cannot shard quantized weights; use --parallel ddp"
             )
