@@ -10,6 +10,8 @@ from pairgen.options import check, check_values, flag, from_mapping, option, rea
 from pairgen.train.losses import LOSSES
 from pairgen.train.losses.outside import PATTERN, check_confirmed, is_outside, register
 
+ACTIVATION_CHECKPOINTING = ("none", "selective", "full")
+
 
 @dataclass(frozen=True)
 class Config:
@@ -121,8 +123,12 @@ class Config:
         "float32; bf16: float32 weights, bfloat16 arithmetic; bf16-pure: bfloat16 weights too. auto: bf16 on a GPU.",
         choices=("auto", "float32", "bf16", "bf16-pure"),
     )
-    gradient_checkpointing: bool = option(
-        False, "Recompute activations in the backward pass: less memory, more time.", may_change=True
+    activation_checkpointing: str = option(
+        "none",
+        "What the backward pass computes again, to save memory. selective: all but attention and matrix products, in "
+        "little time; full: whole layers, a third more FLOPs.",
+        choices=ACTIVATION_CHECKPOINTING,
+        may_change=True,
     )
     peak_tflops: float = option(
         0.0, "Peak TFLOP/s of the device, for mfu; 0 measures a large matrix product.", at_least=0, may_change=True
@@ -223,11 +229,20 @@ def saved(file: Path, given: Mapping[str, Any]) -> Config:
     Raises:
         UsageError: it is damaged, or names code from outside that ``given`` does not allow.
     """
-    values = {**read_values(file), "out": str(file.parent)}
+    values = {**_renamed(read_values(file)), "out": str(file.parent)}
     check_confirmed(values.get("loss"), given.get("loss"), str(file.parent))
     if values.get("trust_remote_code") and not given.get("trust_remote_code"):
         raise UsageError(f"{file.parent}: runs code that comes with the model; allow it again with --trust-remote-code")
     return from_mapping(Config, values, str(file)).resolved()
+
+
+def _renamed(values: dict[str, Any]) -> dict[str, Any]:
+    """The values of a config file, with ``gradient_checkpointing``, a former option, under its new name."""
+    renamed = dict(values)
+    if isinstance(renamed.get("gradient_checkpointing"), bool):
+        former = renamed.pop("gradient_checkpointing")
+        renamed.setdefault("activation_checkpointing", "full" if former else "none")
+    return renamed
 
 
 def combine(flags: Mapping[str, Any], file: Path | None = None, preset: str | None = None) -> Config:
@@ -240,7 +255,7 @@ def combine(flags: Mapping[str, Any], file: Path | None = None, preset: str | No
         raise UsageError(f"--preset {preset}: unknown preset; available: {', '.join(PRESETS)}")
     values: dict[str, Any] = dict(PRESETS[preset]) if preset else {}
     if file is not None:
-        loaded = read_values(file)
+        loaded = _renamed(read_values(file))
         check_values(Config, loaded, str(file))
         if loaded.get("trust_remote_code") and not flags.get("trust_remote_code"):
             raise UsageError(f"{file}: sets trust_remote_code; confirm it with the flag --trust-remote-code")

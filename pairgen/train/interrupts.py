@@ -44,6 +44,6 @@ def translate_out_of_memory() -> Iterator[None]:
         if not lacks_memory and not isinstance(error, (MemoryError, torch.OutOfMemoryError)):
             raise
         raise OutOfMemory(
-            "out of memory: --resume with a smaller --micro-batch-size (same result) or --gradient-checkpointing; "
-            "or start a new run with a smaller --max-length or --batch-size"
+            "out of memory: --resume with a smaller --micro-batch-size (same result) or --activation-checkpointing "
+            "full; or start a new run with a smaller --max-length or --batch-size"
         ) from error

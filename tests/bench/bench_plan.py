@@ -1,6 +1,6 @@
 """Memory of training as `pairgen plan` computes it, against what a process takes; the paper's hours against its.
 
-    python tests/bench/bench_plan.py [--precision float32] [--steps 3] [--checkpointing] [--keep-freed]
+    python tests/bench/bench_plan.py [--precision float32] [--steps 3] [--checkpointing selective] [--keep-freed]
     python tests/bench/bench_plan.py --paper
 
 Each size is trained for some steps in a new process, on a CPU, on random pairs in token trees, with AdamW. Measured
@@ -48,6 +48,7 @@ def trained(size: dict[str, int], setting: Any, steps: int) -> tuple[Any, Any, l
     from transformers import LlamaConfig, LlamaForCausalLM
 
     from pairgen.train.layout.tree import tree_batch
+    from pairgen.train.model.recomputation import checkpoint_activations
     from pairgen.train.model.scorer import Scorer
     from pairgen.train.planning.architectures import shape_of
 
@@ -61,8 +62,7 @@ def trained(size: dict[str, int], setting: Any, steps: int) -> tuple[Any, Any, l
         use_cache=False,
     )
     model = LlamaForCausalLM(config).to(torch.bfloat16 if setting.precision == "bf16-pure" else torch.float32).train()
-    if setting.checkpointing:
-        model.gradient_checkpointing_enable({"use_reentrant": False})
+    checkpoint_activations(model, setting.checkpointing)
     scorer = Scorer(model)
     optimizer = torch.optim.AdamW(model.parameters(), fused=True)
     batch = tree_batch(random_groups(0, size["groups"], length=LENGTH, vocabulary=size["vocabulary"]), 8192, "group")
@@ -78,7 +78,7 @@ def trained(size: dict[str, int], setting: Any, steps: int) -> tuple[Any, Any, l
     return shape_of(config.to_dict(), "llama"), batch, times
 
 
-def measure(name: str, precision: str, checkpointing: bool, steps: int, keep_freed: bool) -> tuple[float, ...]:
+def measure(name: str, precision: str, checkpointing: str, steps: int, keep_freed: bool) -> tuple[float, ...]:
     """Weights, tokens, bytes planned, measured and of libraries, and seconds per step (user, system), of one size."""
     from pairgen.train.cpu_memory import return_freed_memory
     from pairgen.train.planning.memory import LIBRARIES
@@ -104,7 +104,7 @@ def compare(options: argparse.Namespace) -> None:
     print("| --- | --- | --- | --- | --- | --- | --- |")
     for name in SIZES if not options.only else [options.only]:
         words = [sys.executable, __file__, "--size", name, "--precision", options.precision]
-        words += ["--steps", str(options.steps), *["--checkpointing"] * options.checkpointing]
+        words += ["--steps", str(options.steps), "--checkpointing", options.checkpointing]
         words += ["--keep-freed"] * options.keep_freed
         output = subprocess.run(words, check=True, capture_output=True, text=True).stdout.split()
         weights, tokens, plan, measured, libraries, user, system = map(float, output)
@@ -127,7 +127,7 @@ def paper() -> None:
             ("all weights, bf16-pure", {"precision": "bf16-pure"}),
             ("LoRA 16, bf16-pure", {"precision": "bf16-pure", "lora": 16}),
         ):
-            options: dict[str, Any] = {"model": name, "gradient_checkpointing": True, "batch_size": PAPER_BATCH}
+            options: dict[str, Any] = {"model": name, "activation_checkpointing": "full", "batch_size": PAPER_BATCH}
             found = plan(PlanOptions(**options | machine | ways))
             memory = f"{found.total_gb:.0f} of {found.gpu_memory_gb:g}{'' if found.fits else ', too much'}"
             theirs = f"{hours:g}" if hours else "not stated"
@@ -140,7 +140,7 @@ def main() -> None:
     options = argparse.ArgumentParser()
     options.add_argument("--precision", default="float32", choices=["float32", "bf16", "bf16-pure"])
     options.add_argument("--steps", type=int, default=3, choices=range(2, 1000), metavar="N")
-    options.add_argument("--checkpointing", action="store_true")
+    options.add_argument("--checkpointing", default="none", choices=["none", "selective", "full"])
     options.add_argument("--keep-freed", action="store_true", help="let the C library keep the memory of freed tensors")
     options.add_argument("--only", choices=SIZES, help="one size")
     options.add_argument("--paper", action="store_true")

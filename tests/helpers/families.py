@@ -5,6 +5,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from transformers import CONFIG_MAPPING
+from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
 SIZES: dict[str, Any] = {
     **dict.fromkeys(("hidden_size", "d_model", "n_embd", "dim", "embedding_size", "emb_dim", "lru_width"), 32),
@@ -55,6 +57,15 @@ CHANGES: dict[str, dict[str, Any]] = {
     "zaya": {"num_experts_per_tok": 1},
 }
 """Further settings of some families."""
+
+NOT_BUILT = {
+    *("blt", "cohere_compass_text", "dbrx", "dots3_note", "gemma4_assistant", "gemma4_unified_assistant"),
+    *("musicgen", "musicgen_melody", "reformer"),  # settings that depend on each other
+    "gemma3n",  # needs timm
+    "kimi_linear",  # takes minutes on a CPU
+}
+FAMILIES = [name for name in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES if name in CONFIG_MAPPING and name not in NOT_BUILT]
+"""Causal architectures of transformers."""
 
 
 def small_config(family: str, **changes: Any) -> Any:

@@ -1,6 +1,7 @@
 """What torch allocates on a CPU, and what autograd keeps, counted exactly."""
 
 from collections.abc import Callable
+from itertools import accumulate
 from typing import Any
 
 import torch
@@ -9,14 +10,21 @@ from torch.profiler import ProfilerActivity, profile
 
 def allocated_peak(run: Callable[[], Any]) -> int:
     """The most bytes that torch has allocated at a time on the CPU while a function runs, above those at its start."""
+    return max(_allocated(run))
+
+
+def allocated_at_end(run: Callable[[], Any]) -> int:
+    """The bytes that torch has allocated on the CPU when a function returns, above those at its start."""
+    return _allocated(run)[-1]
+
+
+def _allocated(run: Callable[[], Any]) -> list[int]:
+    """The bytes allocated after each event."""
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
         run()
     events = [event for event in profiler.profiler.kineto_results.events() if event.name() == "[memory]"]  # type: ignore[union-attr]
-    now = most = 0
-    for event in sorted(events, key=lambda event: int(event.start_ns())):
-        now += int(event.nbytes())
-        most = max(most, now)
-    return most
+    changes = [int(event.nbytes()) for event in sorted(events, key=lambda event: int(event.start_ns()))]
+    return list(accumulate(changes, initial=0))
 
 
 def kept_bytes(model: torch.nn.Module, run: Callable[[], Any]) -> int:

@@ -106,7 +106,7 @@ def test_a_resumed_run_makes_do_with_other_batches(data: list[str], model: str, 
 
 
 OTHER_WAYS: list[dict[str, Any]] = [
-    {"gradient_checkpointing": True}, {"reference": "online"}, {"lora": 4}, {"compile": True, "steps": 1}
+    {"activation_checkpointing": "full"}, {"reference": "online"}, {"lora": 4}, {"compile": True, "steps": 1}
 ]  # fmt: skip
 
 

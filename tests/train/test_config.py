@@ -10,7 +10,7 @@ import pytest
 
 from pairgen.errors import UsageError
 from pairgen.options import from_mapping, read_values
-from pairgen.train.config import OPTIONS, PRESETS, Config, combine, save
+from pairgen.train.config import OPTIONS, PRESETS, Config, combine, save, saved
 from pairgen.train.losses import LOSSES, Loss, dpo
 
 
@@ -29,10 +29,10 @@ def test_save_and_load_round_trip(tmp_path: Path) -> None:
 
 def test_options_without_a_value_are_not_saved(tmp_path: Path) -> None:
     save(Config(data=("a", "b"), sft_steps=0), tmp_path / "config.toml")
-    saved = read_values(tmp_path / "config.toml")
-    assert saved["data"] == ["a", "b"]
-    assert saved["sft_steps"] == 0
-    assert set(saved) == set(OPTIONS) - {"learning_rate", "sft_learning_rate", "compile"}
+    values = read_values(tmp_path / "config.toml")
+    assert values["data"] == ["a", "b"]
+    assert values["sft_steps"] == 0
+    assert set(values) == set(OPTIONS) - {"learning_rate", "sft_learning_rate", "compile"}
 
 
 def test_flags_override_the_file_and_the_file_the_preset(tmp_path: Path) -> None:
@@ -163,3 +163,11 @@ def test_the_config_does_not_import_heavy_packages() -> None:
     )
     found = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert found.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(("former", "now"), [("true", "full"), ("false", "none")])
+def test_the_former_name_of_activation_checkpointing_is_read(tmp_path: Path, former: str, now: str) -> None:
+    """In a file of one's own, and in the saved config of a run."""
+    file = toml(tmp_path, f'data = ["a"]\ngradient_checkpointing = {former}\n')
+    assert combine({}, file).activation_checkpointing == now
+    assert saved(file, {}).activation_checkpointing == now

@@ -235,9 +235,9 @@ def test_lora_trains_and_saves_only_the_adapter(pairs: Path, done: Path, tmp_pat
 
 
 @pytest.mark.parametrize(
-    "changes", [{"precision": "bf16"}, {"precision": "bf16-pure"}, {"gradient_checkpointing": True}]
+    "changes", [{"precision": "bf16"}, {"precision": "bf16-pure"}, {"activation_checkpointing": "full"}]
 )
-def test_precisions_and_gradient_checkpointing(
+def test_precisions_and_activation_checkpointing(
     pairs: Path, done: Path, tmp_path: Path, changes: dict[str, Any]
 ) -> None:
     train(runs.config(pairs, tmp_path / "run", model=str(done / "sft" / "final"), sft_steps=0, steps=2, **changes))
@@ -469,7 +469,7 @@ def test_out_of_memory_lists_options_that_help(
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(torch.optim.AdamW, "step", full)
-    with pytest.raises(OutOfMemory, match=r"--micro-batch-size.*--gradient-checkpointing.*--max-length"):
+    with pytest.raises(OutOfMemory, match=r"--micro-batch-size.*--activation-checkpointing.*--max-length"):
         train(runs.config(pairs, tmp_path / "run", model=str(done / "final"), sft_steps=0))
 
 

@@ -18,6 +18,7 @@ from pairgen.train.config import Config
 from pairgen.train.cpu_memory import return_freed_memory_if_short
 from pairgen.train.model.adapters import add_adapter, peft_library
 from pairgen.train.model.gguf import dequantized, is_gguf, location
+from pairgen.train.model.recomputation import checkpoint_activations
 from pairgen.train.model.tiny import tiny_model, train_tokenizer
 from pairgen.train.output.processor_files import copy_processor, is_multimodal
 
@@ -75,10 +76,7 @@ def load(config: Config, texts: Iterable[str], device: torch.device, resumed: Pa
     _check_weights(model, config)
     disable_dropout(model)
     model.config.use_cache = False
-    if config.gradient_checkpointing:
-        # the first name is that of newer versions, in which the second is deprecated
-        enable = getattr(model, "activation_checkpointing_enable", None) or model.gradient_checkpointing_enable
-        enable({"use_reentrant": False})
+    checkpoint_activations(model, config.activation_checkpointing)
     if not is_quantized(model):  # these are on a device from the start, and some refuse to be moved
         model = model.to(device)
     if config.lora:

@@ -17,13 +17,35 @@ from pairgen.train.planning.shape import Shape
 
 
 def per_token(shape: Shape, setting: Setting) -> float:
-    """Bytes per token of a layer, without gradient checkpointing."""
+    """Bytes per token of a layer that keeps everything for its backward pass."""
     return _compiled(shape, setting) if setting.compiled else _norms(shape, setting) + _products(shape, setting)
 
 
 def layer_input(shape: Shape, setting: Setting) -> int:
-    """Bytes per token of the input of a layer: all that is kept of it with gradient checkpointing."""
+    """Bytes per token of the input of a layer: all that full activation checkpointing keeps of it."""
     return shape.hidden * setting.weight_bytes
+
+
+def products(shape: Shape, setting: Setting) -> int:
+    """Bytes per token of the results of attention and matrix products, which selective checkpointing keeps besides."""
+    gates = 2 if shape.gated else 1
+    results = shape.query_width + 2 * shape.key_width + 2 * shape.hidden
+    results += shape.active_experts * gates * shape.intermediate
+    attention = shape.query_width * (4 if _in_float32(setting) else setting.bytes)
+    adapters = setting.lora * 7 * 4  # of each matrix, the product with the first one
+    return results * setting.bytes + attention + adapters
+
+
+def kept(shape: Shape, setting: Setting) -> float:
+    """Bytes per token of a layer between its forward and its backward pass."""
+    if setting.checkpointing == "none":
+        return per_token(shape, setting)
+    return layer_input(shape, setting) + (products(shape, setting) if setting.checkpointing == "selective" else 0)
+
+
+def _in_float32(setting: Setting) -> bool:
+    """Whether attention is computed in float32: ``cpu_attention.split_attention``, which also repeats heads."""
+    return setting.trees and not setting.on_gpu
 
 
 def final_norm(shape: Shape, setting: Setting) -> int:
@@ -48,7 +70,7 @@ def _products(shape: Shape, setting: Setting) -> int:
     gates = 2 if shape.gated else 1
     casts = 3 + gates if setting.autocast or adapted else 2
     inputs = casts * hidden * per_input
-    float32 = setting.trees and not setting.on_gpu  # see ``cpu_attention.split_attention``, which also repeats heads
+    float32 = _in_float32(setting)
     attention = 4 * query * 4 if float32 else 2 * (query + shape.key_width) * size
     if adapted or (float32 and size < 4):
         attention += query * per_input  # the output, cast for the next product

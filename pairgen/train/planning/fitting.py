@@ -76,8 +76,10 @@ def _alternatives(setting: Setting, pairs: int) -> Iterator[tuple[list[str], Set
     if setting.reference == "online" and not setting.lora:
         flags, setting = [*flags, "--reference precomputed"], replace(setting, reference="precomputed")
         yield flags, setting, 1
-    if not setting.checkpointing:
-        flags, setting = [*flags, "--gradient-checkpointing"], replace(setting, checkpointing=True)
+    if setting.checkpointing == "none":
+        yield [*flags, "--activation-checkpointing selective"], replace(setting, checkpointing="selective"), 1
+    if setting.checkpointing != "full":
+        flags, setting = [*flags, "--activation-checkpointing full"], replace(setting, checkpointing="full")
         yield flags, setting, 1
     if not setting.lora:
         yield [*flags, "--lora 16"], replace(setting, lora=16), 1

@@ -96,25 +96,27 @@ class _Count:
     def moments(self) -> list[tuple[str, dict[str, float]]]:
         """The parts at each moment."""
         setting, constant = self.setting, self.constant()
-        kept, block, states = self.head()
+        logits, block, states = self.head()
         layers = self.tokens * activations.per_token(self.shape, setting) * self.shape.layers
-        inputs = self.tokens * activations.layer_input(self.shape, setting)
+        kept_of_layer = self.tokens * activations.kept(self.shape, setting)
         one_layer = layers / self.shape.layers
-        stored = inputs * self.shape.layers if setting.checkpointing else layers
+        stored = kept_of_layer * self.shape.layers
         stored += self.tokens * activations.final_norm(self.shape, setting)
-        recomputed = one_layer if setting.checkpointing else 0.0
+        recomputed = 0.0 if setting.checkpointing == "none" else one_layer
+        if setting.checkpointing == "selective":  # the results of products are kept once, not twice
+            recomputed = max(0.0, one_layer - self.tokens * activations.products(self.shape, setting))
         backward = self.tokens * (2 * setting.weight_bytes * self.shape.hidden + 2 * self.widest * setting.bytes)
         first, last = self.gradients(self.head_gradient), self.gradients(self.trainable)
         casts = self.casts()
-        at_head = casts if not setting.checkpointing else self.head_cast
+        at_head = casts if setting.checkpointing == "none" else self.head_cast
         tied = self.head_gradient if self.shape.tied else 0  # the gradient of the embedding, before it is added
-        forward = {"activations": stored, "LM head": kept + states, "bfloat16 copies": casts}
+        forward = {"activations": stored, "LM head": logits + states, "bfloat16 copies": casts}
         moments = {
             "end of the forward pass": {"gradients": self.gradients(0), **forward},
             "backward pass of the LM head": {
                 "gradients": first,
                 "activations": stored,
-                "LM head": kept + block + 2 * states,
+                "LM head": logits + block + 2 * states,
                 "bfloat16 copies": at_head,
             },
             "backward pass of the last layer": {
@@ -147,7 +149,7 @@ class _Count:
         if not self.setting.autocast:
             return 0.0
         layers = 2.0 * self.shape.layers * self.shape.layer_matrices
-        if self.setting.checkpointing and self.setting.lora:  # frozen weights are not cached
+        if self.setting.checkpointing != "none" and self.setting.lora:  # frozen weights are not cached
             layers /= self.shape.layers
         return layers + self.head_cast
 

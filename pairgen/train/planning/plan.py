@@ -116,8 +116,8 @@ class _Speed:
 
     @property
     def step_seconds(self) -> float:
-        """Seconds of training on a pair; with gradient checkpointing, layers are computed once more."""
-        again = self.shape.forward_flops().of(self.load) if self.setting.checkpointing else 0.0
+        """Seconds of training on a pair; with full activation checkpointing, layers are computed once more."""
+        again = self.shape.forward_flops().of(self.load) if self.setting.checkpointing == "full" else 0.0
         return (self.model_flops + again) / self.rate
 
     @property

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from pairgen.errors import UsageError
 from pairgen.options import check, option
+from pairgen.train.config import ACTIVATION_CHECKPOINTING
 from pairgen.train.planning.machines import GPUS, Gpu
 from pairgen.train.planning.setting import Setting
 
@@ -48,7 +49,11 @@ class PlanOptions:
         choices=("float32", "bf16", "bf16-pure"),
     )
     lora: int = option(0, "Rank of a LoRA adapter to train; 0 trains all weights.", at_least=0)
-    gradient_checkpointing: bool = option(False, "Recompute activations in the backward pass.")
+    activation_checkpointing: str = option(
+        "none",
+        "What the backward pass computes again: nothing, all but attention and matrix products, or whole layers.",
+        choices=ACTIVATION_CHECKPOINTING,
+    )
     compile: bool = option(True, "Compile the layers, which also takes less memory.")
     parallel: str = option("fsdp", "fsdp shards the model, ddp replicates it.", choices=("fsdp", "ddp"))
     reference: str = option(
@@ -105,7 +110,7 @@ class PlanOptions:
         return Setting(
             precision=self.precision,
             lora=self.lora,
-            checkpointing=self.gradient_checkpointing,
+            checkpointing=self.activation_checkpointing,
             compiled=self.compile and self.device == "cuda",
             on_gpu=self.device == "cuda",
             trees=self.share != "none" if self.data else self.sharing > 1,

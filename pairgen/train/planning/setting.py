@@ -11,8 +11,8 @@ class Setting:
     """``float32``, ``bf16`` (float32 weights, bfloat16 arithmetic) or ``bf16-pure``."""
     lora: int = 0
     """Rank of the adapter; 0: all weights are trained."""
-    checkpointing: bool = False
-    """Whether activations are computed again in the backward pass."""
+    checkpointing: str = "none"
+    """What the backward pass computes again: ``none``, ``selective`` or ``full``."""
     compiled: bool = True
     """Whether the layers are compiled with torch.compile."""
     on_gpu: bool = True

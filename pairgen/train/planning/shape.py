@@ -109,7 +109,7 @@ class Shape:
         return Flops(per_token, per_key, self.embedding, trains_head=not lora)
 
     def forward_flops(self) -> Flops:
-        """FLOPs of the forward pass alone, of the layers: what gradient checkpointing computes again."""
+        """FLOPs of the forward pass alone, of the layers: what full activation checkpointing computes again."""
         used = self.layers * self._in_layer(self.active_experts)
         return Flops(2.0 * used, attention_flops(self.heads, self.head_size, self.layers) / 3, 0, trains_head=False)
 

@@ -4,10 +4,8 @@ import copy
 from types import SimpleNamespace
 
 import pytest
-from helpers.families import small_config, spread_model
+from helpers.families import FAMILIES, small_config, spread_model
 from helpers.token_groups import random_groups
-from transformers import CONFIG_MAPPING
-from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
 from pairgen.errors import UnsupportedModel
 from pairgen.train.checks.exactness import TOLERANCE
@@ -17,12 +15,6 @@ from pairgen.train.model.loading import disable_dropout
 from pairgen.train.model.scorer import Scorer
 from pairgen.train.prepare import choose_forward
 
-NOT_BUILT = {
-    *("blt", "cohere_compass_text", "dbrx", "dots3_note", "gemma4_assistant", "gemma4_unified_assistant"),
-    *("musicgen", "musicgen_melody", "reformer"),  # settings that depend on each other
-    "gemma3n",  # needs timm
-    "kimi_linear",  # takes minutes on a CPU
-}
 FALL_BACK = {
     *("axk2", "bailing_hybrid", "bamba", "bart", "bigbird_pegasus", "blenderbot", "blenderbot-small", "bloom"),
     *("codegen", "deepseek_v32", "deepseek_v4", "doge", "dots3_note_text", "falcon", "falcon_h1", "falcon_mamba"),
@@ -53,7 +45,6 @@ REFUSED = {
 
 CHAOTIC = {"hrm_text", "zamba", "zamba2"}
 """Families in which rounding errors grow beyond 1e-4 nats: many passes through the same layers, long products."""
-FAMILIES = [name for name in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES if name in CONFIG_MAPPING and name not in NOT_BUILT]
 
 
 def test_families_are_many() -> None:

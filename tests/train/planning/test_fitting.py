@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pairgen.errors import UsageError
+from pairgen.train.config import ACTIVATION_CHECKPOINTING
 from pairgen.train.planning.architectures import PRESETS
 from pairgen.train.planning.fitting import Run, changes, smallest_machine
 from pairgen.train.planning.machines import COUNTS, GPUS
@@ -21,7 +22,7 @@ SETTINGS = st.builds(
     Setting,
     precision=st.sampled_from(["float32", "bf16", "bf16-pure"]),
     lora=st.sampled_from([0, 16]),
-    checkpointing=st.booleans(),
+    checkpointing=st.sampled_from(ACTIVATION_CHECKPOINTING),
     compiled=st.booleans(),
     gpus=st.sampled_from([1, 2, 8]),
     sharded=st.booleans(),
@@ -72,7 +73,7 @@ def test_the_changes_that_are_named_make_it_fit(run: Run, gigabytes: int) -> Non
     words = dict(re.findall(r"--([\w-]+)(?: (\w[\w-]*))?", flags))
     setting = replace(
         run.setting,
-        checkpointing=run.setting.checkpointing or "gradient-checkpointing" in words,
+        checkpointing=words.get("activation-checkpointing", run.setting.checkpointing),
         lora=int(words.get("lora", run.setting.lora)),
         precision=words.get("precision", run.setting.precision),
         reference=words.get("reference", run.setting.reference),
@@ -106,7 +107,7 @@ def test_hours_are_flops_over_rate() -> None:
     assert found.hours * 3600 == pytest.approx(320 * flops / (8 * 100e12 * 0.5))
     assert found.seconds_per_step * 10 == pytest.approx(found.hours * 3600)
     assert found.tokens_per_second / found.pairs_per_second == load.tokens
-    recomputed = plan(replace(options, gradient_checkpointing=True))
+    recomputed = plan(replace(options, activation_checkpointing="full"))
     assert found.hours < recomputed.hours < found.hours * 4 / 3 + 1e-9
     with_reference = plan(replace(options, reference="precomputed"))
     assert with_reference.hours == pytest.approx(found.hours + with_reference.reference_hours)

@@ -12,6 +12,7 @@ from helpers.torch_memory import allocated_peak, kept_bytes
 from pairgen.train.layout.batch import Batch
 from pairgen.train.layout.tree import tree_batch
 from pairgen.train.model import logprobs
+from pairgen.train.model.recomputation import checkpoint_activations
 from pairgen.train.model.scorer import Scorer
 from pairgen.train.planning import activations, memory
 from pairgen.train.planning.architectures import shape_of
@@ -48,8 +49,7 @@ def trained(size: str = "medium", kind: str = "llama", groups: int = 12, **optio
     dtype = torch.bfloat16 if setting.precision == "bf16-pure" else torch.float32
     model = transformers.AutoModelForCausalLM.from_config(config, dtype=dtype).train()
     model.config.use_cache = False
-    if setting.checkpointing:
-        model.gradient_checkpointing_enable({"use_reentrant": False})
+    checkpoint_activations(model, setting.checkpointing)
     if setting.lora:
         peft = pytest.importorskip("peft")
         model = peft.get_peft_model(
@@ -87,9 +87,13 @@ CASES: list[dict[str, Any]] = [
     *({"size": size, "groups": 1} for size in SIZES),
     {"trees": False},
     {"accumulates": True},
-    {"checkpointing": True, "groups": 24},
+    {"checkpointing": "full", "groups": 24},
+    {"checkpointing": "selective", "groups": 24},
+    {"checkpointing": "selective", "groups": 24, "trees": False, "size": "deep"},
+    {"checkpointing": "selective", "groups": 24, "precision": "bf16"},
+    {"checkpointing": "selective", "groups": 24, "lora": 4},
     {"precision": "bf16"},
-    {"precision": "bf16", "checkpointing": True, "groups": 24},
+    {"precision": "bf16", "checkpointing": "full", "groups": 24},
     {"precision": "bf16-pure"},
     {"lora": 4},
     {"lora": 4, "precision": "bf16"},
@@ -144,7 +148,13 @@ def test_blocks_of_logits_are_those_of_the_trainer() -> None:
 
 def test_more_tokens_take_more_and_more_gpus_less() -> None:
     shape = trained().shape
-    for setting in (Setting(), Setting(checkpointing=True), Setting(lora=4), Setting(precision="bf16-pure")):
+    for setting in (
+        Setting(),
+        Setting(checkpointing="full"),
+        Setting(checkpointing="selective"),
+        Setting(lora=4),
+        Setting(precision="bf16-pure"),
+    ):
         totals = [peak(shape, setting, tokens, tokens / 2).total for tokens in (0, 100, 1000, 10_000)]
         assert totals == sorted(totals)
         sharded = [peak(shape, replace(setting, gpus=gpus), 1000, 500).total for gpus in (2, 4, 8)]
