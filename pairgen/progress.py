@@ -6,11 +6,14 @@ from typing import Protocol
 
 
 class BuildPhase(StrEnum):
-    """Phases of a build or an audit, as passed to callbacks; merging counts pairs, all others bytes of the source."""
+    """Phases of a build or an audit, as passed to callbacks: merging counts pairs, uploading bytes of the output, all
+    others bytes of the source.
+    """
 
     READING = "reading questions"
     MAKING = "building pairs"
     MERGING = "merging parts"
+    UPLOADING = "uploading"
     AUDITING = "auditing solutions"
 
 

@@ -16,6 +16,7 @@ from pairgen.building.options import BuildOptions
 from pairgen.errors import UsageError
 from pairgen.options import arguments, flag
 from pairgen.pairs.dataset import Manifest
+from pairgen.sources.urls import UrlFile, is_url
 
 
 def describe_build(
@@ -102,7 +103,9 @@ def _without_folder(source: str) -> str:
 
 
 def published(path: str) -> str:
-    """A path as published in manifests and cards: an absolute one loses its folder."""
+    """A path as published in manifests and cards: an absolute one loses its folder, and so does a URL."""
+    if is_url(path):
+        return UrlFile(path).name
     return Path(path).name if Path(path).expanduser().is_absolute() else path
 
 

@@ -24,7 +24,8 @@ class BuildOptions:
     source: tuple[str, ...] = option(
         (),
         "Where rows come from: a .json, .jsonl, .csv, .tsv (each also .gz), .parquet or .arrow file, a pattern of "
-        "files ('part-*.jsonl'), - for JSON on stdin, a `save_to_disk` folder, a Hub dataset, or sample[:ROWS[:SEED]]: "
+        "files ('part-*.jsonl'), a URL of these (s3://...), "
+        "- for JSON on stdin, a `save_to_disk` folder, a Hub dataset, or sample[:ROWS[:SEED]]: "
         "synthetic rows, by default 1,000 (200 for eval). "
         "Repeat it for more files or splits. Default: the Hub.",
         metavar="<[split=]source>",

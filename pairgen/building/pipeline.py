@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pairgen import stats
+from pairgen.atomic import remove_stale
 from pairgen.builders import Builder
 from pairgen.building.convert import Recipe, convert
 from pairgen.building.manifest import describe_build
@@ -22,6 +23,8 @@ from pairgen.building.parts.resuming import Work, begin, check_resumable, kept_i
 from pairgen.building.parts.tally import SplitTally, Tally
 from pairgen.building.planning import Plan
 from pairgen.building.reading import Engine, Reader
+from pairgen.building.upload import is_remote, written_to
+from pairgen.errors import UsageError
 from pairgen.pairs.dataset import MANIFEST, PairDataset, open_pairs
 from pairgen.pairs.writing import DatasetWriter
 from pairgen.progress import BuildPhase, Progress, Warn, ignore
@@ -41,6 +44,7 @@ def build(
 
     Args:
         builder: a name in ``BUILDERS``, or a builder of your own.
+        out: the folder, or a URL that a temporary folder is uploaded to (see ``upload.written_to``).
         overwrite: replace an existing dataset, which stays in place until the new one is complete.
         progress: called with bytes of the source.
         warn: called with a message for rows that were skipped, and if fewer rows than requested are held out.
@@ -48,12 +52,37 @@ def build(
     Raises:
         UsageError: an unknown name, or options that conflict.
         SourceError: rows are unavailable or unreadable, or a split has no pairs.
-        OutputError: ``out`` already exists or cannot be written; nothing incomplete is left behind.
+        OutputError: ``out`` already exists or cannot be written; nothing incomplete is left behind, except what
+            ``resume`` goes on with: hidden beside ``out``, until it is written anew.
     """
+    if is_remote(out):
+        if options.resume:
+            raise UsageError("--resume needs an output folder on this machine, not a URL")
+
+        def write(folder: Path) -> PairDataset:
+            return _build(builder, DatasetWriter(folder), folder, options, (progress, warn), keeps=False)
+
+        return written_to(os.fspath(out), write, overwrite, progress)
     if options.resume and not overwrite and (complete := _complete(builder, out, options)) is not None:
+        remove_stale(complete.path.absolute().parent)  # of a build that was killed after its last step
         warn(f"{complete.path} is complete")
         return complete
     writer = DatasetWriter(out, overwrite, options.resume)
+    return _build(builder, writer, out, options, (progress, warn), keeps=options.engine == "local")
+
+
+def _build(
+    builder: str | Builder,
+    writer: DatasetWriter,
+    out: str | os.PathLike[str],
+    options: BuildOptions,
+    callbacks: tuple[Progress, Warn],
+    keeps: bool,
+) -> PairDataset:
+    """Build with a writer to ``out``. ``keeps``: whether there are checkpoints, from which a build can be resumed. They
+    count blocks of the local engine.
+    """
+    progress, warn = callbacks
     plan = Plan.of(builder, options)
     shard = parse_shard(options.shard)
     with writer, kept_if_unfinished(writer, warn), ThreadPoolExecutor(1) as hashing, plan.engine:
@@ -67,7 +96,7 @@ def build(
         if writer.note is not None:
             check_resumable(writer, note(), options)
         recipe = plan.recipe(progress, warn)
-        work = begin(writer, _new_tally(plan, recipe), options, note)
+        work = begin(writer, _new_tally(plan, recipe), options, note if keeps else None)
         if writer.note is not None:
             warn(f"resuming after {work.tally.rows:,} rows")
         reader = replace(plan.reader(warn), first=shard.number + work.tally.blocks * shard.of, every=shard.of)
@@ -107,6 +136,4 @@ def _write_pairs(work: Work, recipe: Recipe, reader: Reader, engine: Engine, pro
     """Convert all rows that are left, and write their pairs and the list of drops."""
     for made in reader.map(BuildPhase.MAKING, partial(convert, recipe), engine, progress):
         work.add(made, reader.invalid)
-    if work.tally.pairs_by_block is None:
-        work.tally.check_pairs()
-    work.drops.finish()
+    work.finish()

@@ -4,7 +4,9 @@ They are made on 64-bit keys, and depend only on the keys and the seed, not on t
 workers.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -50,7 +52,7 @@ def held_out_questions(keys: Sequence[Keys], size: int, seed: int) -> tuple[froz
     if size >= total:
         raise UsageError(f"--eval-size {size}: the source has only {total:,} usable rows; choose a smaller --eval-size")
     chosen, missing = [], size
-    for question, count in zip(questions.tolist(), counts.tolist(), strict=True):
+    for question, count in zip(_values(questions), _values(counts), strict=True):
         if count <= missing:
             chosen.append(question)
             missing -= count
@@ -64,14 +66,23 @@ def held_out_questions(keys: Sequence[Keys], size: int, seed: int) -> tuple[froz
 def few_shot_questions(keys: Sequence[Keys], held_out: frozenset[int], count: int, seed: int) -> list[int]:
     """The first ``count`` questions of the training rows in shuffled order; fewer if there are fewer."""
     questions, _ = shuffled_questions(keys, seed, "shots")
-    return [question for question in questions.tolist() if question not in held_out][:count]
+    return list(islice((question for question in _values(questions) if question not in held_out), count))
+
+
+def _values(array: NDArray[Any]) -> Iterator[int]:
+    """The values of an array, of which only some are Python objects at a time: they take five times as much memory."""
+    return (value for start in range(0, len(array), 4096) for value in array[start : start + 4096].tolist())
+
+
+MAX_RUN = 1 << 20
+"""Keys of a sorted run in memory: 8 MB."""
 
 
 class SeenKeys:
     """Counts how often keys occurred before, with 8 bytes per distinct key.
 
     Keys are held in sorted runs. As in a log-structured merge tree, a run is merged with the one before it once it is
-    as large, so that there are few.
+    as large, so that there are few; but not beyond ``MAX_RUN``, as a merge takes twice the memory of what it merges.
     """
 
     def __init__(self) -> None:
@@ -103,9 +114,11 @@ class SeenKeys:
         if not len(run):
             return
         self._runs.append(run)
-        while len(self._runs) > 1 and len(self._runs[-2]) <= len(self._runs[-1]):
+        while len(self._runs) > 1 and len(self._runs[-2]) <= len(self._runs[-1]) <= MAX_RUN // 2:
             last = self._runs.pop()
-            self._runs[-1] = np.sort(np.concatenate([self._runs[-1], last]), kind="stable")
+            merged = np.concatenate([self._runs[-1], last])
+            merged.sort(kind="stable")
+            self._runs[-1] = merged
 
 
 def number_duplicates(batch: pa.RecordBatch, before: Iterable[int] | None) -> pa.RecordBatch:

@@ -57,7 +57,7 @@ def progress_reporter(quiet: bool = False) -> Iterator[tuple[Progress, Warn]]:
 
 
 @contextmanager
-def output_reporter(quiet: bool, out: Path | None) -> Iterator[tuple[Progress, Warn]]:
+def output_reporter(quiet: bool, out: str | Path | None) -> Iterator[tuple[Progress, Warn]]:
     """``progress_reporter`` for commands that write ``out`` atomically: if interrupted, they say that nothing was,
     unless the interrupt says what was.
     """

@@ -9,6 +9,7 @@ import typer
 
 from pairgen.builders import BUILDERS
 from pairgen.building.options import BuildOptions
+from pairgen.building.upload import is_remote
 from pairgen.cli.app import Json, OutputConsole, Quiet, command, print_json
 from pairgen.cli.bars import output_reporter, progress_reporter
 from pairgen.cli.flags import with_options
@@ -20,7 +21,13 @@ if TYPE_CHECKING:
 
 Dataset = Annotated[Path, typer.Argument(metavar="DIR", help="A dataset: a folder that pairgen wrote.")]
 Out = Annotated[
-    Path | None, typer.Option("--out", "-o", metavar="DIR", help="Output folder; required, except with --dry-run.")
+    str | None,
+    typer.Option(
+        "--out",
+        "-o",
+        metavar="DIR",
+        help="Output folder, or a URL to upload it to (s3://...); required, except with --dry-run.",
+    ),
 ]
 AtomicOut = Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Output folder, created atomically.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing dataset.")]
@@ -73,6 +80,8 @@ def build(
     out = required(out)
     if private and not push_to:
         raise UsageError("--private needs --push REPO")
+    if push_to and is_remote(out):
+        raise UsageError("--push needs an output folder on this machine, not a URL")
     if push_to:
         from pairgen.exchange.publish import check_access
 
@@ -91,7 +100,7 @@ def build(
     examples=["pairgen merge part-* --out pairs"],
 )
 def merge(
-    paths: Annotated[list[Path], typer.Argument(metavar="DIR...", help="All parts of a build.")],
+    paths: Annotated[list[Path], typer.Argument(metavar="DIR", help="All parts of a build.")],
     out: AtomicOut,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
@@ -104,15 +113,19 @@ def merge(
     print_built(dataset, out, as_json, dataset.manifest["options"].get("pairs_per_row", 1))
 
 
-def required(out: Path | None) -> Path:
-    """The output folder. Raises UsageError if it is missing."""
+def required(out: str | None) -> str:
+    """The output folder or URL. Raises UsageError if it is missing."""
     if out is None:
         raise UsageError("missing --out, the output folder")
     return out
 
 
 def print_built(
-    dataset: "PairDataset", out: Path, as_json: bool, pairs_per_row: int = 1, pushed: Mapping[str, str] | None = None
+    dataset: "PairDataset",
+    out: str | Path,
+    as_json: bool,
+    pairs_per_row: int = 1,
+    pushed: Mapping[str, str] | None = None,
 ) -> None:
     """The counts of a new dataset, and where it is; ``pushed`` may hold its ``url`` on the Hub."""
     results = {split: _build_result(dataset.manifest, split) for split in dataset.splits}
@@ -130,13 +143,14 @@ def print_built(
         typer.echo(f"Pushed to {pushed['url']}")
 
 
-def print_location(dataset: "PairDataset", out: Path) -> None:
+def print_location(dataset: "PairDataset", out: str | Path) -> None:
     """Where a new dataset is, and how to look at it."""
     noun = "example" if dataset.manifest.get("sft") else "pair"
-    typer.echo(f"Wrote {count(len(dataset), noun)} to {out}. Inspect them with: pairgen show {shlex.quote(str(out))}")
+    hint = "" if is_remote(out) else f". Inspect them with: pairgen show {shlex.quote(str(out))}"
+    typer.echo(f"Wrote {count(len(dataset), noun)} to {out}{hint}")
 
 
-def _push(out: Path, repo: str, private: bool, quiet: bool) -> dict[str, Any]:
+def _push(out: str, repo: str, private: bool, quiet: bool) -> dict[str, Any]:
     """Push a dataset that was just built. If that fails, the message says how to push it later."""
     from pairgen.exchange.publish import push
 

@@ -104,7 +104,7 @@ def sft_data(
 
 def _import(
     options: BuildOptions,
-    out: Path | None,
+    out: str | None,
     how: dict[str, Any],
     overwrite: bool,
     dry_run: bool,

@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+import pyarrow as pa
+
 from pairgen.pairs.dataset import Split
 from pairgen.pairs.evidence import RESULT
 
@@ -26,7 +28,11 @@ def count(split: Split) -> dict[str, Any] | None:
     Names are sorted by descending number of pairs.
     """
     keys = ["source", "strategy", "error", "check", "reason"]
-    rows = split.table(keys).group_by(keys).aggregate([([], "count_all")]).to_pylist()
+    times: Counter[tuple[str | None, ...]] = Counter()
+    for batch in split.batches(keys):  # one by one: a table of all of them would keep every file mapped
+        found = pa.Table.from_batches([batch]).group_by(keys).aggregate([([], "count_all")]).to_pylist()
+        times.update({tuple(row[key] for key in keys): row["count_all"] for row in found})
+    rows = [{**dict(zip(keys, values, strict=True)), "count_all": count} for values, count in times.items()]
     rows = [row for row in rows if row["check"] is not None]
     if not rows:
         return None

@@ -46,13 +46,14 @@ class Work:
     def _build(self, stage: Stage) -> None:
         from pairgen.building.pipeline import build
 
-        options = BuildOptions(**stage.own("dataset"), workers=BUILD_WORKERS)
+        resume = stage.options.get("engine", "local") == "local"
+        options = BuildOptions(**stage.own("dataset"), workers=BUILD_WORKERS, resume=resume)
         build(stage.options["dataset"], stage.folder, options, progress=self.progress, warn=self.warn)
 
     def _import(self, stage: Stage) -> None:
         from pairgen.exchange.imports.importing import find_importer, import_pairs
 
-        options = BuildOptions(**stage.own("layout"), workers=BUILD_WORKERS)
+        options = BuildOptions(**stage.own("layout"), workers=BUILD_WORKERS, resume=True)
         importer = find_importer(options, stage.options.get("layout") or None, sft=stage.kind == SFT_DATA)
         import_pairs(importer, stage.folder, options, progress=self.progress, warn=self.warn)
 

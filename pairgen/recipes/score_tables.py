@@ -160,7 +160,8 @@ def scores_table(models: Sequence[Evaluated], tasks: Sequence[Task]) -> Table:
     ]
     if any(task.is_pairs for task in tasks):
         notes.append(
-            "Tasks that are datasets of the recipe: held-out pairs, correct if chosen is the likeliest completion."
+            "Tasks that are datasets of the recipe: held-out pairs, or all pairs of one without. A pair is answered "
+            "correctly if chosen is the likeliest completion."
         )
     return Table("Scores", columns, rows, notes)
 

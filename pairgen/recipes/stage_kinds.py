@@ -153,25 +153,31 @@ def _is_evaluated(folder: Path) -> bool:
 
 # ---------------------------------------------------------------- the table
 
+_HOW_BUILT = ("workers", "drops", "resume", "shard")
+"""Options of builds that stages set themselves, or that make something else than a dataset."""
+
 _TRAINED_LONGER = {"steps", "epochs", "learning_rate"}
 """Options that a resumed run may change, and that change its result."""
 
+_IMPORTED = Kind(
+    BuildOptions,
+    _import,
+    _is_dataset,
+    without=[name for name in (*BUILD_ONLY, *_HOW_BUILT) if name != "source"],
+    texts=("layout",),
+)
+
 KINDS: dict[str, Kind] = {
-    BUILD: Kind(BuildOptions, _build, _is_dataset, without=("workers", "drops"), texts=("dataset",)),
-    IMPORT: Kind(
+    BUILD: Kind(
         BuildOptions,
-        _import,
+        _build,
         _is_dataset,
-        without=[name for name in (*BUILD_ONLY, "workers", "drops") if name != "source"],
-        texts=("layout",),
+        without=_HOW_BUILT,
+        texts=("dataset",),
+        unimportant=frozenset({"engine", "address", "ray_blocks"}),
     ),
-    SFT_DATA: Kind(
-        BuildOptions,
-        _import,
-        _is_dataset,
-        without=[name for name in (*BUILD_ONLY, "workers", "drops") if name != "source"],
-        texts=("layout",),
-    ),
+    IMPORT: _IMPORTED,
+    SFT_DATA: _IMPORTED,
     MIX: Kind(MixOptions, _mix, _is_dataset, lists=("data",)),
     TRAIN: Kind(
         Config,

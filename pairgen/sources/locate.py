@@ -9,7 +9,7 @@ import logging
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache, reduce
 from pathlib import Path
 from typing import NamedTuple
@@ -19,6 +19,7 @@ from pairgen.hub_client import offline_if_unreachable
 from pairgen.sources import formats, sample
 from pairgen.sources.formats import Columns
 from pairgen.sources.origin import Sample, Source
+from pairgen.sources.urls import AnyFile, find_files, is_url
 
 SAMPLE_ROWS = {"train": 1000, "eval": 200}
 
@@ -36,6 +37,7 @@ def resolve(names: Iterable[str], dataset: str, hub: Hub | None, columns: Column
 
     - a file: .json, .jsonl, .csv, .tsv, .parquet, .arrow; text files also compressed, as .gz;
     - a pattern of files, ``'part-*.jsonl'``, or ``-``: JSON or JSON Lines on stdin;
+    - a URL of a file or a pattern, ``s3://bucket/part-*.jsonl``, of any protocol that fsspec knows;
     - a folder that ``save_to_disk`` wrote (of several splits, those are used whose names match ours);
     - ``sample``, ``sample:ROWS`` or ``sample:ROWS:SEED``; with the name of another dataset, ``sample:NAME:ROWS``;
     - a Hub dataset ``owner/name``.
@@ -66,7 +68,7 @@ def _split_of(text: str) -> tuple[str | None, str]:
     name, equals, rest = text.partition("=")
     if equals and name in ("train", "eval"):
         return name, rest
-    if equals and not Path(text).expanduser().exists():
+    if equals and not is_url(text) and not Path(text).expanduser().exists():
         raise UsageError(f"--source {text}: there is no split {name!r}; write train=FILE or eval=FILE")
     return None, text
 
@@ -79,6 +81,8 @@ def _locate(split: str | None, where: str, dataset: str, hub: Hub | None, column
         }
     if where == "-":
         return {split or "train": _file(_stdin(), columns, "stdin")}
+    if is_url(where):
+        return {split or "train": _all_of(find_files(where), where, columns)}
     path = Path(where).expanduser()
     if not path.exists() and any(character in where for character in "*?["):
         return {split or "train": _pattern(path, where, columns)}
@@ -135,6 +139,11 @@ def _pattern(path: Path, where: str, columns: Columns) -> Source:
     files = [Path(name) for name in sorted(glob.glob(str(path), recursive=True))]  # noqa: PTH207 - also for absolute patterns
     if not files:
         raise SourceNotFound(f"{where}: no file matches this pattern")
+    return _all_of(files, where, columns)
+
+
+def _all_of(files: Sequence[AnyFile], where: str, columns: Columns) -> Source:
+    """The rows of files, one after another."""
     sources = [_file(file, columns) for file in files]
     return reduce(lambda first, second: _combined(first, second, where), sources)
 
@@ -149,13 +158,15 @@ def _stdin() -> Path:
     return folder / "stdin.json"
 
 
-def _file(path: Path, columns: Columns, name: str | None = None) -> Source:
+def _file(path: AnyFile, columns: Columns, name: str | None = None) -> Source:
     formats.format_of(path)
     try:
         if path.stat().st_size == 0:
             raise SourceError(f"{name or path}: is empty; give a file with rows")
         formats.check_rows(path, columns)
         return Source(columns, {"files": [name or path.name]}, (path,))
+    except FileNotFoundError as error:
+        raise SourceNotFound(f"{path}: no such file") from error
     except OSError as error:
         raise SourceError(f"{path}: cannot be read ({error.strerror or error})") from error
 

@@ -5,13 +5,13 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from pairgen.errors import SourceError
 from pairgen.sources import formats, sample
 from pairgen.sources.columns import Names, renamed
 from pairgen.sources.formats import Block, Columns, Part, Records
+from pairgen.sources.urls import AnyFile
 
 _SAMPLE_ROW_BYTES = 1000
 """Assumed size of a sample row, for progress."""
@@ -40,7 +40,7 @@ class Source:
 
     columns: Columns
     provenance: dict[str, Any]
-    files: tuple[Path, ...] = ()
+    files: tuple[AnyFile, ...] = ()
     sample: Sample | None = None
     limit: int | None = None
     """Only the first rows, as many as this."""
@@ -85,7 +85,7 @@ class Source:
             return
         yield from self._all_parts(lambda file: formats.parts(file, self.columns, part_bytes), part_bytes)
 
-    def _all_parts(self, cut: Callable[[Path], Iterable[Part]], sample_bytes: int) -> Iterator[SourcePart]:
+    def _all_parts(self, cut: Callable[[AnyFile], Iterable[Part]], sample_bytes: int) -> Iterator[SourcePart]:
         if self.sample:
             size = max(1, sample_bytes // _SAMPLE_ROW_BYTES)
             for start in range(0, self.sample.rows, size):
@@ -99,14 +99,14 @@ class Source:
                 before += file.stat().st_size
 
 
-def _file_blocks(file: Path, before: int, part: Part, names: Names, block_bytes: int) -> Iterator[tuple[str, Block]]:
+def _file_blocks(file: AnyFile, before: int, part: Part, names: Names, block_bytes: int) -> Iterator[tuple[str, Block]]:
     with _reading(file):
         for block in part(block_bytes):
             yield str(file), renamed(block._replace(position=before + block.position), names)
 
 
 @contextlib.contextmanager
-def _reading(file: Path) -> Iterator[None]:
+def _reading(file: AnyFile) -> Iterator[None]:
     try:
         yield
     except OSError as error:
@@ -134,6 +134,6 @@ def hashed_provenance(source: Source) -> dict[str, Any]:
     return {**source.provenance, "sha256": [_sha256(file) for file in source.files]}
 
 
-def _sha256(path: Path) -> str:
+def _sha256(path: AnyFile) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

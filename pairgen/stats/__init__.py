@@ -147,8 +147,9 @@ def _statistics(split: Split, table: dict[str, Statistic], by: str | None) -> di
     parts: dict[str, list[Numbers]] = {name: [np.empty(0, np.int32)] for name in table}
     for batch in split.batches([*columns]) if table else ():
         for name, statistic in table.items():
-            parts[name].append(statistic.of(batch))
+            parts[name].append(np.array(statistic.of(batch)))  # a copy: a view would keep the file mapped
     values = {name: np.concatenate(found[1:] or found) for name, found in parts.items()}
+    parts.clear()
     groups = _groups(split.table([by])[by]) if by else {}
     return {
         name: _shown(statistic.definition, statistic.scale, values[name], by, groups)

@@ -25,15 +25,15 @@ def summarize(values: Numbers) -> dict[str, Any]:
     if not len(values):
         return {"count": 0, **dict.fromkeys(("mean", "sd", "min", "max")), "quantiles": dict.fromkeys(names)}
     exact = values.astype(np.float64)
-    quantiles = np.quantile(exact, [percent / 100 for percent in QUANTILES]).tolist()
-    return {
+    moments = {
         "count": len(exact),
         "mean": float(exact.mean()),
         "sd": float(exact.std()),
         "min": float(exact.min()),
         "max": float(exact.max()),
-        "quantiles": dict(zip(names, quantiles, strict=True)),
     }
+    quantiles = np.quantile(exact, [percent / 100 for percent in QUANTILES], overwrite_input=True).tolist()
+    return {**moments, "quantiles": dict(zip(names, quantiles, strict=True))}
 
 
 def histogram(values: Numbers) -> dict[str, list[Any]]:

@@ -1,12 +1,18 @@
 """``build --shard I/N`` and ``merge``: for every builder and any N, all files of one build, byte for byte."""
 
 import json
+import os
+import re
+import shlex
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from helpers.folders import content
 from helpers.sample_rows import row
 from hypothesis import HealthCheck, given, settings
@@ -18,6 +24,7 @@ from pairgen.builders import BUILDERS
 from pairgen.building.options import BuildOptions
 from pairgen.building.parts.merging import merge
 from pairgen.building.pipeline import build
+from pairgen.cli import load_app
 from pairgen.errors import InvalidDataset, PairgenError, SourceError, UsageError
 from pairgen.exchange.functions import import_pairs
 from pairgen.pairs.dataset import MANIFEST, open_pairs
@@ -258,6 +265,23 @@ def test_on_the_command_line(parts: list[Path], tmp_path: Path, run: Callable[..
     failed = run("merge", *parts[1:], "--out", tmp_path / "merged")
     assert failed.exit_code == 2
     assert failed.stderr == "pairgen: missing part 0/3; build it with --shard, and give all parts\n"
+
+
+@pytest.mark.slow
+def test_the_line_for_slurm(tmp_path: Path, run: Callable[..., Result]) -> None:
+    """The command that the help shows, run as each job of an array would run it, and again as if it were requeued."""
+    shown = " ".join(typer.main.get_command(load_app()).commands["merge"].help.split())  # type: ignore[attr-defined]
+    array, wrapped = re.findall(r"sbatch --array=0-(\d+) --wrap '([^']*)'", shown)[0]
+    jobs = int(array) + 1
+    assert f"--shard $SLURM_ARRAY_TASK_ID/{jobs} " in wrapped
+    source = write(tmp_path / "rows.jsonl", rows_of("metamath", 40))
+    script = wrapped.replace("pairgen", f"{shlex.quote(sys.executable)} -m pairgen", 1).replace(f"/{jobs} ", "/2 ")
+    for index in (0, 1, 1):
+        environment = {**os.environ, "SLURM_ARRAY_TASK_ID": str(index)}
+        subprocess.run(["sh", "-c", script], cwd=tmp_path, env=environment, check=True, capture_output=True)
+    assert run("merge", tmp_path / "part-0", tmp_path / "part-1", "--out", tmp_path / "merged").exit_code == 0
+    whole = build("metamath", tmp_path / "whole", BuildOptions((source,)))
+    assert open_pairs(tmp_path / "merged")["train"].table() == whole["train"].table()
 
 
 def test_from_python(parts: list[Path], tmp_path: Path) -> None:

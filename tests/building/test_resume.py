@@ -6,6 +6,7 @@ import itertools
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -241,11 +242,18 @@ def test_a_row_that_stops_a_build_can_be_skipped(tmp_path: Path) -> None:
     assert warnings[0].startswith("resuming after ")
 
 
-def test_nothing_is_kept_of_a_source_that_ends_too_early(tmp_path: Path) -> None:
-    source = tmp_path / "rows.json"
-    source.write_text(json.dumps([row("metamath", index) for index in range(60)])[:-1])
-    with pytest.raises(SourceError):
-        build("metamath", tmp_path / "out", BuildOptions((str(source),)))
+def test_a_source_that_cannot_be_read_for_a_while(tmp_path: Path) -> None:
+    options = BuildOptions((write(tmp_path / "rows.jsonl", rows_of(60)),), on_error="skip")
+    whole = content(build("metamath", tmp_path / "whole" / "out", options).path)
+    stopped(tmp_path / "out", options, LATE, SourceError("the network is unreachable"))
+    assert content(build("metamath", tmp_path / "out", replace(options, resume=True)).path) == whole
+
+
+def test_nothing_is_kept_where_a_split_has_no_pairs(tmp_path: Path) -> None:
+    train = write(tmp_path / "train.jsonl", [row("metamath", index) for index in range(60)])
+    held_out = write(tmp_path / "eval.jsonl", [{"query": "Why?", "response": "Because."}])
+    with pytest.raises(SourceError, match="the eval split has no pairs"):
+        build("metamath", tmp_path / "out", BuildOptions((f"train={train}", f"eval={held_out}")))
     assert not hidden(tmp_path)
 
 
@@ -488,3 +496,75 @@ def kill_and_resume(tmp_path: Path, rows: int, rounds: int, seed: int) -> None:
 @pytest.mark.slow
 def test_kill_and_resume(tmp_path: Path) -> None:
     kill_and_resume(tmp_path, rows=6000, rounds=6, seed=1)
+
+
+# Runs in a process of its own, which has one thread and can fork: for each number read, build in a child that kills
+# itself before its change of the disk with that number, and answer whether the child got that far.
+KILLER = """
+import os, signal, sys, traceback
+from pairgen.building.options import BuildOptions
+from pairgen.building.pipeline import build
+from pairgen.pairs.writing import shards
+from pairgen.sources import formats
+
+formats.BLOCK_BYTES, shards.BATCH_ROWS, shards.SHARD_BYTES = 2500, 5, 12_000
+STEPS = ("os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.truncate", "ctypes.dlopen", "ctypes.dlsym")
+source, out = sys.argv[1:]
+for line in sys.stdin:
+    at, resume = map(int, line.split())
+    child = os.fork()
+    if not child:
+        steps = 0
+
+        def hook(event, args):
+            global steps
+            writes = event == "open" and isinstance(args[2], int) and args[2] & (os.O_WRONLY | os.O_RDWR)
+            if writes or event in STEPS:
+                steps += 1
+                if steps == at:
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+        try:
+            sys.addaudithook(hook)
+            build("metamath", out, BuildOptions((source,), eval_size=6, on_error="skip", resume=bool(resume)))
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+        os._exit(0)
+    status = os.waitpid(child, 0)[1]
+    print("died" if os.WIFSIGNALED(status) else f"ended {os.WEXITSTATUS(status)}", flush=True)
+"""
+
+
+@pytest.mark.slow
+def test_killed_at_every_step_and_resumed(tmp_path: Path) -> None:
+    """The first build is killed at each of its changes of the disk, and the one that resumes it at each of its own."""
+    source = write(tmp_path / "rows.jsonl", rows_of(60))
+    options = BuildOptions((source,), eval_size=6, on_error="skip", resume=True)
+    whole = content(build("metamath", tmp_path / "whole" / "out", options).path)
+    place = tmp_path / "place"
+    words = [sys.executable, "-c", KILLER, source, str(place / "out")]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as killer:
+        assert killer.stdin
+        assert killer.stdout
+
+        def died(at: int, resume: bool) -> bool:
+            killer.stdin.write(f"{at} {int(resume)}\n")
+            killer.stdin.flush()
+            answer = killer.stdout.readline().strip()
+            assert answer in ("died", "ended 0"), "the build failed without being killed"
+            return answer == "died"
+
+        resumed = 0
+        for at in itertools.count(1):
+            if not died(at, False):
+                break
+            resumed += any((folder / CHECKPOINT).exists() for folder in hidden(place))
+            died(at, True)
+            died(2 * at, True)
+            assert content(build("metamath", place / "out", options).path) == whole
+            assert not hidden(place)
+            shutil.rmtree(place / "out")
+        killer.stdin.close()
+    assert at > 30
+    assert resumed > at / 3

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pairgen.building import selection
 from pairgen.building.selection import (
     Keys,
     SeenKeys,
@@ -115,8 +116,14 @@ def test_shuffled_questions_depend_on_purpose_and_seed() -> None:
 # ---------------------------------------------------------------- duplicates
 
 
-@given(KEYS)
-def test_seen_keys_counts_as_a_dictionary_does(parts: list[list[int]]) -> None:
+@given(parts=KEYS, most=st.sampled_from([1, 2, 8, 1 << 20]))
+def test_seen_keys_counts_as_a_dictionary_does(parts: list[list[int]], most: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(selection, "MAX_RUN", most)
+        check_seen_keys(parts)
+
+
+def check_seen_keys(parts: list[list[int]]) -> None:
     seen = SeenKeys()
     counts: Counter[int] = Counter()
     for part in parts:
@@ -127,6 +134,16 @@ def test_seen_keys_counts_as_a_dictionary_does(parts: list[list[int]]) -> None:
         found = seen.count_and_add(np.array(part, np.uint64))
         assert (found is None) == (not any(expected))
         assert found is None or found.tolist() == expected
+
+
+def test_runs_of_seen_keys_are_not_merged_beyond_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(selection, "MAX_RUN", 1000)
+    seen = SeenKeys()
+    for start in range(0, 100_000, 100):
+        assert seen.count_and_add(np.arange(start, start + 100, dtype=np.uint64)) is None
+    sizes = [len(run) for run in seen._runs]
+    assert max(sizes) <= 1000
+    assert len(sizes) <= 2 * 100_000 / 1000 + 10
 
 
 def test_seen_keys_keeps_few_runs() -> None:

@@ -1,6 +1,7 @@
 """Rules that every statistic keeps, and the results of ``describe``."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from pairgen.errors import InvalidDataset, UsageError
 from pairgen.pairs import dataset as store
 from pairgen.pairs.record import SCHEMA, to_batch
-from pairgen.stats import BY, STATISTICS, describe, lengths
+from pairgen.stats import BY, RECORDED, STATISTICS, describe, lengths
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 
@@ -53,6 +54,27 @@ def test_lengths_count_code_points() -> None:
     assert lengths.chosen_length(batch).tolist() == [6, 7]
     assert lengths.rejected_length(batch).tolist() == [2, 8]
     assert lengths.shared_prefix(batch).tolist() == pytest.approx([1 / 6, 4 / 8])
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="needs the list of mapped files of Linux")
+def test_a_build_maps_one_file_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a build computes of its pairs must not keep their files in memory: there may be hundreds."""
+    pairs = [row for _ in range(8) for row in good_pairs()["train"]]
+    folder = tmp_path / "many"
+    made = make_folder(folder, {"train": [row._replace(pair_id=f"{at}") for at, row in enumerate(pairs)]}, batch=1)
+    assert len(made.splits["train"].shards) > 16
+    mapped: list[int] = []
+    batches = store.Split.batches
+
+    def watched(*arguments: Any) -> Any:
+        for batch in batches(*arguments):
+            yield batch
+            mapped.append(len(set(re.findall(re.escape(str(folder)) + r"\S*", Path("/proc/self/maps").read_text()))))
+
+    monkeypatch.setattr(store.Split, "batches", watched)
+    describe(made, names=RECORDED)
+    assert len(mapped) > 32
+    assert max(mapped) <= 2, "one, and the next"
 
 
 def test_describe_returns_counts_statistics_groups_and_corruptions(dataset: store.PairDataset) -> None:

@@ -11,6 +11,7 @@ are tasks of their own: one process reads, all apply.
 import contextlib
 import logging
 import os
+import re
 import socket
 import tempfile
 import traceback
@@ -31,6 +32,7 @@ R = TypeVar("R")
 Column = dict[str, Any]
 """A Ray batch of one column of Python objects."""
 _COLUMN = "value"
+_COLORS = re.compile(r"\x1b\[[0-9;]*m")
 
 PART_BYTES = 16 << 20
 """Bytes that a task reads, unless the number of blocks is given: about a second of work, which is lost with a process.
@@ -181,7 +183,8 @@ def _results(dataset: Any) -> Iterator[Any]:
         try:
             batch = next(batches, None)
         except Exception as error:  # of Ray and of Ray Data: not one base class
-            raise PairgenError(f"--engine ray: Ray stopped the build ({in_short(error)})") from error
+            reason = in_short(_COLORS.sub("", str(error)))
+            raise PairgenError(f"--engine ray: Ray stopped the build ({reason})") from error
         if batch is None:
             return
         yield from batch[_COLUMN]

@@ -16,7 +16,7 @@ from pairgen.building.parts.conditions import Conditions, differences
 from pairgen.building.parts.tally import UNREADABLE, DropList, Tally
 from pairgen.building.reading import Invalid
 from pairgen.building.selection import SeenKeys, id_keys, number_duplicates
-from pairgen.errors import InvalidRow, OutputError, SourceError, UsageError
+from pairgen.errors import OutputError, SourceError, UsageError
 from pairgen.pairs.writing import DatasetWriter
 from pairgen.progress import Warn
 
@@ -49,6 +49,16 @@ class Work:
             drops = self.drops.size()
             self.writer.save({**self.note(), "tally": self.tally.to_json(), "drops": drops})
 
+    def finish(self) -> None:
+        """Write the list of drops, after the last block. Raises SourceError for a split without pairs."""
+        if self.tally.pairs_by_block is None:  # else other parts may have some
+            try:
+                self.tally.check_pairs()
+            except SourceError:
+                self.writer.discard()  # to go on would end here again
+                raise
+        self.drops.finish()
+
 
 def note_of(options: BuildOptions, conditions: Conditions) -> dict[str, Any]:
     """What a checkpoint records of a build, besides its work."""
@@ -70,19 +80,19 @@ def check_resumable(writer: DatasetWriter, note: Mapping[str, Any], options: Bui
         )
 
 
-def begin(writer: DatasetWriter, tally: Tally, options: BuildOptions, note: Callable[[], Mapping[str, Any]]) -> Work:
+def begin(
+    writer: DatasetWriter, tally: Tally, options: BuildOptions, note: Callable[[], Mapping[str, Any]] | None
+) -> Work:
     """The work of a build that starts, or goes on from where the writer does.
 
     Args:
         tally: the empty one.
-        note: what ``note_of`` gives. Only the local engine has the blocks that checkpoints count.
+        note: what ``note_of`` gives; None for a build without checkpoints.
     """
     old = writer.note or {"drops": 0}
     if writer.note:
         tally = Tally.from_json(old["tally"])
-    work = Work(
-        writer, tally, DropList(options.drops, writer.beside, old["drops"]), note if options.engine == "local" else None
-    )
+    work = Work(writer, tally, DropList(options.drops, writer.beside, old["drops"]), note)
     for ids in writer.pair_ids():
         work.seen.count_and_add(id_keys(ids.to_pylist()))
     return work
@@ -90,14 +100,12 @@ def begin(writer: DatasetWriter, tally: Tally, options: BuildOptions, note: Call
 
 @contextmanager
 def kept_if_unfinished(writer: DatasetWriter, warn: Warn) -> Iterator[None]:
-    """Say how to go on if a build ends early but can be resumed. One whose source is at fault is not kept."""
+    """Say how to go on if a build ends early but can be resumed."""
     try:
         yield
     except KeyboardInterrupt as interrupt:
         raise KeyboardInterrupt(*([CONTINUE] if writer.has_checkpoint else interrupt.args)) from None
     except Exception as error:
-        if isinstance(error, SourceError) and not isinstance(error, InvalidRow):
-            writer.discard()
-        elif writer.has_checkpoint and not isinstance(error, (OSError, UsageError, OutputError)):
+        if writer.has_checkpoint and not isinstance(error, (OSError, UsageError, OutputError)):
             warn(f"{writer.out} is unfinished; {CONTINUE}")
         raise

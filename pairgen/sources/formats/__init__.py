@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 from typing import NamedTuple
 
 from pairgen.errors import UsageError
@@ -21,6 +20,7 @@ from pairgen.sources.formats.record import (
     check_columns,
     cut,
 )
+from pairgen.sources.urls import AnyFile
 
 
 class Format(NamedTuple):
@@ -46,7 +46,7 @@ BLOCK_BYTES = 1 << 20
 """Bytes that are parsed at once."""
 
 
-def read(path: Path, columns: Columns, block_bytes: int = BLOCK_BYTES) -> Blocks:
+def read(path: AnyFile, columns: Columns, block_bytes: int = BLOCK_BYTES) -> Blocks:
     """The rows of a file, in blocks of about as many bytes.
 
     Raises:
@@ -57,7 +57,7 @@ def read(path: Path, columns: Columns, block_bytes: int = BLOCK_BYTES) -> Blocks
     return format_of(path).read(path, columns, block_bytes)
 
 
-def parts(path: Path, columns: Columns, part_bytes: int) -> Iterator[Part]:
+def parts(path: AnyFile, columns: Columns, part_bytes: int) -> Iterator[Part]:
     """What reads the rows of a file part by part, in processes that need not be the same: parts of about as many
     bytes, or one if rows are found only by reading all before them. Their rows are those that ``read`` yields.
 
@@ -67,14 +67,14 @@ def parts(path: Path, columns: Columns, part_bytes: int) -> Iterator[Part]:
     yield from cut(path, columns, part_bytes) if cut else [partial(read, path, columns)]
 
 
-def rows(path: Path, columns: Columns) -> Iterator[tuple[str, Row | str]]:
+def rows(path: AnyFile, columns: Columns) -> Iterator[tuple[str, Row | str]]:
     """For each row of a file: where it is, and the row or what is wrong with it. Raises what ``read`` raises."""
     for block in read(path, columns):
         for number, row in block.rows():
             yield f"{path}: {block.unit} {number}", row
 
 
-def check_rows(path: Path, columns: Columns) -> None:
+def check_rows(path: AnyFile, columns: Columns) -> None:
     """Read the start of a file. Raises what ``read`` raises, and WrongColumns if no row has the required columns."""
     first = next(iter(read(path, columns, 1 << 16)), None)
     found = [row for _, row in first.rows() if isinstance(row, dict)] if first else []
@@ -82,7 +82,7 @@ def check_rows(path: Path, columns: Columns) -> None:
         check_columns(path, list(found[0]), columns)
 
 
-def format_of(path: Path) -> Format:
+def format_of(path: AnyFile) -> Format:
     """The format of a file, by its extension. Raises UsageError for an unsupported one."""
     *_, first, last = ["", "", *(suffix.lower() for suffix in path.suffixes)]
     is_compressed = last == ".gz"

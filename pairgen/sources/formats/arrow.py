@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import orjson
@@ -14,6 +15,7 @@ import pyarrow.parquet as pq
 from pairgen.errors import SourceError
 from pairgen.sources.formats.record import Block, Blocks, Columns, Part, Records, Row, check_columns
 from pairgen.sources.formats.text import check_content
+from pairgen.sources.urls import AnyFile
 
 MAX_BLOCK_ROWS = 1024
 
@@ -21,7 +23,7 @@ _Batch = tuple[pa.RecordBatch, int]
 
 
 @contextlib.contextmanager
-def _arrow_errors(path: Path) -> Iterator[None]:
+def _arrow_errors(path: AnyFile) -> Iterator[None]:
     """Raise a SourceError of one line in place of the errors of pyarrow."""
     try:
         with path.open("rb") as file:
@@ -34,24 +36,24 @@ def _arrow_errors(path: Path) -> Iterator[None]:
         ) from error
 
 
-def read_parquet(path: Path, columns: Columns, block_bytes: int) -> Blocks:
+def read_parquet(path: AnyFile, columns: Columns, block_bytes: int) -> Blocks:
     """Read row group by row group. Positions are estimated from the number of rows read."""
     yield from read_row_groups(path, columns, (0, None), 1, block_bytes)
 
 
-def cut_parquet(path: Path, columns: Columns, part_bytes: int) -> Iterator[Part]:
+def cut_parquet(path: AnyFile, columns: Columns, part_bytes: int) -> Iterator[Part]:
     """Parts of whole row groups, from the metadata of the file."""
-    with _arrow_errors(path), pq.ParquetFile(path) as file:
+    with _arrow_errors(path), pq.ParquetFile(path if isinstance(path, Path) else path.open("rb")) as file:
         groups = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
     for start, stop, first in _cut([(group.num_rows, group.total_byte_size) for group in groups], part_bytes):
         yield partial(read_row_groups, path, columns, (start, stop), first)
 
 
 def read_row_groups(
-    path: Path, columns: Columns, groups: tuple[int, int | None], first: int, block_bytes: int
+    path: AnyFile, columns: Columns, groups: tuple[int, int | None], first: int, block_bytes: int
 ) -> Blocks:
     """The rows of row groups from one up to another (None: all). ``first`` is the number of the first row."""
-    with _arrow_errors(path), pq.ParquetFile(path) as file:
+    with _arrow_errors(path), pq.ParquetFile(path if isinstance(path, Path) else path.open("rb")) as file:
         names = _column_names(path, file.schema_arrow, columns)
         metadata = file.metadata
         row_bytes = sum(metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups))
@@ -63,20 +65,27 @@ def read_row_groups(
             first += batch.num_rows
 
 
-def read_arrow(path: Path, columns: Columns, block_bytes: int) -> Blocks:
+def read_arrow(path: AnyFile, columns: Columns, block_bytes: int) -> Blocks:
     """Read an Arrow stream, as ``datasets`` writes it, or an Arrow file, batch by batch."""
     yield from read_batches(path, columns, (0, None), 1, block_bytes)
 
 
-def cut_arrow(path: Path, columns: Columns, part_bytes: int) -> Iterator[Part]:
-    """Parts of whole record batches. Their sizes are read, not their values, as the file is mapped into memory."""
+def cut_arrow(path: AnyFile, columns: Columns, part_bytes: int) -> Iterator[Part]:
+    """Parts of whole record batches. Their sizes are read, not their values, as the file is mapped into memory. One by
+    URL is one part: it cannot be mapped.
+    """
+    if not isinstance(path, Path):
+        yield partial(read_arrow, path, columns)
+        return
     with _open_arrow(path) as (_, batches):
         sizes = [(batch.num_rows, batch.nbytes) for batch, _ in batches(0, None)]
     for start, stop, first in _cut(sizes, part_bytes):
         yield partial(read_batches, path, columns, (start, stop), first)
 
 
-def read_batches(path: Path, columns: Columns, numbers: tuple[int, int | None], first: int, block_bytes: int) -> Blocks:
+def read_batches(
+    path: AnyFile, columns: Columns, numbers: tuple[int, int | None], first: int, block_bytes: int
+) -> Blocks:
     """The rows of record batches from one up to another (None: all). ``first`` is the number of the first row."""
     with _open_arrow(path) as (schema, batches):
         names = _column_names(path, schema, columns)
@@ -90,10 +99,15 @@ def read_batches(path: Path, columns: Columns, numbers: tuple[int, int | None], 
             first += batch.num_rows
 
 
+def _source_of(path: AnyFile) -> Any:
+    """A file as pyarrow reads it: mapped into memory, if it is on disk."""
+    return pa.memory_map(str(path)) if isinstance(path, Path) else pa.PythonFile(path.open("rb"), "r")
+
+
 @contextlib.contextmanager
-def _open_arrow(path: Path) -> Iterator[tuple[pa.Schema, Callable[[int, int | None], Iterator[_Batch]]]]:
+def _open_arrow(path: AnyFile) -> Iterator[tuple[pa.Schema, Callable[[int, int | None], Iterator[_Batch]]]]:
     """The schema, and what yields record batches from one up to another with the bytes of the file read by then."""
-    with _arrow_errors(path), pa.memory_map(str(path)) as source:
+    with _arrow_errors(path), _source_of(path) as source:
         is_file = source.read(6) == b"ARROW1"
         source.seek(0)
         reader = pa.ipc.open_file(source) if is_file else pa.ipc.open_stream(source)
@@ -121,7 +135,7 @@ def _cut(sizes: Sequence[tuple[int, int]], part_bytes: int) -> Iterator[tuple[in
             start, first, size, rows = number, first + rows, 0, 0
 
 
-def _column_names(path: Path, schema: pa.Schema, columns: Columns) -> list[str]:
+def _column_names(path: AnyFile, schema: pa.Schema, columns: Columns) -> list[str]:
     check_columns(path, schema.names, columns)
     return columns.read_of(schema.names)
 

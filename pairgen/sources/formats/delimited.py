@@ -5,10 +5,10 @@ import itertools
 import re
 from collections import deque
 from collections.abc import Iterator
-from pathlib import Path
 
 from pairgen.sources.formats.record import Blocks, Columns, Records, Row, check_columns, grouped, unreadable_after
 from pairgen.sources.formats.text import TextFile, open_text
+from pairgen.sources.urls import AnyFile
 
 csv.field_size_limit(1 << 27)
 
@@ -17,7 +17,7 @@ MAX_RECORD_LINES = 1000
 """Lines that a quoted cell of a TSV file may extend over."""
 
 
-def read_csv(path: Path, columns: Columns, block_bytes: int) -> Blocks:
+def read_csv(path: AnyFile, columns: Columns, block_bytes: int) -> Blocks:
     """Comma-separated cells, quoted as in RFC 4180."""
     with open_text(path) as file:
         reader = csv.reader(_lines(path, file), strict=True)
@@ -31,7 +31,7 @@ def read_csv(path: Path, columns: Columns, block_bytes: int) -> Blocks:
             raise unreadable_after(f"{path}: line {reader.line_num}:", f"invalid CSV ({error})") from error
 
 
-def read_tsv(path: Path, columns: Columns, block_bytes: int) -> Blocks:
+def read_tsv(path: AnyFile, columns: Columns, block_bytes: int) -> Blocks:
     """Cells separated by tabs, with or without quotes.
 
     A line with as many cells as the header is a row by itself, so that a quotation mark in an unquoted file never joins
@@ -45,7 +45,7 @@ def read_tsv(path: Path, columns: Columns, block_bytes: int) -> Blocks:
         yield from grouped(_tsv_records(lines, header, columns.read_of(header)), file.position, block_bytes, "line")
 
 
-def _lines(path: Path, file: TextFile) -> Iterator[str]:
+def _lines(path: AnyFile, file: TextFile) -> Iterator[str]:
     """Lines with their ends. Raises SourceError for a line that is not UTF-8."""
     for number in itertools.count(1):
         line = file.readline()

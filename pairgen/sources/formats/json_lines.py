@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -11,6 +10,7 @@ import orjson
 from pairgen.errors import SourceError
 from pairgen.sources.formats.record import Block, Blocks, Part, Records, Row
 from pairgen.sources.formats.text import TextFile, open_text
+from pairgen.sources.urls import AnyFile
 
 NOT_AN_OBJECT = "is not a JSON object"
 
@@ -28,7 +28,7 @@ def line_blocks(file: TextFile, data: bytes, block_bytes: int) -> Blocks:
         data = b""
 
 
-def cut_lines(path: Path, part_bytes: int) -> Iterator[Part]:
+def cut_lines(path: AnyFile, part_bytes: int) -> Iterator[Part]:
     """Parts of whole lines of a file that is not compressed. All of it is read, to count the lines before each part."""
     with open_text(path) as file:
         start, first = file.position(), 1
@@ -40,7 +40,7 @@ def cut_lines(path: Path, part_bytes: int) -> Iterator[Part]:
             yield partial(read_part, path, start, file.position(), first)
 
 
-def read_part(path: Path, start: int, stop: int, first: int, block_bytes: int) -> Blocks:
+def read_part(path: AnyFile, start: int, stop: int, first: int, block_bytes: int) -> Blocks:
     """The lines from the byte ``start`` up to the byte ``stop``, both of which begin a line. ``first`` is the number
     of the first one.
     """

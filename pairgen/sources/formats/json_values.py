@@ -7,7 +7,6 @@ from collections import deque
 from collections.abc import Iterator
 from functools import partial
 from itertools import chain, zip_longest
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -23,13 +22,14 @@ from pairgen.sources.formats.json_lines import (
 )
 from pairgen.sources.formats.record import Block, Blocks, Columns, Part, Records, grouped, unreadable_after
 from pairgen.sources.formats.text import TextFile, is_compressed, open_text
+from pairgen.sources.urls import AnyFile
 
 SPACE = b" \t\r\n"
 _LIST_OF_OBJECTS = re.compile(rb"\s*\[\s*\{")
 _BOUNDARY = re.compile(rb"\}\s*(,)\s*\{")
 
 
-def read_json_lines(path: Path, columns: Columns, block_bytes: int) -> Blocks:
+def read_json_lines(path: AnyFile, columns: Columns, block_bytes: int) -> Blocks:
     """One object per line; blank lines are ignored. A file that begins with ``[{`` is a list under a wrong name."""
     del columns
     with open_text(path) as file:
@@ -39,7 +39,7 @@ def read_json_lines(path: Path, columns: Columns, block_bytes: int) -> Blocks:
             yield from line_blocks(file, b"", block_bytes)
 
 
-def read_json(path: Path, columns: Columns, block_bytes: int) -> Blocks:
+def read_json(path: AnyFile, columns: Columns, block_bytes: int) -> Blocks:
     """A list of objects, an object per line, or a table that is written as one object.
 
     Raises:
@@ -58,14 +58,14 @@ def read_json(path: Path, columns: Columns, block_bytes: int) -> Blocks:
         yield from grouped(_checked(enumerate(rows, 1)), file.position, block_bytes)
 
 
-def cut_json_lines(path: Path, columns: Columns, part_bytes: int) -> Iterator[Part]:
+def cut_json_lines(path: AnyFile, columns: Columns, part_bytes: int) -> Iterator[Part]:
     """Parts of whole lines. A list under a wrong name is one part, and so is a compressed file."""
     with open_text(path) as file:
         in_lines = not is_compressed(path) and not _LIST_OF_OBJECTS.match(file.peek(4096))
     yield from cut_lines(path, part_bytes) if in_lines else [partial(read_json_lines, path, columns)]
 
 
-def cut_json(path: Path, columns: Columns, part_bytes: int) -> Iterator[Part]:
+def cut_json(path: AnyFile, columns: Columns, part_bytes: int) -> Iterator[Part]:
     """Parts of whole lines, if there is an object per line; one part otherwise."""
     with open_text(path) as file:
         in_lines = not is_compressed(path) and not _begins_with_bracket(file)
@@ -97,7 +97,7 @@ def _checked(values: Iterator[tuple[int, Any]]) -> Records:
 # ---------------------------------------------------------------- lists of objects
 
 
-def _list_blocks(path: Path, file: TextFile, block_bytes: int) -> Blocks:
+def _list_blocks(path: AnyFile, file: TextFile, block_bytes: int) -> Blocks:
     """The elements of a list, read in blocks, so that memory holds one block instead of the list.
 
     Further lists or objects may follow. Nothing after an invalid value can be read: where the next one begins is
@@ -144,7 +144,7 @@ def parse_elements(data: bytes, first: int) -> Records:
 class _Scanner:
     """Parses value by value. ``buffer`` holds what was read and is not parsed yet, from ``position`` on."""
 
-    def __init__(self, path: Path, file: TextFile, data: bytes, number: int) -> None:
+    def __init__(self, path: AnyFile, file: TextFile, data: bytes, number: int) -> None:
         self.path, self.file, self.number = path, file, number
         self.buffer, self.position = "", 0
         self._decoder = codecs.getincrementaldecoder("utf-8")()

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from pairgen.errors import SourceError, WrongColumns
+from pairgen.sources.urls import AnyFile
 
 Row = dict[str, Any]
 
@@ -44,11 +44,11 @@ class Block(NamedTuple):
 
 
 Blocks = Iterator[Block]
-Reader = Callable[[Path, Columns, int], Blocks]
+Reader = Callable[[AnyFile, Columns, int], Blocks]
 """Reads a file in blocks of about as many bytes. Rows may have more columns than asked for."""
 Part = Callable[[int], Blocks]
 """Reads some consecutive rows of a file as ``Reader`` does. It is small, and can be sent to another process."""
-Cutter = Callable[[Path, Columns, int], Iterator[Part]]
+Cutter = Callable[[AnyFile, Columns, int], Iterator[Part]]
 """Cuts a file into parts of about as many bytes, in order. Nothing but what tells where rows begin is kept of it."""
 
 
@@ -80,7 +80,7 @@ def parsed(records: list[tuple[int, Row | str]], first: int) -> Records:
     return records
 
 
-def check_columns(path: Path, found: list[str], columns: Columns) -> None:
+def check_columns(path: AnyFile, found: list[str], columns: Columns) -> None:
     """Raise WrongColumns unless each required column occurs, and none that is read occurs twice."""
     names = ", ".join(map(str, found)) or "(none)"
     if missing := sorted(columns.required - set(found)):

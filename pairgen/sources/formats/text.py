@@ -5,10 +5,10 @@ import gzip
 import io
 import zlib
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import NamedTuple, cast
 
 from pairgen.errors import SourceError
+from pairgen.sources.urls import AnyFile
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 BUFFER_BYTES = 1 << 20
@@ -40,7 +40,7 @@ class TextFile(NamedTuple):
 
 
 @contextlib.contextmanager
-def open_text(path: Path, start: int = 0) -> Iterator[TextFile]:
+def open_text(path: AnyFile, start: int = 0) -> Iterator[TextFile]:
     """Open a file of UTF-8 text, after its byte order mark, or one that is not compressed at the byte ``start``.
 
     Raises:
@@ -60,12 +60,12 @@ def open_text(path: Path, start: int = 0) -> Iterator[TextFile]:
             raise SourceError(f"{path}: is damaged or ends too early ({error}); download or copy it again") from error
 
 
-def is_compressed(path: Path) -> bool:
+def is_compressed(path: AnyFile) -> bool:
     """Whether a file is compressed, by its name."""
     return path.suffix.lower() == ".gz"
 
 
-def check_content(path: Path, start: bytes, expected: bytes = b"") -> None:
+def check_content(path: AnyFile, start: bytes, expected: bytes = b"") -> None:
     """Raise SourceError if the first bytes of a file show that it is not what its name says."""
     for magic, problem in NOT_TEXT.items():
         if start.startswith(magic) and magic != expected:
