@@ -50,7 +50,7 @@ def build(
     Args:
         dataset: ``"metamath"``, ``"gsm8k"``, ``"arc"``, ``"hellaswag"``, ``"solutions"`` or ``"choices"`` (for rows of
             your own), or a builder of your own.
-        out: the folder to write.
+        out: the folder to write, or a URL to upload it to.
         source: where rows come from: a file, a folder, a Hub dataset or ``"sample:ROWS"``, or several of them with
             their splits, ``["train=a.jsonl", "eval=b.jsonl"]``. Default: the dataset's own rows from the Hub.
         overwrite: replace a pair dataset at ``out``.

@@ -1,10 +1,12 @@
 """The report of a recipe: ``report/`` as Markdown and JSON, and ``report.html`` with datasets and runs as well."""
 
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
 from pairgen import __version__
 from pairgen.atomic import write_text
+from pairgen.errors import UsageError
 from pairgen.evaluate.tasks import TASKS
 from pairgen.options import shown_command
 from pairgen.progress import Progress, Warn, ignore
@@ -53,8 +55,11 @@ def run_and_report(
         The report and its files, the page first.
 
     Raises:
+        UsageError: also if it is started by torchrun, whose processes would all do everything.
         PairgenError: as in builds, training and evaluation; finished stages are kept.
     """
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise UsageError("run: start a recipe once, and its training with --launch 'torchrun --nproc-per-node N'")
     arrangement = arrange(name, options)
     for text in arrangement.left_out:
         warn(f"left out: {text}")

@@ -11,6 +11,7 @@ from pairgen.train.losses import LOSSES
 from pairgen.train.losses.outside import PATTERN, check_confirmed, is_outside, register
 
 ACTIVATION_CHECKPOINTING = ("none", "selective", "full")
+QUANTIZE = ("none", "4bit")
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,11 @@ class Config:
     chat: str = option("auto", "Apply the chat template; auto: if the model has one.", choices=("auto", "on", "off"))
 
     lora: int = option(0, "Rank of a LoRA adapter to train; 0 trains all weights.", at_least=0)
+    quantize: str = option(
+        "none",
+        "4bit: keep the frozen weights under a LoRA adapter in 4 bits (NF4, bitsandbytes).",
+        choices=QUANTIZE,
+    )
     reference: str = option(
         "precomputed",
         "Compute reference log-probs once before training (in bfloat16, in the batches of the first epoch), or at "
@@ -170,6 +176,8 @@ class Config:
         check(self)
         if self.lora and self.model == "tiny":
             raise UsageError("--lora needs a pretrained model; --model tiny is randomly initialized, train all of it")
+        if self.quantize != "none" and not self.lora:
+            raise UsageError(f"--quantize {self.quantize} needs --lora: quantized weights cannot be trained")
 
     def resolved(self) -> "Config":
         """A copy in which every default that depends on other options is filled in."""

@@ -30,6 +30,7 @@ from pairgen.train.layout.group_work import GroupCost
 from pairgen.train.layout.tree import tree_batch
 from pairgen.train.loop import Trainer
 from pairgen.train.losses import LOSSES
+from pairgen.train.memory_savers.quantization import check_parallel
 from pairgen.train.model import loading as models
 from pairgen.train.model.kernels.torch_internals import missing_for_trees
 from pairgen.train.model.scorer import Scorer
@@ -48,6 +49,7 @@ from pairgen.train.scores.speed import Interval, ModelFlops, product_rate
 
 def prepare(config: Config, context: RunContext) -> Trainer:
     """The trainer of a run, in the state of its latest checkpoint. Raises PairgenError for unusable data or models."""
+    check_parallel(config, context.world.size)
     config = _with_merged_adapter(config, context)
     datasets = data.open_datasets(config.data, LOSSES[config.loss])
     device = models.pick_device(config.device, context.world.local_rank)

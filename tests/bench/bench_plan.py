@@ -48,7 +48,7 @@ def trained(size: dict[str, int], setting: Any, steps: int) -> tuple[Any, Any, l
     from transformers import LlamaConfig, LlamaForCausalLM
 
     from pairgen.train.layout.tree import tree_batch
-    from pairgen.train.model.recomputation import checkpoint_activations
+    from pairgen.train.memory_savers.recomputation import checkpoint_activations
     from pairgen.train.model.scorer import Scorer
     from pairgen.train.planning.architectures import shape_of
 
@@ -80,7 +80,7 @@ def trained(size: dict[str, int], setting: Any, steps: int) -> tuple[Any, Any, l
 
 def measure(name: str, precision: str, checkpointing: str, steps: int, keep_freed: bool) -> tuple[float, ...]:
     """Weights, tokens, bytes planned, measured and of libraries, and seconds per step (user, system), of one size."""
-    from pairgen.train.cpu_memory import return_freed_memory
+    from pairgen.train.memory_savers.cpu_memory import return_freed_memory
     from pairgen.train.planning.memory import LIBRARIES
     from pairgen.train.planning.memory import peak as planned
     from pairgen.train.planning.setting import Setting

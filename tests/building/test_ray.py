@@ -1,8 +1,10 @@
 """``--engine ray`` gives the bytes of the local engine, whatever the blocks, and whatever dies meanwhile."""
 
+import contextlib
 import gzip
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,7 +18,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pairgen.atomic import SUFFIX
 from pairgen.builders import Builder
 from pairgen.builders.interface import CorruptionOptions, Example
 from pairgen.building.options import BuildOptions
@@ -276,24 +277,30 @@ def command(folder: Path, *arguments: str) -> list[str]:
     return [sys.executable, "-m", "pairgen", "build", "metamath", "--out", str(folder / "pairs"), *arguments]
 
 
-def ray_folders() -> list[Path]:
-    return [path for place in ("/tmp", "/dev/shm") for path in Path(place).glob(f".ray.*{SUFFIX}")]
+@pytest.fixture
+def temporary() -> Iterator[Path]:
+    """A temporary folder for the commands of a test, whose path is short enough for the sockets of Ray."""
+    folder = Path("/tmp") / os.urandom(3).hex()
+    folder.mkdir()
+    yield folder
+    shutil.rmtree(folder)
 
 
-def processes_of(folders: list[Path]) -> list[int]:
-    """Processes that were told to use these folders."""
+def environment(temporary: Path) -> dict[str, str]:
+    return {**os.environ, "TMPDIR": str(temporary)}
+
+
+def processes_in(folder: Path) -> list[int]:
+    """Processes that were told to use a folder."""
     found = []
     for entry in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            words = entry.read_bytes().decode(errors="replace")
-        except OSError:
-            continue
-        if any(str(folder) in words for folder in folders):
-            found.append(int(entry.parent.name))
+        with contextlib.suppress(OSError):
+            if f"{folder}/" in entry.read_bytes().decode(errors="replace"):
+                found.append(int(entry.parent.name))
     return found
 
 
-def wait_for(condition: Callable[[], Any], seconds: float = 60) -> Any:
+def wait_for(condition: Callable[[], Any], seconds: float = 180) -> Any:
     end = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < end, "waited too long"
@@ -302,41 +309,42 @@ def wait_for(condition: Callable[[], Any], seconds: float = 60) -> Any:
 
 
 @pytest.mark.slow
-def test_the_command_starts_a_ray_and_leaves_nothing_of_it(tmp_path: Path) -> None:
-    before = set(ray_folders())
+def test_the_command_starts_a_ray_and_leaves_nothing_of_it(tmp_path: Path, temporary: Path) -> None:
     outputs = []
     for engine in ("local", "ray"):
         folder = tmp_path / engine
         words = command(folder, "--source", "sample:400", "--engine", engine, "--workers", "2", "--quiet")
-        done = subprocess.run(words, capture_output=True, text=True, check=True, timeout=300)
-        assert done.stderr == ""
+        done = subprocess.run(words, capture_output=True, text=True, timeout=300, env=environment(temporary))
+        assert (done.returncode, done.stderr) == (0, "")
         outputs.append((done.stdout.replace(str(folder), ""), content(folder / "pairs")))
     assert outputs[0] == outputs[1]
-    assert set(ray_folders()) == before
+    assert not processes_in(temporary)
+    assert not list(temporary.iterdir())
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
-def test_a_command_that_is_stopped_leaves_no_process(how: signal.Signals, tmp_path: Path) -> None:
+def test_a_command_that_is_stopped_leaves_no_process(how: signal.Signals, tmp_path: Path, temporary: Path) -> None:
     """After SIGKILL the next build removes the folder of Ray."""
-    before = set(ray_folders())
     words = command(tmp_path, "--source", "sample:100000", "--engine", "ray", "--workers", "2")
-    running = subprocess.Popen(words, stderr=subprocess.PIPE, text=True, start_new_session=True)
-    folders = wait_for(lambda: sorted(set(ray_folders()) - before))
+    running = subprocess.Popen(
+        words, stderr=subprocess.PIPE, text=True, start_new_session=True, env=environment(temporary)
+    )
     assert running.stderr is not None
     assert any("building pairs" in line and " 0%" not in line for line in iter(running.stderr.readline, ""))
-    assert processes_of(folders)
+    assert processes_in(temporary)
     os.kill(running.pid, how)
-    _, error = running.communicate(timeout=60)
-    wait_for(lambda: not processes_of(folders))
+    _, error = running.communicate(timeout=180)
+    wait_for(lambda: not processes_in(temporary))
     if how == signal.SIGINT:
         assert running.returncode == 130
         assert error.splitlines()[-1] == f"pairgen: interrupted; nothing was written to {tmp_path / 'pairs'}"
         assert not list(tmp_path.iterdir())
     else:
+        assert list(temporary.iterdir())
         words = command(tmp_path, "--source", "sample:20", "--engine", "ray", "--workers", "1")
-        subprocess.run(words, capture_output=True, check=True, timeout=300)
-    assert set(ray_folders()) == before
+        subprocess.run(words, capture_output=True, check=True, timeout=300, env=environment(temporary))
+    assert not list(temporary.iterdir())
 
 
 @pytest.mark.slow

@@ -107,6 +107,7 @@ def test_finished_stages_are_not_done_again(whole: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("seed", [0, 1])
 def test_a_recipe_that_is_killed_at_random_goes_on(whole: Path, seed: int, tmp_path: Path) -> None:
     write(tmp_path)
@@ -191,6 +192,15 @@ def test_a_journal_counts_sessions_and_ignores_a_line_that_was_cut_off(tmp_path:
     with Journal(tmp_path).session("c/d"):
         assert Journal(tmp_path).spent()["c/d"].begun == 1, "a line after it is whole"
     assert Journal(tmp_path / "none").spent() == {}
+
+
+def test_torchrun_starts_the_training_of_a_recipe_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(load_app(), ["run", write(tmp_path)])
+    assert result.exit_code == 2
+    assert "start a recipe once, and its training with --launch" in result.output
+    assert [path.name for path in tmp_path.iterdir()] == ["small.toml"]
 
 
 def test_a_recipe_needs_a_name() -> None:

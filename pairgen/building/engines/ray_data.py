@@ -41,6 +41,8 @@ STORE_BYTES = 256 << 20
 """Size of the memory that the processes of a Ray started here share for results."""
 RESULT_BYTES = 1 << 20
 """Results that a task holds before it hands them on."""
+LONGEST_FOLDER = 12
+"""Characters of a temporary folder with which the paths of Ray's sockets have at most the 107 that are possible."""
 CONNECT_SECONDS = 10
 """How long to wait for a Ray at an address."""
 READING_CPUS = 0.01
@@ -109,8 +111,9 @@ class RayEngine:
     def _start(self, ray: Any) -> None:
         settings: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
         if not self._address:
-            # The paths of Ray's sockets have room for a short folder only.
-            place = Path("/tmp" if Path("/tmp").is_dir() else tempfile.gettempdir())
+            place = Path(tempfile.gettempdir())
+            if len(str(place)) > LONGEST_FOLDER:
+                place = Path("/tmp")
             settings |= {
                 "address": "local",
                 "num_cpus": self._workers or os.cpu_count(),
@@ -123,7 +126,8 @@ class RayEngine:
             ray.init(**{"address": self._address, **settings})
         except Exception as error:  # ConnectionError, ValueError, RuntimeError, ...: not one base class
             where = f"at {self._address}" if self._address else "on this machine"
-            raise UsageError(f"--engine ray: cannot use Ray {where} ({in_short(error, 200)})") from error
+            token = "; if it requires a token, set RAY_AUTH_MODE=token" if self._address else ""
+            raise UsageError(f"--engine ray: cannot use Ray {where} ({in_short(error, 200)}){token}") from error
         self._stack.callback(ray.shutdown)
 
     def map(self, reader: Reader, function: Callable[[RowBatch], R]) -> Generator[R]:

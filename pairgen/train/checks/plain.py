@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from pairgen.train.data.groups import Ids, TokenGroup
+from pairgen.train.memory_savers.quantization import computing_in_float32
 
 MAX_LOGITS = 1 << 28
 """Most logits of a sequence that are computed at once, 1 GB in float32, if the model can compute only the last ones."""
@@ -72,7 +73,8 @@ def mode(model: nn.Module, training: bool) -> Iterator[None]:
 def in_float32(model: nn.Module) -> Iterator[None]:
     """Compute with weights and buffers of lower precision in float32, so that errors are not mistaken for rounding.
 
-    They are restored exactly. If there is not enough memory, the precision stays as it is.
+    So are products with 4-bit weights. They are restored exactly. If there is not enough memory, the precision stays as
+    it is.
     """
     tensors = chain(model.parameters(), model.buffers())
     low = [(value, value.dtype) for value in tensors if value.dtype in (torch.bfloat16, torch.float16)]
@@ -82,7 +84,8 @@ def in_float32(model: nn.Module) -> Iterator[None]:
     except torch.OutOfMemoryError:
         _restore(low)
     try:
-        yield
+        with computing_in_float32(model):
+            yield
     finally:
         _restore(low)
 

@@ -32,6 +32,9 @@ def fingerprint(model: nn.Module) -> str:
     of_class = f"{type(causal).__module__}.{type(causal).__qualname__} {transformers.__version__}"
     hashed = xxhash.xxh3_128((of_class + json.dumps(config, sort_keys=True, default=str)).encode())
     tensors = [*causal.named_parameters(), *causal.named_buffers()]
+    for name, weight in causal.named_parameters():
+        if state := getattr(weight, "quant_state", None):  # of bitsandbytes: scales
+            tensors += [(f"{name}.{part}", value) for part, value in state.as_dict(packed=True).items()]
     named = {name.replace(".base_layer.", "."): value for name, value in tensors if ".lora_" not in name}
     for name, value in sorted(named.items()):
         hashed.update(f"{name} {tuple(value.shape)} {value.dtype}".encode())

@@ -2,10 +2,11 @@
 
 import json
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, redirect_stderr
 from io import StringIO
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -15,10 +16,11 @@ from torch import nn
 from pairgen.errors import UnsupportedModel, UsageError, in_short
 from pairgen.hub_client import offline_if_unreachable
 from pairgen.train.config import Config
-from pairgen.train.cpu_memory import return_freed_memory_if_short
+from pairgen.train.memory_savers.cpu_memory import return_freed_memory_if_short
+from pairgen.train.memory_savers.quantization import is_quantized, keep_layout, loading_options
+from pairgen.train.memory_savers.recomputation import checkpoint_activations
 from pairgen.train.model.adapters import add_adapter, peft_library
 from pairgen.train.model.gguf import dequantized, is_gguf, location
-from pairgen.train.model.recomputation import checkpoint_activations
 from pairgen.train.model.tiny import tiny_model, train_tokenizer
 from pairgen.train.output.processor_files import copy_processor, is_multimodal
 
@@ -71,7 +73,9 @@ def load(config: Config, texts: Iterable[str], device: torch.device, resumed: Pa
     else:
         name = str(resumed) if resumed and not config.lora else config.model
         tokenizer = load_tokenizer(name, config.trust_remote_code)
-        model = load_model(name, dtype, config.trust_remote_code)
+        quantized = loading_options(config, precision(config, device), device)
+        model = load_model(name, dtype, config.trust_remote_code, quantized)
+        keep_layout(model)
     _check_vocabulary(model, tokenizer, config.model)
     _check_weights(model, config)
     disable_dropout(model)
@@ -103,12 +107,20 @@ def load_tokenizer(name: str, trust_remote_code: bool = False) -> Any:
         return _transformers().AutoTokenizer.from_pretrained(**location(name), trust_remote_code=trust_remote_code)
 
 
-def load_model(name: str, dtype: torch.dtype, trust_remote_code: bool = False) -> Any:
-    """A causal language model from a folder, a GGUF file or the Hub; an adapter is merged into its base model."""
+def load_model(
+    name: str, dtype: torch.dtype, trust_remote_code: bool = False, quantized: Mapping[str, Any] = MappingProxyType({})
+) -> Any:
+    """A causal language model from a folder, a GGUF file or the Hub; an adapter is merged into its base model.
+
+    Args:
+        quantized: ``quantization.loading_options``.
+    """
+    if quantized and is_gguf(name):
+        raise UsageError(f"--quantize: {name} is already quantized, and is decoded; use the original model")
     with _load_errors(name, "model"):
         if is_adapter(name):
             return _merged(name, dtype, trust_remote_code)
-        options = {"dtype": dtype, "trust_remote_code": trust_remote_code, "output_loading_info": True}
+        options = {"dtype": dtype, "trust_remote_code": trust_remote_code, "output_loading_info": True, **quantized}
         if not is_gguf(name):
             options["use_safetensors"] = True
         with redirect_stderr(StringIO()) if is_gguf(name) else nullcontext():  # it shows a progress bar of its own
@@ -188,11 +200,6 @@ def _check_vocabulary(model: Any, tokenizer: Any, name: str) -> None:
             f"--model {name}: its tokenizer has ids up to {largest:,} ({token!r}), and its embeddings {rows:,} rows; "
             "tokenizer and model do not match"
         )
-
-
-def is_quantized(model: Any) -> bool:
-    """Whether a model has quantized weights, as those of bitsandbytes."""
-    return bool(getattr(model, "is_quantized", False))
 
 
 def _check_weights(model: Any, config: Config) -> None:

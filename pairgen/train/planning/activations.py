@@ -31,9 +31,9 @@ def products(shape: Shape, setting: Setting) -> int:
     gates = 2 if shape.gated else 1
     results = shape.query_width + 2 * shape.key_width + 2 * shape.hidden
     results += shape.active_experts * gates * shape.intermediate
-    attention = shape.query_width * (4 if _in_float32(setting) else setting.bytes)
+    attention = shape.query_width * (4 if _in_float32(setting) else setting.layer_bytes)
     adapters = setting.lora * 7 * 4  # of each matrix, the product with the first one
-    return results * setting.bytes + attention + adapters
+    return results * setting.layer_bytes + attention + adapters
 
 
 def kept(shape: Shape, setting: Setting) -> float:
@@ -64,15 +64,15 @@ def _norms(shape: Shape, setting: Setting) -> int:
 
 
 def _products(shape: Shape, setting: Setting) -> int:
-    size, hidden, query = setting.bytes, shape.hidden, shape.query_width
+    size, hidden, query = setting.layer_bytes, shape.hidden, shape.query_width
     adapted = setting.precision == "bf16-pure" and setting.lora > 0  # peft keeps adapters in float32, and casts to it
-    per_input = 4 if adapted else size
+    per_input = 4 if adapted else setting.bytes
     gates = 2 if shape.gated else 1
     casts = 3 + gates if setting.autocast or adapted else 2
     inputs = casts * hidden * per_input
     float32 = _in_float32(setting)
     attention = 4 * query * 4 if float32 else 2 * (query + shape.key_width) * size
-    if adapted or (float32 and size < 4):
+    if adapted or (float32 and setting.bytes < 4):
         attention += query * per_input  # the output, cast for the next product
     active = shape.active_experts * shape.intermediate
     return inputs + attention + active * ((2 * gates - 1) * size + per_input)

@@ -66,6 +66,7 @@ def changes(run: Run, pairs: int, memory: float) -> str:
 
 def _alternatives(setting: Setting, pairs: int) -> Iterator[tuple[list[str], Setting, int]]:
     """Further and further changes, the ones that change what is trained last; each with pairs of a micro-batch."""
+    was = setting
     flags: list[str] = []
     if pairs > 1:
         flags = ["--micro-batch-size 1"]
@@ -88,6 +89,11 @@ def _alternatives(setting: Setting, pairs: int) -> Iterator[tuple[list[str], Set
         yield flags, setting, 1
         if not setting.lora:
             yield [*flags, "--lora 16"], replace(setting, lora=16), 1
+    if setting.quantize == "none":
+        flags = [flag for flag in flags if flag != "--parallel fsdp"]
+        flags += ["--parallel ddp"] * (was.gpus > 1 and was.sharded) + ["--lora 16"] * (not setting.lora)
+        small = replace(setting, quantize="4bit", lora=setting.lora or 16, sharded=False)
+        yield [*flags, "--quantize 4bit"], small, 1
 
 
 def smallest_machine(run: Run) -> tuple[str, int] | None:

@@ -16,6 +16,8 @@ GATHERED = 2
 """Layers that FSDP has whole at a time: the one that is computed, and the next one."""
 CUDA_CONTEXT = 1.0e9
 """Bytes allowed for the CUDA context, libraries and their workspaces; not measured."""
+FOUR_BIT = (4 + 8 / 64 + 32 / (64 * 256)) / 8
+"""Bytes of a weight in 4 bits: with a scale in 8 bits for 64 of them, and one in float32 for 256 scales."""
 LIBRARIES = 0.45e9
 """Bytes of Python, torch and transformers in a process on a CPU, as tests/bench/bench_plan.py measures them."""
 HEAD_BLOCKS = {"cpu": (4096, 2048), "cuda": (512, 1 << 30)}
@@ -80,7 +82,9 @@ class _Count:
     def constant(self) -> dict[str, float]:
         """What is there at every moment."""
         shape, setting = self.shape, self.setting
-        weights = setting.weight_bytes * shape.weights
+        linear = [inputs * outputs for inputs, outputs in shape.linear] if setting.quantize != "none" else []
+        weights: float = setting.weight_bytes * shape.weights
+        weights -= (setting.weight_bytes - FOUR_BIT) * shape.layers * sum(linear)
         adapter = self.trainable if setting.lora else 0
         whole = setting.weight_bytes * (shape.tables + GATHERED * shape.layer_weights)
         needs_copy = setting.reference == "online" and not setting.lora
@@ -88,6 +92,7 @@ class _Count:
             "weights": (weights + adapter) / setting.shards,
             "optimizer states": 2 * self.trainable / setting.shards,
             "reference model": weights if needs_copy else 0.0,  # not sharded
+            "decoded matrix": setting.bytes * max(linear, default=0),
             "gathered layers": whole if setting.shards > 1 else 0.0,
             "CUDA context": CUDA_CONTEXT if setting.on_gpu else 0.0,
             "Python and libraries": 0.0 if setting.on_gpu else LIBRARIES,
@@ -149,6 +154,8 @@ class _Count:
         if not self.setting.autocast:
             return 0.0
         layers = 2.0 * self.shape.layers * self.shape.layer_matrices
+        if self.setting.quantize != "none":  # decoded for each product, and not kept
+            layers -= 2.0 * self.shape.layers * sum(inputs * outputs for inputs, outputs in self.shape.linear)
         if self.setting.checkpointing != "none" and self.setting.lora:  # frozen weights are not cached
             layers /= self.shape.layers
         return layers + self.head_cast

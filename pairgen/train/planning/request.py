@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from pairgen.errors import UsageError
 from pairgen.options import check, option
-from pairgen.train.config import ACTIVATION_CHECKPOINTING
+from pairgen.train.config import ACTIVATION_CHECKPOINTING, QUANTIZE
 from pairgen.train.planning.machines import GPUS, Gpu
 from pairgen.train.planning.setting import Setting
 
@@ -49,6 +49,7 @@ class PlanOptions:
         choices=("float32", "bf16", "bf16-pure"),
     )
     lora: int = option(0, "Rank of a LoRA adapter to train; 0 trains all weights.", at_least=0)
+    quantize: str = option("none", "4bit: frozen weights under the adapter in 4 bits.", choices=QUANTIZE)
     activation_checkpointing: str = option(
         "none",
         "What the backward pass computes again: nothing, all but attention and matrix products, or whole layers.",
@@ -92,6 +93,10 @@ class PlanOptions:
             raise UsageError("plan: missing --model: a config.json, a folder, a Hub id, or a name such as yi-34b")
         if self.pairs and self.steps:
             raise UsageError("plan: give either --pairs or --steps")
+        if self.quantize != "none" and not self.lora:
+            raise UsageError(f"plan: --quantize {self.quantize} needs --lora: quantized weights cannot be trained")
+        if self.quantize != "none" and self.gpus > 1 and self.parallel == "fsdp":
+            raise UsageError(f"plan: --quantize {self.quantize}: 4-bit weights cannot be sharded; use --parallel ddp")
         if self.completion_tokens > self.tokens_per_pair / 2:
             raise UsageError(
                 "plan: --completion-tokens exceeds half of --tokens-per-pair, which is a row with its prompt"
@@ -115,6 +120,7 @@ class PlanOptions:
             on_gpu=self.device == "cuda",
             trees=self.share != "none" if self.data else self.sharing > 1,
             gpus=self.gpus,
-            sharded=self.parallel == "fsdp",
+            quantize=self.quantize,
+            sharded=self.parallel == "fsdp" and self.quantize == "none",
             reference=self.reference,
         )

@@ -11,6 +11,8 @@ class Setting:
     """``float32``, ``bf16`` (float32 weights, bfloat16 arithmetic) or ``bf16-pure``."""
     lora: int = 0
     """Rank of the adapter; 0: all weights are trained."""
+    quantize: str = "none"
+    """``4bit``: frozen weights of linear layers are stored in 4 bits."""
     checkpointing: str = "none"
     """What the backward pass computes again: ``none``, ``selective`` or ``full``."""
     compiled: bool = True
@@ -40,6 +42,11 @@ class Setting:
     def bytes(self) -> int:
         """Bytes of the result of a product."""
         return 4 if self.precision == "float32" else 2
+
+    @property
+    def layer_bytes(self) -> int:
+        """The same inside a layer: with autocast, bitsandbytes returns the float32 of its input."""
+        return 4 if self.quantize != "none" and self.autocast else self.bytes
 
     @property
     def shards(self) -> int:

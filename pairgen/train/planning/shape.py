@@ -92,10 +92,14 @@ class Shape:
         """All weights."""
         return self.layers * self.layer_weights + self.tables + self.hidden
 
+    @property
+    def linear(self) -> list[tuple[int, int]]:
+        """Inputs and outputs of the matrices of a layer that get an adapter, or 4 bits: not of experts and routers."""
+        return [size for name, size in self.matrices.items() if self.experts == 1 or name not in MLP]
+
     def adapter(self, rank: int) -> int:
-        """Weights of a LoRA adapter on all matrices of all layers; of experts and routers, none."""
-        adapted = [size for name, size in self.matrices.items() if self.experts == 1 or name not in MLP]
-        return self.layers * rank * sum(inputs + outputs for inputs, outputs in adapted)
+        """Weights of a LoRA adapter on all linear layers."""
+        return self.layers * rank * sum(inputs + outputs for inputs, outputs in self.linear)
 
     def flops(self, lora: int = 0) -> Flops:
         """The FLOPs of training, as ``pairgen.train.scores.speed.ModelFlops`` counts them for the model itself.

@@ -39,11 +39,14 @@ from pairgen.train.model.scorer import Scorer
 pytestmark = pytest.mark.filterwarnings("ignore:.*gradient_checkpointing_:FutureWarning")
 
 
-@pytest.fixture(autouse=True, params=["unsplit", "split"])
+@pytest.fixture(autouse=True, params=["unsplit", "split", "tiled"])
 def _split_cost(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Test with unsplit trees, as small ones are, and with trees split wherever possible, as large ones are."""
+    """Test with unsplit trees, as small ones are, and with trees split wherever possible, as large ones are, or tiled,
+    as large ones are with a window."""
     monkeypatch.setattr(sharing, "MIN_SHARED", 3)
-    monkeypatch.setattr(block_plan, "CALL_COST", 30_000 if request.param == "unsplit" else 0)
+    monkeypatch.setattr(block_plan, "CALL_COST", 0 if request.param == "split" else 30_000)
+    if request.param == "tiled":
+        monkeypatch.setattr(block_plan, "MAX_MASK", 100)
 
 
 @pytest.fixture(scope="module", params=MODELS)

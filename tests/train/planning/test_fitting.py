@@ -77,7 +77,8 @@ def test_the_changes_that_are_named_make_it_fit(run: Run, gigabytes: int) -> Non
         lora=int(words.get("lora", run.setting.lora)),
         precision=words.get("precision", run.setting.precision),
         reference=words.get("reference", run.setting.reference),
-        sharded=run.setting.sharded or "parallel" in words,
+        sharded=words.get("parallel", "fsdp" if run.setting.sharded else "ddp") == "fsdp",
+        quantize=words.get("quantize", run.setting.quantize),
     )
     assert replace(run, setting=setting).peak(1).total <= gigabytes * 1e9
 

@@ -1,5 +1,6 @@
 """Planned memory against what torch allocates, and what autograd keeps, on a CPU."""
 
+import tempfile
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -9,10 +10,12 @@ import transformers
 from helpers.token_groups import random_groups
 from helpers.torch_memory import allocated_peak, kept_bytes
 
+from pairgen.train.config import Config
 from pairgen.train.layout.batch import Batch
 from pairgen.train.layout.tree import tree_batch
+from pairgen.train.memory_savers.quantization import keep_layout, loading_options
+from pairgen.train.memory_savers.recomputation import checkpoint_activations
 from pairgen.train.model import logprobs
-from pairgen.train.model.recomputation import checkpoint_activations
 from pairgen.train.model.scorer import Scorer
 from pairgen.train.planning import activations, memory
 from pairgen.train.planning.architectures import shape_of
@@ -48,6 +51,8 @@ def trained(size: str = "medium", kind: str = "llama", groups: int = 12, **optio
     config = transformers.AutoConfig.for_model(kind, **dimensions, **head)
     dtype = torch.bfloat16 if setting.precision == "bf16-pure" else torch.float32
     model = transformers.AutoModelForCausalLM.from_config(config, dtype=dtype).train()
+    if setting.quantize != "none":
+        model = in_4_bits(model, setting.precision)
     model.config.use_cache = False
     checkpoint_activations(model, setting.checkpointing)
     if setting.lora:
@@ -57,6 +62,17 @@ def trained(size: str = "medium", kind: str = "llama", groups: int = 12, **optio
         )
     batch = tree_batch(random_groups(0, groups, length=40), 4096, "group" if setting.trees else "none")
     return Trained(Scorer(model), batch, shape_of(config.to_dict(), kind), setting)
+
+
+def in_4_bits(model: Any, precision: str) -> Any:
+    pytest.importorskip("bitsandbytes")
+    config = Config(model="some/model", lora=4, quantize="4bit")
+    with tempfile.TemporaryDirectory() as folder:
+        model.save_pretrained(folder)
+        options = loading_options(config, precision, torch.device("cpu"))
+        found = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=model.dtype, **options)
+    keep_layout(found)
+    return found.train()
 
 
 def measured_peak(run: Trained) -> int:
@@ -98,6 +114,9 @@ CASES: list[dict[str, Any]] = [
     {"lora": 4},
     {"lora": 4, "precision": "bf16"},
     {"lora": 4, "precision": "bf16-pure"},
+    {"lora": 4, "quantize": "4bit"},
+    {"lora": 4, "quantize": "4bit", "precision": "bf16"},
+    {"lora": 4, "quantize": "4bit", "precision": "bf16-pure", "checkpointing": "selective", "groups": 24},
     {"kind": "gemma3_text"},
     {"kind": "gemma3_text", "groups": 1},
     {"kind": "qwen3", "precision": "bf16", "trees": False},
@@ -120,6 +139,9 @@ def test_plan_is_within_15_percent_of_what_torch_allocates(case: dict[str, Any])
         {"precision": "bf16-pure"},
         {"lora": 4},
         {"lora": 4, "precision": "bf16-pure"},
+        {"lora": 4, "quantize": "4bit"},
+        {"lora": 4, "quantize": "4bit", "precision": "bf16"},
+        {"lora": 4, "quantize": "4bit", "precision": "bf16-pure"},
         {"kind": "gemma3_text"},
         {"kind": "qwen3", "precision": "bf16", "trees": False},
     ],
@@ -134,7 +156,7 @@ def test_activations_of_a_layer_are_the_tensors_that_autograd_keeps(case: dict[s
         run.scorer.causal.model.layers = run.scorer.causal.model.layers[:layers]
         config.num_hidden_layers = layers
         kept.append(kept_bytes(run.scorer, run.forward))
-    copies = 2 * run.shape.layer_matrices if run.setting.autocast else 0
+    copies = 2 * run.shape.layer_matrices if run.setting.autocast and run.setting.quantize == "none" else 0
     adapters = 2 * run.shape.adapter(run.setting.lora) / run.shape.layers if run.setting.autocast else 0
     per_layer = (kept[1] - kept[0]) / 2 - copies - adapters
     planned = activations.per_token(run.shape, run.setting) * run.batch.tokens.numel()

@@ -6,9 +6,12 @@ of its subtree. So
     a segment attends to itself               causal attention within [start, stop)
     its descendants attend to all of it       full attention of queries [stop, end) to keys [start, stop)
 
-For a small tree, one block with a mask is cheaper than several kernel calls.
+For a small tree, one block with a mask is cheaper than several kernel calls. A large one that cannot be split, since a
+window excludes some keys, is computed in tiles: some queries, and the keys that they may attend to. No mask has more
+than ``MAX_MASK`` elements, so memory stays linear in the number of tokens.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -28,6 +31,10 @@ CAUSAL_COST = 0.6
 """Cost of causal attention relative to full attention of the same size; 0.63 measured at 1,024 tokens."""
 
 
+MAX_MASK = 1 << 22
+"""Most elements of a mask: 2,048 tokens that attend to each other."""
+
+
 @dataclass(frozen=True)
 class SelfBlock:
     """Tokens from ``start`` to ``stop`` (exclusive), n in all, which attend to each other."""
@@ -43,9 +50,48 @@ class SelfBlock:
         if self.mask is None:
             return None
         if dtype not in self._additive_masks:
-            zeros = torch.zeros(self.mask.shape, dtype=dtype)
-            self._additive_masks[dtype] = zeros.masked_fill_(~self.mask, -torch.inf)
+            self._additive_masks[dtype] = _additive(self.mask, dtype)
         return self._additive_masks[dtype]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Which tokens attend to which, for a batch whose T tokens are concatenated."""
+
+    last: Indices
+    """[T] the last descendant of each token."""
+    positions: Indices
+    """[T]"""
+    window: int
+    """0: none."""
+
+    def mask(self, queries: Indices, keys: Indices) -> Tensor:
+        """[1, 1, q, k] the rule of ``Batch.subtree_end``: whether queries attend to keys."""
+        query = queries[:, None]
+        mask = (keys <= query) & (query <= self.last[keys])
+        if self.window:
+            near = self.positions[query] - self.positions[keys] < self.window
+            mask &= near | (keys == query)
+        return torch.from_numpy(mask[None, None])
+
+
+@dataclass(frozen=True)
+class Tile:
+    """Queries from ``start`` to ``stop`` (exclusive), and the keys that any of them may attend to."""
+
+    start: int
+    stop: int
+    keys: Tensor
+    """[k] columns, in order."""
+    rule: Rule
+
+    def mask(self) -> Tensor:
+        """[1, 1, n, k] whether a query attends to a key; computed whenever it is needed."""
+        return self.rule.mask(np.arange(self.start, self.stop), self.keys.numpy())
+
+    def additive_mask(self, dtype: torch.dtype) -> Tensor:
+        """[1, 1, n, k] 0 or -inf."""
+        return _additive(self.mask(), dtype)
 
 
 @dataclass(frozen=True)
@@ -53,6 +99,7 @@ class Plan:
     """The attention blocks of a batch, whose rows are concatenated."""
 
     self_blocks: list[SelfBlock]
+    tiles: list[Tile]
     cross_blocks: list[tuple[int, int, int]]
     """(start, stop, end): tokens from ``stop`` to ``end`` attend to all tokens from ``start`` to ``stop``."""
 
@@ -73,9 +120,28 @@ def plan(subtree_end: Indices, positions: Indices, window: int = 0, split: bool 
     start = np.flatnonzero(_segment_starts(subtree_end).ravel())
     segments = zip(start.tolist(), [*start[1:].tolist(), rows * width], (last[start] + 1).tolist(), strict=True)
     causal, masked, cross_blocks = _choose_blocks(list(segments), split and not window)
+    rule = Rule(last, positions.ravel(), window)
     blocks = [SelfBlock(*span) for span in causal]
-    blocks += [SelfBlock(*span, _mask(*span, last, positions.ravel(), window)) for span in masked]
-    return Plan(blocks, cross_blocks)
+    small = [span for span in masked if (span[1] - span[0]) ** 2 <= MAX_MASK]
+    blocks += [SelfBlock(*span, rule.mask(np.arange(*span), np.arange(*span))) for span in small]
+    tiles = [tile for span in masked if span not in small for tile in _tiles(*span, rule)]
+    return Plan(blocks, tiles, cross_blocks)
+
+
+def _tiles(start: int, stop: int, rule: Rule) -> Iterator[Tile]:
+    """Tiles of the tokens from ``start`` to ``stop``, which attend to each other.
+
+    A key that no query attends to is left out if it comes after all of them, if its subtree ends before them, or if it
+    is too far from the query of the lowest position.
+    """
+    rows = max(1, MAX_MASK // (stop - start))
+    for first in range(start, stop, rows):
+        end = min(first + rows, stop)
+        keys = np.arange(start, end)
+        visible = rule.last[keys] >= first
+        if rule.window:
+            visible &= rule.positions[first:end].min() - rule.positions[keys] < rule.window
+        yield Tile(first, end, torch.from_numpy(keys[visible]), rule)
 
 
 def _segment_starts(subtree_end: Indices) -> NDArray[np.bool_]:
@@ -127,11 +193,6 @@ def _choose_blocks(
     return causal, masked, cross_blocks
 
 
-def _mask(start: int, stop: int, last: Indices, positions: Indices, window: int) -> Tensor:
-    """[1, 1, n, n] the rule of ``Batch.subtree_end`` within a block."""
-    token = np.arange(start, stop)
-    mask = (token <= token[:, None]) & (token[:, None] <= last[start:stop])
-    if window:
-        position = positions[start:stop]
-        mask &= (position[:, None] - position < window) | (token == token[:, None])
-    return torch.from_numpy(mask[None, None])
+def _additive(mask: Tensor, dtype: torch.dtype) -> Tensor:
+    """0 where a mask is true, else -inf."""
+    return torch.zeros(mask.shape, dtype=dtype).masked_fill_(~mask, -torch.inf)

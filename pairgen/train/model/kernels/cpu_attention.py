@@ -10,8 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+from torch.utils.checkpoint import checkpoint
 
-from pairgen.train.model.kernels.block_plan import Plan
+from pairgen.train.model.kernels.block_plan import Plan, Tile
 from pairgen.train.model.kernels.torch_internals import cpu_kernels
 
 
@@ -29,6 +30,12 @@ class _SplitAttention(torch.autograd.Function):
             part, part_logsumexp = kernel(*inputs, 0.0, mask is None, attn_mask=mask, scale=scale)
             out[block.start : block.stop] = part[0].transpose(0, 1)
             logsumexp[block.start : block.stop] = part_logsumexp[0].T[..., None]
+        for tile in plan.tiles:
+            inputs = [_slice(query, tile.start, tile.stop), *(_gather(values, tile.keys) for values in (key, value))]
+            mask = tile.additive_mask(query.dtype)
+            part, part_logsumexp = kernel(*inputs, 0.0, False, attn_mask=mask, scale=scale)
+            out[tile.start : tile.stop] = part[0].transpose(0, 1)
+            logsumexp[tile.start : tile.stop] = part_logsumexp[0].T[..., None]
         for start, stop, end in plan.cross_blocks:
             inputs = [_slice(query, stop, end), _slice(key, start, stop), _slice(value, start, stop)]
             part, part_logsumexp = (each[0].transpose(0, 1) for each in kernel(*inputs, 0.0, False, scale=scale))
@@ -56,6 +63,18 @@ class _SplitAttention(torch.autograd.Function):
             parts = kernel(*inputs, 0.0, mask is None, attn_mask=mask, scale=ctx.scale)
             for gradient, part in zip(gradients, parts, strict=True):
                 gradient[slice(*span)] = part[0].transpose(0, 1)
+        for tile in ctx.plan.tiles:
+            span = tile.start, tile.stop
+            inputs = [
+                _slice(grad, *span),
+                _slice(query, *span),
+                *(_gather(values, tile.keys) for values in (key, value)),
+            ]
+            inputs += [_slice(out, *span), _slice(logsumexp, *span)[..., 0]]
+            parts = kernel(*inputs, 0.0, False, attn_mask=tile.additive_mask(query.dtype), scale=ctx.scale)
+            gradients[0][slice(*span)] = parts[0][0].transpose(0, 1)
+            for gradient, part in zip(gradients[1:], parts[1:], strict=True):
+                gradient.index_add_(0, tile.keys, part[0].transpose(0, 1))
         for start, stop, end in ctx.plan.cross_blocks:
             queries, keys = (stop, end), (start, stop)
             inputs = [_slice(grad, *queries), _slice(query, *queries), _slice(key, *keys), _slice(value, *keys)]
@@ -69,6 +88,11 @@ class _SplitAttention(torch.autograd.Function):
 def _slice(values: Tensor, start: int, stop: int) -> Tensor:
     """[T, H, D] -> [1, H, stop - start, D]"""
     return values[start:stop].transpose(0, 1)[None]
+
+
+def _gather(values: Tensor, keys: Tensor) -> Tensor:
+    """[T, H, D] -> [1, H, k, D]"""
+    return values[keys].transpose(0, 1)[None]
 
 
 Heads = tuple[Tensor, Tensor, Tensor]
@@ -94,7 +118,16 @@ def softcapped_attention(heads: Heads, plan: Plan, scale: float, softcap: float)
         inputs = [_slice(values, block.start, block.stop) for values in (query, key, value)]
         part = masked_attention(inputs[0], inputs[1], inputs[2], block.mask, scale, softcap)
         out[block.start : block.stop] = part[0].transpose(0, 1)
+    for tile in plan.tiles:
+        inputs = [_slice(query, tile.start, tile.stop), *(_gather(values, tile.keys) for values in (key, value))]
+        part = checkpoint(_tile_attention, *inputs, tile, scale, softcap, use_reentrant=False)
+        out[tile.start : tile.stop] = part[0].transpose(0, 1)
     return out
+
+
+def _tile_attention(query: Tensor, key: Tensor, value: Tensor, tile: Tile, scale: float, softcap: float) -> Tensor:
+    """[1, H, n, D] attention of a tile, whose scores are computed again in the backward pass."""
+    return masked_attention(query, key, value, tile.mask(), scale, softcap)
 
 
 def _repeat_heads(heads: Heads) -> Heads:

@@ -6,12 +6,12 @@ import sys
 
 import pytest
 
-from pairgen.train import cpu_memory
+from pairgen.train.memory_savers import cpu_memory
 
 HOLES = """
 import sys, torch
 from pathlib import Path
-from pairgen.train.cpu_memory import return_freed_memory
+from pairgen.train.memory_savers.cpu_memory import return_freed_memory
 
 def resident():
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096

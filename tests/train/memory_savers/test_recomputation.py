@@ -14,8 +14,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from pairgen.errors import UnsupportedModel
 from pairgen.train.layout.tree import tree_batch
+from pairgen.train.memory_savers.recomputation import checkpoint_activations
 from pairgen.train.model.loading import disable_dropout
-from pairgen.train.model.recomputation import checkpoint_activations
 from pairgen.train.model.scorer import Scorer
 
 UNSUPPORTED = {"cpmant", "ctrl", "gpt_neox_japanese", "jetmoe", "openai-gpt", "xlm", "xlnet"}
