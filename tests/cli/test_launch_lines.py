@@ -2,7 +2,6 @@
 
 import json
 import os
-import shlex
 import socket
 import subprocess
 import sys
@@ -11,7 +10,6 @@ from pathlib import Path
 import pytest
 from helpers import tiny_runs as runs
 
-from pairgen.cli import load_app
 from pairgen.cli.training_commands import LAUNCHES
 from pairgen.errors import RunFolderError
 from pairgen.train.output.run_output import check_shared
@@ -24,21 +22,6 @@ PROGRAMS = {
     "hostname": "echo localhost",
 }
 """What Slurm does with the line, on one machine: a task for each node, and a script on the first."""
-
-
-def program(line: str) -> list[str]:
-    """The words of the command that each process runs."""
-    words = shlex.split(shlex.split(line)[-1]) if line.startswith("sbatch") else shlex.split(line)
-    return words[words.index("pairgen") :]
-
-
-@pytest.mark.parametrize("line", LINES)
-def test_launch_lines_train_with_valid_options(line: str) -> None:
-    from typer.main import get_command
-
-    name, *arguments = program(line)[1:]
-    assert name == "train"
-    assert get_command(load_app()).commands[name].make_context(name, arguments).params  # type: ignore[attr-defined]
 
 
 def free_port() -> int:
