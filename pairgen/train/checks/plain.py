@@ -13,7 +13,7 @@ from pairgen.train.data.groups import Ids, TokenGroup
 from pairgen.train.memory_savers.quantization import computing_in_float32
 
 MAX_LOGITS = 1 << 28
-"""Most logits of a sequence that are computed at once, 1 GB in float32, if the model can compute only the last ones."""
+"""Most logits of a sequence that are computed at once, 1 GB in float32, if the model can compute only some."""
 
 
 @torch.no_grad()
@@ -33,22 +33,27 @@ def plain_logps(causal: Any, groups: Sequence[TokenGroup]) -> Tensor:
 
 def _completion_logp(causal: Any, prompt: Ids, completion: Ids) -> Tensor:
     tokens = torch.from_numpy(np.concatenate([prompt, completion]).astype(np.int64)).to(device_of(causal))
-    start = len(prompt) - 1
-    logits = plain_logits(causal, tokens, start)[:-1].double()
-    return (logits.gather(1, tokens[start + 1 :, None])[:, 0] - logits.logsumexp(1)).sum()
+    rows = max(1, MAX_LOGITS // causal.get_output_embeddings().weight.shape[0])
+    total = torch.zeros((), dtype=torch.float64, device=tokens.device)
+    for start in range(len(prompt) - 1, len(tokens) - 1, rows):
+        stop = min(start + rows, len(tokens) - 1)
+        logits = plain_logits(causal, tokens, start, stop).double()
+        total += (logits.gather(1, tokens[start + 1 : stop + 1, None])[:, 0] - logits.logsumexp(1)).sum()
+    return total
 
 
 @torch.no_grad()
-def plain_logits(causal: Any, tokens: Tensor, start: int = 0) -> Tensor:
-    """[L - start, V] the model's own logits at the positions of a sequence, from position ``start``."""
-    last = {}
-    if len(tokens) * causal.get_output_embeddings().weight.shape[0] > MAX_LOGITS and start:
-        last = {"logits_to_keep": len(tokens) - start}
+def plain_logits(causal: Any, tokens: Tensor, start: int = 0, stop: int | None = None) -> Tensor:
+    """[stop - start, V] the model's own logits at positions ``start`` to ``stop`` (exclusive) of a sequence."""
+    stop = len(tokens) if stop is None else stop
+    kept: dict[str, Any] = {}
+    if len(tokens) * causal.get_output_embeddings().weight.shape[0] > MAX_LOGITS and stop - start < len(tokens):
+        kept = {"logits_to_keep": torch.arange(start, stop, device=tokens.device)}
     try:
-        logits: Tensor = causal(input_ids=tokens[None], use_cache=False, **last).logits[0]
+        logits: Tensor = causal(input_ids=tokens[None], use_cache=False, **kept).logits[0]
     except TypeError:  # it does not know the option
         logits = causal(input_ids=tokens[None], use_cache=False).logits[0]
-    return logits[-(len(tokens) - start) :]
+    return logits if len(logits) == stop - start else logits[start:stop]
 
 
 def device_of(causal: Any) -> torch.device:
@@ -73,8 +78,8 @@ def mode(model: nn.Module, training: bool) -> Iterator[None]:
 def in_float32(model: nn.Module) -> Iterator[None]:
     """Compute with weights and buffers of lower precision in float32, so that errors are not mistaken for rounding.
 
-    So are products with 4-bit weights. They are restored exactly. If there is not enough memory, the precision stays as
-    it is.
+    So are products with 4-bit weights. They are restored exactly. Those of a sharded model must be in float32 already.
+    If there is not enough memory, the precision stays as it is.
     """
     tensors = chain(model.parameters(), model.buffers())
     low = [(value, value.dtype) for value in tensors if value.dtype in (torch.bfloat16, torch.float16)]

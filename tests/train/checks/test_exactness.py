@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from pairgen.errors import UnsupportedModel
+from pairgen.train.checks import plain as plain_passes
 from pairgen.train.checks.exactness import TOLERANCE, check_model, check_trees, compile_layers
 from pairgen.train.checks.plain import in_float32, plain_logps
 from pairgen.train.checks.randomness import draws_random_numbers
@@ -45,6 +46,22 @@ def test_a_plain_model_passes_and_is_unchanged() -> None:
     assert model.config.to_dict() == attention
     assert all(torch.equal(state[name], value) for name, value in model.state_dict().items())
     check_trees(Scorer(model), plain, TREES)
+
+
+@pytest.mark.parametrize("family", ["llama", "gpt2", "gemma2", "mixtral", "falcon_mamba", "ctrl", "bloom"])
+def test_plain_log_probs_of_long_completions_are_computed_in_parts(
+    family: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If the logits of a sequence would take too much memory, and whether or not the model can compute only some."""
+    model, groups = model_of(family), groups_of()
+    expected = plain_logps(model, groups)
+    sizes = []
+    head = model.get_output_embeddings()
+    head.register_forward_hook(lambda module, inputs, output: sizes.append(output.numel() // 64))  # noqa: ARG005
+    monkeypatch.setattr(plain_passes, "MAX_LOGITS", 64 * 7)
+    assert torch.allclose(plain_logps(model, groups), expected, atol=1e-4)
+    if family != "ctrl":
+        assert max(sizes) == 7
 
 
 @pytest.mark.parametrize(

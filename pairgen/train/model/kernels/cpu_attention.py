@@ -119,14 +119,15 @@ def softcapped_attention(heads: Heads, plan: Plan, scale: float, softcap: float)
         part = masked_attention(inputs[0], inputs[1], inputs[2], block.mask, scale, softcap)
         out[block.start : block.stop] = part[0].transpose(0, 1)
     for tile in plan.tiles:
-        inputs = [_slice(query, tile.start, tile.stop), *(_gather(values, tile.keys) for values in (key, value))]
-        part = checkpoint(_tile_attention, *inputs, tile, scale, softcap, use_reentrant=False)
+        part = checkpoint(_tile_attention, (query, key, value), tile, scale, softcap, use_reentrant=False)
         out[tile.start : tile.stop] = part[0].transpose(0, 1)
     return out
 
 
-def _tile_attention(query: Tensor, key: Tensor, value: Tensor, tile: Tile, scale: float, softcap: float) -> Tensor:
-    """[1, H, n, D] attention of a tile, whose scores are computed again in the backward pass."""
+def _tile_attention(heads: Heads, tile: Tile, scale: float, softcap: float) -> Tensor:
+    """[1, H, n, D] attention of a tile; its keys and scores are gathered and computed again in the backward pass."""
+    query = _slice(heads[0], tile.start, tile.stop)
+    key, value = (_gather(values, tile.keys) for values in heads[1:])
     return masked_attention(query, key, value, tile.mask(), scale, softcap)
 
 
