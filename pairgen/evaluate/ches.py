@@ -159,12 +159,12 @@ def scores(
 
 
 def _scores(dataset: PairDataset, config: Config, limit: int, progress: Progress, warn: Warn) -> dict[str, pa.Table]:
+    from pairgen.train.checks.forward_choice import choose_forward
     from pairgen.train.data.splits import tokenize_split, training_texts
     from pairgen.train.data.token_cache import TokenCache
     from pairgen.train.data.tokenization import PairTokenizer
     from pairgen.train.model import loading
     from pairgen.train.model.scorer import Scorer
-    from pairgen.train.prepare import choose_forward
 
     model, tokenizer = loading.load(config, training_texts([dataset]), loading.pick_device(config.device))
     length = loading.usable_length(model, config.max_length)

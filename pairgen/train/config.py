@@ -146,7 +146,7 @@ class Config:
     )
     parallel: str = option(
         "fsdp",
-        "Data parallelism under torchrun: fsdp shards the model, ddp replicates it.",
+        "Data parallelism under torchrun: fsdp shards the model, which is never whole on a GPU; ddp replicates it.",
         choices=("fsdp", "ddp"),
         may_change=True,
     )

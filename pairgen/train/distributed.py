@@ -1,8 +1,7 @@
-"""Distributed training: the process group, reductions, FSDP and DDP wrappers."""
+"""Distributed training: the process group, messages between processes, and DDP; FSDP is in ``devices``."""
 
 import contextlib
 import os
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,7 +12,6 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from pairgen.errors import TrainingError
-from pairgen.train.model.scorer import layers_of
 
 T = TypeVar("T")
 
@@ -53,6 +51,14 @@ class World:
         yield
         if self.is_main:
             self.barrier()
+
+    def most(self, number: int, device: torch.device) -> int:
+        """The largest number of any process."""
+        if self.size == 1:
+            return number
+        largest = torch.tensor(number, device=device)
+        dist.all_reduce(largest, dist.ReduceOp.MAX)
+        return int(largest.item())
 
     def any_rank(self, flag: bool, device: torch.device) -> bool:
         """Whether the flag is true in any process."""
@@ -110,25 +116,11 @@ def join_world(device: str) -> Iterator[World]:
         dist.destroy_process_group()
 
 
-def wrap(scorer: nn.Module, parallel: str, world: World, device: torch.device) -> nn.Module:
-    """The module to run forward passes with: sharded by FSDP2, replicated by DDP or, in one process, the scorer."""
+def replicated(scorer: nn.Module, world: World, device: torch.device) -> nn.Module:
+    """The module to train: the scorer, or in several processes that of DDP, whose gradients are their mean."""
     if world.size == 1:
         return scorer
-    if parallel == "ddp":
-        devices = [device] if device.type == "cuda" else None
-        return nn.parallel.DistributedDataParallel(scorer, device_ids=devices)
-    from torch.distributed.device_mesh import init_device_mesh
-    from torch.distributed.fsdp import fully_shard
-
-    mesh = init_device_mesh(device.type, (world.size,))
-    layers = layers_of(scorer.causal)
-    owners = Counter(weight for layer in layers for weight in set(layer.parameters()))
-    for layer in layers:
-        if all(
-            owners[weight] == 1 for weight in layer.parameters()
-        ):  # Zamba's layers share weights: sharded as a whole
-            fully_shard(layer, mesh=mesh)
-    return fully_shard(scorer, mesh=mesh)
+    return nn.parallel.DistributedDataParallel(scorer, device_ids=[device] if device.type == "cuda" else None)
 
 
 def unwrapped(module: Any) -> Any:
@@ -137,8 +129,9 @@ def unwrapped(module: Any) -> Any:
 
 
 def gradient_sync(module: nn.Module, last: bool) -> contextlib.AbstractContextManager[None]:
-    """A context for a micro-batch: processes exchange gradients only in the ``last`` one of a step."""
-    if hasattr(module, "set_requires_gradient_sync"):  # FSDP2
-        module.set_requires_gradient_sync(last)
+    """A context for a micro-batch: with DDP, processes exchange gradients only in the ``last`` one of a step.
+
+    FSDP exchanges them in each: else every process would have all gradients of the whole model in between.
+    """
     is_ddp = isinstance(module, nn.parallel.DistributedDataParallel)
     return module.no_sync() if is_ddp and not last else contextlib.nullcontext()

@@ -178,10 +178,15 @@ class Trainer:
             self._save_if_best(line)
         self._log(line)
         if saves:
-            self.saver.checkpoint(self.state, wait=is_last or interrupted)
+            self.saver.checkpoint(self.state, wait=is_last or interrupted or self._short_of_memory)
         self.interval = self.interval.restarted()
         if interrupted and not is_last:
             raise KeyboardInterrupt(f"stopped after step {step} of {self.data.steps}; a checkpoint was saved")
+
+    @property
+    def _short_of_memory(self) -> bool:
+        """Whether a copy of the state would take memory that training needs: on a CPU, with all of it here."""
+        return self._device.type == "cpu" and self.context.world.size == 1
 
     def _is_logged(self, step: int) -> bool:
         """Whether a step is logged even if it is neither evaluated nor saved."""

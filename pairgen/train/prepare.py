@@ -1,7 +1,6 @@
 """Build a trainer from a config: tokenized data, the model, its batch layout, its reference, its optimizer."""
 
 import sys
-from collections.abc import Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
@@ -9,30 +8,26 @@ from typing import Any
 import torch
 
 from pairgen.atomic import new_folder
-from pairgen.errors import UnsupportedModel
 from pairgen.pairs.dataset import PairDataset
-from pairgen.progress import Warn
 from pairgen.run_folder import BASE
 from pairgen.train import distributed
 from pairgen.train.checks import caveats
-from pairgen.train.checks.exactness import check_model, check_trees, compile_layers
-from pairgen.train.checks.plain import device_of
+from pairgen.train.checks.forward_choice import choose_layout, compiled
 from pairgen.train.checks.sample import sample_groups
 from pairgen.train.config import Config
 from pairgen.train.context import RunContext
 from pairgen.train.data import splits as data
-from pairgen.train.data.groups import TokenGroup
 from pairgen.train.data.order import BatchSampler
 from pairgen.train.data.schedule import TrainingData
 from pairgen.train.data.token_cache import TokenCache
 from pairgen.train.data.tokenization import PairTokenizer
+from pairgen.train.devices.placement import Placement
+from pairgen.train.devices.sharding import own_weights
 from pairgen.train.layout.group_work import GroupCost
-from pairgen.train.layout.tree import tree_batch
 from pairgen.train.loop import Trainer
 from pairgen.train.losses import LOSSES
 from pairgen.train.memory_savers.quantization import check_parallel
 from pairgen.train.model import loading as models
-from pairgen.train.model.kernels.torch_internals import missing_for_trees
 from pairgen.train.model.scorer import Scorer
 from pairgen.train.output import checkpoint
 from pairgen.train.output.checkpoint import Policy, TrainState
@@ -40,8 +35,7 @@ from pairgen.train.output.metrics_log import MetricsLog
 from pairgen.train.output.saver import Saver
 from pairgen.train.reference.cache import ReferenceLogps
 from pairgen.train.reference.passes import precompute
-from pairgen.train.reference.start import StartingModel, check_start
-from pairgen.train.scores.forward import Forward
+from pairgen.train.reference.start import StartingModel
 from pairgen.train.scores.held_out import HeldOut
 from pairgen.train.scores.objective import Objective
 from pairgen.train.scores.speed import Interval, ModelFlops, product_rate
@@ -54,38 +48,45 @@ def prepare(config: Config, context: RunContext) -> Trainer:
     datasets = data.open_datasets(config.data, LOSSES[config.loss])
     device = models.pick_device(config.device, context.world.local_rank)
     saved = checkpoint.newest(context.folder)
-    model, tokenizer = models.load(config, data.training_texts(datasets), device, saved / "model" if saved else None)
+    placement = Placement(config, context, device)
+    texts = partial(data.training_texts, datasets)
+    scorer, tokenizer = placement.load(texts(), saved / "model" if saved else None)
     needs_reference, online = LOSSES[config.loss].needs_reference, config.reference == "online"
     if config.lora or (needs_reference and not saved):
-        check_start(model, config.model, context)
-    training = training_data(config, context, datasets, model, tokenizer)
-    scorer = Scorer(model)
+        placement.check_start(scorer)
+    training = training_data(config, context, datasets, scorer.model, tokenizer)
     groups = sample_groups(training.groups_by_split(), LOSSES[config.loss].uses_rejected)
-    forward = choose_forward(config, scorer, tokenizer, groups, context.warn)
-    flops = ModelFlops(scorer.causal)  # before the model is distributed
+    flops = ModelFlops(scorer.causal)
+    placed = placement.place(scorer)
+    with placed.exact() as exact:
+        plain, forward = choose_layout(config, exact, tokenizer, groups, context.warn)
+    module = placed.trained()
+    policy_scorer = distributed.unwrapped(module)
+    forward = compiled(config, policy_scorer, plain, forward, context.warn)
     training = replace(training, cost_of=GroupCost(flops.of_each, forward.share, LOSSES[config.loss].uses_rejected))
 
     def load_start() -> Scorer:
         """Load the starting model again."""
-        start = models.load(config, data.training_texts(datasets), device)[0]
-        check_start(start, config.model, context)
-        found = Scorer(start)
-        if scorer.compiled:
+        start = placement.load(texts())[0]
+        placement.check_start(start)
+        found: Scorer = distributed.unwrapped(placement.place(start).trained())
+        if policy_scorer.compiled:
             found.compile_layers()
         return found
 
     reference: ReferenceLogps | torch.nn.Module | None = None
-    if needs_reference and not online:  # before the model is distributed
-        start = StartingModel(load_start if saved else lambda: scorer, forward)
+    if needs_reference and online:
+        reference = module if config.lora else _frozen(load_start(), policy_scorer)
+    elif needs_reference:
+        start = StartingModel(load_start if saved else lambda: policy_scorer, forward)
         reference = precompute(config, training.batches_by_split(config, context.world), start, context)
     interval = Interval(flops, _peak(config, device))
-    module = distributed.wrap(scorer, config.parallel, context.world, device).train()
-    if needs_reference and online:
-        reference = module if config.lora else _frozen(load_start(), scorer)
-    weights = [weight for weight in module.parameters() if weight.requires_grad]
-    optimizer = torch.optim.AdamW(weights, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True)
+    module.train()
+    optimizer = torch.optim.AdamW(
+        own_weights(module), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
+    )
     objective = Objective(config, module, forward, reference, _is_multiple_choice(datasets, training.pairs))
-    policy = Policy(module, optimizer, tokenizer)
+    policy = Policy(module, optimizer, tokenizer, placed.blueprint)
     trainer = Trainer(
         config=config,
         context=context,
@@ -169,41 +170,3 @@ def training_data(
                 context.warn(message)
     sampler = BatchSampler(pairs.groups.pairs, config.batch_size, config.seed)
     return TrainingData(pairs, evaluation, sampler, config.steps or sampler.steps(config.epochs))
-
-
-def choose_forward(config: Config, scorer: Scorer, tokenizer: Any, groups: Sequence[TokenGroup], warn: Warn) -> Forward:
-    """Passes with the layout of --share; for ``auto``, trees if the model scores them exactly.
-
-    Args:
-        groups: the pairs that the model is checked on.
-
-    Raises:
-        UnsupportedModel: the model cannot be trained, or does not support the requested level of sharing.
-    """
-    plain = check_model(scorer, groups)
-    device = device_of(scorer.causal)
-    pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
-    share = "shots" if config.share == "auto" else config.share
-    layout = partial(tree_batch, row_tokens=config.max_packed_length, share=share, pad=pad)
-    if share != "none":
-        try:
-            check_trees(scorer, plain, layout)
-        except UnsupportedModel as error:
-            if config.share != "auto":
-                raise
-            warn(f"prefix sharing is disabled: {error}")
-            share = "none"
-    if share != "none" and (missing := missing_for_trees(device)):
-        warn(f"attention over token trees is slower than it could be: torch {torch.__version__} lacks {missing}")
-    precision = models.precision(config, device)
-    name, layout = f"{precision}-{share}", partial(layout, share=share)
-    forward = Forward(name, layout, device, autocast=precision == "bf16", share=share)
-    if models.compiles(config, device):
-        try:
-            compile_layers(scorer, plain, forward)
-            forward = replace(forward, name=f"{name}-compiled")
-        except UnsupportedModel as error:
-            if config.compile:
-                raise
-            warn(f"the model is not compiled, which makes it slower: {error}")
-    return forward

@@ -71,11 +71,11 @@ def check_model(scorer: Scorer, groups: Sequence[TokenGroup]) -> Plain:
     if head is None or not hasattr(head, "weight"):
         raise UnsupportedModel(f"{name}: has no causal language model head; choose a ...ForCausalLM model")
     with in_float32(causal):
-        with mode(causal, training=False), _failures(name, lambda: _failed_text(causal, groups)):
-            _check_causality(causal, groups[0])
-            logps = plain_logps(causal, groups)
+        with mode(causal, training=False), _failures(name, lambda: _failed_text(scorer, groups)):
+            scorer(lambda: _check_causality(causal, groups[0]))
+            logps = scorer(lambda: plain_logps(causal, groups))
             with rounded_embeddings(causal):
-                rounding = float((plain_logps(causal, groups) - logps).abs().max())
+                rounding = float((scorer(lambda: plain_logps(causal, groups)) - logps).abs().max())
         plain = Plain(groups, logps, max(TOLERANCE, ROUNDING * rounding))
         with _failures(name, lambda: "cannot be scored in batches; choose another model"):
             difference = plain.difference(_scored(scorer, groups, training=True))
@@ -176,7 +176,8 @@ def _reason(scorer: Scorer, plain: Plain) -> str:
     for group in plain.groups:
         single = group.select([0]).chosen_only()
         with mode(scorer.causal, training=False):
-            alone = Plain([single], plain_logps(scorer.causal, [single]), plain.tolerance)
+            logps = scorer(lambda single=single: plain_logps(scorer.causal, [single]))
+            alone = Plain([single], logps, plain.tolerance)
         if alone.difference(_scored(scorer, [single], training=False)) is not None:
             return "post-processes its logits in an unsupported way; choose another model"
     if plain.difference(_scored(scorer, plain.groups, training=False)) is not None:
@@ -209,11 +210,12 @@ def _failures(name: str, what: Callable[[], str]) -> Iterator[None]:
         raise UnsupportedModel(f"{name}: {what()} ({in_short(error, 200)})") from error
 
 
-def _failed_text(causal: Any, groups: Sequence[TokenGroup]) -> str:
+def _failed_text(scorer: Scorer, groups: Sequence[TokenGroup]) -> str:
     """What failed if plain logits cannot be computed: the longest text, or any."""
     longest = max(len(group.prompt) + max(map(len, group.completions)) for group in groups)
     try:
-        plain_logits(causal, torch.from_numpy(groups[0].prompt[:8]).long().to(device_of(causal)))
+        start = torch.from_numpy(groups[0].prompt[:8]).long().to(device_of(scorer.causal))
+        scorer(lambda: plain_logits(scorer.causal, start))
     except Exception:  # whatever the model raises
         return "cannot compute the logits of a plain text; choose another model"
     return f"cannot compute the logits of a text of {longest} tokens; use a lower --max-length"

@@ -78,8 +78,8 @@ def mode(model: nn.Module, training: bool) -> Iterator[None]:
 def in_float32(model: nn.Module) -> Iterator[None]:
     """Compute with weights and buffers of lower precision in float32, so that errors are not mistaken for rounding.
 
-    So are products with 4-bit weights. They are restored exactly. If there is not enough memory, the precision stays as
-    it is.
+    So are products with 4-bit weights. They are restored exactly. Those of a sharded model must be in float32 already.
+    If there is not enough memory, the precision stays as it is.
     """
     tensors = chain(model.parameters(), model.buffers())
     low = [(value, value.dtype) for value in tensors if value.dtype in (torch.bfloat16, torch.float16)]

@@ -65,21 +65,27 @@ def load(config: Config, texts: Iterable[str], device: torch.device, resumed: Pa
 
     Args:
         texts: to train the tokenizer of ``--model tiny``.
+        device: on the meta device, the model has no data: its weights are not read.
         resumed: model folder of a checkpoint, whose weights replace the model's.
 
     Raises:
         UnsupportedModel: it cannot be loaded, or cannot be trained on pairs.
     """
     dtype = torch.bfloat16 if precision(config, device) == "bf16-pure" else torch.float32
-    adapter = resumed if resumed and config.lora else None
+    without_data = device.type == "meta"
+    adapter = resumed if resumed and config.lora and not without_data else None
     if config.model == "tiny" and not resumed:
         tokenizer = train_tokenizer(text for text, _ in zip(texts, range(TINY_TEXTS), strict=False))
-        model = tiny_model(tokenizer, config.seed).to(dtype)
+        with device if without_data else nullcontext():
+            model = tiny_model(tokenizer, config.seed).to(dtype)
     else:
         name = str(resumed) if resumed and not config.lora else config.model
         tokenizer = load_tokenizer(name, config.trust_remote_code)
         quantized = loading_options(config, precision(config, device), device)
-        model = load_model(name, dtype, config.trust_remote_code, quantized)
+        if without_data:
+            model = outline_of(name, dtype, config.trust_remote_code)
+        else:
+            model = load_model(name, dtype, config.trust_remote_code, quantized)
         keep_layout(model)
     _check_vocabulary(model, tokenizer, config.model)
     _check_weights(model, config)
@@ -89,7 +95,8 @@ def load(config: Config, texts: Iterable[str], device: torch.device, resumed: Pa
     if not is_quantized(model):  # these are on a device from the start, and some refuse to be moved
         model = model.to(device)
     if config.lora:
-        model = add_adapter(model, config, adapter)
+        with device if without_data else nullcontext():
+            model = add_adapter(model, config, adapter)
     if device.type == "cpu":  # gradients and two moments of what is trained
         return_freed_memory_if_short(
             sum(weight.nbytes * (4 if weight.requires_grad else 1) for weight in model.parameters())
@@ -141,6 +148,18 @@ def load_model(
         )
     _correct_tying(model)
     return model
+
+
+def outline_of(name: str, dtype: torch.dtype, trust_remote_code: bool = False) -> Any:
+    """The structure of the model that ``load_model`` loads, on the meta device: without reading its weights."""
+    with _load_errors(name, "config"):
+        if is_adapter(name):
+            base = json.loads((Path(name) / "adapter_config.json").read_text("utf-8"))["base_model_name_or_path"]
+            return outline_of(base, dtype, trust_remote_code)
+        transformers, options = _transformers(), {"trust_remote_code": trust_remote_code}
+        config = transformers.AutoConfig.from_pretrained(**location(name), **options)
+        with torch.device("meta"):
+            return transformers.AutoModelForCausalLM.from_config(config, dtype=dtype, **options)
 
 
 def base_dtype(name: str, trust_remote_code: bool = False) -> torch.dtype | None:

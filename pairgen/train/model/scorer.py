@@ -1,5 +1,6 @@
 """A causal language model as a function from a batch to the log-probs of its labeled positions."""
 
+from collections.abc import Callable
 from typing import Any
 
 from torch import Tensor, nn
@@ -42,8 +43,14 @@ class Scorer(nn.Module):
         """The ...ForCausalLM, without its adapter."""
         return self.model.get_base_model() if hasattr(self.model, "get_base_model") else self.model
 
-    def forward(self, batch: Batch) -> Tensor:
-        """[N] log-prob of each target, in nats, float32 or better."""
+    def forward(self, batch: Batch | Callable[[], Any]) -> Any:
+        """[N] log-prob of each target of a batch, in nats, float32 or better.
+
+        Of a function, what it returns: it may run passes of the model itself, which a sharded one computes only inside
+        of a pass of the module that FSDP shards.
+        """
+        if not isinstance(batch, Batch):
+            return batch()
         head = self.causal.get_output_embeddings()
         cap = logit_softcap(self.causal.config)
         return self.timer.timed(

@@ -43,15 +43,12 @@ class Policy:
     """A ``Scorer``, or the module that distributes it over processes."""
     optimizer: torch.optim.Optimizer
     tokenizer: Any
+    blueprint: Any
+    """The transformers model that knows how its weights are saved; its own are not used."""
 
     @property
     def scorer(self) -> Any:
         return distributed.unwrapped(self.module)
-
-    @property
-    def blueprint(self) -> Any:
-        """The transformers model that knows how its weights are saved."""
-        return self.scorer.model
 
     def weights(self) -> dict[str, Tensor]:
         """Weights and saved buffers by their names in the transformers model; tied ones are the same tensor.

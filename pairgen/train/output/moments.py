@@ -9,6 +9,7 @@ import json
 import warnings
 from collections import defaultdict
 from collections.abc import Mapping
+from functools import cache
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from torch.distributed.checkpoint.api import CheckpointException
 from torch.distributed.checkpoint.hf_storage import HuggingFaceStorageReader, HuggingFaceStorageWriter
 from torch.distributed.checkpoint.planner import SavePlan, SavePlanner, WriteItem
 from torch.distributed.checkpoint.storage import WriteResult
-from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 from torch.distributed.tensor import DTensor
 from torch.futures import Future
 
@@ -120,8 +121,13 @@ def _on_cpu(value: Tensor, copy: bool) -> Tensor:
         return value.detach().to("cpu", copy=copy)
     local, mesh = value.to_local().to("cpu", copy=copy), value.device_mesh
     if mesh.device_type != "cpu":
-        mesh = init_device_mesh("cpu", (mesh.size(),))
+        mesh = _cpu_mesh(mesh.size())
     return DTensor.from_local(local, mesh, value.placements, run_check=False, shape=value.shape, stride=value.stride())
+
+
+@cache
+def _cpu_mesh(processes: int) -> DeviceMesh:
+    return init_device_mesh("cpu", (processes,))
 
 
 def _first(error: CheckpointException) -> Exception:

@@ -22,8 +22,6 @@ LIBRARIES = 0.45e9
 """Bytes of Python, torch and transformers in a process on a CPU, as tests/bench/bench_plan.py measures them."""
 HEAD_BLOCKS = {"cpu": (4096, 2048), "cuda": (512, 1 << 30)}
 """``BLOCKS`` of ``pairgen.train.model.logprobs``: positions and tokens of the vocabulary in a block of logits."""
-LOADED_WHOLE = True
-"""Whether each GPU has the whole model before FSDP shards it, as ``train.prepare`` also needs for the reference."""
 MAX_KEPT = 1 << 26
 """``MAX_KEPT`` of the same module: so many logits are kept for the backward pass."""
 
@@ -79,6 +77,12 @@ class _Count:
     def head_gradient(self) -> int:
         return 0 if self.setting.lora else self.table
 
+    @property
+    def gathered(self) -> float:
+        """Bytes of the weights that FSDP has whole at a time, and of their gradients; bfloat16 in mixed precision."""
+        size = 2 if self.setting.autocast else self.setting.weight_bytes
+        return size * (self.shape.tables + GATHERED * self.shape.layer_weights)
+
     def constant(self) -> dict[str, float]:
         """What is there at every moment."""
         shape, setting = self.shape, self.setting
@@ -86,14 +90,13 @@ class _Count:
         weights: float = setting.weight_bytes * shape.weights
         weights -= (setting.weight_bytes - FOUR_BIT) * shape.layers * sum(linear)
         adapter = self.trainable if setting.lora else 0
-        whole = setting.weight_bytes * (shape.tables + GATHERED * shape.layer_weights)
         needs_copy = setting.reference == "online" and not setting.lora
         return {
             "weights": (weights + adapter) / setting.shards,
             "optimizer states": 2 * self.trainable / setting.shards,
-            "reference model": weights if needs_copy else 0.0,  # not sharded
+            "reference model": weights / setting.shards if needs_copy else 0.0,
             "decoded matrix": setting.bytes * max(linear, default=0),
-            "gathered layers": whole if setting.shards > 1 else 0.0,
+            "gathered layers": self.gathered if setting.shards > 1 else 0.0,
             "CUDA context": CUDA_CONTEXT if setting.on_gpu else 0.0,
             "Python and libraries": 0.0 if setting.on_gpu else LIBRARIES,
         }
@@ -131,13 +134,7 @@ class _Count:
             },
             "backward pass of the first layer": {"gradients": last + tied, "activations": one_layer + backward},
         }
-        found = [(name, {**constant, **parts}) for name, parts in moments.items()]
-        if setting.shards > 1 and LOADED_WHOLE:
-            whole = {"weights": constant["weights"] * setting.shards, "CUDA context": constant["CUDA context"]}
-            found.append(
-                ("before the model is sharded", whole | (forward if setting.reference == "precomputed" else {}))
-            )
-        return found
+        return [(name, {**constant, **parts}) for name, parts in moments.items()]
 
     @property
     def widest(self) -> int:
@@ -147,11 +144,11 @@ class _Count:
     @property
     def head_cast(self) -> float:
         """The copy of the LM head in bfloat16."""
-        return 2.0 * self.shape.embedding if self.setting.autocast else 0.0
+        return 2.0 * self.shape.embedding if self.setting.autocast and self.setting.shards == 1 else 0.0
 
     def casts(self) -> float:
         """Copies of weights in bfloat16, which autocast makes, and the graph or its cache keeps."""
-        if not self.setting.autocast:
+        if not self.setting.autocast or self.setting.shards > 1:  # FSDP gathers them in bfloat16
             return 0.0
         layers = 2.0 * self.shape.layers * self.shape.layer_matrices
         if self.setting.quantize != "none":  # decoded for each product, and not kept
@@ -165,9 +162,9 @@ class _Count:
         setting = self.setting
         if setting.shards == 1:
             return self.trainable + (so_far and self.head_gradient) if setting.accumulates else so_far
-        whole = (
-            0.0 if setting.lora else setting.weight_bytes * (self.shape.tables + GATHERED * self.shape.layer_weights)
-        )  # until they are scattered
+        whole = 0.0 if setting.lora else self.gathered  # until they are scattered
+        if setting.autocast and not setting.lora:  # they are summed in float32
+            whole += 4.0 * max(self.shape.tables, self.shape.layer_weights)
         kept = self.trainable if setting.accumulates else so_far
         return kept / setting.shards + (whole if so_far else 0.0)
 

@@ -3,7 +3,7 @@
 import contextlib
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,8 @@ class ReferencePass:
     """What log-probs depend on to the last bit besides the model and the pairs of a batch; part of its key."""
     exact: bool = False
     """Whether pairs must have been scored in these very batches."""
+    passes: Callable[[int], int] = lambda number: number
+    """How many passes this process takes part in, given how many it needs: of a sharded model, the most of any."""
 
     @cached_property
     def keys(self) -> Sequence[str]:
@@ -88,6 +90,7 @@ def compute_missing(work: ReferencePass, progress: Callable[[int, int], None] = 
         progress: called with the number of scored batches, and of all that are missing.
     """
     missing = work.missing()
+    passes = work.passes(len(missing))
     with contextlib.ExitStack() as streams:
         writers: dict[Path, Any] = {}
         for number, (batch, key) in enumerate(missing, 1):
@@ -103,6 +106,8 @@ def compute_missing(work: ReferencePass, progress: Callable[[int, int], None] = 
                     stream.write_batch(_without_prefix(table.take(rows), prefix))
                     sink.flush()
             progress(number, len(missing))
+    for _ in range(len(missing), passes):
+        work.score([work.groups[int(work.groups.tokens.argmin())]])
 
 
 @contextlib.contextmanager
@@ -137,7 +142,8 @@ def precompute(
     """
     world, file = context.world, context.folder / REFERENCE_MODEL
     resumed = (context.folder / CHECKPOINTS).is_dir()
-    if world.is_main and recorded_fingerprint(file) is None:
+    device = model.forward.device
+    if world.any_rank(world.is_main and recorded_fingerprint(file) is None, device):
         _ = model.scorer  # loading it records it
     world.barrier()
     prefix = f"{str(recorded_fingerprint(file))[:16]}-{model.forward.name}"
@@ -150,12 +156,14 @@ def precompute(
         ]
         setting = [
             config.max_packed_length,
-            *_machine(model.forward.device),
+            *_machine(device),
             *(tokens.hash for tokens in split.datasets),
         ]
         exact = model.forward.low_precision and not resumed
         score = model.score_with_gradients if exact and trained_on else model.score
         work = ReferencePass(split.groups, batches, folders, score, json.dumps(setting), exact)
+        if world.size > 1 and config.parallel == "fsdp":
+            work = replace(work, passes=partial(world.most, device=device))
         names = ", ".join(tokens.dataset.name for tokens in split.datasets)
         compute_missing(work, partial(context.progress, f"{Phase.REFERENCE} {names}"))
         world.barrier()

@@ -9,11 +9,11 @@ from helpers.token_groups import random_groups
 
 from pairgen.errors import UnsupportedModel
 from pairgen.train.checks.exactness import TOLERANCE
+from pairgen.train.checks.forward_choice import choose_forward
 from pairgen.train.checks.plain import plain_logps, rounded_embeddings
 from pairgen.train.config import Config
 from pairgen.train.model.loading import disable_dropout
 from pairgen.train.model.scorer import Scorer
-from pairgen.train.prepare import choose_forward
 
 FALL_BACK = {
     *("axk2", "bailing_hybrid", "bamba", "bart", "bigbird_pegasus", "blenderbot", "blenderbot-small", "bloom"),

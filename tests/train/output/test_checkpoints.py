@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -43,7 +44,7 @@ def policy_of(model: Any, steps: int = 1) -> Policy:
         sum((weight.float() ** 2).sum() for weight in scorer.parameters()).backward()  # type: ignore[union-attr]
         optimizer.step()
         optimizer.zero_grad()
-    return Policy(scorer, optimizer, byte_level())
+    return Policy(scorer, optimizer, byte_level(), model)
 
 
 # ---------------------------------------------------------------- one process
@@ -152,7 +153,7 @@ def test_an_incomplete_optimizer_is_refused(tmp_path: Path) -> None:
     checkpoint.restore(folder, policy, World())
 
 
-def test_an_error_in_the_thread_stops_the_run(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_in_writing_stops_the_run(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With one sentence, and the last checkpoint is intact."""
     written: list[Path] = []
 
@@ -257,3 +258,39 @@ def test_a_run_killed_while_a_checkpoint_is_written_goes_on(data: Path, tmp_path
     assert again.returncode == 0, again.stderr
     assert losses(killed) == losses(tmp_path / "whole")
     assert sorted(path.name for path in (killed / "checkpoints").iterdir()) == ["step-00000006", "step-00000008"]
+
+
+FAILING = """
+import os
+from pairgen.cli import main
+from pairgen.train.output import moments
+
+write = moments._Writer.write_data
+def failing(self, plan, planner):
+    if os.environ["RANK"] == "1" and "step-00000004" in str(self.path):
+        raise OSError(28, "No space left on device")
+    return write(self, plan, planner)
+moments._Writer.write_data = failing
+main()
+"""
+
+
+@pytest.mark.slow
+def test_an_error_in_the_thread_of_one_process_stops_all(data: Path, tmp_path: Path) -> None:
+    """With a sentence that names the checkpoint, which is absent; the one before is intact."""
+    changes = {**RESHARDED, "model": str(runs.start_model(data, tmp_path / "model")), "save_every": 2, "steps": 40}
+    configs.save(runs.config(data, tmp_path / "run", **changes), tmp_path / "run.toml")
+    script = tmp_path / "failing.py"
+    script.write_text(FAILING)
+    done = subprocess.run(
+        command(2, str(script), "train", "--config", str(tmp_path / "run.toml")),
+        capture_output=True,
+        text=True,
+        env=ENVIRONMENT,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode
+    assert re.search(r"pairgen: \S+/step-00000004: the disk is full", done.stderr)
+    assert [path.name for path in (tmp_path / "run" / "checkpoints").iterdir()] == ["step-00000002"]
+    assert len(losses(tmp_path / "run")) < 10

@@ -1,0 +1,1 @@
+"""The devices of a run: where its models are, and in how many parts."""
