@@ -89,10 +89,16 @@ def commands(text: str) -> list[str]:
     return [line for block in blocks(text) for line in block.commands]
 
 
+LAUNCHERS = ("torchrun", "accelerate", "srun")
+"""Programs that start the processes of a command."""
+
+
 def parse(line: str) -> None:
     """Parse a pairgen command without running it; an unknown option is a usage error."""
     words = shlex.split(line)
-    if words[0] == "torchrun":
+    if words[0] == "sbatch":
+        words = shlex.split(words[-1])
+    if words[0] in LAUNCHERS:
         words = words[words.index("pairgen") :]
     program, name, *arguments = words
     assert program == "pairgen"

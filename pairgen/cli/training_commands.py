@@ -37,19 +37,39 @@ PLAN_PANELS = {"model": "Model and machine", "precision": "Training", "data": "P
 PRINTED_HEIGHT = 48
 """Lines of the curves of a run that are not printed on a terminal."""
 
+RENDEZVOUS = "--nproc-per-node 8 --rdzv-backend c10d"
+LAUNCHES = (
+    "torchrun --nproc-per-node 8 -m pairgen train pairs --model Qwen/Qwen3-4B --out run  # one node with eight GPUs",
+    "accelerate launch --multi_gpu --num_processes 8 -m pairgen train pairs --model Qwen/Qwen3-4B --out run  # as well",
+    (
+        f"torchrun --nnodes 2 {RENDEZVOUS} --rdzv-id 1 --rdzv-endpoint node-0:29500 "
+        "-m pairgen train pairs --model Qwen/Qwen3-32B --out run  # on each of two nodes, the first of which is node-0"
+    ),
+    (
+        "sbatch --nodes 2 --ntasks-per-node 1 --gpus-per-node 8 --wrap 'srun torchrun --nnodes $SLURM_NNODES "
+        f"{RENDEZVOUS} --rdzv-id $SLURM_JOB_ID --rdzv-endpoint $(hostname):29500 "
+        "-m pairgen train pairs --model Qwen/Qwen3-32B --out run'  # two nodes of a Slurm cluster"
+    ),
+)
+"""How a run is started on several GPUs and nodes, each with a remark."""
+
 EXTRA_PACKAGES = ("torch", "transformers", "tokenizers", "safetensors")
 """Installed by the extra ``train`` only."""
 
 
 @command(
-    help="Train a model on preference pairs (DPOP by default, which keeps the chosen likelihood from falling).",
+    help="Train a model on preference pairs (DPOP by default, which keeps the chosen likelihood from falling).\n\n"
+    "For several GPUs, start a process for each with torchrun or accelerate, as shown below. On several nodes, "
+    "datasets, --out, --reference-dir and a --model that is a folder must be on a file system that all nodes share, "
+    "under the same path; a model from the Hub is downloaded once by each node. --resume works with any number of "
+    "processes.",
     examples=[
         "pairgen train pairs --out run  # a tiny model that runs on any machine",
         "pairgen train metamath arc --model Qwen/Qwen3-0.6B --preset smaug --out run",
         "pairgen train pairs --config run.toml --loss ipo --beta 0.1 --out ipo",
         "pairgen train --resume --out run",
         "pairgen train preferences.jsonl eval=held-out.jsonl --model my-model --out run  # TRL's layout, and others",
-        "torchrun --nproc-per-node 8 -m pairgen train pairs --model Qwen/Qwen3-4B --out run",
+        *LAUNCHES,
     ],
 )
 @with_options(Config, PANELS)

@@ -28,7 +28,7 @@ from pairgen.train.losses.laws import check_loss
 from pairgen.train.model import loading as models
 from pairgen.train.output import checkpoint, model_card
 from pairgen.train.output.metrics_log import check_tracker
-from pairgen.train.output.run_output import Imports, create_folder, located, removed_if_empty, staged
+from pairgen.train.output.run_output import Imports, check_shared, create_folder, located, removed_if_empty, staged
 from pairgen.train.prepare import prepare
 from pairgen.train.scores.metrics import metric_names
 
@@ -121,6 +121,7 @@ def _start(config: Config, world: World, progress: Progress, warn: Warn, train_p
     if world.is_main:
         configs.save(config, run / run_folder.CONFIG)
     world.barrier()
+    world.agree(lambda: check_shared(run))
     warned: set[str] = set()
 
     def warn_once(message: str) -> None:

@@ -5,7 +5,8 @@
 Pairs of an epoch, in the steps of ``pairgen train``, are divided as it divides them, and dealt out in turn instead.
 "spread" is what the busiest process has to compute over what the idlest one has, minus 1: the median of all steps, and
 the value that one step in twenty exceeds. "waiting" is the share of all processes' time in which they wait for the
-slowest. No model is run: costs are those of ``pairgen.train.layout.group_work``.
+slowest. No model is run: costs are those of ``pairgen.train.layout.group_work``. With ``--measure N``, a small Llama
+also computes what each process has in N steps, one after the other, to see whether costs predict CPU seconds.
 """
 
 import argparse
@@ -16,8 +17,9 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
-from workloads import SAMPLE
+from workloads import SAMPLE, llama
 
 from pairgen.building.options import BuildOptions
 from pairgen.building.pipeline import build
@@ -30,8 +32,11 @@ from pairgen.train.data.token_cache import TokenCache
 from pairgen.train.data.tokenization import PairTokenizer
 from pairgen.train.distributed import World
 from pairgen.train.layout.group_work import GroupCost
+from pairgen.train.layout.tree import tree_batch
+from pairgen.train.model.scorer import Scorer
 from pairgen.train.model.tiny import train_tokenizer
 from pairgen.train.planning.architectures import find_shape
+from pairgen.train.scores.speed import ModelFlops
 
 Split = Callable[[Indices], list[Share]]
 
@@ -83,6 +88,39 @@ def evaluation_spread(split: TokenizedSplit, cost: GroupCost, size: int, pairs: 
     return float(max(of_ranks) / min(of_ranks) - 1)
 
 
+def cpu_seconds(model: Scorer, split: TokenizedSplit, share: Share) -> float:
+    """CPU time of the passes of a process, forward and backward."""
+    seconds = 0.0
+    for part in share:
+        batch = tree_batch([split.groups[index] for index in part], Config().max_packed_length, "shots")
+        started = time.process_time()
+        batch.completions(model(batch)).sum().backward()
+        seconds += time.process_time() - started
+    model.zero_grad()
+    return seconds
+
+
+def print_measured(split: TokenizedSplit, pairs: int, sizes: list[int], steps: int) -> None:
+    """Spread and waiting of CPU seconds."""
+    torch.set_num_threads(1)
+    model = Scorer(llama("12M"))
+    costs = GroupCost(ModelFlops(model.causal).of_each, "shots")(split.groups)
+    sampler = BatchSampler(split.groups.pairs, pairs, 0)
+    cpu_seconds(model, split, [sampler.batch(0)])  # warm-up
+    print(f"\nMeasured, a Llama of 12M, {steps} steps of {pairs} pairs:\n")
+    print("| processes | division | spread, median | waiting |\n| --- | --- | --- | --- |")
+    for size in sizes:
+        for name in ("in turn", "balanced"):
+            spreads, slowest, total = [], 0.0, 0.0
+            for batch in map(sampler.batch, range(steps)):
+                args = batch, split.groups.pairs
+                shares = in_turn(*args, 0, size) if name == "in turn" else split_batch(*args, costs, 0, size)
+                seconds = [cpu_seconds(model, split, share) for share in shares]
+                spreads.append(max(seconds) / min(seconds) - 1)
+                slowest, total = slowest + size * max(seconds), total + sum(seconds)
+            print(f"| {size} | {name} | {np.median(spreads):.1%} | {1 - total / slowest:.1%} |", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--source", default=SAMPLE, help="rows of MetaMath, or `sample`")
@@ -90,6 +128,7 @@ def main() -> None:
     parser.add_argument("--ranks", type=int, nargs="+", default=[2, 4, 8])
     parser.add_argument("--pairs", type=int, nargs="+", default=[16, 32, 64, 128], help="pairs per step")
     parser.add_argument("--micro", type=int, default=0, help="pairs per micro-batch; 0: a process's pairs in one")
+    parser.add_argument("--measure", type=int, default=0, metavar="N", help="measure N steps of the first --pairs")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         split = tokens_of(arguments.source, Path(folder))
@@ -114,6 +153,8 @@ def main() -> None:
         print("\nAn evaluation of all pairs in batches of 16, spread of all passes together:")
         for size in arguments.ranks:
             print(f"{size} processes: {evaluation_spread(split, cost, size, 16):.2%}")
+        if arguments.measure:
+            print_measured(split, arguments.pairs[0], arguments.ranks, arguments.measure)
 
 
 if __name__ == "__main__":

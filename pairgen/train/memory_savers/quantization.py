@@ -22,6 +22,11 @@ def is_quantized(model: Any) -> bool:
     return bool(getattr(model, "is_quantized", False))
 
 
+def silence_bitsandbytes() -> None:
+    """Hide its notice of a kernel that it would download. peft imports it for every adapter, if it is installed."""
+    logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
+
+
 def loading_options(config: Config, precision: str, device: torch.device) -> dict[str, Any]:
     """The arguments of ``from_pretrained`` for --quantize; none without it.
 
@@ -35,7 +40,7 @@ def loading_options(config: Config, precision: str, device: torch.device) -> dic
         return {}
     import transformers
 
-    logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)  # of a kernel that it would download
+    silence_bitsandbytes()
     try:
         import bitsandbytes  # noqa: F401
     except ImportError:

@@ -10,6 +10,7 @@ import torch
 
 from pairgen.errors import UnsupportedModel, UsageError, in_short, install_hint
 from pairgen.train.config import Config
+from pairgen.train.memory_savers.quantization import silence_bitsandbytes
 
 _MAMBA = ("falcon_h1", "falcon_mamba", "mamba", "mamba2", "nemotron_h")
 """Families for which peft refuses adapters on ``out_proj``, since fast kernels read its weights directly."""
@@ -47,6 +48,7 @@ def add_adapter(model: Any, config: Config, adapter: Path | None) -> Any:
 @contextmanager
 def peft_library() -> Iterator[Any]:
     """peft, without transformers' warning that peft uses a deprecated property."""
+    silence_bitsandbytes()
     try:
         import peft
     except ImportError:

@@ -17,7 +17,12 @@ from pairgen.errors import UnsupportedModel, UsageError, in_short
 from pairgen.hub_client import offline_if_unreachable
 from pairgen.train.config import Config
 from pairgen.train.memory_savers.cpu_memory import return_freed_memory_if_short
-from pairgen.train.memory_savers.quantization import is_quantized, keep_layout, loading_options
+from pairgen.train.memory_savers.quantization import (
+    is_quantized,
+    keep_layout,
+    loading_options,
+    silence_bitsandbytes,
+)
 from pairgen.train.memory_savers.recomputation import checkpoint_activations
 from pairgen.train.model.adapters import add_adapter, peft_library
 from pairgen.train.model.gguf import dequantized, is_gguf, location
@@ -105,6 +110,7 @@ def _transformers() -> Any:
 
     transformers.utils.logging.disable_progress_bar()
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # no warning for each retry if the Hub is unreachable
+    silence_bitsandbytes()
     return transformers
 
 

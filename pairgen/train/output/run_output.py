@@ -1,14 +1,16 @@
 """The folder of a run: created, replaced, and removed again if the run fails before it has logged anything."""
 
 import contextlib
+import platform
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from pairgen import run_folder
 from pairgen.atomic import os_errors
-from pairgen.errors import OutputExists, PairgenError
+from pairgen.errors import OutputExists, PairgenError, RunFolderError
 from pairgen.train.distributed import World
 
 WRITTEN = (
@@ -46,6 +48,26 @@ def _remove_run(run: Path) -> None:
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
+
+
+VISIBLE_WITHIN = 90.0
+"""Seconds after which a file on a network file system is seen by nodes that did not find it before (NFS: 60)."""
+
+
+def check_shared(run: Path, seconds: float = VISIBLE_WITHIN) -> None:
+    """Wait until this process sees the folder of a run, which the main process has created.
+
+    Raises:
+        RunFolderError: it is not there within ``seconds``.
+    """
+    deadline = time.monotonic() + seconds
+    while not (run / run_folder.CONFIG).is_file():
+        if time.monotonic() > deadline:
+            raise RunFolderError(
+                f"{run}: not found on {platform.node()}, although another process of the run has created it; processes "
+                "on several nodes need --out on a file system that all of them share"
+            )
+        time.sleep(0.1)
 
 
 @contextlib.contextmanager

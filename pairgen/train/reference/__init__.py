@@ -3,7 +3,8 @@
 They are kept next to the dataset in ``reference/<model>-<forward>-<tokens>-v<FORMAT>/``, named by what they were
 computed from: a fingerprint of the model, the precision and layout of its forward passes, and a hash of the token ids.
 Every run with the same reference uses them. Each process writes an Arrow stream of its own; of a stream that was cut
-short, the complete record batches count.
+short, the complete record batches count. The files are memory-mapped, and a pair is found by the 128-bit hash of its id
+in sorted arrays, so that millions of pairs fit in the memory of each process.
 
 Rounding. In bfloat16 the log-prob of a completion changes by some tenths of a nat with the pairs that it is batched
 with, since the order of the sums in a matrix product depends on its shape. Where policy and reference are equal, DPOP's

@@ -113,11 +113,12 @@ def test_checks_compute_in_float32(model: Path) -> None:
 
 
 @pytest.mark.slow
-def test_loading_is_quiet(model: Path) -> None:
-    """In a new process, since bitsandbytes has its say when it is imported."""
+@pytest.mark.parametrize("quantize", ["none", "4bit"])
+def test_loading_is_quiet(model: Path, quantize: str) -> None:
+    """In a new process, since bitsandbytes has its say when it is imported, and peft imports it for any adapter."""
     code = (
         "import torch; from pairgen.train.config import Config; from pairgen.train.model.loading import load; "
-        f"config = Config(data=('pairs',), model={str(model)!r}, lora=4, quantize='4bit', out='run'); "
+        f"config = Config(data=('pairs',), model={str(model)!r}, lora=4, quantize={quantize!r}, out='run'); "
         "load(config, [], torch.device('cpu'))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
