@@ -12,7 +12,10 @@ import resource
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # where the helpers of the tests are
 
 FAMILIES: dict[str, dict[str, Any]] = {
     "llama": {},

@@ -18,7 +18,10 @@ import os
 import resource
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # where the helpers of the tests are
 
 SIZES: dict[str, dict[str, int]] = {
     "12M": {"hidden": 320, "layers": 6, "intermediate": 864, "vocabulary": 8192, "groups": 24},
@@ -106,7 +109,7 @@ def compare(options: argparse.Namespace) -> None:
         words = [sys.executable, __file__, "--size", name, "--precision", options.precision]
         words += ["--steps", str(options.steps), "--checkpointing", options.checkpointing]
         words += ["--keep-freed"] * options.keep_freed
-        output = subprocess.run(words, check=True, capture_output=True, text=True).stdout.split()
+        output = subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True).stdout.split()
         weights, tokens, plan, measured, libraries, user, system = map(float, output)
         sizes = f"{weights / 1e6:,.1f}M | {tokens:,.0f} | {plan / 1e6:,.0f} MB | {measured / 1e6:,.0f} MB"
         print(
