@@ -67,10 +67,10 @@ def os_errors(path: Path, is_kept: Callable[[], bool] = lambda: False) -> Iterat
         if not isinstance(error, OSError) and not is_safetensors:
             raise
         kept = is_kept()
-        left = "what was complete is kept" if kept else "no incomplete output was left behind"
+        left = "completed work is kept" if kept else "no incomplete output was left behind"
         if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error):
             again = "continue with --resume" if kept else "try again (a training run: with --resume)"
-            raise OutputError(f"{path}: the disk is full; {left}: free some space and {again}") from error
+            raise OutputError(f"{path}: the disk is full; {left}; free some space and {again}") from error
         reason = getattr(error, "strerror", None) or error
         raise OutputError(f"{path}: cannot be written ({reason}); {left}") from error
 

@@ -73,8 +73,9 @@ class TemplateFile:
             raise UsageError(f"{path}: the template is not valid UTF-8") from error
         self._check_names()
 
-    def __reduce__(self) -> tuple[type["TemplateFile"], tuple[Path]]:
-        return type(self), (self.path,)
+    def __getstate__(self) -> dict[str, Any]:
+        """Processes on other machines need not have the file."""
+        return {"path": self.path, "text": self.text}
 
     @cached_property
     def _template(self) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 import rapidfuzz
+import xxhash
 
 import pairgen
 from pairgen.arithmetic.errors.kinds import ERRORS, RESULT
@@ -20,13 +21,19 @@ from pairgen.sources.urls import UrlFile, is_url
 
 
 def describe_build(
-    builder: Builder, out: str, options: BuildOptions, eval_size: int, sources: dict[str, dict[str, Any]]
+    builder: Builder,
+    out: str,
+    options: BuildOptions,
+    eval_size: int,
+    sources: dict[str, dict[str, Any]],
+    template: str | None = None,
 ) -> Manifest:
     """All of a manifest but counts and statistics.
 
     Args:
         out: the output folder, as it was given.
         sources: provenance of the rows by split.
+        template: text of the prompt template, if it is a file.
     """
     return {
         "dataset": builder.name,
@@ -36,7 +43,7 @@ def describe_build(
         **({"multiple_choice": True} if builder.multiple_choice else {}),
         **({"sft": True} if builder.sft else {}),
         "command": builder.command or rebuild_command(builder, out, options),
-        "options": _recorded_options(options, builder, eval_size),
+        "options": _recorded_options(options, builder, eval_size, template),
         "sources": sources,
         "versions": {
             "pairgen": pairgen.__version__,
@@ -135,7 +142,7 @@ def _known_license(builder: Builder, sources: dict[str, dict[str, Any]]) -> str 
     return builder.license if is_original else None
 
 
-def _recorded_options(options: BuildOptions, builder: Builder, eval_size: int) -> dict[str, Any]:
+def _recorded_options(options: BuildOptions, builder: Builder, eval_size: int, template: str | None) -> dict[str, Any]:
     corruption = {
         "corruption": options.corruption,
         **({"error": options.error} if options.error != "result" else {}),
@@ -146,6 +153,7 @@ def _recorded_options(options: BuildOptions, builder: Builder, eval_size: int) -
     }
     prompts = {
         "prompt_style": options.prompt_style or builder.style,
+        **({} if template is None else {"prompt_template": xxhash.xxh3_128_hexdigest(template.encode())}),
         "shots": options.shots,
         "shots_per_row": options.shots_per_row,
     }

@@ -122,8 +122,8 @@ class BuildOptions:
     )
     address: str | None = option(
         None,
-        "With --engine ray: the Ray to use, auto for the one that runs on this machine or HOST:PORT; every machine of "
-        "its cluster must see the sources. Default: RAY_ADDRESS, else one is started here, on --workers cores.",
+        "With --engine ray: Ray cluster to connect to, auto (the one running on this machine) or HOST:PORT; every node "
+        "must be able to read the sources. Default: RAY_ADDRESS, else Ray is started here, on --workers cores.",
         metavar="ADDRESS",
     )
     ray_blocks: int = option(
@@ -135,7 +135,8 @@ class BuildOptions:
     )
     shard: str | None = option(
         None,
-        "Build part I (from 0) of N, on a machine of its own; `pairgen merge` joins all parts to what one build gives.",
+        "Build part I (from 0) of N, so that parts can run on separate machines; `pairgen merge` combines them into "
+        "the dataset that a single build would write.",
         metavar="I/N",
     )
 

@@ -103,7 +103,7 @@ def _build(
         with work.drops:
             _write_pairs(work, recipe, reader, plan.engine, progress)
         provenance = {split: future.result() for split, future in hashes.items()}
-        manifest = describe_build(plan.builder, os.fspath(out), options, plan.eval_size, provenance)
+        manifest = describe_build(plan.builder, os.fspath(out), options, plan.eval_size, provenance, plan.template)
         manifest["splits"] = {split: of_split.info() for split, of_split in work.tally.splits.items()}
         if work.tally.pairs_by_block is not None:
             manifest["shard"] = {
@@ -117,11 +117,11 @@ def _build(
 
 def _complete(builder: str | Builder, out: str | os.PathLike[str], options: BuildOptions) -> PairDataset | None:
     """The dataset at ``out``, if it is what this build would give: it was not killed, or only after its last step."""
-    if not (Path(out) / MANIFEST).is_file():
+    if not (Path(out) / MANIFEST).is_file() or (options.drops is not None and not Path(options.drops).is_file()):
         return None
     dataset, plan = open_pairs(out), Plan.of(builder, options)
     provenance = {split: hashed_provenance(source) for split, source in plan.sources.items()}
-    described = describe_build(plan.builder, os.fspath(out), options, plan.eval_size, provenance)
+    described = describe_build(plan.builder, os.fspath(out), options, plan.eval_size, provenance, plan.template)
     expected = {**json.loads(json.dumps(described)), "history": None}
     return dataset if all(dataset.manifest.get(key) == value for key, value in expected.items()) else None
 

@@ -70,6 +70,11 @@ class Plan:
         eval_size = _eval_size(builder, options, sources)
         return cls(builder, options, style, sources, eval_size, _engine(options, sources))
 
+    @property
+    def template(self) -> str | None:
+        """Text of the prompt template, if it is a file."""
+        return self.style.text if isinstance(self.style, prompts.TemplateFile) else None
+
     def reader(self, warn: Warn = ignore) -> Reader:
         """Reads the rows of all splits, in batches whose pairs fit in memory."""
         block_bytes = formats.BLOCK_BYTES // (1 + self.options.shots)

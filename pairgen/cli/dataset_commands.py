@@ -29,7 +29,19 @@ Out = Annotated[
         help="Output folder, or a URL to upload it to (s3://...); required, except with --dry-run.",
     ),
 ]
-AtomicOut = Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Output folder, created atomically.")]
+
+
+def _local_folder(text: str) -> Path:
+    """A folder on this machine; ``Path`` would take a URL for one. Raises UsageError."""
+    if is_remote(text):
+        raise UsageError(f"--out {text}: this command does not write to URLs; choose a local folder")
+    return Path(text)
+
+
+AtomicOut = Annotated[
+    Path,
+    typer.Option("--out", "-o", metavar="DIR", help="Output folder, created atomically.", parser=_local_folder),
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing dataset.")]
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Write nothing: show the first pair of each split, and the expected size.")
@@ -93,8 +105,8 @@ def build(
 
 
 @command(
-    help="Join the parts that `pairgen build --shard I/N` made, in any order, to the dataset that one build writes, "
-    "byte for byte.\n\nAn array of Slurm jobs builds them; a job that was stopped goes on when it is requeued:\n\n"
+    help="Combine the parts that `pairgen build --shard I/N` made, in any order, into the dataset that a single build "
+    "would write, byte for byte.\n\nAn array of Slurm jobs builds them; an interrupted job resumes when requeued:\n\n"
     "`sbatch --array=0-7 --wrap 'pairgen build metamath --source rows.jsonl --resume --shard $SLURM_ARRAY_TASK_ID/8 "
     "--out part-$SLURM_ARRAY_TASK_ID'`",
     examples=["pairgen merge part-* --out pairs"],

@@ -1,1 +1,1 @@
-"""Rows in: local files and folders, the Hugging Face Hub, and the built-in sample."""
+"""Rows in: local files and folders, URLs, the Hugging Face Hub, and the built-in sample."""

@@ -217,17 +217,17 @@ def _no_dataset(parts: list[Path], folder: Path) -> list[Path]:
     ("change", "error", "words"),
     [
         (lambda parts, _: parts[:2], UsageError, "missing part 2/3; build it with --shard, and give all parts"),
-        (lambda parts, _: parts[1:2], UsageError, "missing part 0/3, 2/3"),
+        (lambda parts, _: parts[1:2], UsageError, "missing parts 0/3, 2/3; build them"),
         (lambda *_: [], UsageError, "name the parts to merge"),
         (lambda parts, _: [*parts, parts[1]], UsageError, "is part 1/3, as .* is; give each part once"),
-        (_of_other_options, UsageError, "was built with other --seed than"),
-        (_of_another_id_column, UsageError, "was built with other options than"),
-        (_of_other_rows, UsageError, "was built with other source rows than"),
+        (_of_other_options, UsageError, "was built with different --seed from"),
+        (_of_another_id_column, UsageError, "was built with different options from"),
+        (_of_other_rows, UsageError, "was built with different source rows from"),
         (_of_five, UsageError, "is one of 5 parts, but .* is one of 3"),
-        (_whole, UsageError, "other: is not a part of a build; give the folders of `pairgen build --shard I/N`"),
-        (_derived, UsageError, "other: is not a part of a build"),
-        (_damaged, InvalidDataset, "is damaged; build this part again"),
-        (_edited, InvalidDataset, "its manifest does not fit its pairs; build this part again"),
+        (_whole, UsageError, "other: not a part of a build; give the folders of `pairgen build --shard I/N`"),
+        (_derived, UsageError, "other: not a part of a build"),
+        (_damaged, InvalidDataset, "damaged; build this part again"),
+        (_edited, InvalidDataset, "its manifest does not match its pairs; build this part again"),
         (_no_dataset, InvalidDataset, "contains no pairgen.json"),
     ],
 )
@@ -265,6 +265,21 @@ def test_on_the_command_line(parts: list[Path], tmp_path: Path, run: Callable[..
     failed = run("merge", *parts[1:], "--out", tmp_path / "merged")
     assert failed.exit_code == 2
     assert failed.stderr == "pairgen: missing part 0/3; build it with --shard, and give all parts\n"
+
+
+def test_a_url_is_not_taken_for_a_folder(
+    parts: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Callable[..., Result]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = list(tmp_path.iterdir())
+    with pytest.raises(UsageError, match="memory://bucket/x: only builds and imports write to URLs"):
+        merge(parts, "memory://bucket/x")
+    failed = run("merge", *parts, "--out", "memory://bucket/x")
+    assert failed.exit_code == 2
+    assert failed.stderr == (
+        "pairgen: --out memory://bucket/x: this command does not write to URLs; choose a local folder\n"
+    )
+    assert list(tmp_path.iterdir()) == before
 
 
 @pytest.mark.slow

@@ -177,11 +177,24 @@ def test_a_complete_build_is_not_built_again(part: str | None, tmp_path: Path) -
             build("metamath", tmp_path / "out", replace(again, seed=1))
         with pytest.raises(OutputError, match="already exists"):
             build("metamath", tmp_path / "out", replace(again, shard="1/2"))
+        with pytest.raises(OutputError, match="already exists"):  # there would be no list
+            build("metamath", tmp_path / "out", replace(again, drops=str(tmp_path / "drops.jsonl")))
     assert stop.blocks == 0
     assert warnings == [f"{tmp_path / 'out'} is complete"]
     write(tmp_path / "rows.jsonl", rows_of(13))
     with pytest.raises(OutputError, match="already exists"):
         build("metamath", tmp_path / "out", again)
+
+
+def test_a_build_with_another_template_is_another_build(tmp_path: Path) -> None:
+    template = tmp_path / "style.j2"
+    template.write_text("{{ question }} -> ")
+    options = BuildOptions((write(tmp_path / "rows.jsonl", rows_of(12)),), prompt_style=str(template), on_error="skip")
+    before = build("metamath", tmp_path / "out", options).manifest
+    assert build("metamath", tmp_path / "out", replace(options, resume=True)).manifest == before
+    template.write_text("{{ question }} => ")
+    with pytest.raises(OutputError, match="already exists"):
+        build("metamath", tmp_path / "out", replace(options, resume=True))
 
 
 # ---------------------------------------------------------------- stopped at other moments
@@ -222,7 +235,7 @@ def test_resumed_after_the_disk_was_full(tmp_path: Path) -> None:
         patch.setattr(shards.SplitWriter, "_write_batch", full)
         with pytest.raises(OutputError) as raised:
             build("metamath", tmp_path / "out", options)
-    words = "the disk is full; what was complete is kept: free some space and continue with --resume"
+    words = "the disk is full; completed work is kept; free some space and continue with --resume"
     assert str(raised.value) == f"{tmp_path / 'out'}: {words}"
     assert content(build("metamath", tmp_path / "out", replace(options, resume=True)).path) == whole
 
@@ -235,7 +248,8 @@ def test_a_row_that_stops_a_build_can_be_skipped(tmp_path: Path) -> None:
     warnings: list[str] = []
     with pytest.raises(InvalidRow, match="skip it with --on-error skip"):
         build("metamath", tmp_path / "out", replace(options, on_error="stop"), warn=warnings.append)
-    assert warnings == [f"{tmp_path / 'out'} is unfinished; what is complete is kept: continue with --resume"]
+    how = "continue with --resume --on-error skip (other source files need a new build)"
+    assert warnings == [f"{tmp_path / 'out'} is unfinished; completed work is kept; {how}"]
     warnings.clear()
     resumed = build("metamath", tmp_path / "out", replace(options, resume=True), warn=warnings.append)
     assert content(resumed.path) == whole
@@ -352,7 +366,7 @@ def test_the_command_line_says_how_to_continue(tmp_path: Path, run: Callable[...
     with stopping(LATE):
         interrupted = run(*words)
     assert interrupted.exit_code == 130
-    assert interrupted.stderr == "pairgen: interrupted; what is complete is kept: continue with --resume\n"
+    assert interrupted.stderr == "pairgen: interrupted; completed work is kept; continue with --resume\n"
     resumed = run(*words, "--resume")
     assert resumed.exit_code == 0
     assert resumed.stderr.startswith("resuming after ")

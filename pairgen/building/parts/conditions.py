@@ -16,7 +16,7 @@ Conditions = dict[str, Any]
 _WORDS = {
     "sources": "source rows",
     "versions": "versions of pairgen, Python or its libraries",
-    "template": "prompt template",
+    "prompt_template": "prompt template",
     "block_bytes": "blocks of rows",
     "license": "--license",
     "id_column": "--id-column",
@@ -30,11 +30,10 @@ def conditions_of(plan: Plan, provenance: Mapping[str, Any]) -> Conditions:
     Args:
         provenance: the sources by split, with the hashes of their files.
     """
-    described = describe_build(plan.builder, "", plan.options, plan.eval_size, dict(provenance))
+    described = describe_build(plan.builder, "", plan.options, plan.eval_size, dict(provenance), plan.template)
     found = {key: value for key, value in described.items() if key != "command"}
     found |= {
         "id_column": plan.options.id_column,
-        "template": getattr(plan.style, "text", None),
         "block_bytes": plan.reader().block_bytes,
     }
     plain: Conditions = json.loads(json.dumps(found))
@@ -53,7 +52,7 @@ def differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
         if name == "options":
             options = [side.get(name, {}) for side in (one, other)]
             names += [
-                flag(key)
+                _WORDS.get(key, flag(key))
                 for key in dict.fromkeys([*options[0], *options[1]])
                 if options[0].get(key) != options[1].get(key)
             ]

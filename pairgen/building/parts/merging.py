@@ -1,4 +1,4 @@
-"""``merge``: the parts that ``build --shard`` made, joined to the dataset that one build would have written."""
+"""``merge``: the parts that ``build --shard`` made, combined into the dataset that a single build would write."""
 
 import os
 import shlex
@@ -38,7 +38,7 @@ def merge(
     overwrite: bool = False,
     progress: Progress = ignore,
 ) -> PairDataset:
-    """Join the parts of a build, in any order, to the dataset that one build to ``out`` writes, byte for byte.
+    """Combine the parts of a build, in any order, into what a single build to ``out`` would write, byte for byte.
 
     >>> names = [f"part-{number}" for number in range(2)]
     >>> parts = [pairgen.build("arc", name, "sample:60", shard=f"{i}/2") for i, name in enumerate(names)]
@@ -79,7 +79,7 @@ def _part(dataset: PairDataset) -> _Part:
     """A dataset as a part. Raises UsageError if it is none, and InvalidDataset if it is damaged."""
     info: Any = dataset.manifest.get("shard")
     if info is None:
-        raise UsageError(f"{dataset.path}: is not a part of a build; give the folders of `pairgen build --shard I/N`")
+        raise UsageError(f"{dataset.path}: not a part of a build; give the folders of `pairgen build --shard I/N`")
     try:
         index, of, pairs = info["index"], info["of"], info["pairs"]
         agrees = (
@@ -91,11 +91,11 @@ def _part(dataset: PairDataset) -> _Part:
     except (KeyError, TypeError, AttributeError):
         agrees = False
     if not agrees:
-        raise InvalidDataset(f"{dataset.path}: its manifest does not fit its pairs; build this part again")
+        raise InvalidDataset(f"{dataset.path}: its manifest does not match its pairs; build this part again")
     for name, split in dataset.splits.items():
         for path, shard in zip(split.shards, dataset.manifest["splits"][name]["shards"], strict=True):
             if path.stat().st_size != shard["bytes"] or file_hash(path) != shard["xxh3"]:
-                raise InvalidDataset(f"{path}: is damaged; build this part again")
+                raise InvalidDataset(f"{path}: damaged; build this part again")
     return _Part(dataset, info)
 
 
@@ -116,7 +116,7 @@ def _in_order(parts: Sequence[_Part]) -> list[_Part]:
                 for side in (first, part)
             )
             names = ", ".join(differences(one, other)) or "options"
-            raise UsageError(f"{part.dataset.path}: was built with other {names} than {first.dataset.path}")
+            raise UsageError(f"{part.dataset.path}: was built with different {names} from {first.dataset.path}")
         if index in found:
             raise UsageError(
                 f"{part.dataset.path}: is part {index}/{of}, as {found[index].dataset.path} is; give each part once"
@@ -125,12 +125,18 @@ def _in_order(parts: Sequence[_Part]) -> list[_Part]:
     missing = [f"{index}/{first.info['of']}" for index in range(first.info["of"]) if index not in found]
     if missing:
         names = ", ".join(missing[:5]) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
-        raise UsageError(f"missing part {names}; build it with --shard, and give all parts")
+        several = len(missing) > 1
+        raise UsageError(
+            f"missing {'parts' if several else 'part'} {names}; build {'them' if several else 'it'} with --shard, and "
+            "give all parts"
+        )
     ordered = [found[index] for index in range(len(found))]
     total = sum(part.blocks for part in ordered)
     for part in ordered:
         if part.blocks != len(range(part.info["index"], total, len(ordered))):
-            raise InvalidDataset(f"{part.dataset.path}: its blocks do not fit those of the other parts; build it again")
+            raise InvalidDataset(
+                f"{part.dataset.path}: its blocks do not match those of the other parts; build it again"
+            )
     return ordered
 
 
@@ -219,5 +225,5 @@ def _manifest(parts: Sequence[_Part], out: str) -> Manifest:
         at = words.index("--shard")
         words[at : at + 2] = []
         words[words.index("--out") + 1] = published(out)
-    kept = {key: value for key, value in manifest.items() if key not in ("format", "splits", "shard", "statistics")}
+    kept = {key: value for key, value in manifest.items() if key == "command" or key not in _OWN}
     return {**kept, "command": shlex.join(words)}  # type: ignore[typeddict-item]

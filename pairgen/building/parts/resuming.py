@@ -16,11 +16,11 @@ from pairgen.building.parts.conditions import Conditions, differences
 from pairgen.building.parts.tally import UNREADABLE, DropList, Tally
 from pairgen.building.reading import Invalid
 from pairgen.building.selection import SeenKeys, id_keys, number_duplicates
-from pairgen.errors import OutputError, SourceError, UsageError
+from pairgen.errors import InvalidRow, OutputError, SourceError, UsageError
 from pairgen.pairs.writing import DatasetWriter
 from pairgen.progress import Warn
 
-CONTINUE = "what is complete is kept: continue with --resume"
+CONTINUE = "completed work is kept; continue with --resume"
 
 
 @dataclass
@@ -107,5 +107,6 @@ def kept_if_unfinished(writer: DatasetWriter, warn: Warn) -> Iterator[None]:
         raise KeyboardInterrupt(*([CONTINUE] if writer.has_checkpoint else interrupt.args)) from None
     except Exception as error:
         if writer.has_checkpoint and not isinstance(error, (OSError, UsageError, OutputError)):
-            warn(f"{writer.out} is unfinished; {CONTINUE}")
+            how = " --on-error skip (other source files need a new build)" if isinstance(error, InvalidRow) else ""
+            warn(f"{writer.out} is unfinished; {CONTINUE}{how}")
         raise

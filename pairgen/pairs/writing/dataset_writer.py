@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 
 from pairgen.atomic import CHECKPOINT, move, os_errors, staging
-from pairgen.errors import OutputExists
+from pairgen.errors import OutputExists, UsageError
 from pairgen.pairs import card
 from pairgen.pairs.dataset import (
     FORMAT,
@@ -50,11 +50,14 @@ class DatasetWriter:
             a checkpoint is removed.
 
     Raises:
+        UsageError: ``out`` is a URL.
         OutputExists: ``out`` is not empty and ``overwrite`` is False, or it is not a pairgen dataset.
         OutputError: the disk is full, ``out`` cannot be written, or what should be resumed is damaged or in use.
     """
 
     def __init__(self, out: str | os.PathLike[str], overwrite: bool = False, resume: bool = False) -> None:
+        if "://" in os.fspath(out):
+            raise UsageError(f"{out}: only builds and imports write to URLs; choose a local folder")
         self.out = Path(out).absolute()
         self._overwrite, self._resume = overwrite, resume
         self._splits: dict[str, SplitWriter] = {}
