@@ -40,7 +40,7 @@ PRINTED_HEIGHT = 48
 RENDEZVOUS = "--nproc-per-node 8 --rdzv-backend c10d"
 LAUNCHES = (
     "torchrun --nproc-per-node 8 -m pairgen train pairs --model Qwen/Qwen3-4B --out run  # one node with eight GPUs",
-    "accelerate launch --multi_gpu --num_processes 8 -m pairgen train pairs --model Qwen/Qwen3-4B --out run  # as well",
+    "accelerate launch --multi_gpu --num_processes 8 -m pairgen train pairs --model Qwen/Qwen3-4B --out run  # same",
     (
         f"torchrun --nnodes 2 {RENDEZVOUS} --rdzv-id 1 --rdzv-endpoint node-0:29500 "
         "-m pairgen train pairs --model Qwen/Qwen3-32B --out run  # on each of two nodes, the first of which is node-0"

@@ -124,7 +124,7 @@ def replicated(scorer: nn.Module, world: World, device: torch.device) -> nn.Modu
 
 
 def unwrapped(module: Any) -> Any:
-    """The ``Scorer`` inside a module that ``wrap`` returned."""
+    """The ``Scorer`` inside a module that ``replicated`` returned."""
     return module.module if isinstance(module, nn.parallel.DistributedDataParallel) else module
 
 

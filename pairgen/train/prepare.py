@@ -69,7 +69,7 @@ def prepare(config: Config, context: RunContext) -> Trainer:
         """Load the starting model again."""
         start = placement.load(texts())[0]
         placement.check_start(start)
-        found: Scorer = distributed.unwrapped(placement.place(start).trained())
+        found = placement.place(start).frozen()
         if policy_scorer.compiled:
             found.compile_layers()
         return found

@@ -76,18 +76,18 @@ TEXTS = {
 
 
 def run(text: str, corruption: str = "near") -> float:
-    start = time.perf_counter()
+    start = time.process_time()
     solution = Solution(text, len(text), (7, 1))
     with contextlib.suppress(CannotCorrupt):
         corrupt(solution, "What is 1 + 1?", RowRng("row", 0), corruption, 4)
-    return time.perf_counter() - start
+    return time.process_time() - start
 
 
 @pytest.mark.parametrize("name", TEXTS)
 def test_audit_is_fast_on_hostile_text(name: str) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     findings(Solution(TEXTS[name][:LONG], len(TEXTS[name][:LONG])))
-    assert time.perf_counter() - start < BOUND
+    assert time.process_time() - start < BOUND
 
 
 @pytest.mark.parametrize("name", TEXTS)

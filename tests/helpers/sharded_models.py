@@ -44,6 +44,10 @@ def compare(folder: Path, world: World, **options: Any) -> dict[str, Any]:
     of_whole = {name: weight.grad for name, weight in whole.named_parameters() if weight.grad is not None}
     with placed.exact() as exact:
         off = float((exact(batch) - in_float32(batch)).detach().abs().max())
+    kept = [
+        sum(weight.to_local().untyped_storage().nbytes() for weight in module.parameters())
+        for module in (exact, trained)
+    ]
     own = own_weights(trained)
     policy = Policy(trained, torch.optim.AdamW(own), tokenizer, placed.blueprint)
     saved = folder / f"saved-{world.size}"
@@ -60,6 +64,7 @@ def compare(folder: Path, world: World, **options: Any) -> dict[str, Any]:
         "own weights": sum(weight.to_local().numel() for weight in own) / sum(weight.numel() for weight in own),
         "log-probs": float((found - expected).detach().abs().max()),
         "exact": off,
+        "kept": kept,
         "weights with gradient": [len(gradients), len(of_whole)],
         "gradients": max(
             float((gradients[name] - value).norm() / (1e-3 + value.norm())) for name, value in of_whole.items()

@@ -159,9 +159,9 @@ def test_variants_are_well_formed(tmp_path: Path, name: str, scale: str) -> None
 
 
 def test_unknown_studies_and_missing_models_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from pairgen.studies.running import gemma
+    from pairgen.train.model import installed_model
 
-    monkeypatch.setattr(gemma, "PACKAGE", "no-such-package")
+    monkeypatch.setattr(installed_model, "PACKAGE", "no-such-package")
     with pytest.raises(UsageError, match="--model, or install Gemma"):
         setting_of(StudyOptions(scale="real", out=str(tmp_path)))
     with pytest.raises(UsageError, match="--scale small trains a tiny model"):

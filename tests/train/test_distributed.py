@@ -58,6 +58,25 @@ def test_several_processes_match_one(tmp_path: Path, parallel: str, micro: int, 
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("parallel", ["ddp", "fsdp"])
+def test_one_of_two_processes_has_reference_passes_left(tmp_path: Path, parallel: str) -> None:
+    """A step of one group is the work of one process; when the run is resumed, both load the starting model."""
+    from pairgen.train.run import train
+
+    data = runs.dataset(tmp_path / "pairs", "arc", rows=8)
+    model = str(runs.start_model(data, tmp_path / "model"))
+    changes: dict[str, Any] = {"model": model, "sft_steps": 0, "batch_size": 3, "loss": "dpo", "eval_every": 0}
+    changes |= {"lr_schedule": "constant", "warmup_ratio": 0.0}
+    train(runs.config(data, tmp_path / "one", **changes, steps=3, reference_dir=str(tmp_path / "r1")))
+    changes |= {"parallel": parallel, "steps": 2, "reference_dir": str(tmp_path / "r2")}
+    done = torchrun(runs.config(data, tmp_path / "two", **changes), tmp_path / "two.toml")
+    assert done.returncode == 0, done.stdout + done.stderr
+    again = resume(tmp_path / "two", "--steps", "3")
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert losses(tmp_path / "two") == pytest.approx(losses(tmp_path / "one"), abs=1e-5)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["mamba", "zamba"])
 def test_models_with_nested_or_shared_layers_are_sharded(tmp_path: Path, family: str) -> None:
     """Mamba's layers contain parts that transformers lists as layers too; those of Zamba share their weights."""

@@ -55,6 +55,9 @@ def test_sharded_models_are_the_whole_ones(tmp_path: Path, processes: int) -> No
         assert found["weights with gradient"][0] == found["weights with gradient"][1] > 0, name
         assert found["gradients"] < 1e-6, (name, found)
         assert found["saved"], name
+        assert found["kept"][0] in (0, found["kept"][1]), (name, "copies for checks are freed", found["kept"])
+        assert found["kept"][0] == 0 or name != "bfloat16", found["kept"]
+        assert found["kept"][1] > 0, name
 
 
 CHANGES: dict[str, Any] = {"sft_steps": 0, "steps": 4, "batch_size": 5, "learning_rate": 1e-4, "loss": "dpo"}

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.distributed.tensor import DTensor
 
 from pairgen.errors import UnsupportedModel
 from pairgen.train.config import Config
@@ -89,9 +90,20 @@ class Placed:
         if self.parts is None:
             yield self.scorer
             return
+        own = {_storage(part).data_ptr() for part in self.parts.tensors.values()}
         found = self.parts.module(dtype=torch.float32)
-        yield found
-        found.reshard()  # memory that cycles of references would keep
+        try:
+            yield found
+        finally:  # free what cycles of references would keep
+            found.reshard()
+            for weight in found.parameters():
+                if _storage(weight).data_ptr() not in own:
+                    _storage(weight).resize_(0)
+
+    def frozen(self) -> Scorer:
+        """The model for passes without gradients, if it is not trained. Call it once."""
+        found: Scorer = self.scorer if self.parts is None else self.trained()
+        return found
 
     def trained(self) -> nn.Module:
         """The module to train, which computes in the precision of --precision. Call it once."""
@@ -100,3 +112,8 @@ class Placed:
             return replicated(self.scorer, self.placement.context.world, device)
         module: nn.Module = self.parts.module(mixed=models.precision(config, device) == "bf16")
         return module
+
+
+def _storage(tensor: torch.Tensor) -> Any:
+    """The memory of a tensor or, of one that is sharded, of this process's part."""
+    return (tensor.to_local() if isinstance(tensor, DTensor) else tensor).untyped_storage()

@@ -23,7 +23,7 @@ _KEPT_AT_THE_TOP = 32 << 20
 
 
 def available() -> int | None:
-    """Bytes of memory that this process may still take, by /proc and its cgroup; None if the system does not tell."""
+    """Bytes of memory that this process may still take, by /proc and its cgroup; None if that is not reported."""
     try:
         lines = Path("/proc/meminfo").read_text("ascii").splitlines()
         found = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))

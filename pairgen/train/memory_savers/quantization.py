@@ -57,7 +57,7 @@ def loading_options(config: Config, precision: str, device: torch.device) -> dic
 
 
 def check_parallel(config: Config, processes: int) -> None:
-    """Raise UsageError for weights that FSDP would have to shard although they are not numbers."""
+    """Raise UsageError for --quantize with FSDP, which cannot shard 4-bit weights."""
     if config.quantize != "none" and config.parallel == "fsdp" and processes > 1:
         raise UsageError(f"--quantize {config.quantize}: 4-bit weights cannot be sharded; use --parallel ddp")
 

@@ -63,7 +63,7 @@ class StepTimer:
             return function(*inputs)
         out = function(*_Mark.apply(self, part, REST, *inputs))
         marked: tuple[Tensor] = _Mark.apply(self, REST, part, out)
-        return marked[0]
+        return marked[0].clone()  # no view: FSDP warns of those
 
 
 class _Mark(torch.autograd.Function):

@@ -48,12 +48,14 @@ class Saver:
         optimizer = moments.snapshot(self._policy.weights(), self._policy.optimizer, not wait)
         random, state = random_state(), replace(state)
 
+        def write_state(folder: Path) -> None:
+            save_file(random, folder / RANDOM)
+            (folder / STATE).write_text(json.dumps(asdict(state)), "utf-8")
+
         def write(folder: Path) -> None:
             self._write_model(folder / MODEL, content)
             moments.write(folder / OPTIMIZER, optimizer, self._group)
-            if self._world.is_main:
-                save_file(random, folder / RANDOM)
-                (folder / STATE).write_text(json.dumps(asdict(state)), "utf-8")
+            self._agree(lambda: write_state(folder) if self._world.is_main else None)
 
         self._start(partial(self._replace, self._run / CHECKPOINTS / f"step-{state.step:08}", write), wait)
 
@@ -64,8 +66,8 @@ class Saver:
 
         def write(new: Path) -> None:
             self._write_model(new, content)
-            if self._world.is_main and readme:
-                (new / "README.md").write_text(readme, "utf-8")
+            adds_readme = self._world.is_main and readme
+            self._agree(lambda: (new / "README.md").write_text(readme, "utf-8") if adds_readme else None)
 
         self._start(partial(self._replace, folder, write), wait)
 

@@ -71,7 +71,7 @@ def _alternatives(setting: Setting, pairs: int) -> Iterator[tuple[list[str], Set
     if pairs > 1:
         flags = ["--micro-batch-size 1"]
         yield flags, setting, 1
-    if setting.gpus > 1 and not setting.sharded:
+    if setting.gpus > 1 and not setting.sharded and setting.quantize == "none":
         flags, setting = [*flags, "--parallel fsdp"], replace(setting, sharded=True)
         yield flags, setting, 1
     if setting.reference == "online" and not setting.lora:

@@ -139,7 +139,7 @@ def _assumptions(options: PlanOptions) -> list[str]:
         found.append(f"{options.tokens_per_pair:,.0f} tokens per pair{source}{shared}; --data counts them")
     if options.device == "cpu":
         found.append(
-            "freed memory is given back; a run that needs little of a machine's memory keeps up to half as much"
+            "freed memory is returned to the system; a run that needs little of it skips that, and takes up to 50% more"
         )
     if options.gpus > 1:
         found.append("communication between GPUs costs no time beyond what --mfu accounts for")

@@ -162,7 +162,7 @@ def precompute(
         exact = model.forward.low_precision and not resumed
         score = model.score_with_gradients if exact and trained_on else model.score
         work = ReferencePass(split.groups, batches, folders, score, json.dumps(setting), exact)
-        if world.size > 1 and config.parallel == "fsdp":
+        if world.size > 1:  # all take part in passes of a sharded model, and in loading the starting model
             work = replace(work, passes=partial(world.most, device=device))
         names = ", ".join(tokens.dataset.name for tokens in split.datasets)
         compute_missing(work, partial(context.progress, f"{Phase.REFERENCE} {names}"))

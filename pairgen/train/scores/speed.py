@@ -44,7 +44,7 @@ class ModelFlops:
         for name, weight in model.named_parameters():
             if weight.ndim >= 2 and id(weight) not in tables:
                 used = share if ".experts." in name else 1.0
-                per_token += (6.0 if weight.requires_grad else 4.0) * used * weight.numel()
+                per_token += (6.0 if weight.requires_grad else 4.0) * used * _elements(weight)
         per_key = attention_flops(heads, size, config.num_hidden_layers)
         self._formula = Flops(per_token, per_key, head.numel(), head.requires_grad)
 
@@ -55,6 +55,12 @@ class ModelFlops:
     def of_each(self, work: Amounts) -> NDArray[np.float64]:
         """[N] FLOPs of a forward and a backward pass over each of N groups."""
         return self._formula.of_each(work)
+
+
+def _elements(weight: torch.nn.Parameter) -> int:
+    """The number of weights, of which bitsandbytes packs two into an element."""
+    state = getattr(weight, "quant_state", None)
+    return int(state.shape.numel()) if state is not None else weight.numel()
 
 
 MAX_SECONDS = 0.5

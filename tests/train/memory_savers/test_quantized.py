@@ -18,6 +18,7 @@ from pairgen.train.memory_savers.quantization import check_parallel, computing_i
 from pairgen.train.model import loading
 from pairgen.train.model.fingerprint import fingerprint
 from pairgen.train.run import resume, train
+from pairgen.train.scores import speed
 
 pytest.importorskip("bitsandbytes")
 pytest.importorskip("peft")
@@ -82,6 +83,7 @@ def test_weights_take_half_a_byte_and_evaluations_leave_them_alone(model: Path) 
     matrix = plain.model.layers[0].mlp.up_proj.weight
     frozen = quantized.get_base_model().model.layers[0].mlp.up_proj.base_layer.weight
     assert frozen.nbytes * 8 == matrix.nbytes
+    assert speed._elements(frozen) == matrix.numel(), "FLOPs are those of the weights, not of their bytes"
     before = frozen.data.clone()
     ids = torch.arange(3, 40)[None]
     with torch.no_grad():
