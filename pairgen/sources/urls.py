@@ -117,7 +117,10 @@ class UrlFile:
         assert mode == "rb"
         files, path = filesystem(self.url)
         with _os_errors():
-            return io.BufferedReader(_Raw(files.open(path, "rb")), buffering)
+            file = files.open(path, "rb")
+            if isinstance(file, io.BytesIO):  # that of memory://, with one position for all who have it open
+                file = io.BytesIO(file.getvalue())
+            return io.BufferedReader(_Raw(file), buffering)
 
 
 AnyFile = Path | UrlFile

@@ -7,6 +7,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import fsspec
@@ -293,8 +294,7 @@ def test_a_connection_that_breaks_is_one_sentence(
             def read(_: int) -> bytes:
                 raise RuntimeError("the connection was lost")
 
-            file.read = read
-            return file
+            return SimpleNamespace(read=read, seekable=file.seekable, seek=file.seek, tell=file.tell, close=file.close)
 
     monkeypatch.setattr("pairgen.sources.urls.filesystem", lambda url: (Broken(), url.removeprefix("memory:/")))
     text = str(refusal("memory://bucket/rows.jsonl", tmp_path))
@@ -437,6 +437,15 @@ def test_a_login_that_is_not_encoded() -> None:
         assert without_secrets(url) == "sftp://***"
         with pytest.raises(UsageError, match="write / \\? # as %2F %3F %23"):
             filesystem(url)
+
+
+def test_readers_of_a_file_do_not_move_each_other(memory: MemoryFileSystem) -> None:
+    """Rows are read while a thread hashes the file."""
+    memory.pipe_file("/bucket/rows.jsonl", bytes(range(100)))
+    file = UrlFile("memory://bucket/rows.jsonl")
+    with file.open(buffering=10) as first, file.open(buffering=10) as second:
+        parts = [(first.read(10), second.read(10)) for _ in range(10)]
+    assert b"".join(a for a, _ in parts) == b"".join(b for _, b in parts) == bytes(range(100))
 
 
 def test_what_a_url_is() -> None:
