@@ -8,7 +8,7 @@ from typing import Any
 
 from pairgen.builders.prompts import STYLES
 from pairgen.content_key import folder_identity, identity
-from pairgen.errors import SourceNotFound
+from pairgen.errors import SourceNotFound, UsageError
 from pairgen.recipes.stage_kinds import TINY
 from pairgen.sources.formats import FORMATS
 from pairgen.sources.urls import is_url
@@ -47,9 +47,11 @@ def option_identities(options: Mapping[str, Any]) -> list[str]:
 
 
 def check_source(text: str, where: str) -> None:
-    """Raise SourceNotFound if a source is a path to nothing, or a pattern that no file matches."""
+    """Raise SourceNotFound if a source is a path to nothing or a pattern of no file, UsageError if it is stdin."""
     path = _parts(text)[1]
-    if path in ("sample", "-") or path.startswith("sample:") or is_url(path) or Path(path).expanduser().exists():
+    if path == "-":  # other rows would have the same name
+        raise UsageError(f"{where}: a recipe reads its rows again, so they cannot come from stdin; give a file")
+    if path == "sample" or path.startswith("sample:") or is_url(path) or Path(path).expanduser().exists():
         return
     if _is_pattern(path):
         if not _matches(Path(path).expanduser()):

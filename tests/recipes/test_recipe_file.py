@@ -103,6 +103,11 @@ def test_smaug_has_the_settings_of_the_paper() -> None:
         ('kind = "import"', 'kind = "import"\nlayout = "orka"', r"stages\.lies\.layout: .*did you mean orca\?"),
         ("eval_size = 8", 'prompt_style = "no.jinja"', r"stages\.wrong\.prompt_style: there is no 'no\.jinja'"),
         ('"arc=sample:12"', '"arc=gone.jsonl"', r"eval\.source: arc=gone\.jsonl: no such file or folder"),
+        (
+            '["sample:metamath:30"]',
+            '["train=-"]',
+            r"solutions\.source: train=-: .* cannot come from stdin; give a file",
+        ),
         ('["sample:metamath:30"]', '["samples.jsonl"]', r"solutions\.source: samples\.jsonl: no such file or folder"),
         ('["sample:metamath:30"]', '["part-*.jsonl"]', r"solutions\.source: part-\*\.jsonl: no file matches"),
         ("shots = 0", "shots = 0\nleaderboard = true", r"eval: --leaderboard and --shots both set the number"),
