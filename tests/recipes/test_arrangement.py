@@ -173,3 +173,10 @@ def test_the_list_of_recipes() -> None:
     result = CliRunner().invoke(load_app(), ["run", "--list"])
     assert result.exit_code == 0
     assert all(text in result.stdout for text in ("smaug", "--variant 34b", "--variant 72b", "--scale real"))
+    assert "recipe_file.py there documents its keys" in " ".join(result.stderr.split())
+
+
+def test_a_dry_run_says_that_72b_cannot_be_evaluated_on_one_h100() -> None:
+    result = CliRunner().invoke(load_app(), ["run", "smaug", "--variant", "72b", "--scale", "full", "--dry-run"])
+    assert result.exit_code == 0, result.output
+    assert "145 GB of bf16 weights onto one GPU, which an H100 (80 GB) cannot hold" in " ".join(result.stderr.split())
