@@ -89,6 +89,7 @@ MAY_IMPORT = {
     },
     "recipes": {
         "atomic",
+        "builders",
         "building",
         "content_key",
         "errors",

@@ -11,6 +11,7 @@ from rich import progress as rich_progress
 from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 
+from pairgen.building.upload import shown
 from pairgen.cli.app import print_stderr, rank
 from pairgen.progress import BuildPhase, Progress, Warn, ignore
 from pairgen.report.text import safe_text
@@ -65,7 +66,7 @@ def output_reporter(quiet: bool, out: str | Path | None) -> Iterator[tuple[Progr
         with progress_reporter(quiet) as callbacks:
             yield callbacks
     except KeyboardInterrupt as interrupt:
-        nothing = [f"nothing was written to {out}"] if out else []
+        nothing = [f"nothing was written to {shown(out)}"] if out else []
         raise KeyboardInterrupt(*(interrupt.args or nothing)) from None
 
 

@@ -9,7 +9,7 @@ import typer
 
 from pairgen.builders import BUILDERS
 from pairgen.building.options import BuildOptions
-from pairgen.building.upload import is_remote
+from pairgen.building.upload import is_remote, shown
 from pairgen.cli.app import Json, OutputConsole, Quiet, command, print_json
 from pairgen.cli.bars import output_reporter, progress_reporter
 from pairgen.cli.flags import with_options
@@ -142,7 +142,7 @@ def print_built(
     """The counts of a new dataset, and where it is; ``pushed`` may hold its ``url`` on the Hub."""
     results = {split: _build_result(dataset.manifest, split) for split in dataset.splits}
     if as_json:
-        print_json({"out": str(out), **(pushed or {}), **results})
+        print_json({"out": shown(out), **(pushed or {}), **results})
         return
     from pairgen.report.dataset_tables import corruption_tables, split_summary
 
@@ -159,7 +159,7 @@ def print_location(dataset: "PairDataset", out: str | Path) -> None:
     """Where a new dataset is, and how to look at it."""
     noun = "example" if dataset.manifest.get("sft") else "pair"
     hint = "" if is_remote(out) else f". Inspect them with: pairgen show {shlex.quote(str(out))}"
-    typer.echo(f"Wrote {count(len(dataset), noun)} to {out}{hint}")
+    typer.echo(f"Wrote {count(len(dataset), noun)} to {shown(out)}{hint}")
 
 
 def _push(out: str, repo: str, private: bool, quiet: bool) -> dict[str, Any]:

@@ -229,7 +229,7 @@ def run(
     ] = None,
     list_: Annotated[bool, typer.Option("--list", help="List the recipes with their variants and scales.")] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Write nothing: print the stages, and the command that does the same.")
+        bool, typer.Option("--dry-run", help="Write nothing: print each stage and the command that does the same.")
     ] = False,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -272,7 +272,8 @@ def _list_recipes(as_json: bool) -> None:
             for name, layer in layers_of.items():
                 table.add_row("", f"{option} {name}", layer.about)
     OutputConsole().print(table)
-    print_stderr(f"To make a recipe of your own, copy a file of {next(iter(RECIPES.values())).parent}.")
+    folder = next(iter(RECIPES.values())).parent
+    print_stderr(f"To make a recipe of your own, copy a file of {folder}; recipe_file.py there documents its keys.")
 
 
 def _show_stages(found: "Arrangement", as_json: bool) -> None:
@@ -286,4 +287,7 @@ def _show_stages(found: "Arrangement", as_json: bool) -> None:
         typer.echo(f"# {number}. {one.name}{' (done)' if one.is_done else ''}\n{shlex.join(one.command())}")
     for text in found.left_out:
         typer.echo(f"# left out: {text}")
+    for layer in (found.variant, found.scale):
+        if layer.about:
+            print_stderr(f"{layer.name}: {layer.about}.")
     print_stderr(f"{found.title}: {len(found.stages)} stages. Nothing was written.")

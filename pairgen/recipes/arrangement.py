@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from pairgen.content_key import digest, folder_identity
-from pairgen.errors import SourceNotFound, UsageError
+from pairgen.errors import UsageError
 from pairgen.evaluate.tasks import TASKS, ours
+from pairgen.recipes.named_files import check_model, check_source, option_identities, source_identity
 from pairgen.recipes.options import RecipeOptions
 from pairgen.recipes.recipe_file import START, Layer, Recipe, find
 from pairgen.recipes.stage_kinds import BUILD, DATA, EVAL, KINDS, MIX, SOURCED, TINY, TRAIN, Stage
-from pairgen.sources.formats import FORMATS
 
 FOLDER = "stages"
 """Folder of the stages. Each has the name of its stage, in a folder named by all that it depends on."""
@@ -136,10 +136,14 @@ class _Arranger:
         after: str = "",
     ) -> Stage:
         told = {key: value for key, value in options.items() if key not in KINDS[kind].unimportant}
-        sources = [_identity(text) for text in told.pop("source", ())]
+        sources = [source_identity(text) for text in told.pop("source", ())]
+        files = option_identities(told)
         known = self.keys[model] if after else folder_identity(model)
-        tasks = [self.keys.get(task, task) for task in told.pop("tasks", ())]
-        key = digest(kind, told, sources, [self.keys[str(stage.folder)] for stage in data], known, tasks)
+        tasks = [
+            self.keys.get(task) or (folder_identity(task) if Path(task).is_dir() else task)
+            for task in told.pop("tasks", ())
+        ]
+        key = digest(kind, told, sources, [self.keys[str(stage.folder)] for stage in data], known, tasks, *files)
         folder = self.out / FOLDER / key / name
         self.keys[str(folder)] = key
         stage = Stage(name, kind, options, folder, tuple(one.folder for one in data), model, after)
@@ -169,7 +173,7 @@ class _Arranger:
         if not source and kind != BUILD:
             raise UsageError(f"{where}.source: missing; name the rows to {kind}, or give --source {name}=FILE")
         for text in source:
-            _check_exists(text, f"{origin}{text}")
+            check_source(text, f"{origin}{text}")
         return self._add(name, kind, {**options, **({"source": source} if source else {})})
 
     def _check_sources(self) -> None:
@@ -197,11 +201,13 @@ class _Arranger:
             if named == name:  # the stage that makes the model to start from
                 named = TINY
         if named in self.recipe.stages:
+            if self.recipe.kind(named) != TRAIN:
+                raise UsageError(f"{where}: {named} is a stage of kind {self.recipe.kind(named)}; name a model")
             stage = self._stage(named)
             if stage is None:
                 raise UsageError(f"{where}: {named} was left out; name another model")
             return str(stage.folder), named
-        _check_exists(named, f"{where}: {named}")
+        check_model(named, f"{where}: {named}")
         return named, ""
 
     def _start(self) -> tuple[str, str]:
@@ -261,22 +267,8 @@ class _Arranger:
         named = [
             f"{name}={where}" for name, wheres in given.items() if name.partition(":")[0] in tasks for where in wheres
         ]
+        where = f"{self.recipe.file}: eval.source: "
+        for origin, text in [*((where, text) for text in sources), *(("--source ", text) for text in named)]:
+            check_source(text, f"{origin}{text}")
         device = {} if self.given.device == "auto" else {"device": self.given.device}
         return {**options, "tasks": tuple(tasks), "source": (*sources, *named), **device}
-
-
-def _identity(text: str) -> str:
-    """A source, without its split or task, by content if it is a file."""
-    name, equals, where = text.partition("=")
-    return f"{name}={folder_identity(where)}" if equals and not Path(text).exists() else folder_identity(text)
-
-
-def _check_exists(text: str, where: str) -> None:
-    """Raise SourceNotFound if a source or a model is a path to nothing."""
-    name, equals, rest = text.partition("=")
-    path = rest if equals and name in ("train", "eval") else text
-    if "://" in path or path.startswith("sample") or path == TINY or any(character in path for character in "*?["):
-        return
-    is_path = path.count("/") != 1 or path.startswith((".", "/", "~")) or path.lower().endswith((*FORMATS, ".gguf"))
-    if is_path and not Path(path).expanduser().exists():
-        raise SourceNotFound(f"{where}: no such file or folder")

@@ -3,7 +3,7 @@
 import shlex
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -27,6 +27,9 @@ STAGES = "stages"
 BUILD_WORKERS = 0
 """Processes of a build: as many as there are cores, which changes nothing but the time."""
 
+POLL = 5.0
+"""Seconds between two looks at processes that train."""
+
 
 @dataclass(frozen=True)
 class Work:
@@ -38,6 +41,8 @@ class Work:
     """See ``RecipeOptions.launch``."""
     lock: int = -1
     """Descriptor of the lock of the recipe's folder; processes started here keep it."""
+    beat: Callable[[], None] = lambda: None
+    """Called every ``POLL`` seconds while processes that were started here train."""
 
     def do(self, stage: Stage) -> None:
         """Do a stage, or the rest of it. Raises PairgenError."""
@@ -99,12 +104,20 @@ class Work:
         except OSError as error:
             raise TrainingError(f"--launch {self.launch}: cannot be started ({error.strerror or error})") from error
         try:
-            code = process.wait()
+            code = self._wait_for(process)
         except KeyboardInterrupt:  # the processes got it, too, and save a checkpoint
             process.wait()
             raise
         if code:
             raise TrainingError(f"--launch {self.launch}: training ended with exit code {code}; see the messages above")
+
+    def _wait_for(self, process: "subprocess.Popen[bytes]") -> int:
+        """The exit code of a process. Until it ends, the time is kept, which would be lost if this one were killed."""
+        while True:
+            try:
+                return process.wait(POLL)
+            except subprocess.TimeoutExpired:
+                self.beat()
 
 
 def _tidy(stage: Stage) -> None:
@@ -157,7 +170,7 @@ def run_stages(arrangement: Arrangement, launch: str = "", progress: Progress = 
             progress(STAGES, number, total, {"next": stage.name})
             with journal.session(stage.key) as session:
                 try:
-                    Work(_Beating(progress, session), warn, launch, lock).do(stage)
+                    Work(_Beating(progress, session), warn, launch, lock, session.beat).do(stage)
                 except PairgenError as error:
                     error.args = (f"{stage.name}: {error}",)
                     raise

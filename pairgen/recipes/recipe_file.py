@@ -15,6 +15,7 @@ A training stage continues from the one before it unless it has ``model``: a mod
 """
 
 import difflib
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,8 +23,11 @@ from typing import Any
 
 from pairgen.errors import UsageError
 from pairgen.options import read_values
-from pairgen.recipes import RECIPES
-from pairgen.recipes.stage_kinds import DATA, EVAL, KINDS, TRAIN
+from pairgen.recipes import RECIPES, known_names
+from pairgen.recipes.stage_kinds import DATA, EVAL, KINDS, MIX, SFT_DATA, TRAIN
+
+NAME = r"[A-Za-z0-9_-][A-Za-z0-9._-]*"
+"""Regular expression of the names of stages, variants and scales, which are names of folders, too."""
 
 START = "start"
 """The model that a recipe starts from, where a stage names models."""
@@ -145,6 +149,14 @@ class _Reader:
         if not isinstance(values, dict):
             raise self._error(key, "must be a table")
         KINDS[kind].check(values, f"{self.file}: {key}")
+        known_names.check_options(values, kind, f"{self.file}: {key}")
+        if kind == EVAL:
+            kinds = {name: one["kind"] for name, one in self.values["stages"].items()}
+            for _ in kinds:  # a mix of texts has no pairs, and neither has a mix of it
+                for name, one in self.values["stages"].items():
+                    if any(kinds.get(data) == SFT_DATA for data in one.get("data", ()) if one["kind"] == MIX):
+                        kinds[name] = SFT_DATA
+            known_names.check_tasks(values.get("tasks", ()), kinds, f"{self.file}: {key}.tasks")
         for name in values.get("data", ()):
             self._is_kind(name, DATA, f"{key}.data")
         if values.get("model") in self.values["stages"]:
@@ -154,6 +166,8 @@ class _Reader:
     def _layer(self, name: str, values: Values, table: str) -> Layer:
         key = f"{table}.{name}"
         own = ("run",) if table == "variants" else ("hub", "not_shown")
+        if values.get("model") in self.values["stages"]:
+            self._is_kind(values["model"], (TRAIN,), f"{key}.model")
         self._known(values, key, ("about", "model", *own, "stages", *KINDS))
         stages = self.values["stages"]
         by_stage = {}
@@ -188,6 +202,10 @@ class _Reader:
         for one, options in found.items():
             if not isinstance(options, dict):
                 raise self._error(f"{where}.{one}", "must be a table")
+            if not re.fullmatch(NAME, one):
+                raise self._error(
+                    f"{where}.{one!r}", "a name has letters, digits, '.', '_' and '-' only, and no '.' first"
+                )
         return found
 
     def _text(self, values: Values, name: str, key: str = "", default: str = "") -> str:

@@ -30,6 +30,7 @@ from pairgen.recipes.stage_tables import (
     evaluated,
     time_table,
     training_figures,
+    training_findings,
     training_table,
 )
 from pairgen.report.documents.content import Report
@@ -104,7 +105,7 @@ def report_of(arrangement: Arrangement, command: str) -> Report:
             time_table(stages, Journal(arrangement.out).spent()),
         ],
         figures=figures,
-        findings=findings(compared),
+        findings=[*findings(compared), *training_findings(stages)],
         not_shown=[*arrangement.recipe.not_shown, *arrangement.scale.not_shown, ONE_RUN, *arrangement.left_out],
     )
 

@@ -24,7 +24,7 @@ STRICT = ("strict-match", "none")
 PAIRS_METRIC = "acc"
 """The metric of pair datasets: whether chosen is more likely than each rejected completion."""
 
-P_VALUE = NumberFormat(3)
+P_VALUE = NumberFormat(3, positive=True)
 DIFFERENCE = NumberFormat(1, signed=True, percent=True)
 
 
@@ -160,8 +160,8 @@ def scores_table(models: Sequence[Evaluated], tasks: Sequence[Task]) -> Table:
     ]
     if any(task.is_pairs for task in tasks):
         notes.append(
-            "Tasks that are datasets of the recipe: held-out pairs, or all pairs of one without. A pair is answered "
-            "correctly if chosen is the likeliest completion."
+            "Tasks that are datasets of the recipe: held-out pairs, or all pairs if none are held out. A pair is "
+            "answered correctly if chosen is the likeliest completion."
         )
     return Table("Scores", columns, rows, notes)
 
@@ -215,7 +215,7 @@ def comparisons_table(found: Sequence[Comparison]) -> Table:
         )
     tests = " or ".join(sorted({one.paired.test for one in found}))
     notes = [
-        "Each two models answered the same questions.",
+        "The two models of each row answered the same questions.",
         f"p: {tests}, two-sided. Corrected: for all comparisons of this table (Holm).",
         "95% interval of the difference: paired bootstrap over questions.",
     ]

@@ -18,6 +18,7 @@ RATE = NumberFormat(0, scientific=True)
 LOSS = NumberFormat(3)
 
 CHOSEN = "logratios/chosen"
+BELOW = "chosen_below_reference"
 
 
 def time_table(stages: Sequence[Stage], spent: Mapping[str, Spent]) -> Table:
@@ -28,7 +29,7 @@ def time_table(stages: Sequence[Stage], spent: Mapping[str, Spent]) -> Table:
         Column("result"),
         Column("time"),
         Column("CPU time"),
-        Column("begun", COUNT),
+        Column("times started", COUNT),
     ]
     rows: list[Sequence[Cell]] = []
     total = Spent()
@@ -37,7 +38,7 @@ def time_table(stages: Sequence[Stage], spent: Mapping[str, Spent]) -> Table:
         total.seconds, total.cpu_seconds = total.seconds + one.seconds, total.cpu_seconds + one.cpu_seconds
         rows.append([stage.name, stage.kind, _result(stage), *_times(one), one.begun or None])
     rows.append(["total", "", "", *_times(total), None])
-    notes = ["Times are in hours, minutes and seconds, summed over all the times that a stage was begun."]
+    notes = ["Times are in hours, minutes and seconds, summed over all the times that a stage was started."]
     if any(one.begun > 1 for one in spent.values()):
         notes.append("Of a process that was killed, the last seconds before are missing.")
     return Table("Stages", columns, rows, notes)
@@ -158,7 +159,7 @@ def training_table(stages: Sequence[Stage]) -> Table:
                     *(stage.name, run.loss, ", ".join(folder.name for folder in stage.data)),
                     *(end["step"], run.config["batch_size"], run.config["learning_rate"]),
                     *(start.get("loss"), end.get("loss")),
-                    *(end.get(key) for key in (CHOSEN, "chosen_below_reference", "rewards/accuracies")),
+                    *(end.get(key) for key in (CHOSEN, BELOW, "rewards/accuracies")),
                 ]
             )
     notes = [
@@ -168,6 +169,32 @@ def training_table(stages: Sequence[Stage]) -> Table:
         "Accuracy: pairs whose chosen log-ratio exceeds the rejected one.",
     ]
     return Table("Training", columns, rows, notes)
+
+
+def training_findings(stages: Sequence[Stage]) -> list[str]:
+    """What held-out pairs or rows say against a training stage: a loss that rose; and after DPOP, which is meant to
+    prevent it, the share of pairs whose chosen completion became less likely than under the reference model.
+    """
+    texts = []
+    for stage in stages:
+        if stage.kind == TRAIN and (run := open_run(stage.folder)).evaluated:
+            texts += _held_out(stage.name, run)
+    return texts
+
+
+def _held_out(name: str, run: Run) -> list[str]:
+    start, end = run.values("eval/", last=False), run.values("eval/", last=True)
+    before, after, below = start.get("loss"), end.get("loss"), end.get(BELOW)
+    texts = []
+    if before is not None and after is not None and after > before:
+        shown = LOSS.telling_apart(before, after)
+        texts.append(f"The held-out loss of {name} rose from {shown.show(before)} to {shown.show(after)}.")
+    if run.loss == "dpop" and below is not None:
+        texts.append(
+            f"After {name}, whose loss penalizes it, chosen is less likely than before the stage in "
+            f"{SHARE.show(below)} of the held-out pairs."
+        )
+    return texts
 
 
 def training_figures(stages: Sequence[Stage]) -> list[Lines]:

@@ -19,7 +19,7 @@ from pairgen.hub_client import offline_if_unreachable
 from pairgen.sources import formats, sample
 from pairgen.sources.formats import Columns
 from pairgen.sources.origin import Sample, Source
-from pairgen.sources.urls import AnyFile, find_files, is_url
+from pairgen.sources.urls import AnyFile, UrlFile, find_files, is_url, without_secrets
 
 SAMPLE_ROWS = {"train": 1000, "eval": 200}
 
@@ -57,7 +57,9 @@ def resolve(names: Iterable[str], dataset: str, hub: Hub | None, columns: Column
     for text in names or [hub.id if hub else ""]:
         split, where = _split_of(text)
         for name, source in _locate(split, where, dataset, hub, columns).items():
-            found[name] = _combined(found[name], source, f"--source {text}") if name in found else source
+            found[name] = (
+                _combined(found[name], source, f"--source {without_secrets(text)}") if name in found else source
+            )
     both = [file for file in found["train"].files if file in found["eval"].files] if len(found) == 2 else []
     if both:
         raise UsageError(f"--source: {both[0]} is the source of both splits; hold rows out of it with --eval-size")
@@ -69,7 +71,7 @@ def _split_of(text: str) -> tuple[str | None, str]:
     if equals and name in ("train", "eval"):
         return name, rest
     if equals and not is_url(text) and not Path(text).expanduser().exists():
-        raise UsageError(f"--source {text}: there is no split {name!r}; write train=FILE or eval=FILE")
+        raise UsageError(f"--source {without_secrets(text)}: there is no split {name!r}; write train=FILE or eval=FILE")
     return None, text
 
 
@@ -82,7 +84,7 @@ def _locate(split: str | None, where: str, dataset: str, hub: Hub | None, column
     if where == "-":
         return {split or "train": _file(_stdin(), columns, "stdin")}
     if is_url(where):
-        return {split or "train": _all_of(find_files(where), where, columns)}
+        return {split or "train": _all_of(find_files(where), without_secrets(where), columns)}
     path = Path(where).expanduser()
     if not path.exists() and any(character in where for character in "*?["):
         return {split or "train": _pattern(path, where, columns)}
@@ -166,6 +168,9 @@ def _file(path: AnyFile, columns: Columns, name: str | None = None) -> Source:
         formats.check_rows(path, columns)
         return Source(columns, {"files": [name or path.name]}, (path,))
     except FileNotFoundError as error:
+        if isinstance(path, UrlFile):  # what some file systems of fsspec raise whatever the reason
+            reason = "no such file, access denied, or server unreachable"
+            raise SourceNotFound(f"{path}: cannot be read ({reason})") from error
         raise SourceNotFound(f"{path}: no such file") from error
     except OSError as error:
         raise SourceError(f"{path}: cannot be read ({error.strerror or error})") from error

@@ -9,7 +9,7 @@ from helpers.small_recipes import SMALL, write
 from typer.testing import CliRunner
 
 from pairgen.cli import load_app
-from pairgen.errors import UsageError
+from pairgen.errors import SourceNotFound, UsageError
 from pairgen.recipes.arrangement import Arrangement, arrange
 from pairgen.recipes.options import RecipeOptions
 
@@ -83,6 +83,44 @@ def test_a_file_counts_by_content_wherever_it_is(folder: Path) -> None:
     assert key("rows.jsonl") != before
 
 
+def test_files_behind_patterns_templates_and_losses_count_by_content(folder: Path) -> None:
+    row = '{"prompt": "Is it?", "chosen": " No.", "rejected": " Yes."}\n'
+    code = "def softer(logps, config):\n    return (1 - config.beta * logps.margin).relu() ** 2\n"
+    (folder / "own_recipe_losses").mkdir()
+    files = {"part-1.jsonl": row, "p.jinja": "{{ question }}", "own_recipe_losses/soft.py": code}
+    for name, text in files.items():
+        (folder / name).write_text(text, "utf-8")
+    recipe = (
+        SMALL.replace('"train=sample:truthy:30", "eval=sample:truthy:12"', '"train=part-*.jsonl"')
+        .replace("eval_size = 8", 'eval_size = 8\nprompt_style = "p.jinja"')
+        .replace('loss = "dpo"', 'loss = "own_recipe_losses.soft:softer"')
+    )
+
+    def rewritten(name: str, text: str) -> set[str]:
+        before = keys(small(recipe))
+        (folder / name).write_text(text, "utf-8")
+        after = keys(small(recipe))
+        assert keys(small(recipe)) == after
+        return {stage for stage in after if after[stage] != before[stage]}
+
+    evaluations = {"eval-tune", "eval-dpop", "eval-dpo"}
+    assert rewritten("part-1.jsonl", row * 2) == {"lies", "dpo", *evaluations}
+    assert rewritten("part-2.jsonl", row) == {"lies", "dpo", *evaluations}
+    assert rewritten("p.jinja", "{{ question }}?") == {"wrong", "dpop", "dpo", *evaluations}
+    assert rewritten("own_recipe_losses/soft.py", code + "# softer\n") == {"dpo", "eval-dpo"}
+
+
+def test_what_the_command_line_names_must_exist() -> None:
+    with pytest.raises(SourceNotFound, match=r"--source arc=nothere\.jsonl: no such file or folder"):
+        small(source=("arc=nothere.jsonl",))
+    text = SMALL.replace('model = "tiny"\n', "")
+    assert small(text, model="gpt2").stages, "may be a model of the Hub"
+    with pytest.raises(SourceNotFound, match=r"--model: \./gpt2: no such file or folder"):
+        small(text, model="./gpt2")
+    with pytest.raises(UsageError, match="--model: wrong is a stage of kind build"):
+        small(text, model="wrong")
+
+
 def test_a_scale_without_the_hub_leaves_out_what_has_no_rows() -> None:
     text = SMALL + '\n[scales.real]\nhub = false\nmodel = "my/model"\n'
     text = text.replace('model = "tiny"\n', "").replace('source = ["arc=sample:12"]\n', "")
@@ -135,3 +173,10 @@ def test_the_list_of_recipes() -> None:
     result = CliRunner().invoke(load_app(), ["run", "--list"])
     assert result.exit_code == 0
     assert all(text in result.stdout for text in ("smaug", "--variant 34b", "--variant 72b", "--scale real"))
+    assert "recipe_file.py there documents its keys" in " ".join(result.stderr.split())
+
+
+def test_a_dry_run_says_that_72b_cannot_be_evaluated_on_one_h100() -> None:
+    result = CliRunner().invoke(load_app(), ["run", "smaug", "--variant", "72b", "--scale", "full", "--dry-run"])
+    assert result.exit_code == 0, result.output
+    assert "145 GB of bf16 weights onto one GPU, which an H100 (80 GB) cannot hold" in " ".join(result.stderr.split())

@@ -94,7 +94,7 @@ def test_a_difference_is_claimed_if_it_survives_the_correction() -> None:
     assert findings([]) == []
     table = comparisons_table(found)
     assert table.texts()[0][:7] == ["start", "a", "arc", "0.0%", "50.0%", "+50.0%", table.texts()[0][6]]
-    assert table.texts()[0][7:9] == ["0", "20"]
+    assert table.texts()[0][7:11] == ["0", "20", "<0.001", "<0.001"]
     scores = scores_table(models, [ARC, PAIRS])
     assert scores.texts() == [["start", "0.0%", "0.0%"], ["after a", "50.0%", "2.5%"]]
     assert [*scores_figure(models, [ARC, PAIRS]).series["arc"].y] == [0.0, 0.5]

@@ -62,6 +62,8 @@ class NumberFormat:
     """Whether the numbers are shares of 1, shown in percent."""
     scientific: bool = False
     """Whether they are shown with an exponent, such as ``1.2e-09``."""
+    positive: bool = False
+    """Whether the numbers are above 0, such as p-values: one that rounds to 0 is shown as ``<0.001``."""
     unit: str = ""
     """Shown in the head of a column and behind the number in a sentence."""
 
@@ -75,6 +77,8 @@ class NumberFormat:
         number = 100 * float(value) if self.percent else float(value)
         text = f"{number:+,.{self.decimals}{'e' if self.scientific else 'f'}}"
         is_zero = math.isfinite(number) and float(text.replace(",", "")) == 0
+        if is_zero and self.positive:
+            return f"<{10.0**-self.decimals:.{self.decimals}f}" + "%" * self.percent
         keeps_sign = not is_zero and (self.signed or text[0] == "-")
         return (text if keeps_sign else text[1:]) + "%" * self.percent
 

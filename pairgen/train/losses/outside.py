@@ -14,6 +14,7 @@ resumed) must be confirmed on the command line. ``laws.py`` checks a loss before
 from __future__ import annotations
 
 import importlib
+import importlib.machinery
 import inspect
 import re
 import sys
@@ -64,6 +65,25 @@ def check_confirmed(loss: Any, given: Any, where: str) -> None:
     """Raise UsageError if a file names a loss that would run other code, unless the user named the same one."""
     if isinstance(loss, str) and is_outside(loss) and loss not in LOSSES and given != loss:
         raise UsageError(f"{where}: its loss {loss} is Python code outside pairgen; confirm it with --loss {loss}")
+
+
+def code_files(loss: str) -> list[Path]:
+    """The files of the module of ``MODULE:FUNCTION`` and of the packages that it is in; none if it is not found.
+
+    Nothing is imported, so no code is run.
+    """
+    importlib.invalidate_caches()  # a file may be new
+    files, folders, name = [], None, ""
+    with _current_folder():
+        for part in loss.partition(":")[0].split("."):
+            name = f"{name}.{part}" if name else part
+            spec = importlib.machinery.PathFinder.find_spec(name, folders)
+            if spec is None:
+                break
+            if spec.origin and Path(spec.origin).is_file():
+                files.append(Path(spec.origin))
+            folders = list(spec.submodule_search_locations or ())
+    return files
 
 
 def _entry(loss: Any) -> Loss:

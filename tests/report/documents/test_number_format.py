@@ -30,6 +30,8 @@ def test_docstrings() -> None:
         (COUNT, 12345, "12,345"),
         (NumberFormat(1, scientific=True), 1.23e-9, "1.2e-09"),
         (NumberFormat(1, scientific=True), 0.0, "0.0e+00"),
+        (NumberFormat(3, positive=True), 4e-4, "<0.001"),
+        (NumberFormat(3, positive=True), 6e-4, "0.001"),
         (NATS, None, "-"),
         (NATS, math.nan, "-"),
         (NATS, -math.inf, "-inf"),
