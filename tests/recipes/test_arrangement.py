@@ -12,6 +12,7 @@ from pairgen.cli import load_app
 from pairgen.errors import SourceNotFound, UsageError
 from pairgen.recipes.arrangement import Arrangement, arrange
 from pairgen.recipes.options import RecipeOptions
+from pairgen.train.losses import LOSSES
 
 
 @pytest.fixture(autouse=True)
@@ -83,7 +84,12 @@ def test_a_file_counts_by_content_wherever_it_is(folder: Path) -> None:
     assert key("rows.jsonl") != before
 
 
-def test_files_behind_patterns_templates_and_losses_count_by_content(folder: Path) -> None:
+def test_files_behind_patterns_templates_and_losses_count_by_content(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loss = "own_recipe_losses.soft:softer"
+    monkeypatch.setitem(LOSSES, loss, LOSSES["dpo"])  # so that it is removed again
+    monkeypatch.delitem(LOSSES, loss)
     row = '{"prompt": "Is it?", "chosen": " No.", "rejected": " Yes."}\n'
     code = "def softer(logps, config):\n    return (1 - config.beta * logps.margin).relu() ** 2\n"
     (folder / "own_recipe_losses").mkdir()
@@ -93,7 +99,7 @@ def test_files_behind_patterns_templates_and_losses_count_by_content(folder: Pat
     recipe = (
         SMALL.replace('"train=sample:truthy:30", "eval=sample:truthy:12"', '"train=part-*.jsonl"')
         .replace("eval_size = 8", 'eval_size = 8\nprompt_style = "p.jinja"')
-        .replace('loss = "dpo"', 'loss = "own_recipe_losses.soft:softer"')
+        .replace('loss = "dpo"', f'loss = "{loss}"')
     )
 
     def rewritten(name: str, text: str) -> set[str]:

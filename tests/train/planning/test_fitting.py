@@ -81,7 +81,7 @@ def test_the_changes_that_are_named_make_it_fit(run: Run, gigabytes: int) -> Non
         quantize=words.get("quantize", run.setting.quantize),
     )
     assert replace(run, setting=setting).peak(1).total <= gigabytes * 1e9
-    assert setting.quantize == "none" or not setting.sharded, "FSDP cannot shard weights in 4 bits"
+    assert setting.quantize == "none" or not setting.sharded or setting.gpus == 1, "FSDP cannot shard weights in 4 bits"
 
 
 def test_what_fits_needs_no_change() -> None:
