@@ -65,7 +65,10 @@ def test_all_weights_of_a_layer_have_the_same_owner(sizes: list[tuple[int, int]]
     assert max(totals) <= sum(totals) / processes + max(layers.values())
 
 
-@pytest.mark.parametrize("family", ["llama", "gemma3_text", "mixtral", "qwen3_moe"])
+@pytest.mark.parametrize(
+    "family",
+    ["llama", "mixtral", *(pytest.param(name, marks=pytest.mark.slow) for name in ("gemma3_text", "qwen3_moe"))],
+)
 @pytest.mark.parametrize("processes", [1, 3, 9])
 def test_parts_of_several_processes_are_one_model(tmp_path: Path, family: str, processes: int) -> None:
     """Mixture-of-experts models have other weights in their files than in memory; Gemma ties its LM head."""
