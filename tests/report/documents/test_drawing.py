@@ -180,6 +180,10 @@ test_no_series_at_all_can_break_the_picture = pytest.mark.slow(MANY(ANY_LINES(li
 test_no_category_at_all_can_break_the_picture = pytest.mark.slow(MANY(ANY_BARS(bars_are_tidy)))
 
 
+def test_letters_that_are_drawn_wide() -> None:
+    lines_are_tidy({"a": [1.0, 2.0]}, "\N{MATHEMATICAL BOLD SCRIPT CAPITAL T}" * 43, log=False)
+
+
 @pytest.mark.parametrize("name", ["lines", "bars"])
 def test_settings_of_the_user_have_no_effect(name: str) -> None:
     before = draw(FIGURES[name])

@@ -106,7 +106,12 @@ def _whole(value: float) -> bool:
 
 
 def wrapped(text: str, width: int) -> str:
-    """A text in lines of at most ``width`` cells, without control characters."""
+    """A text in lines of at most ``width`` cells, without control characters.
+
+    Characters beyond the Basic Multilingual Plane count as two cells, however a terminal shows them: letters of
+    mathematical scripts are drawn nearly twice as wide as others.
+    """
     line = plain(text)
-    wide = max(1, cell_len(line) / max(len(line), 1))
+    cells = sum(2 if ord(one) > 0xFFFF else cell_len(one) for one in line)
+    wide = max(1, cells / max(len(line), 1))
     return "\n".join(textwrap.wrap(line, max(int(width / wide), 1)))
